@@ -1,0 +1,18 @@
+"""Graft's own cache: the only folder that it writes to besides a run's."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache_directory() -> Path:
+    """`$GRAFT_CACHE`, or `graft` in the platform's cache folder. Not made until something is written to it."""
+    if given := os.environ.get("GRAFT_CACHE"):
+        return Path(given).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "graft"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "graft" / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graft"

@@ -1,0 +1,103 @@
+"""Errors a person can act on: what was asked, what exists, the nearest match, and the cure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, where it is, and what would fix it.
+
+    Attributes:
+        where: The place: an option (`train.epochs`), a file and row, a plugin's name.
+        message: What is wrong there, in one sentence.
+        cure: What to do about it; empty where the message says it already.
+        source: Where the value came from (`command line`, a preset's file); empty where nobody set it.
+    """
+
+    where: str
+    message: str
+    cure: str = ""
+    source: str = ""
+
+    def __str__(self) -> str:
+        source = f" (from {self.source})" if self.source else ""
+        cure = f"\n    {self.cure}" if self.cure else ""
+        return f"{self.where}: {self.message}{source}{cure}" if self.where else f"{self.message}{source}{cure}"
+
+
+class GraftError(Exception):
+    """Bad input of any kind: ends the program with exit code 2 and this message, without a traceback.
+
+    Attributes:
+        problems: Everything found wrong, in the order in which it was found.
+    """
+
+    title = "Graft cannot go on"
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems: tuple[Problem, ...] = tuple(p if isinstance(p, Problem) else Problem("", p) for p in problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def report(self) -> str:
+        """The message as shown to a person: a title, then one paragraph a problem."""
+        head = self.title if len(self.problems) == 1 else f"{self.title} ({len(self.problems)} problems)"
+        return "\n".join([f"{head}:", *(f"  {problem}" for problem in self.problems)])
+
+
+class ConfigError(GraftError):
+    """The configuration is wrong: an unknown key, a wrong type, a combination that cannot work."""
+
+    title = "The configuration is wrong"
+
+
+class DataError(GraftError):
+    """The data is wrong: a missing file, a bad row, one class only."""
+
+    title = "The data cannot be used"
+
+
+class WeightsError(GraftError):
+    """The base weights cannot be had: no such checkpoint, gated, or no network."""
+
+    title = "The base weights cannot be had"
+
+
+class PluginError(GraftError):
+    """A plugin is wrong: a duplicate name, a component that breaks its contract."""
+
+    title = "A plugin cannot be used"
+
+
+class RunError(GraftError):
+    """A run cannot start, go on, or be resumed."""
+
+    title = "The run cannot go on"
+
+
+class NumericalError(RunError):
+    """Training produced a loss that is not a finite number."""
+
+    title = "Training diverged"
+
+
+def nearest(name: str, options: Iterable[str]) -> str | None:
+    """The option that `name` was most likely meant to be, or None where none is close."""
+    matches = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    return matches[0] if matches else None
+
+
+def unknown(what: str, name: str, options: Sequence[str]) -> tuple[str, str]:
+    """Message and cure for a name that does not exist: the nearest match first, then all that do.
+
+    Args:
+        what: The noun, such as `model preset`.
+        name: What was asked for.
+        options: What exists.
+    """
+    close = nearest(name, options)
+    cure = f"Did you mean {close!r}? " if close else ""
+    return f"there is no {what} {name!r}.", cure + f"There are: {', '.join(sorted(options)) or 'none'}."

@@ -1,0 +1,85 @@
+"""How a component declares an option: its default, its help and its limits, all in the dataclass field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any
+
+from core.errors import Problem, nearest
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the values of an option must satisfy beyond their type.
+
+    Attributes:
+        help: One sentence for `show`, `--help` and the generated reference.
+        choices: The allowed values, or empty for any.
+        low: Smallest allowed number, inclusive.
+        high: Largest allowed number, inclusive.
+        above: Exclusive lower bound.
+        path: Whether the value names a local file or folder (made absolute when the run's config is saved).
+    """
+
+    help: str = ""
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    path: bool = False
+
+    def complaint(self, value: object) -> tuple[str, str] | None:
+        """Message and cure for a value outside the limits, or None."""
+        if value is None:
+            return None
+        if self.choices and value not in self.choices:
+            close = nearest(str(value), self.choices)
+            cure = (f"Did you mean {close!r}? " if close else "") + f"It is one of: {', '.join(self.choices)}."
+            return f"{value!r} is not a value of this option.", cure
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if self.low is not None and value < self.low:
+                return f"{value} is too small; the smallest value is {self.low:g}.", ""
+            if self.above is not None and not value > self.above:
+                return f"{value} is too small; it must be greater than {self.above:g}.", ""
+            if self.high is not None and value > self.high:
+                return f"{value} is too large; the largest value is {self.high:g}.", ""
+        return None
+
+
+def option(
+    default: Any = MISSING,
+    help: str = "",
+    *,
+    factory: Callable[[], Any] | None = None,
+    choices: Sequence[str] = (),
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    path: bool = False,
+) -> Any:
+    """A dataclass field that carries its own help and limits; see `Limits` for the arguments."""
+    metadata = {"graft": Limits(help, tuple(choices), low, high, above, path)}
+    if factory is not None:
+        return field(default_factory=factory, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def limits(of: Field[Any]) -> Limits:
+    """The limits declared for a field, or empty ones for a plain dataclass field."""
+    found = of.metadata.get("graft", Limits())
+    assert isinstance(found, Limits)
+    return found
+
+
+def violations(component: Any, where: str) -> Iterator[Problem]:
+    """The options of a component dataclass whose values are outside their limits.
+
+    Args:
+        component: A dataclass instance.
+        where: Its place in the configuration, such as `train`.
+    """
+    for each in fields(component):
+        complaint = limits(each).complaint(getattr(component, each.name))
+        if complaint:
+            yield Problem(f"{where}.{each.name}", *complaint)

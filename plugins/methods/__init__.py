@@ -1,0 +1,1 @@
+"""Adapter methods: full, head, LoRA."""

@@ -1,0 +1,1 @@
+"""Metrics of classification and regression, built on torchmetrics."""
