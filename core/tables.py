@@ -1,0 +1,77 @@
+"""Counts of right and wrong answers: precision, recall and F1 of each label, and the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.kinds import MULTI, MULTI_THRESHOLD
+
+if TYPE_CHECKING:
+    from core.kinds import Predictions, Targets
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+def divide(above: Array, below: Array, empty: float = 0.0) -> Array:
+    """`above / below`, elementwise and without warnings; `empty` where `below` is 0."""
+    above, below = np.broadcast_arrays(above, below)
+    quotient = np.full(above.shape, empty)
+    np.divide(above, below, out=quotient, where=below != 0)
+    return quotient
+
+
+def precision_recall_f1(hits: Array, predicted: Array, support: Array) -> tuple[Array, Array, Array]:
+    """Precision, recall and F1 from counts, each [..., c]; 0 where a ratio has nothing to divide by.
+
+    Args:
+        hits: How often each label was predicted and right, [..., c].
+        predicted: How often each label was predicted, [..., c].
+        support: How often each label applies, [..., c].
+
+    Source:
+        van Rijsbergen, Information Retrieval (2nd ed., 1979), chapter 7.
+    """
+    return divide(hits, predicted), divide(hits, support), divide(2 * hits, predicted + support)
+
+
+def per_class(predictions: Predictions, targets: Targets, labels: Sequence[str], target: str) -> list[dict[str, Any]]:
+    """One row a label: `label`, `precision`, `recall`, `f1` and `support`.
+
+    Args:
+        predictions: float32 [n, c] probabilities.
+        targets: int64 [n] (`single`) or float32 [n, c] (`multi`).
+        labels: Label names.
+        target: `single` or `multi`.
+    """
+    if target == MULTI:
+        chosen, wanted = predictions >= MULTI_THRESHOLD, targets >= 0.5
+        hits, predicted, support = (each.sum(axis=0) for each in (chosen & wanted, chosen, wanted))
+    else:
+        matrix = _matrix(predictions, targets, len(labels))
+        hits, predicted, support = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
+    scores = np.stack(precision_recall_f1(hits, predicted, support), axis=1)
+    return [
+        {"label": label, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
+        for label, (p, r, f), n in zip(labels, scores, support, strict=True)
+    ]
+
+
+def confusion(predictions: Predictions, targets: Targets, labels: Sequence[str]) -> list[list[int]]:
+    """The confusion matrix of a `single` target, [c][c]: rows are true labels, columns predicted ones.
+
+    Args:
+        predictions: float32 [n, c] probabilities.
+        targets: int64 [n].
+        labels: Label names.
+    """
+    matrix: list[list[int]] = _matrix(predictions, targets, len(labels)).tolist()
+    return matrix
+
+
+def _matrix(predictions: Predictions, targets: Targets, n_labels: int) -> NDArray[np.int64]:
+    cells = targets.astype(np.int64) * n_labels + predictions.argmax(axis=1)
+    return np.bincount(cells, minlength=n_labels * n_labels).reshape(n_labels, n_labels)

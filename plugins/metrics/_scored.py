@@ -1,0 +1,51 @@
+"""What the metrics have in common: a score is streamed and resampled by the same arithmetic."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from core.contracts import Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torchmetrics
+    from numpy.typing import NDArray
+
+    from core.kinds import Predictions, Targets
+
+
+class Scorer(Protocol):
+    """How a score is streamed and resampled: `_sums.Sums` in bounded memory, `_records.Records` for ranks."""
+
+    def build(self) -> torchmetrics.Metric:
+        """A fresh streaming metric."""
+        ...
+
+    def resample(self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The score of each resample, [r], or its table, [r, c]."""
+        ...
+
+
+@dataclass
+class Scored(Metric):
+    """A metric whose streamed and resampled values come from one `Scorer`, so that they cannot differ."""
+
+    @abstractmethod
+    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+        """The arithmetic for these labels and this target."""
+
+    def build(self, labels: Sequence[str], target: str) -> torchmetrics.Metric:
+        """A fresh streaming metric; see `Metric.build`."""
+        return self.scorer(labels, target).build()
+
+    def resample(
+        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], labels: Sequence[str], target: str
+    ) -> NDArray[np.float64]:
+        """The score of each resample, float64 [r], all at once; NaN for tables. See `Metric.resample`."""
+        import numpy as np
+
+        scores = self.scorer(labels, target).resample(predictions, targets, counts)
+        return scores if scores.ndim == 1 else np.full(len(counts), np.nan)
