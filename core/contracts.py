@@ -199,8 +199,7 @@ class LoadedModel(ABC):
         heads: Names of the submodules that are the task's head; they always train and are always saved.
         adapter_targets: Ends of the names of the submodules that an adapter may wrap, declared by the family.
         provenance: Where the base weights came from.
-        defaults: Values for options of `train` that are null in the configuration (`epochs`, `learning_rate`),
-            where this model knows better than its method.
+        defaults: Values for options of `train` that are null in the configuration (`epochs`, `learning_rate`).
         findings: What `prepare` had to do to examples, such as truncating them.
     """
 
@@ -321,8 +320,8 @@ class ParamGroup:
 class AdapterMethod(Component):
     """How weights are adapted. The head always trains and is always saved."""
 
-    learning_rate: ClassVar[float] = 5e-5
-    """Used where `train.learning_rate` is null and neither a recipe nor the model says otherwise."""
+    defaults: ClassVar[Mapping[str, float]] = {}
+    """Values for options of `train` that are null in the configuration; they come before the model's own."""
 
     def weights(self) -> WeightsPlan | None:
         """What the loader must do to the base weights while loading, or None."""

@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from core.check import check
 from core.config import RunConfig
 
 
-def run(config: RunConfig, directory: Path | None = None) -> float:
-    """Placeholder."""
-    raise NotImplementedError
+def run(
+    config: RunConfig, directory: Path | str | None = None, *, resuming: bool = False, quiet: bool = False
+) -> float:
+    """Train, evaluate and save as `config` says.
+
+    Args:
+        config: The configuration, from the command line or built in Python.
+        directory: The run's folder; None makes a new one under `runs/`.
+        resuming: Whether to go on with the run in `directory`.
+        quiet: Whether to print nothing.
+
+    Returns:
+        The primary metric on the validation split, of the weights kept.
+
+    Raises:
+        GraftError: Bad input of any kind; `report.json` says so too, if the folder had been made.
+        Interrupted: SIGINT or SIGTERM; a checkpoint has been written where training had begun.
+    """
+    check(config)
+
+    from core import stages
+    from core.console import Screen
+    from core.context import Context, default_directory
+    from core.environment import Hardware, deterministic, seed_everything
+
+    hardware = Hardware.resolve(config.train)
+    folder = Path(directory) if directory is not None else default_directory(config)
+    context = Context(config, folder.absolute(), hardware, Screen(quiet or hardware.rank > 0), resuming)
+    with context.opened() as ctx, deterministic(hardware) as unsure:
+        seed_everything(config.seed)
+        splits = stages.load_data(ctx)
+        need = stages.need_for(config, splits, hardware)
+        model = stages.load_model(ctx, need)
+        config = replace(config, train=stages.resolve_train(config, model))
+        model = stages.apply_method(ctx, config, model, len(splits.train))
+        stages.fit(ctx, config, model, splits)
+        value = stages.evaluate(ctx, config, model, need, splits)
+        stages.save_and_reopen(ctx, config, model, need, splits)
+        stages.finish(ctx, config, unsure)
+    return value
+
+
+def resume(directory: Path | str) -> float:
+    """Go on with a run that was killed or interrupted; it ends as if nothing had happened.
+
+    Raises:
+        RunError: The run is complete, its configuration or its data have changed, or the folder is not a run's.
+    """
+    from core.context import resumable
+
+    return run(resumable(Path(directory)), directory, resuming=True)

@@ -1,0 +1,121 @@
+"""What makes a configuration impossible, found before any heavy import or download, and shown all together."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+
+from core.component import Component
+from core.config import SOCKETS, RunConfig
+from core.contracts import Metric
+from core.errors import ConfigError, PluginError, Problem, unknown
+from core.kinds import Kind
+from core.options import violations
+from core.registry import load
+
+
+def check(config: RunConfig) -> None:
+    """Refuse a run that cannot work.
+
+    Raises:
+        ConfigError: Everything that is wrong, each with its place and its cure.
+    """
+    problems = list(_problems(config))
+    if problems:
+        raise ConfigError(*problems)
+
+
+def components(config: RunConfig) -> Iterator[tuple[str, Component]]:
+    """Every component of a run with its place in the configuration."""
+    for socket in SOCKETS:
+        yield socket, getattr(config, socket)
+    for key, metric in config.metrics.items():
+        yield f"metrics.{key}", metric
+
+
+def _problems(config: RunConfig) -> Iterator[Problem]:
+    for socket in SOCKETS:
+        if not isinstance(getattr(config, socket), Component):
+            yield Problem(
+                socket, "is not set.", f"Choose one with {socket}=NAME; `python -m core list {socket}` shows them."
+            )
+            return
+    yield from violations(config.task, "task")
+    yield from violations(config.train, "train")
+    for where, component in components(config):
+        yield from violations(component, where)
+        yield from _missing_packages(where, component)
+        if component.kinds and config.task.kind not in component.kinds:
+            serves = ", ".join(component.kinds)
+            yield Problem(where, f"{component.name} does not serve the kind {config.task.kind!r}; it serves {serves}.")
+    try:
+        kind = load().kind(config.task.kind)
+    except PluginError as error:
+        yield Problem("task.kind", *unknown("kind of task", config.task.kind, list(load().components["kind"])))
+        del error
+        return
+    yield from _target(config, kind)
+    yield from _metrics(config)
+    yield from _training(config)
+    for _, component in components(config):
+        yield from component.check(config)
+
+
+def _missing_packages(where: str, component: Component) -> Iterator[Problem]:
+    for module, command in component.requires.items():
+        if importlib.util.find_spec(module) is None:
+            yield Problem(where, f"{component.name} needs the package {module}, which is not installed.", command)
+
+
+def _target(config: RunConfig, kind: Kind) -> Iterator[Problem]:
+    if config.task.target not in kind.targets:
+        message, cure = unknown(f"target of {kind.name}", config.task.target, kind.targets)
+        yield Problem("task.target", message, cure)
+
+
+def _metrics(config: RunConfig) -> Iterator[Problem]:
+    task = config.task
+    if task.primary not in config.metrics:
+        yield Problem("task.primary", *unknown("metric in this run", task.primary, list(config.metrics)))
+    for key, metric in config.metrics.items():
+        if not isinstance(metric, Metric):
+            yield Problem(f"metrics.{key}", "is not a metric.", "Use a component of the group `metric`.")
+        elif task.target not in metric.targets:
+            fit = ", ".join(name for name, other in load().components["metric"].items() if _accepts(other, task.target))
+            cure = f"Metrics for it: {fit}. Choose a preset with metrics=…"
+            yield Problem(f"metrics.{key}", f"{metric.name} does not accept the target {task.target!r}.", cure)
+
+
+def _accepts(metric: type[Component], target: str) -> bool:
+    return issubclass(metric, Metric) and target in metric.targets
+
+
+def _training(config: RunConfig) -> Iterator[Problem]:
+    train, target = config.train, config.task.target
+    if train.class_weights != "none" and target == "regression":
+        yield Problem("train.class_weights", "a regression has no classes to weigh.", "Use train.class_weights=none.")
+    if (train.class_weights == "given") != bool(train.given_class_weights):
+        cure = "Give both: train.class_weights=given 'train.given_class_weights={LABEL: 2.0, …}'."
+        yield Problem("train.class_weights", "given weights and class_weights=given go together.", cure)
+    if train.label_smoothing and target != "single":
+        yield Problem("train.label_smoothing", f"applies to the target single, not {target}.", "Set it to 0.")
+    if config.model.own_fit:
+        yield from _own_fit(config)
+
+
+def _own_fit(config: RunConfig) -> Iterator[Problem]:
+    """Options of the loop mean nothing to a model that is fitted without gradients."""
+    from core.config import Train
+
+    name, plain = config.model.name, Train()
+    kept = {"device", "precision", "class_weights", "given_class_weights", "confidence", "bootstrap_resamples"}
+    kept |= {"baselines", "eval_batch_size", "batch_size"}
+    for key, value in vars(config.train).items():
+        if key not in kept and value != getattr(plain, key):
+            yield Problem(
+                f"train.{key}", f"means nothing to {name}, which is fitted without gradients.", "Leave it out."
+            )
+    if config.method.name != "full":
+        yield Problem(
+            "method", f"{config.method.name} cannot adapt {name}, which is fitted without gradients.", "method=full"
+        )

@@ -1,0 +1,180 @@
+"""Checkpoints: written aside, synced, hashed and renamed, so that a run killed at any instant goes on from a whole one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.errors import Problem, RunError
+
+KEEP = 2
+"""Checkpoints kept: the newest, and the one before in case the newest is torn."""
+
+
+def flatten(state: Any, tensors: dict[str, Tensor], prefix: str = "") -> Any:
+    """Move the tensors of a nested state into `tensors`; returns the rest, as JSON values that name them."""
+    if isinstance(state, Tensor):
+        tensors[prefix] = state.detach().cpu().contiguous()
+        return {"__tensor__": prefix}
+    if isinstance(state, dict):
+        pairs = [[key, flatten(value, tensors, f"{prefix}/{key}")] for key, value in state.items()]
+        return {"__dict__": pairs}
+    if isinstance(state, list | tuple):
+        return [flatten(value, tensors, f"{prefix}/{index}") for index, value in enumerate(state)]
+    return state
+
+
+def unflatten(state: Any, tensors: dict[str, Tensor]) -> Any:
+    """Undo `flatten`; tuples come back as lists."""
+    if isinstance(state, dict) and "__tensor__" in state:
+        return tensors[state["__tensor__"]]
+    if isinstance(state, dict):
+        return {key: unflatten(value, tensors) for key, value in state["__dict__"]}
+    if isinstance(state, list):
+        return [unflatten(value, tensors) for value in state]
+    return state
+
+
+@dataclass
+class Checkpoints:
+    """The checkpoints of one run, in its folder `checkpoints/`.
+
+    Each is one file, `step-00000123.safetensors`, beside its `.json` with the state's plain values and the file's hash.
+    The best weights so far are a file of their own, which the checkpoint names.
+    """
+
+    directory: Path
+
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """Write a checkpoint; the ones before the last are then removed.
+
+        Raises:
+            RunError: The disk is full or read-only; what was there before is still whole.
+        """
+        tensors: dict[str, Tensor] = {}
+        plain = flatten(state, tensors)
+        path = self.directory / f"step-{step:08d}.safetensors"
+        digest = self._write_tensors(path, tensors)
+        manifest = {"step": step, "sha256": digest, "bytes": path.stat().st_size, "state": plain}
+        self._write_text(path.with_suffix(".json"), json.dumps(manifest))
+        self._prune()
+
+    def save_best(self, step: int, weights: dict[str, Tensor]) -> str:
+        """Write the best weights so far; returns the file's name, for the checkpoint's state."""
+        path = self.directory / f"best-{step:08d}.safetensors"
+        digest = self._write_tensors(
+            path, {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
+        )
+        return f"{path.name}:{digest}"
+
+    def load_best(self, reference: str) -> dict[str, Tensor]:
+        """The weights that `save_best` wrote."""
+        name, _, digest = reference.partition(":")
+        if not _whole(self.directory / name, digest):
+            raise RunError(
+                Problem(str(self.directory / name), "the best weights are missing or torn.", "Start the run anew.")
+            )
+        return load_file(self.directory / name)
+
+    def latest(self) -> tuple[int, dict[str, Any]] | None:
+        """Step and state of the newest whole checkpoint, or None; a torn one is passed over for the one before."""
+        for manifest_path in sorted(self.directory.glob("step-*.json"), reverse=True):
+            path = manifest_path.with_suffix(".safetensors")
+            try:
+                manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if _whole(path, manifest["sha256"]):
+                return manifest["step"], unflatten(manifest["state"], load_file(path))
+        return None
+
+    def latest_step(self) -> int:
+        """The step of the newest whole checkpoint, or 0."""
+        found = self.latest()
+        return found[0] if found else 0
+
+    def remove(self) -> None:
+        """Delete all checkpoints, once the run has ended well."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _write_tensors(self, path: Path, tensors: dict[str, Tensor]) -> str:
+        aside = path.with_name(path.name + ".partial")
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, aside)
+            digest = _sha256(aside)
+            _sync(aside)
+            aside.replace(path)
+        except Exception as error:  # safetensors raises its own error type for a full disk
+            aside.unlink(missing_ok=True)
+            if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
+                raise _unwritable(path, error) from error
+            raise
+        return digest
+
+    def _write_text(self, path: Path, text: str) -> None:
+        aside = path.with_name(path.name + ".partial")
+        try:
+            aside.write_text(text, encoding="utf-8")
+            _sync(aside)
+            aside.replace(path)
+            _sync(self.directory)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise _unwritable(path, error) from error
+
+    def _prune(self) -> None:
+        manifests = sorted(self.directory.glob("step-*.json"))
+        for stale in manifests[:-KEEP]:
+            stale.unlink()
+            stale.with_suffix(".safetensors").unlink(missing_ok=True)
+        named = "".join(manifest.read_text(encoding="utf-8") for manifest in manifests[-KEEP:])
+        for best in self.directory.glob("best-*.safetensors"):
+            if best.name not in named:
+                best.unlink()
+
+
+def _whole(path: Path, digest: str) -> bool:
+    return path.is_file() and _sha256(path) == digest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: BaseException) -> RunError:
+    cure = "Free some space or choose another folder with hydra.run.dir=…; `python -m core resume RUN` goes on from the last whole checkpoint."
+    return RunError(Problem(str(path), f"the checkpoint cannot be written: {error}.", cure))
+
+
+def rng_state(device: str) -> dict[str, Any]:
+    """The state of the generators that training draws from: torch's on the CPU, and the GPU's."""
+    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if device.startswith("cuda"):
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def set_rng_state(state: dict[str, Any], device: str) -> None:
+    """Put the generators back to what `rng_state` gave."""
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

@@ -1,0 +1,169 @@
+"""The command line: a thin front that imports what a verb needs when it is asked for, and nothing before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import GraftError, nearest
+
+if TYPE_CHECKING:
+    from core.config import RunConfig
+
+HELP = """\
+Graft fine-tunes a pretrained model on your labelled data.
+
+Train and evaluate (anything with key=value is a training run):
+  python -m core task=sentiment model=roberta
+  python -m core task=sentiment model=minilm method=lora data=table data.path=reviews.csv
+  python -m core task=sentiment train=smoke            a try of a few seconds
+  python -m core -m task=sentiment seed=0,1,2          a run for each seed
+
+Look, before and after:
+  list [GROUP]            tasks, data, models, methods, metrics, …          --json
+  show GROUP/NAME         what it is and every option it has                --json
+  plugins                 what is installed, and what failed to load        --json
+  check key=value …       everything short of training                      --json
+  resume RUN              go on with a run that was killed or interrupted
+  evaluate RUN [key=value …]  score a run's model, on other data if given   --json
+  predict RUN [TEXT …]    label texts, a file (--file) or standard input    --format jsonl|csv
+
+Options:  --config-dir DIR (presets of your own)   --debug (show tracebacks)   --version   -h, --help
+Each verb has its own --help. Shell completion: eval "$(python -m core -sc install=bash)"
+"""
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+Verb = Callable[[Sequence[str]], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code (0 well, 2 bad input, 130 interrupted)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        return _dispatch(words)
+    except GraftError as error:
+        if debug:
+            raise
+        sys.stderr.write(error.report() + "\n")
+        return EXIT_BAD_INPUT
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; nothing to say
+        return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(HELP)
+        return 0
+    if words[0] in ("--version", "-V"):
+        from core import __version__
+
+        sys.stdout.write(f"graft {__version__}\n")
+        return 0
+    verbs = _verbs()
+    if words[0] in verbs:
+        return verbs[words[0]](words[1:])
+    if any(
+        "=" in word or word.startswith(("-m", "--multirun", "-sc", "--shell", "--cfg", "-c", "--info", "~"))
+        for word in words
+    ):
+        return _train(words)
+    close = nearest(words[0], verbs)
+    hint = f"Did you mean {close!r}?" if close else "A training run is made of key=value, such as task=sentiment."
+    raise GraftError(f"there is no verb {words[0]!r}. {hint} `python -m core --help` shows all.")
+
+
+def _verbs() -> dict[str, Verb]:
+    def lazily(module: str, name: str) -> Verb:
+        def verb(words: Sequence[str]) -> int:
+            from importlib import import_module
+
+            chosen: Verb = getattr(import_module(module), name)
+            return chosen(words)
+
+        return verb
+
+    return {
+        "list": lazily("core.verbs", "list_"),
+        "show": lazily("core.verbs", "show"),
+        "plugins": lazily("core.verbs", "plugins"),
+        "check": lazily("core.verbs", "check"),
+        "resume": lazily("core.verbs", "resume"),
+        "evaluate": lazily("core.inference", "evaluate_verb"),
+        "predict": lazily("core.inference", "predict_verb"),
+    }
+
+
+def _train(words: list[str]) -> int:
+    """Check first, then let Hydra make the folder (or folders) and train."""
+    from core import compose
+
+    overrides, flags = split_flags(words)
+    if not any(flag.startswith(("-sc", "--shell", "--cfg", "-c", "--info")) for flag in flags):
+        from core.check import check
+
+        check(compose.resolve(overrides, flag_value(flags, "--config-dir")))
+    outcome = _Outcome()
+    compose.launch(words, outcome.work, outcome.failed)
+    return outcome.code
+
+
+class _Outcome:
+    """What became of a run, or of the members of a sweep."""
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    def work(self, config: RunConfig, folder: Path) -> float:
+        from core.run import run
+
+        return run(config, folder)
+
+    def failed(self, error: Exception) -> None:
+        self.code = max(self.code, say_failure(error))
+
+
+def say_failure(error: Exception) -> int:
+    """Tell a person what ended a run; returns the exit code that goes with it.
+
+    Raises:
+        Exception: The error itself, where it is neither bad input nor an interruption: a defect shows its traceback.
+    """
+    if isinstance(error, GraftError):
+        sys.stderr.write(error.report() + "\n")
+        return EXIT_BAD_INPUT
+    if type(error).__name__ == "Interrupted":
+        sys.stderr.write(f"{error}\n" if str(error) else "interrupted\n")
+        return EXIT_INTERRUPTED
+    raise error
+
+
+def split_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Overrides, and the flags of Hydra's own with their values."""
+    overrides, flags, rest = [], [], iter(words)
+    for word in rest:
+        if word in ("--config-dir", "--cfg", "-c", "--info", "-i", "--package", "-p", "--config-name", "-cn", "-cd"):
+            flags += [word, next(rest, "")]
+        elif word.startswith("-"):
+            flags.append(word)
+        else:
+            overrides.append(word)
+    return overrides, flags
+
+
+def flag_value(flags: Sequence[str], name: str) -> str | None:
+    """The value that follows a flag, or None."""
+    for position, flag in enumerate(flags):
+        if flag == name:
+            return flags[position + 1] if position + 1 < len(flags) else None
+        if flag.startswith(f"{name}="):
+            return flag.partition("=")[2]
+    return None

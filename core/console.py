@@ -1,0 +1,90 @@
+"""What a person sees while a run goes on: banners, progress that also reads well in a log file, tables."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+LINE_SECONDS = 10.0
+"""Where the output is a file or a pipe, progress is one line this often."""
+
+
+class Screen:
+    """Writes to standard error (progress, banners) and standard output (results); silent on all ranks but 0."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.out = Console(file=sys.stdout, quiet=quiet, highlight=False)
+        if not self.out.is_terminal:
+            self.out.width = 120  # a file or a pipe: wide enough for the tables
+        self.err = Console(file=sys.stderr, quiet=quiet, highlight=False)
+        self.quiet = quiet
+
+    def say(self, text: str) -> None:
+        """One line about what is going on."""
+        self.err.print(text, markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """One line that should not be missed."""
+        self.err.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+    def banner(self, text: str) -> None:
+        """A few lines in a box that cannot be missed."""
+        self.err.print(Panel(text, border_style="yellow", expand=False))
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table on standard output; the first column is left-aligned, the others right."""
+        table = Table(title=title, title_justify="left", title_style="bold")
+        for number, column in enumerate(columns):
+            table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self.out.print(table)
+
+    @contextmanager
+    def training(self, total: int, done: int) -> Iterator[Bar]:
+        """A bar over the optimizer steps; lines every few seconds where nobody is at a terminal."""
+        if self.quiet or not self.err.is_terminal:
+            yield Bar(total, done, self, None)
+            return
+        columns = (
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.err, transient=False) as progress:
+            yield Bar(total, done, self, progress)
+
+
+class Bar:
+    """Progress of one training; see `Screen.training`."""
+
+    def __init__(self, total: int, done: int, screen: Screen, progress: Progress | None) -> None:
+        self.total, self.screen, self.progress = total, screen, progress
+        self.task = progress.add_task("training", total=total, completed=done, note="") if progress else None
+        self.said = time.monotonic()
+        self.note = ""
+
+    def advance(self, step: int) -> None:
+        """`step` steps are done."""
+        if self.progress is not None and self.task is not None:
+            self.progress.update(self.task, completed=step)
+        elif time.monotonic() - self.said >= LINE_SECONDS:
+            self.said = time.monotonic()
+            self.screen.say(f"training  step {step}/{self.total}  {self.note}")
+
+    def describe(self, values: Mapping[str, Any]) -> None:
+        """Show the latest loss, rate and speed."""
+        self.note = f"loss {values['loss']:.4f}  lr {values['lr']:.2e}  {values['examples_per_second']:.0f} examples/s"
+        if self.progress is not None and self.task is not None:
+            self.progress.update(self.task, note=self.note)

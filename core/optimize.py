@@ -1,0 +1,122 @@
+"""The optimizer and what goes with it: parameter groups, the learning-rate schedule, clipping, the moving average."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from core.environment import unwrap
+
+if TYPE_CHECKING:
+    from core.config import Train
+    from core.contracts import AdapterMethod, LoadedModel
+
+
+def build_optimizer(model: LoadedModel, method: AdapterMethod, train: Train, lr: float) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov and Hutter 2019), fused, over what trains; no decay on biases, norms and other vectors.
+
+    Args:
+        model: Its module's trainable parameters are optimised.
+        method: May give groups of its own (layer-wise decay, LoRA+).
+        train: Betas and weight decay.
+        lr: Peak learning rate.
+    """
+    trainable = {name: p for name, p in unwrap(model.module).named_parameters() if p.requires_grad}
+    groups: list[dict[str, Any]] = []
+    for group in method.param_groups(model, lr) or [None]:
+        names = list(trainable) if group is None else group.names
+        rate = lr if group is None else group.lr
+        decay = train.weight_decay if group is None or group.weight_decay is None else group.weight_decay
+        matrices = [trainable[name] for name in names if trainable[name].ndim > 1]
+        vectors = [trainable[name] for name in names if trainable[name].ndim <= 1]
+        groups += [
+            {"params": params, "lr": rate, "peak_lr": rate, "weight_decay": amount}
+            for params, amount in ((matrices, decay), (vectors, 0.0))
+            if params
+        ]
+    fused = all(p.device.type in ("cpu", "cuda", "mps") and p.is_floating_point() for p in trainable.values())
+    return torch.optim.AdamW(groups, lr=lr, betas=(train.beta1, train.beta2), fused=fused)
+
+
+def schedule(step: int, total: int, warmup: float, kind: str) -> float:
+    """The learning rate of a step as a share of the peak: up from 0 over `warmup`, then down as `kind` says.
+
+    Args:
+        step: The step's number, from 0.
+        total: Steps in the whole run.
+        warmup: Share of `total`.
+        kind: `linear` and `cosine` (Loshchilov and Hutter 2017) fall to 0, `constant` stays.
+    """
+    rise = math.ceil(total * warmup)
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    if kind == "constant":
+        return 1.0
+    done = (step - rise) / max(1, total - rise)
+    return 1.0 - done if kind == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    """Scale every group's peak rate; returns the first group's rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * factor
+    rate: float = optimizer.param_groups[0]["lr"]
+    return rate
+
+
+def clip_gradients(parameters: Iterable[Tensor], largest: float, on_cpu: bool) -> Tensor:
+    """Scale gradients so that their norm is at most `largest`; returns the norm before, 0-d, without a host read.
+
+    On a CPU, where reading the norm is free, gradients within the limit are left untouched, which saves a pass over them.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if largest > 0 and not (on_cpu and bool(norm <= largest)):
+        torch._foreach_mul_(gradients, torch.clamp(largest / (norm + 1e-6), max=1.0))
+    return norm
+
+
+def trainable_state(module: nn.Module) -> dict[str, Tensor]:
+    """Everything that training changes: trainable parameters and buffers (running norms), by name."""
+    state = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
+    return state | {name: buffer.detach() for name, buffer in module.named_buffers()}
+
+
+def load_trainable(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put back, in place, what `trainable_state` gave."""
+    there = trainable_state(module)
+    with torch.no_grad():
+        for name, value in state.items():
+            there[name].copy_(value)
+
+
+class Average:
+    """An exponential moving average of what training changes; stands in for the weights while they are evaluated.
+
+    The decay rises with the steps, min(decay, (1 + step) / (10 + step)), so that the start is soon forgotten.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module, self.decay = module, decay
+        self.state = {name: value.clone() for name, value in trainable_state(module).items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the weights after step number `step`, from 1."""
+        weight = 1.0 - min(self.decay, (1 + step) / (10 + step))
+        for name, value in trainable_state(self.module).items():
+            if value.is_floating_point():
+                self.state[name].lerp_(value, weight)
+            else:
+                self.state[name].copy_(value)
+
+    def swap(self) -> None:
+        """Exchange the average and the weights, in place."""
+        for name, value in trainable_state(self.module).items():
+            held = value.clone()
+            value.copy_(self.state[name])
+            self.state[name].copy_(held)

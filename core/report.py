@@ -1,0 +1,173 @@
+"""The record of a run: `report.json`, `log.jsonl`, `predictions.jsonl`, and the summary on the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import Problem, RunError
+
+if TYPE_CHECKING:
+    from core.console import Screen
+
+SCHEMA = 1
+"""Version of the layout of `report.json`; docs/reference/report.md describes it."""
+
+REPORT, LOG, PREDICTIONS, CONFIG = "report.json", "log.jsonl", "predictions.jsonl", "config.yaml"
+MODEL, CHECKPOINTS = "model", "checkpoints"
+
+
+def clean(value: Any) -> Any:
+    """The same value with NaN and infinities as null, so that any JSON reader takes it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): clean(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(each) for each in value]
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON aside, sync and rename, so that a reader never sees half a file.
+
+    Raises:
+        RunError: The disk is full or read-only.
+    """
+    text = json.dumps(clean(value), indent=2, ensure_ascii=False) + "\n"
+    write_text(path, text)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text aside, sync and rename.
+
+    Raises:
+        RunError: The disk is full or read-only.
+    """
+    aside = path.with_name(path.name + ".partial")
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    """The error for a file that cannot be written."""
+    cure = "Free some space, or choose another folder with hydra.run.dir=…"
+    return RunError(Problem(str(path), f"cannot be written: {error.strerror or error}.", cure))
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON Lines, aside and renamed.
+
+    Raises:
+        RunError: The disk is full or read-only.
+    """
+    write_text(path, "".join(json.dumps(clean(row), ensure_ascii=False) + "\n" for row in rows))
+
+
+class Log:
+    """`log.jsonl`: one line each time the loss is read, and one an evaluation."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def rewind(self, step: int) -> None:
+        """Forget lines after a step, when a run goes on from there."""
+        if self.path.is_file():
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _step(line) <= step]
+            write_text(self.path, "".join(line + "\n" for line in kept))
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Append a line.
+
+        Raises:
+            RunError: The disk is full or read-only.
+        """
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(clean(values)) + "\n")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+
+def _step(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf  # a torn line
+
+
+def read(run: Path) -> dict[str, Any]:
+    """The report in a run's folder.
+
+    Raises:
+        RunError: There is none, or it was written by a newer Graft.
+    """
+    path = run / REPORT
+    if not path.is_file():
+        raise RunError(
+            Problem(str(run), "is not a run's folder: it has no report.json.", "Give the folder that a run printed.")
+        )
+    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if report.get("schema") != SCHEMA:
+        raise RunError(Problem(str(path), f"has schema {report.get('schema')}; this Graft reads {SCHEMA}."))
+    return report
+
+
+def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
+    """Print the summary: scores with intervals beside the baselines, the per-class table, what to know, what is next."""
+    scores, primary = report["scores"], report["primary"]
+    baselines: Mapping[str, Any] = scores.get("baselines", {})
+    keys = sorted(scores["test"], key=lambda key: key != primary)
+    rows = [
+        [f"{key} *" if key == primary else key, cell(scores["test"][key]), cell(scores["val"].get(key))]
+        + [cell(baseline.get(key)) for baseline in baselines.values()]
+        for key in keys
+    ]
+    data = report["data"]
+    title = f"{report['name']}: {data['sizes']['test']} test examples, {report['confidence']:.0%} confidence intervals"
+    screen.table(title, ["metric (* primary)", "test", "validation", *baselines], rows)
+    if report.get("per_class"):
+        per_class: Sequence[Mapping[str, Any]] = report["per_class"]
+        columns = list(per_class[0])
+        screen.table(
+            "Per class, on the test split", columns, [[_plain(row[key]) for key in columns] for row in per_class]
+        )
+    for finding in data["findings"]:
+        screen.say(f"data: {finding['message']}")
+    for mark in report["training"].get("marks", []):
+        screen.warn(mark)
+    parameters, memory = report["model"]["parameters"], report["memory"]["peak_mb"]
+    screen.say(
+        f"trained {parameters['trainable']:,} of {parameters['total']:,} parameters in {report['training']['seconds']:.0f} s "
+        f"({report['training'].get('examples_per_second') or 0:.0f} examples/s), peak memory {memory['resident']:.0f} MiB, "
+        f"{report['seconds']:.0f} s in all"
+    )
+    screen.out.print(f"run: {directory}", markup=False)
+
+
+def cell(score: Mapping[str, Any] | float | None) -> str:
+    """A score as text: `0.893 [0.879, 0.907]`, or a dash where there is none."""
+    if score is None:
+        return "-"
+    if not isinstance(score, Mapping):
+        return f"{score:.3f}"
+    if score.get("value") is None:
+        return "-"
+    if score.get("low") is None or score.get("high") is None:
+        return f"{score['value']:.3f}"
+    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else "-" if value is None else str(value)

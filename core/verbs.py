@@ -1,0 +1,225 @@
+"""The verbs that look: list, show, plugins and check; and resume."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from core import presets
+from core.component import Component
+from core.config import RunConfig, Train
+from core.errors import GraftError, Problem, unknown
+from core.options import limits
+from core.registry import load
+
+ALIASES = {"tasks": "task", "models": "model", "methods": "method", "recipes": "recipe", "experiments": "experiment"}
+
+
+def list_(words: Sequence[str]) -> int:
+    """Print components and presets, by group."""
+    groups = (*presets.GROUPS, "metric", "kind")
+    parser = argparse.ArgumentParser("graft list", description="Components and presets, by group.")
+    parser.add_argument("group", nargs="?", help=f"one of: {', '.join(groups)}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    asked = parser.parse_args(words)
+    group = ALIASES.get(asked.group, asked.group)
+    if group is not None and group not in groups:
+        raise GraftError(Problem("list", *unknown("group", group, groups)))
+    entries = [entry for entry in _entries() if group in (None, entry["group"])]
+    if asked.json:
+        _json(entries)
+        return 0
+    width = max((len(entry["name"]) for entry in entries), default=0)
+    heading = None
+    for entry in entries:
+        if entry["group"] != heading:
+            heading = entry["group"]
+            sys.stdout.write(f"{heading}=\n" if heading not in ("metric", "kind") else f"{heading}\n")
+        mark = "" if entry["owner"] in ("graft", *BUILT_IN) else f"  [{entry['owner']}]"
+        sys.stdout.write(f"  {entry['name']:<{width}}  {entry['summary']}{mark}\n")
+    return 0
+
+
+BUILT_IN = ("data", "text", "methods", "metrics")
+"""Names of the plugins that Graft carries; entries of others show their owner."""
+
+
+def _entries() -> list[dict[str, str]]:
+    registry = load()
+    entries = [
+        {"group": socket, "name": name, "summary": component.summary(), "owner": registry.owners[socket][name],
+         "form": "component"}
+        for socket, components in registry.components.items()
+        for name, component in components.items()
+    ]  # fmt: skip
+    entries += [
+        {"group": p.group, "name": p.name, "summary": p.summary, "owner": p.owner, "form": "preset"}
+        for p in presets.every()
+    ]
+    order = (*presets.GROUPS, "metric", "kind")
+    return sorted(entries, key=lambda entry: (order.index(entry["group"]), entry["form"], entry["name"]))
+
+
+def show(words: Sequence[str]) -> int:
+    """Print what a component or a preset is, with all its options."""
+    parser = argparse.ArgumentParser("graft show", description="What a component or a preset is, and its options.")
+    parser.add_argument("name", help="GROUP/NAME, such as model/roberta or method/lora; or train")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    asked = parser.parse_args(words)
+    group, _, name = asked.name.partition("/")
+    group = ALIASES.get(group, group)
+    if asked.name == "train":
+        shown: dict[str, Any] = {"name": "train", "summary": Train.__doc__, "options": list(_options(Train))}
+    else:
+        shown = _described(group, name)
+    if asked.json:
+        _json(shown)
+        return 0
+    sys.stdout.write(f"{shown['name']}: {shown['summary']}\n")
+    for preset_line in shown.get("preset", ()):
+        sys.stdout.write(f"    {preset_line}\n")
+    for option in shown["options"]:
+        prefix = "train" if asked.name == "train" else group
+        sys.stdout.write(
+            f"  {prefix}.{option['name']}={option['default']}  ({option['type']})\n      {option['help']}\n"
+        )
+    return 0
+
+
+def _described(group: str, name: str) -> dict[str, Any]:
+    components = load().components.get(group, {})
+    by_name = {preset.name: preset for preset in presets.every() if preset.group == group}
+    if not components and not by_name:
+        raise GraftError(Problem("show", *unknown("group", group, (*presets.GROUPS, "metric", "kind"))))
+    if name in components:
+        component = components[name]
+        summary = (component.__doc__ or "").strip()
+        needs = dict(component.requires)
+        return {"name": f"{group}/{name}", "summary": summary, "requires": needs, "options": list(_options(component))}
+    if name in by_name:
+        lines = by_name[name].path.read_text(encoding="utf-8").splitlines()
+        options = list(_options(Train)) if group == "train" else list(_base_options(lines, components))
+        return {"name": f"{group}/{name}", "summary": by_name[name].summary, "preset": lines, "options": options}
+    raise GraftError(Problem("show", *unknown(group, name, [*components, *by_name])))
+
+
+def _base_options(lines: Iterable[str], components: dict[str, type[Component]]) -> Iterable[dict[str, str]]:
+    """The options of the component that a preset extends."""
+    for line in lines:
+        named = line.split("#")[0].strip().removeprefix("- ").strip()
+        if named in components:
+            return _options(components[named])
+    return ()
+
+
+def _options(component: type[Any]) -> Iterable[dict[str, str]]:
+    for field in dataclasses.fields(component):
+        declared = limits(field)
+        default = field.default if field.default is not dataclasses.MISSING else None
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        help_ = declared.help + (f" One of: {', '.join(declared.choices)}." if declared.choices else "")
+        yield {"name": field.name, "type": kind, "default": json.dumps(default, default=str), "help": help_}
+
+
+def plugins(words: Sequence[str]) -> int:
+    """Print what is installed, what it announced, and the tracebacks of what failed to load."""
+    parser = argparse.ArgumentParser("graft plugins", description="Installed plugins and what they announce.")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    asked = parser.parse_args(words)
+    registry = load()
+    shown = []
+    for plugin in registry.plugins:
+        announced = {
+            socket: sorted(name for name, owner in owners.items() if owner == plugin.name)
+            for socket, owners in registry.owners.items()
+        }
+        paths = [path for path, owner in registry.config_paths if owner == plugin.name]
+        entry = {"name": plugin.name, "origin": plugin.origin, "failure": plugin.failure, "presets": paths}
+        shown.append(entry | {"announces": {socket: names for socket, names in announced.items() if names}})
+    if asked.json:
+        _json(shown)
+        return 0
+    for entry in shown:
+        sys.stdout.write(f"{entry['name']} ({entry['origin']}){'  FAILED' if entry['failure'] else ''}\n")
+        for socket, names in entry["announces"].items():
+            sys.stdout.write(f"  {socket}: {', '.join(names)}\n")
+        for path in entry["presets"]:
+            sys.stdout.write(f"  presets: {path}\n")
+        for line in entry["failure"].splitlines():
+            sys.stdout.write(f"    {line}\n")
+    return 0
+
+
+def check(words: Sequence[str]) -> int:
+    """Everything short of training: the configuration, the data's findings, parameters, an estimate of memory."""
+    from core.cli import flag_value, split_flags
+
+    if words and words[0] in ("-h", "--help"):
+        sys.stdout.write(
+            "usage: graft check [--json] [--config-dir DIR] key=value …\n\n" + (check.__doc__ or "") + "\n"
+        )
+        return 0
+    from core import compose
+    from core.check import check as check_config
+
+    overrides, flags = split_flags(words)
+    config = compose.resolve(overrides, flag_value(flags, "--config-dir"))
+    check_config(config)
+    as_json = "--json" in flags
+    found: dict[str, Any] = {"config": "ok"}
+    if importlib.util.find_spec("torch") is None:
+        found["note"] = "torch is not installed, so data, model and memory were not looked at: pip install graft-tune"
+    else:
+        from core.inspection import inspect
+
+        found |= inspect(config)
+    if as_json:
+        _json(found)
+    else:
+        _write_check(config, found)
+    return 0
+
+
+def _write_check(config: RunConfig, found: dict[str, Any]) -> None:
+    named = f"task={config.task.name or config.task.kind} data={config.data.name} model={config.model.name}"
+    sys.stdout.write(f"configuration: ok ({named} method={config.method.name})\n")
+    for key, value in found.items():
+        if key == "config":
+            continue
+        if isinstance(value, dict):
+            sys.stdout.write(f"{key}:\n" + "".join(f"  {name}: {_brief(each)}\n" for name, each in value.items()))
+        else:
+            sys.stdout.write(f"{key}: {value}\n")
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(f"\n    - {each['message'] if isinstance(each, dict) else each}" for each in value) or "none"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def resume(words: Sequence[str]) -> int:
+    """Go on with a run."""
+    parser = argparse.ArgumentParser("graft resume", description="Go on with a run that was killed or interrupted.")
+    parser.add_argument("run", help="the run's folder")
+    asked = parser.parse_args(words)
+    from core.cli import say_failure
+    from core.run import resume as go_on
+
+    try:
+        go_on(Path(asked.run))
+    except Exception as error:
+        return say_failure(error)
+    return 0
+
+
+def _json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
