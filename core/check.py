@@ -35,7 +35,8 @@ def components(config: RunConfig) -> Iterator[tuple[str, Component]]:
 
 def _problems(config: RunConfig) -> Iterator[Problem]:
     for socket in SOCKETS:
-        if not isinstance(getattr(config, socket), Component):
+        component: object = getattr(config, socket)
+        if not isinstance(component, Component):
             yield Problem(
                 socket, "is not set.", f"Choose one with {socket}=NAME; `python -m core list {socket}` shows them."
             )
@@ -50,9 +51,8 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
             yield Problem(where, f"{component.name} does not serve the kind {config.task.kind!r}; it serves {serves}.")
     try:
         kind = load().kind(config.task.kind)
-    except PluginError as error:
+    except PluginError:
         yield Problem("task.kind", *unknown("kind of task", config.task.kind, list(load().components["kind"])))
-        del error
         return
     yield from _target(config, kind)
     yield from _metrics(config)
@@ -78,9 +78,7 @@ def _metrics(config: RunConfig) -> Iterator[Problem]:
     if task.primary not in config.metrics:
         yield Problem("task.primary", *unknown("metric in this run", task.primary, list(config.metrics)))
     for key, metric in config.metrics.items():
-        if not isinstance(metric, Metric):
-            yield Problem(f"metrics.{key}", "is not a metric.", "Use a component of the group `metric`.")
-        elif task.target not in metric.targets:
+        if task.target not in metric.targets:
             fit = ", ".join(name for name, other in load().components["metric"].items() if _accepts(other, task.target))
             cure = f"Metrics for it: {fit}. Choose a preset with metrics=…"
             yield Problem(f"metrics.{key}", f"{metric.name} does not accept the target {task.target!r}.", cure)

@@ -1,4 +1,4 @@
-"""Checkpoints: written aside, synced, hashed and renamed, so that a run killed at any instant goes on from a whole one."""
+"""Checkpoints: written aside, synced, hashed and renamed, so that a killed run goes on from a whole one."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ class Checkpoints:
             raise RunError(
                 Problem(str(self.directory / name), "the best weights are missing or torn.", "Start the run anew.")
             )
-        return load_file(self.directory / name)
+        weights: dict[str, Tensor] = load_file(self.directory / name)
+        return weights
 
     def latest(self) -> tuple[int, dict[str, Any]] | None:
         """Step and state of the newest whole checkpoint, or None; a torn one is passed over for the one before."""
@@ -161,7 +162,7 @@ def _sync(path: Path) -> None:
 
 
 def _unwritable(path: Path, error: BaseException) -> RunError:
-    cure = "Free some space or choose another folder with hydra.run.dir=…; `python -m core resume RUN` goes on from the last whole checkpoint."
+    cure = "Free some space, then `python -m core resume RUN` goes on from the last whole checkpoint."
     return RunError(Problem(str(path), f"the checkpoint cannot be written: {error}.", cure))
 
 

@@ -122,10 +122,10 @@ class _Outcome:
     def __init__(self) -> None:
         self.code = 0
 
-    def work(self, config: RunConfig, folder: Path) -> float:
+    def work(self, config: RunConfig, folder: Path, name: str) -> float:
         from core.run import run
 
-        return run(config, folder)
+        return run(config, folder, name=name)
 
     def failed(self, error: Exception) -> None:
         self.code = max(self.code, say_failure(error))

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 LINE_SECONDS = 10.0
 """Where the output is a file or a pipe, progress is one line this often."""
@@ -37,7 +38,7 @@ class Screen:
 
     def banner(self, text: str) -> None:
         """A few lines in a box that cannot be missed."""
-        self.err.print(Panel(text, border_style="yellow", expand=False))
+        self.err.print(Panel(Text(text), border_style="yellow", expand=False))
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table on standard output; the first column is left-aligned, the others right."""

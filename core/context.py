@@ -18,7 +18,7 @@ from core import report as record
 from core.checkpoint import Checkpoints
 from core.console import Bar, Screen
 from core.errors import GraftError, Problem, RunError
-from core.loop import Interrupted
+from core.progress import Interrupted
 from core.registry import load
 from core.saved import config_text, difference, read_config, to_plain
 
@@ -43,6 +43,7 @@ class Context:
         directory: The run's folder.
         hardware: Device, precision, processes.
         screen: What a person sees.
+        name: What tables call the run.
         report: What `report.json` will hold; written at the start, when something is known, and at the end.
         resuming: Whether this process goes on with a run that another began.
     """
@@ -51,6 +52,7 @@ class Context:
     directory: Path
     hardware: Hardware
     screen: Screen
+    name: str = ""
     resuming: bool = False
     report: dict[str, Any] = field(default_factory=dict)
     bar: Bar | None = None
@@ -169,9 +171,7 @@ class Context:
             self.report = {
                 "schema": record.SCHEMA,
                 "status": "running",
-                "name": " ".join(
-                    filter(None, (self.config.task.name, self.config.model.name, self.config.method.name))
-                ),
+                "name": self.name or _name(self.config),
                 "primary": self.config.task.primary,
                 "confidence": self.config.train.confidence,
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -201,6 +201,10 @@ class Context:
         self.notify("run_ended", report=self.report)
 
 
+def _name(config: RunConfig) -> str:
+    return " ".join(filter(None, (config.task.name, config.model.name, config.method.name)))
+
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -224,7 +228,8 @@ def refuse_other_data(directory: Path, before: Mapping[str, Any] | None, fingerp
         RunError: The fingerprints differ.
     """
     if before is not None and before["fingerprint"] != fingerprint:
-        message = f"cannot be resumed: the data has changed (fingerprint {before['fingerprint'][:12]}, now {fingerprint[:12]})."
+        was, now = before["fingerprint"][:12], fingerprint[:12]
+        message = f"cannot be resumed: the data has changed (its fingerprint was {was} and is {now})."
         raise RunError(Problem(str(directory), message, "Put the data back, or start a new run."))
 
 

@@ -156,7 +156,7 @@ def bf16_native(device: str) -> bool:
     import torch
 
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
     try:
@@ -198,7 +198,7 @@ def deterministic(hardware: Hardware) -> Iterator[list[str]]:
 
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # it would cost a pass over each tensor
     warnings.showwarning = note
     try:
         yield unsure

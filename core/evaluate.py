@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from core.batching import evaluation_batches
 from core.environment import Hardware, unwrap
 from core.intervals import Score, interval
-from core.batching import evaluation_batches
 
 if TYPE_CHECKING:
     from core.contracts import LoadedModel, Metric, Prepared

@@ -21,6 +21,7 @@ Predictions, in the order of the split:
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,6 +75,10 @@ class Kind(Component):
     def content(self, example: Any) -> dict[str, Any]:
         """The example as JSON values, for `predictions.jsonl`."""
 
+    @abstractmethod
+    def parse(self, text: str) -> Any:
+        """An example without a target from one argument of `predict`, or one line of its input."""
+
     def strata(self, targets: Sequence[Target], target: str) -> NDArray[np.int64]:
         """The stratum of each example, for a cut that keeps proportions: int64 [n].
 
@@ -124,6 +129,16 @@ class TextClassification(Kind):
         texts = (example.text,) if example.pair is None else (example.text, example.pair)
         return "\x00".join(" ".join(text.split()) for text in texts).encode()
 
+    def parse(self, text: str) -> TextExample:
+        """The text itself, or a JSON object with `text` and, of a pair, `pair`."""
+        if text.lstrip().startswith("{"):
+            try:
+                read = json.loads(text)
+                return TextExample(str(read["text"]), pair=None if read.get("pair") is None else str(read["pair"]))
+            except (ValueError, KeyError, AttributeError):
+                pass  # a text that happens to begin with a brace
+        return TextExample(text)
+
     def content(self, example: TextExample) -> dict[str, Any]:
         """The text, and its pair where it has one."""
         return {"text": example.text} if example.pair is None else {"text": example.text, "pair": example.pair}
@@ -148,3 +163,8 @@ def encode_targets(targets: Sequence[Target], target: str, n_labels: int) -> Tar
         assert isinstance(chosen, tuple)
         encoded[row, list(chosen)] = 1.0
     return encoded
+
+
+def targets_of(examples: Sequence[Any], target: str, n_labels: int) -> Targets:
+    """The targets of a split, as one array."""
+    return encode_targets([example.target for example in examples], target, n_labels)

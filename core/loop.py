@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -27,65 +27,11 @@ from core.optimize import (
     set_learning_rate,
     trainable_state,
 )
+from core.progress import Interrupted, State, Watch, is_out_of_memory, total_steps
 
 if TYPE_CHECKING:
     from core.config import Train
     from core.contracts import AdapterMethod, LoadedModel, Prepared
-
-
-class Interrupted(Exception):
-    """The run was asked to stop (SIGINT, SIGTERM); a checkpoint has been written where training had begun."""
-
-
-class Watch(Protocol):
-    """What the loop tells the run while it goes on."""
-
-    def stop_requested(self) -> bool:
-        """Whether a signal asked the run to end."""
-        ...
-
-    def stepped(self, step: int) -> None:
-        """A step is done."""
-        ...
-
-    def logged(self, values: Mapping[str, float]) -> None:
-        """The loss was read; values are `step`, `epoch`, `loss`, `lr`, `grad_norm`, `examples_per_second`."""
-        ...
-
-
-@dataclass
-class State:
-    """Where training is: JSON values only, part of every checkpoint.
-
-    Attributes:
-        step: Optimizer steps done.
-        evaluated: The last step that was evaluated; -1 for none.
-        best_step, best_value: The evaluation with the best primary metric; `best_file` holds its weights.
-        waiting: Evaluations since then.
-        micro_batch_size: Examples in a forward pass; out-of-memory back-off halves it.
-        history: One entry an evaluation: step, epoch, seconds, scores.
-        marks: What makes this run differ from its configuration, such as `time_budget`.
-        loss_sum, loss_steps: The loss since it was last read.
-        examples: Training examples seen.
-        seconds: Time spent in training, without evaluations; `data_seconds`, the part of it spent waiting for data.
-        stopped: Whether training has ended before its last step.
-    """
-
-    micro_batch_size: int
-    step: int = 0
-    evaluated: int = -1
-    best_step: int = -1
-    best_value: float = math.nan
-    best_file: str = ""
-    waiting: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    marks: list[str] = field(default_factory=list)
-    loss_sum: float = 0.0
-    loss_steps: int = 0
-    examples: int = 0
-    seconds: float = 0.0
-    data_seconds: float = 0.0
-    stopped: bool = False
 
 
 @dataclass
@@ -220,7 +166,7 @@ class Loop:
                     losses = self.model.loss(batch)
                 summed = losses.sum() if losses.ndim else losses * micro.size
                 loss = summed / micro.share if micro.share else summed * 0.0
-                self.scaler.scale(loss * self.hardware.world).backward()
+                torch.autograd.backward(self.scaler.scale(loss * self.hardware.world))
             total += loss.detach()
         self.scaler.unscale_(self.optimizer)
         self.norm = clip_gradients(self.parameters, self.train.clip_norm, self.hardware.on_cpu)
@@ -273,7 +219,7 @@ class Loop:
 
     def _read_loss(self) -> float:
         """The mean loss over processes since it was last reset; the one place where the device is read."""
-        value = sum(self.hardware.gather(float(self.loss)))
+        value = float(sum(self.hardware.gather(float(self.loss))))
         if not math.isfinite(value):
             cure = (
                 "Lower train.learning_rate, raise train.warmup, or set train.precision=fp32. "
@@ -306,7 +252,7 @@ class Loop:
         return bool(every) and step % max(1, every) == 0
 
     def _validate(self) -> None:
-        """Score the validation split, with the averaged weights where there are some; keep them if they are the best."""
+        """Score the validation split, with the averaged weights where there are some; keep the best."""
         self._read_loss()
         self._assert_finite()
         if self.average:
@@ -375,19 +321,3 @@ class Loop:
             load_trainable(self.module, self.checkpoints.load_best(references[0]))
         self.module.eval()
         return self.state
-
-
-def total_steps(train: Train, examples: int) -> int:
-    """Optimizer steps in the whole run."""
-    assert train.epochs is not None
-    total = max(1, math.ceil(train.epochs * -(-examples // train.batch_size) - 1e-9))
-    return min(total, train.max_steps) if train.max_steps else total
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the device, or the machine, has no memory left."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory")
-    )

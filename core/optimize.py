@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +13,7 @@ from core.environment import unwrap
 
 if TYPE_CHECKING:
     from core.config import Train
-    from core.contracts import AdapterMethod, LoadedModel
+    from core.contracts import AdapterMethod, LoadedModel, ParamGroup
 
 
 def build_optimizer(model: LoadedModel, method: AdapterMethod, train: Train, lr: float) -> torch.optim.Optimizer:
@@ -27,7 +27,8 @@ def build_optimizer(model: LoadedModel, method: AdapterMethod, train: Train, lr:
     """
     trainable = {name: p for name, p in unwrap(model.module).named_parameters() if p.requires_grad}
     groups: list[dict[str, Any]] = []
-    for group in method.param_groups(model, lr) or [None]:
+    own: Sequence[ParamGroup | None] = method.param_groups(model, lr) or [None]
+    for group in own:
         names = list(trainable) if group is None else group.names
         rate = lr if group is None else group.lr
         decay = train.weight_decay if group is None or group.weight_decay is None else group.weight_decay
@@ -71,7 +72,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
 def clip_gradients(parameters: Iterable[Tensor], largest: float, on_cpu: bool) -> Tensor:
     """Scale gradients so that their norm is at most `largest`; returns the norm before, 0-d, without a host read.
 
-    On a CPU, where reading the norm is free, gradients within the limit are left untouched, which saves a pass over them.
+    On a CPU, where reading the norm is free, gradients within the limit are left alone, which saves a pass over them.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)

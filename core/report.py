@@ -125,7 +125,7 @@ def read(run: Path) -> dict[str, Any]:
 
 
 def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
-    """Print the summary: scores with intervals beside the baselines, the per-class table, what to know, what is next."""
+    """Print the summary: scores with intervals beside the baselines, the per-class table, what to know."""
     scores, primary = report["scores"], report["primary"]
     baselines: Mapping[str, Any] = scores.get("baselines", {})
     keys = sorted(scores["test"], key=lambda key: key != primary)
@@ -147,11 +147,11 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
         screen.say(f"data: {finding['message']}")
     for mark in report["training"].get("marks", []):
         screen.warn(mark)
-    parameters, memory = report["model"]["parameters"], report["memory"]["peak_mb"]
+    parameters, training = report["model"]["parameters"], report["training"]
     screen.say(
-        f"trained {parameters['trainable']:,} of {parameters['total']:,} parameters in {report['training']['seconds']:.0f} s "
-        f"({report['training'].get('examples_per_second') or 0:.0f} examples/s), peak memory {memory['resident']:.0f} MiB, "
-        f"{report['seconds']:.0f} s in all"
+        f"trained {parameters['trainable']:,} of {parameters['total']:,} parameters in {training['seconds']:.0f} s "
+        f"({training.get('examples_per_second') or 0:.0f} examples/s), "
+        f"peak memory {report['memory']['peak_mb']['resident']:.0f} MiB, {report['seconds']:.0f} s in all"
     )
     screen.out.print(f"run: {directory}", markup=False)
 

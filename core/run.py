@@ -10,13 +10,19 @@ from core.config import RunConfig
 
 
 def run(
-    config: RunConfig, directory: Path | str | None = None, *, resuming: bool = False, quiet: bool = False
+    config: RunConfig,
+    directory: Path | str | None = None,
+    *,
+    name: str = "",
+    resuming: bool = False,
+    quiet: bool = False,
 ) -> float:
     """Train, evaluate and save as `config` says.
 
     Args:
         config: The configuration, from the command line or built in Python.
         directory: The run's folder; None makes a new one under `runs/`.
+        name: What tables call the run; made from the components' names where empty.
         resuming: Whether to go on with the run in `directory`.
         quiet: Whether to print nothing.
 
@@ -29,14 +35,14 @@ def run(
     """
     check(config)
 
-    from core import stages
+    from core import closing, stages
     from core.console import Screen
     from core.context import Context, default_directory
     from core.environment import Hardware, deterministic, seed_everything
 
     hardware = Hardware.resolve(config.train)
     folder = Path(directory) if directory is not None else default_directory(config)
-    context = Context(config, folder.absolute(), hardware, Screen(quiet or hardware.rank > 0), resuming)
+    context = Context(config, folder.absolute(), hardware, Screen(quiet or hardware.rank > 0), name, resuming)
     with context.opened() as ctx, deterministic(hardware) as unsure:
         seed_everything(config.seed)
         splits = stages.load_data(ctx)
@@ -44,10 +50,11 @@ def run(
         model = stages.load_model(ctx, need)
         config = replace(config, train=stages.resolve_train(config, model))
         model = stages.apply_method(ctx, config, model, len(splits.train))
-        stages.fit(ctx, config, model, splits)
-        value = stages.evaluate(ctx, config, model, need, splits)
-        stages.save_and_reopen(ctx, config, model, need, splits)
-        stages.finish(ctx, config, unsure)
+        ready = stages.prepare(ctx, model, splits)
+        stages.fit(ctx, config, model, splits, ready)
+        value = closing.evaluate(ctx, config, model, need, splits, ready)
+        closing.save_and_reopen(ctx, config, model, need, splits)
+        closing.finish(ctx, config, unsure)
     return value
 
 

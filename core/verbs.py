@@ -135,14 +135,19 @@ def plugins(words: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(words)
     registry = load()
-    shown = []
+    shown: list[dict[str, Any]] = []
     for plugin in registry.plugins:
         announced = {
             socket: sorted(name for name, owner in owners.items() if owner == plugin.name)
             for socket, owners in registry.owners.items()
         }
         paths = [path for path, owner in registry.config_paths if owner == plugin.name]
-        entry = {"name": plugin.name, "origin": plugin.origin, "failure": plugin.failure, "presets": paths}
+        entry: dict[str, Any] = {
+            "name": plugin.name,
+            "origin": plugin.origin,
+            "failure": plugin.failure,
+            "presets": paths,
+        }
         shown.append(entry | {"announces": {socket: names for socket, names in announced.items() if names}})
     if asked.json:
         _json(shown)

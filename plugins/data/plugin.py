@@ -1,1 +1,225 @@
-"""What the data plugin announces."""
+"""What the data plugin announces: the embedded reviews, tables, files of lines, and datasets of the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from core.config import RunConfig
+from core.contracts import DataAdapter, Splits, Task
+from core.errors import Problem
+from core.hooks import hookimpl
+from core.kinds import MULTI, TextExample
+from core.options import option
+from core.splits import CutOptions
+
+if TYPE_CHECKING:
+    from plugins.data.columns import Columns
+    from plugins.data.table import Place, Reading
+
+REVIEWS = Path(__file__).with_name("reviews")
+_TEXT = ("text-classification",)
+
+
+@dataclass
+class Reviews(CutOptions, DataAdapter):
+    """1,296 product reviews in three classes, written for Graft by hand and carried inside it."""
+
+    name: ClassVar[str] = "reviews"
+    kinds: ClassVar[tuple[str, ...]] = _TEXT
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Fractions that leave nothing to train on."""
+        return self.cut_problems()
+
+    def load(self, task: Task, seed: int) -> Splits:
+        """Read and cut the reviews."""
+        from plugins.data import table
+
+        reading = table.Reading(_columns("text", label="label"), task.target)
+        return table.load(table.Place(path=str(REVIEWS)), reading, self, task, seed)
+
+    def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
+        """Texts of a file of any format."""
+        return _unlabelled(path)
+
+
+@dataclass
+class Table(CutOptions, DataAdapter):
+    """Labelled texts in CSV, TSV, JSON Lines or Parquet files."""
+
+    name: ClassVar[str] = "table"
+    kinds: ClassVar[tuple[str, ...]] = _TEXT
+
+    path: str = option(
+        "", "A file, a folder or a glob; files named after splits (train.csv, test.csv) are taken as such.", path=True
+    )
+    train: str = option("", "The training examples, in place of path: a file, a folder or a glob.", path=True)
+    val: str = option("", "The validation examples; empty cuts them out of train.", path=True)
+    test: str = option("", "The test examples; empty cuts them out of train.", path=True)
+    text: str = option("", "The column of texts, by name or position (from 0); empty tells it from the names.")
+    pair: str = option("", "The column of second texts, where examples are pairs.")
+    label: str = option("", "The column of labels or values; empty tells it from the names.")
+    label_columns: list[str] = option(None, "Columns of 0 and 1, one for each label (target multi).", factory=list)
+    label_separator: str = option("|", "Between the labels of one cell (target multi); a JSON list is understood too.")
+    label_names: dict[str, str] = option(None, "Names to use in place of the data's labels.", factory=dict)
+    split: str = option("", "The column that names each row's split: train, val or test.")
+    group: str = option("", "The column of groups (an author, a product) that a cut must not tear apart.")
+    format: str = option("auto", "auto goes by the suffix.", choices=("auto", "csv", "tsv", "jsonl", "parquet"))
+    encoding: str = option("auto", "The encoding of text files, such as cp1252; auto detects it.")
+    separator: str = option("auto", "Between columns: a character, or comma, tab, semicolon, pipe; auto detects it.")
+    quoting: str = option(
+        "auto", "double: quotes enclose values; none: they mean nothing.", choices=("auto", "double", "none")
+    )
+    header: str = option("auto", "Whether the first row names the columns.", choices=("auto", "present", "absent"))
+
+    def check(self, config: RunConfig) -> Iterator[Problem]:
+        """Options that are missing or cannot go together."""
+        yield from self.cut_problems()
+        yield from _paths(self.path, self.train, self.val, self.test)
+        if self.label and self.label_columns:
+            yield Problem("data.label_columns", "label is given too.", "Give one of the two.")
+        if self.label_columns and config.task.target != MULTI:
+            message = f"the task's target is {config.task.target}; columns of 0 and 1 are for multi."
+            yield Problem("data.label_columns", message, "Use data.label, or a task whose target is multi.")
+        if self.split and (self.train or self.val or self.test):
+            yield Problem(
+                "data.split", "the files name the splits already.", "Give data.path, or leave out data.split."
+            )
+        if self.group and self.train and self.val and self.test:
+            yield Problem("data.group", "all splits are given, so that nothing is cut.", "Leave it out.")
+
+    def load(self, task: Task, seed: int) -> Splits:
+        """Read and cut the files."""
+        from plugins.data import table
+
+        return table.load(self._place(), self._reading(task), self, task, seed)
+
+    def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
+        """Texts of a file with the same columns, whose labels are not looked at."""
+        from plugins.data import table
+
+        return table.unlabelled(self._place(), self._reading(task).columns, path)
+
+    def _reading(self, task: Task) -> Reading:
+        from plugins.data.table import Reading
+
+        columns = _columns(self.text, self.pair, self.label, tuple(self.label_columns), self.split, self.group)
+        return Reading(columns, task.target, self.label_separator, self.label_names)
+
+    def _place(self) -> Place:
+        from plugins.data.delimited import Dialect
+        from plugins.data.table import Place
+
+        named = (self.text, self.pair, self.label, self.split, self.group, *self.label_columns)
+        names = tuple(name for name in named if name and not name.isdecimal())
+        dialect = Dialect(self.separator, self.quoting, self.header, names)
+        return Place(self.path, self.train, self.val, self.test, self.format, self.encoding, dialect)
+
+
+@dataclass
+class Lines(CutOptions, DataAdapter):
+    """Text files of one text a line, each file one class, named after it."""
+
+    name: ClassVar[str] = "lines"
+    kinds: ClassVar[tuple[str, ...]] = _TEXT
+
+    path: str = option("", "A folder or a glob of files; folders train, val and test in it are splits.", path=True)
+    label_names: dict[str, str] = option(None, "Names to use in place of the files' own.", factory=dict)
+    encoding: str = option("auto", "The encoding, such as cp1252; auto detects it.")
+
+    def check(self, config: RunConfig) -> Iterator[Problem]:
+        """Options that are missing or cannot go together."""
+        yield from self.cut_problems()
+        if not self.path:
+            yield Problem("data.path", "is not given.", "data.path=FOLDER")
+
+    def load(self, task: Task, seed: int) -> Splits:
+        """Read and cut the files."""
+        from plugins.data import lines
+
+        return lines.load(self.path, self.encoding, self.label_names, self, task, seed)
+
+    def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
+        """The lines of a file."""
+        from plugins.data import files, lines
+
+        (found,) = files.name_files([(each, -1) for each in files.find("the file", str(path))][:1])
+        return lines.texts(found, self.encoding)
+
+
+@dataclass
+class Hub(CutOptions, DataAdapter):
+    """A dataset of the Hugging Face Hub, or one saved on disk; dataset scripts are never executed."""
+
+    name: ClassVar[str] = "hub"
+    kinds: ClassVar[tuple[str, ...]] = _TEXT
+
+    dataset: str = option("", "The dataset's name on the Hub: owner/name.")
+    path: str = option("", "In place of dataset: a folder written by save_to_disk, or of data files.", path=True)
+    subset: str = option("", "The dataset's configuration, where it has several.")
+    revision: str = option("", "A branch, tag or commit; empty for the newest.")
+    train: str = option("", "The dataset's split to train on; empty goes by the common names.")
+    val: str = option("", "The dataset's validation split; likewise.")
+    test: str = option("", "The dataset's test split; likewise.")
+    text: str = option("", "The column of texts; empty tells it from the names.")
+    pair: str = option("", "The column of second texts, where examples are pairs.")
+    label: str = option("", "The column of labels or values; empty tells it from the names.")
+    label_separator: str = option("|", "Between the labels of one cell (target multi); lists are understood too.")
+    label_names: dict[str, str] = option(None, "Names to use in place of the data's labels.", factory=dict)
+    group: str = option("", "The column of groups that a cut must not tear apart.")
+
+    def check(self, config: RunConfig) -> Iterator[Problem]:
+        """Options that are missing or cannot go together."""
+        yield from self.cut_problems()
+        if bool(self.dataset) == bool(self.path):
+            message = "is not given." if not self.dataset else "and data.path are given, which are two sources."
+            yield Problem("data.dataset", message, "data.dataset=owner/name, or data.path=FOLDER")
+        for each in ("subset", "revision"):
+            if self.path and getattr(self, each):
+                yield Problem(f"data.{each}", "means nothing for a folder.", "Leave it out.")
+
+    def load(self, task: Task, seed: int) -> Splits:
+        """Fetch or open the dataset, and cut it where it has no splits."""
+        from plugins.data import hub
+        from plugins.data.table import Reading
+
+        columns = _columns(self.text, self.pair, self.label, (), "", self.group)
+        reading = Reading(columns, task.target, self.label_separator, self.label_names)
+        splits = {"train": self.train, "val": self.val, "test": self.test}
+        if self.path:
+            return hub.load_folder(self.path, splits, reading, self, task, seed)
+        return hub.load_remote(self.dataset, self.subset, self.revision, splits, reading, self, task, seed)
+
+    def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
+        """Texts of a local file with the same columns."""
+        return _unlabelled(path, self.text, self.pair)
+
+
+def _paths(path: str, train: str, val: str, test: str) -> Iterator[Problem]:
+    if not path and not train:
+        yield Problem("data.path", "is not given.", "data.path=FILE, or data.train=FILE data.test=FILE")
+    if path and (train or val or test):
+        yield Problem("data.path", "train, val or test is given too.", "Give data.path, or files for the splits.")
+
+
+def _columns(
+    text: str = "", pair: str = "", label: str = "", labels: tuple[str, ...] = (), split: str = "", group: str = ""
+) -> Columns:
+    from plugins.data.columns import Columns
+
+    return Columns(text, pair, label, labels, split, group)
+
+
+def _unlabelled(path: Path, text: str = "", pair: str = "") -> Sequence[TextExample]:
+    from plugins.data import table
+
+    return table.unlabelled(table.Place(), _columns(text, pair), path)
+
+
+@hookimpl
+def data_adapters() -> Sequence[type[DataAdapter]]:
+    """The built-in data adapters."""
+    return [Reviews, Table, Lines, Hub]

@@ -1,4 +1,4 @@
-"""LoRA through peft: wrapping a loaded model, saving the adapter so that it can be opened anywhere, opening it again."""
+"""LoRA through peft: wrapping a loaded model, saving its adapter so that it opens anywhere, opening it again."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class AdaptedModel(LoadedModel):
 
     def save(self, directory: Path) -> None:
         """The adapter and the head; and the base, where it exists nowhere else."""
-        wrapped = unwrap(self.inner.module)
+        wrapped: Any = unwrap(self.inner.module)
         if self.provenance.init == "scratch":
             wrapped.peft_config["default"].base_model_name_or_path = str((directory / BASE).absolute())
             self.inner.module = copy.deepcopy(wrapped).unload()

@@ -1,0 +1,8 @@
+"""`python -m core`: the same program as the console script `graft`."""
+
+import sys
+
+from core.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

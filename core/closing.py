@@ -1,0 +1,159 @@
+"""The last stages of a run: evaluate, save and reopen, complete the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core import report as record
+from core.config import RunConfig
+from core.context import Context
+from core.contracts import LoadedModel, Need, Splits, Task
+from core.environment import Hardware, peak_memory_mb
+from core.errors import Problem, RunError
+from core.evaluate import Evaluation, predict, score, simplest_baseline
+from core.evaluate import evaluate as evaluate_split
+from core.kinds import REGRESSION, SINGLE, targets_of
+from core.registry import load
+from core.stages import Ready, eval_batch_size
+from core.tables import confusion, per_class
+
+if TYPE_CHECKING:
+    from core.kinds import Predictions, Targets
+
+PROBE = 16
+"""Test examples whose outputs are compared after saving and loading again."""
+PROBE_TOLERANCE = 1e-4
+
+
+def evaluate(
+    ctx: Context, config: RunConfig, model: LoadedModel, need: Need, splits: Splits, ready: Mapping[str, Ready]
+) -> float:
+    """Score validation and test with intervals, and the baselines beside them; write the predictions."""
+    model.module.to(ctx.hardware.device)
+    found = {split: _evaluated(ctx, config, model, splits.labels, ready[split]) for split in ("val", "test")}
+    scores: dict[str, Any] = {
+        split: _scores(config, each.predictions, ready[split].targets, splits.labels, each.scores)
+        for split, each in found.items()
+    }
+    ctx.evaluated(ctx.report["training"]["steps"], "test", found["test"].scores)
+    scores["baselines"] = _baselines(config, need, splits, ready["test"].targets) if ctx.writes else {}
+    ctx.record(scores=scores, tables={split: each.tables for split, each in found.items()})
+    predictions = found["test"].predictions
+    assert predictions is not None
+    ctx.record(**_by_label(config, predictions, ready["test"].targets, splits.labels))
+    if ctx.writes:
+        rows = written(config.task, splits.labels, splits.test, predictions)
+        record.write_lines(ctx.directory / record.PREDICTIONS, rows)
+    value = scores["val"][config.task.primary]["value"]
+    return float("nan") if value is None else float(value)
+
+
+def _evaluated(ctx: Context, config: RunConfig, model: LoadedModel, labels: Sequence[str], split: Ready) -> Evaluation:
+    return evaluate_split(
+        model, split.prepared, split.targets, config.metrics, labels, config.task.target, ctx.hardware,
+        eval_batch_size(config.train), ctx.break_off,
+    )  # fmt: skip
+
+
+def _scores(
+    config: RunConfig,
+    predictions: Predictions | None,
+    targets: Targets,
+    labels: Sequence[str],
+    values: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    assert predictions is not None
+    train = config.train
+    scored = score(
+        config.metrics, predictions, targets, labels, config.task.target, values=values,
+        resamples=train.bootstrap_resamples, confidence=train.confidence, seed=config.seed,
+    )  # fmt: skip
+    return {key: each.to_json() for key, each in scored.items()}
+
+
+def _by_label(config: RunConfig, predictions: Predictions, targets: Targets, labels: Sequence[str]) -> dict[str, Any]:
+    target = config.task.target
+    if target == REGRESSION:
+        return {}
+    entries: dict[str, Any] = {"per_class": per_class(predictions, targets, labels, target)}
+    return entries | ({"confusion": confusion(predictions, targets, labels)} if target == SINGLE else {})
+
+
+def written(
+    task: Task, labels: Sequence[str], examples: Sequence[Any], predictions: Predictions
+) -> Iterator[dict[str, Any]]:
+    """The lines of `predictions.jsonl`: the example, what it is, what was predicted, and where it was read."""
+    kind = load().kind(task.kind)
+    for index, example in enumerate(examples):
+        truth = kind.write_target(example.target, labels, task.target)
+        prediction = kind.write(predictions[index], labels, task.target)
+        yield {"index": index, **kind.content(example), "target": truth, **prediction, "place": example.place}
+
+
+def _baselines(config: RunConfig, need: Need, splits: Splits, truth: Targets) -> dict[str, Any]:
+    if not config.train.baselines:
+        return {}
+    target, labels = config.task.target, splits.labels
+    train = targets_of(splits.train, target, len(labels))
+    name, same = simplest_baseline(train, len(splits.test), labels, target)
+    found = {name: same} | config.model.baselines(need, splits.test)
+    return {name: _scores(config, predictions, truth, labels) for name, predictions in found.items()}
+
+
+def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: Need, splits: Splits) -> None:
+    """Write the model, load it again from disk, and compare outputs on a probe batch.
+
+    Raises:
+        RunError: The outputs differ, or the folder cannot be written.
+    """
+    if not ctx.writes:
+        return
+    folder = ctx.directory / record.MODEL
+    try:
+        model.save(folder)
+    except OSError as error:
+        raise record.unwritable(folder, error) from error
+    ctx.report["model"] |= {"saved_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())}
+    probe = [splits.test[index] for index in range(min(PROBE, len(splits.test)))]
+    exact = Hardware(ctx.hardware.device, "fp32")
+    before = predict(model, model.prepare(probe, train=False), exact, PROBE)
+    again = config.method.reopen(config.model, replace(need, saved=folder, train=(), precision="fp32"))
+    again.module.to(ctx.hardware.device)
+    after = predict(again, again.prepare(probe, train=False), exact, PROBE)
+    gap = float(np.abs(before - after).max(initial=0.0))
+    ctx.record(
+        self_test={"examples": len(probe), "largest_difference": gap, "passed": gap <= PROBE_TOLERANCE},
+    )
+    if not gap <= PROBE_TOLERANCE:
+        message = f"the saved model, loaded again, gives other outputs (largest difference {gap:.2e})."
+        raise RunError(Problem(str(folder), message, "Do not use it. Please report this with report.json."))
+
+
+def finish(ctx: Context, config: RunConfig, unsure: list[str]) -> None:
+    """Complete the report, print the summary, and remove what only a resume needs."""
+    ctx.record(
+        status="completed",
+        ended=datetime.now(UTC).isoformat(timespec="seconds"),
+        memory={"peak_mb": peak_memory_mb(ctx.hardware.device)},
+        nondeterministic_kernels=unsure,
+    )
+    if not ctx.writes:
+        return
+    if not config.train.keep_checkpoints:
+        ctx.checkpoints.remove()
+    ctx.notify("run_ended", report=ctx.report)
+    record.show(ctx.report, ctx.screen, _short(ctx.directory))
+    note = ctx.report["model"]["provenance"]["note"]
+    if ctx.report["init"] == "scratch" and note:
+        ctx.screen.banner(note)
+
+
+def _short(path: Path) -> Path:
+    """Relative to where the person is, where that is shorter."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

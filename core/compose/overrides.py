@@ -1,0 +1,150 @@
+"""The words of a command line, one by one: whether each names something that exists and has the right type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from core import presets
+from core.errors import ConfigError, Problem, nearest, unknown
+from core.registry import load
+
+COMMAND_LINE = "the command line"
+SCHEMA = "graft"
+GROUPS = (*presets.GROUPS, "metric")
+
+
+def parse(overrides: Sequence[str]) -> list[Override]:
+    """Hydra's reading of each word.
+
+    Raises:
+        ConfigError: Every word that is not an override.
+    """
+    parser, parsed, problems = OverridesParser.create(), [], []
+    for text in overrides:
+        try:
+            parsed.append(parser.parse_override(text))
+        except HydraException as error:
+            cure = "Write key=value; quote values with spaces, commas or brackets: 'data.path=\"my file.csv\"'."
+            problems.append(Problem(text, str(error).partition("\n")[0], cure, COMMAND_LINE))
+    if problems:
+        raise ConfigError(*problems)
+    return parsed
+
+
+def is_group(override: Override) -> bool:
+    """Whether it chooses a preset or a component, such as `model=roberta`."""
+    return override.key_or_group in GROUPS or override.key_or_group.startswith(("hydra/", "metric/"))
+
+
+def is_hydra(override: Override) -> bool:
+    """Whether it is an option of Hydra itself."""
+    return override.key_or_group.split(".")[0] == "hydra"
+
+
+def first(override: Override) -> str:
+    """The override itself, or the first member of a sweep."""
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    value = next(iter(override.sweep_string_iterator()))
+    return f"{override.get_key_element()}={value}"
+
+
+def group_options() -> dict[str, list[str]]:
+    """What can be chosen in each group, while Hydra is composing."""
+    loader = GlobalHydra.instance().config_loader()
+    return {group: [name for name in loader.get_group_options(group) if name != SCHEMA] for group in GROUPS}
+
+
+def bad_choice(override: Override, options: Mapping[str, list[str]]) -> Iterator[Problem]:
+    """What is wrong with a choice: a name that does not exist."""
+    group = override.key_or_group
+    if group not in options or override.is_delete():
+        return
+    values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
+    for value in values:
+        if value is not None and str(value) not in options[group]:
+            message, cure = unknown(group, str(value), options[group])
+            other = next((name for name in options if str(value) in options[name]), None)
+            if other:
+                cure = f"There is a {other} of that name: {other}={value}. " + cure
+            yield Problem(group, message, cure, COMMAND_LINE)
+
+
+def bad_value(override: Override, base: DictConfig) -> Iterator[Problem]:
+    """What is wrong with a value: an option that does not exist here, or a type that it does not take."""
+    key = override.key_or_group
+    if override.is_delete():
+        if OmegaConf.select(base, key) is None or not key.startswith("metrics."):
+            yield Problem(key, "cannot be deleted; only an entry of `metrics` can.", "", COMMAND_LINE)
+        return
+    parent_key, _, leaf = key.rpartition(".")
+    place = _deepest(base, key)
+    if place is not None:
+        yield Problem(key, *_unknown_key(key, place, base), COMMAND_LINE)
+        return
+    if override.is_add():
+        message = "cannot be added: `+` is not needed for an option that exists."
+        yield Problem(key, message, f"Write {key}={override.value()}.", COMMAND_LINE)
+        return
+    parent = OmegaConf.select(base, parent_key) if parent_key else base
+    values = list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
+    for value in values:
+        problem = _wrong_type(parent, leaf, value)
+        if problem:
+            yield Problem(key, problem, "", COMMAND_LINE)
+
+
+def _deepest(base: DictConfig, key: str) -> str | None:
+    """The first part of a dotted key that does not exist, as a whole path; None where all of it does."""
+    node: Any = base
+    path: list[str] = []
+    for part in key.split("."):
+        path.append(part)
+        if not isinstance(node, DictConfig) or part not in node:
+            return ".".join(path)
+        node = node._get_node(part)
+        if isinstance(node, DictConfig) and (node._is_none() or node._is_missing()):
+            node = OmegaConf.create({})
+    return None
+
+
+def _unknown_key(key: str, place: str, base: DictConfig) -> tuple[str, str]:
+    parent, _, leaf = place.rpartition(".")
+    node = OmegaConf.select(base, parent) if parent else base
+    there = [str(name) for name in node if parent or name != "hydra"] if isinstance(node, DictConfig) else []
+    owner = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+    chosen = getattr(owner, "name", "") if isinstance(getattr(owner, "name", ""), str) else ""
+    what = (
+        f"is not an option of {parent}={chosen}." if chosen else f"is not an option{f' of {parent}' if parent else ''}."
+    )
+    close = nearest(leaf, there)
+    if close:
+        return what, f"Did you mean {f'{parent}.{close}'.lstrip('.')}?"
+    others = [
+        f"{parent}={name}"
+        for name, component in load().components.get(parent, {}).items()
+        if leaf in {each.name for each in fields(component)}
+    ]
+    if others:
+        return what, f"It is one of {' and of '.join(others)}."
+    return what, f"There are: {', '.join(there) or 'none'}."
+
+
+def _wrong_type(parent: Any, leaf: str, value: Any) -> str | None:
+    if not isinstance(parent, DictConfig):
+        return None
+    trial = OmegaConf.create({"x": parent.copy()})["x"]
+    try:
+        OmegaConf.update(trial, leaf, value if not isinstance(value, str) else str(value))
+    except OmegaConfBaseException as error:
+        return str(error).partition("\n")[0]
+    return None

@@ -1,0 +1,221 @@
+"""A finished run put to use: opening its model, predicting, and evaluating it on other data."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from core import report as record
+from core.config import RunConfig
+from core.contracts import LoadedModel, Need, Splits
+from core.environment import Hardware
+from core.errors import ConfigError, DataError, Problem, RunError
+from core.kinds import Kind, targets_of
+from core.registry import load
+from core.saved import from_plain, read_config, to_plain
+
+CHUNK = 512
+"""Examples that are read, predicted and written at a time, so that an endless input streams through."""
+
+
+@dataclass
+class Predictor:
+    """The model of a finished run, ready to predict. `Predictor.open(run)`, then `predict(examples)`.
+
+    Attributes:
+        config: The run's configuration.
+        model: Its model, loaded from `model/`.
+        labels: Label names.
+        kind: The kind of its task.
+        hardware: Where it computes.
+    """
+
+    config: RunConfig
+    model: LoadedModel
+    labels: tuple[str, ...]
+    kind: Kind
+    hardware: Hardware
+
+    @classmethod
+    def open(cls, run: Path | str) -> Predictor:
+        """Open a run's folder.
+
+        Raises:
+            RunError: It is not a run's, or the run has not ended well.
+        """
+        folder = Path(run)
+        report = record.read(folder)
+        if report["status"] != "completed":
+            cure = f"python -m core resume {folder}"
+            raise RunError(Problem(str(folder), f"has no finished model: its status is {report['status']}.", cure))
+        config = read_config(folder / record.CONFIG)
+        hardware = Hardware.resolve(config.train)
+        need = Need(
+            task=config.task,
+            labels=tuple(report["data"]["labels"]),
+            fingerprint=report["data"]["fingerprint"],
+            device=hardware.device,
+            precision=hardware.precision,
+            seed=config.seed,
+            weights=config.method.weights(),
+            saved=folder / record.MODEL,
+        )
+        model = config.method.reopen(config.model, need)
+        model.module.to(hardware.device).eval()
+        return cls(config, model, need.labels, load().kind(config.task.kind), hardware)
+
+    def raw(self, examples: Sequence[Any]) -> Any:
+        """Predictions as arrays: float32 [n, c] or [n], as `core.kinds` says."""
+        from core.evaluate import predict
+        from core.stages import eval_batch_size
+
+        prepared = self.model.prepare(examples, train=False)
+        return predict(self.model, prepared, self.hardware, eval_batch_size(self.config.train))
+
+    def predict(self, examples: Iterable[Any]) -> Iterator[dict[str, Any]]:
+        """Predictions as JSON values, in order: the example, its label or labels with probabilities, or its value."""
+        stream = iter(examples)
+        while chunk := list(islice(stream, CHUNK)):
+            for example, prediction in zip(chunk, self.raw(chunk), strict=True):
+                written = self.kind.write(prediction, self.labels, self.config.task.target)
+                yield {**self.kind.content(example), **written}
+
+
+def predict_verb(words: Sequence[str]) -> int:
+    """Label texts from the command line, a file, or standard input."""
+    parser = argparse.ArgumentParser(
+        "graft predict", description="Label texts: from the command line, a file, or standard input (one a line)."
+    )
+    parser.add_argument("run", help="the run's folder")
+    parser.add_argument("text", nargs="*", help='texts, or JSON objects such as {"text": …, "pair": …}')
+    parser.add_argument("--file", type=Path, help="a file in the format of the run's data adapter (CSV, JSON Lines, …)")
+    parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="how to write (jsonl)")
+    parser.add_argument("--output", type=Path, help="write to this file, not to standard output")
+    asked = parser.parse_args(words)
+    if asked.file and asked.text:
+        raise DataError(Problem("predict", "give texts or --file, not both."))
+    if asked.file and not asked.file.is_file():
+        raise DataError(Problem(str(asked.file), "there is no such file.", "Check the path after --file."))
+    predictor = Predictor.open(asked.run)
+    if asked.file:
+        examples: Iterable[Any] = predictor.config.data.unlabelled(predictor.config.task, asked.file)
+    else:
+        lines = asked.text or (line.rstrip("\n") for line in sys.stdin)
+        examples = (predictor.kind.parse(line) for line in lines if line.strip())
+    with _opened(asked.output) as out:
+        write = _write_csv if asked.format == "csv" else _write_jsonl
+        write(predictor.predict(examples), out)
+    return 0
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[IO[str]]:
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:
+        raise record.unwritable(path, error) from error
+
+
+def _write_jsonl(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
+    for row in rows:
+        out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        out.flush()
+
+
+def _write_csv(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
+    writer = None
+    for row in rows:
+        flat = {key: value for key, value in row.items() if key != "probabilities"}
+        if isinstance(flat.get("labels"), list):
+            flat["labels"] = "|".join(flat["labels"])
+        flat |= {f"p({label})": p for label, p in row.get("probabilities", {}).items()}
+        if writer is None:
+            writer = csv.DictWriter(out, list(flat))
+            writer.writeheader()
+        writer.writerow(flat)
+
+
+def evaluate_verb(words: Sequence[str]) -> int:
+    """Score a run's model on its own test split, or on other data."""
+    parser = argparse.ArgumentParser(
+        "graft evaluate",
+        description="Score a run's model on its own test split, or on other data (data=…, data.path=…).",
+    )
+    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("data", nargs="*", help="data=… and data.KEY=… of other labelled data; all of it is scored")
+    parser.add_argument(
+        "--split", choices=("train", "val", "test", "all"), help="what to score (test; all of other data)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    asked = parser.parse_args(words)
+    predictor = Predictor.open(asked.run)
+    config = replace(predictor.config, data=other_data(predictor.config, asked.data))
+    task = replace(config.task, labels=list(predictor.labels) or None)
+    splits = config.data.load(task, config.seed)
+    chosen = asked.split or ("all" if asked.data else "test")
+    found = _scored(predictor, config, splits, chosen)
+    if asked.json:
+        sys.stdout.write(json.dumps(record.clean(found), indent=2) + "\n")
+        return 0
+    from core.console import Screen
+
+    rows = [[key, record.cell(score)] for key, score in found["scores"].items()]
+    Screen().table(f"{asked.run}: {found['examples']} examples ({chosen})", ["metric", "score"], rows)
+    return 0
+
+
+def other_data(config: RunConfig, words: Sequence[str]) -> Any:
+    """The run's data adapter, changed by `data=…` and `data.KEY=…`.
+
+    Raises:
+        ConfigError: A word sets something else, or an option that the adapter lacks.
+    """
+    strange = [word for word in words if not word.startswith(("data=", "data."))]
+    if strange:
+        problems = (
+            Problem(word, "is not an option of `data`.", "evaluate takes data=… and data.KEY=… only.")
+            for word in strange
+        )
+        raise ConfigError(*problems)
+    if not words:
+        return config.data
+    from core import compose
+
+    if any(word.startswith("data=") for word in words):
+        return compose.resolve([f"task={config.task.name}"] * bool(config.task.name) + list(words)).data
+    plain = to_plain(config)
+    for word in words:
+        key, _, value = word.removeprefix("data.").partition("=")
+        plain["data"][key] = compose.from_yaml(f"value: {value}")["value"] if value else ""
+    return from_plain(plain, "the command line").data
+
+
+def _scored(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str) -> dict[str, Any]:
+    from core.evaluate import score
+
+    names = ("train", "val", "test") if chosen == "all" else (chosen,)
+    examples = [example for name in names for example in getattr(splits, name)]
+    targets = targets_of(examples, config.task.target, len(predictor.labels))
+    train = config.train
+    scores = score(
+        config.metrics, predictor.raw(examples), targets, predictor.labels, config.task.target,
+        resamples=train.bootstrap_resamples, confidence=train.confidence, seed=config.seed,
+    )  # fmt: skip
+    return {
+        "examples": len(examples),
+        "split": chosen,
+        "fingerprint": splits.fingerprint,
+        "scores": {key: each.to_json() for key, each in scores.items()},
+    }

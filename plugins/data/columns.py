@@ -1,0 +1,176 @@
+"""Which column holds what: as the options say, or told from the names and contents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from core.errors import DataError, Problem, unknown
+from core.kinds import MULTI, REGRESSION
+
+if TYPE_CHECKING:
+    from plugins.data.formats import Part
+
+PAIRS = (
+    ("sentence1", "sentence2"),
+    ("text1", "text2"),
+    ("text_a", "text_b"),
+    ("sentence_a", "sentence_b"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("query", "passage"),
+)
+TEXTS = (
+    "text", "sentence", "review", "review_text", "reviewtext", "content", "comment", "comment_text", "message", "body",
+    "document", "tweet", "utterance", "post", "description", "question", "query", "phrase", "input", "title",
+)  # fmt: skip
+LABELS = (
+    "label", "labels", "target", "sentiment", "class", "category", "categories", "intent", "emotion", "emotions",
+    "polarity", "topic", "topics", "tag", "tags", "stars", "rating", "score", "gold_label", "gold", "y",
+)  # fmt: skip
+VALUES = ("score", "value", "target", "label", "rating", "stars", "similarity", "y")
+_KNOWN = frozenset((*TEXTS, *LABELS, *VALUES, *(name for pair in PAIRS for name in pair)))
+
+
+def is_known(name: str) -> bool:
+    """Whether a cell is a common name of a column."""
+    return name.lower() in _KNOWN
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What each column is for: a name, a position as text, or empty for none or (as an option) for a guess.
+
+    Attributes:
+        text, pair: The texts.
+        label: The label, the labels in one cell, or the value.
+        labels: Columns of 0 and 1, one a label.
+        split, group: The split's name, and what groups the rows.
+    """
+
+    text: str = ""
+    pair: str = ""
+    label: str = ""
+    labels: tuple[str, ...] = ()
+    split: str = ""
+    group: str = ""
+
+    def named(self) -> list[tuple[str, str]]:
+        """The columns in use, each with the option that names it."""
+        single = [(each, getattr(self, each)) for each in ("text", "pair", "label", "split", "group")]
+        return [(option, name) for option, name in single if name] + [("label_columns", name) for name in self.labels]
+
+    def describe(self) -> str:
+        """Which column is taken for what: `text from 'review', label from 'stars'`."""
+        return ", ".join(f"{option} from {name!r}" for option, name in self.named() if option != "label_columns")
+
+
+def choose(part: Part, wanted: Columns, target: str, labelled: bool = True) -> Columns:
+    """Fill in the columns that the options leave open.
+
+    Args:
+        part: The first file, whose columns are looked at.
+        wanted: What the options say.
+        target: The task's target.
+        labelled: Whether a label is needed.
+
+    Raises:
+        DataError: A column does not exist, or it cannot be told which one is meant.
+    """
+    positions(part, wanted)
+    names = [name for name in part.columns if name not in {_resolve(part, each) for _, each in wanted.named()}]
+    if not wanted.text and not wanted.pair:
+        text, pair = _pair(names)
+        wanted = replace(wanted, text=text, pair=pair)
+        names = [name for name in names if name not in (text, pair)]
+    if not wanted.text:
+        wanted = replace(wanted, text=_first(TEXTS, names))
+        names = [name for name in names if name != wanted.text]
+    if labelled and not wanted.label and not wanted.labels:
+        wanted = replace(wanted, label=_first(_label_names(target), names))
+        names = [name for name in names if name != wanted.label]
+    return _fill(part, wanted, names, labelled)
+
+
+def _label_names(target: str) -> tuple[str, ...]:
+    if target == REGRESSION:
+        return VALUES
+    return ("labels", "tags", "categories", "topics", "emotions", *LABELS) if target == MULTI else LABELS
+
+
+def _pair(names: Sequence[str]) -> tuple[str, str]:
+    for one, other in PAIRS:
+        first, second = _first((one,), names), _first((other,), names)
+        if first and second:
+            return first, second
+    return "", ""
+
+
+def _first(common: Iterable[str], names: Sequence[str]) -> str:
+    """The first of some common names that is among `names`, in whatever case."""
+    lower = {name.lower(): name for name in reversed(names)}
+    return next((lower[each] for each in common if each in lower), "")
+
+
+def _fill(part: Part, columns: Columns, names: list[str], labelled: bool) -> Columns:
+    """Take the columns that are left where no more are left than are needed: the longer texts are the text."""
+    needs_label = labelled and not columns.label and not columns.labels
+    if len(names) == (not columns.text) + needs_label:
+        names.sort(key=lambda name: -_mean_length(part, name))
+        if not columns.text:
+            columns = replace(columns, text=names.pop(0))
+        if needs_label:
+            columns = replace(columns, label=names.pop(0))
+        return columns
+    lacking = [what for what, needed in (("text", not columns.text), ("label", needs_label)) if needed]
+    if not lacking:
+        return columns
+    options = " and ".join(f"data.{what}=NAME" for what in lacking)
+    message = f"cannot tell which column holds the {' and which the '.join(lacking)}."
+    raise DataError(Problem(part.name, message, f"Set {options}. {_columns_of(part)}"))
+
+
+def _mean_length(part: Part, name: str) -> float:
+    at = part.columns.index(name)
+    return sum(len(str(row[at] if row[at] is not None else "")) for row in part.sample) / max(len(part.sample), 1)
+
+
+def _columns_of(part: Part) -> str:
+    if not part.sample:
+        return f"The columns are: {', '.join(part.columns)}."
+    cells = (f"{name} ({str(cell)[:24]!r})" for name, cell in zip(part.columns, part.sample[0], strict=False))
+    return f"The columns, with the first row's values: {', '.join(cells)}."
+
+
+def _resolve(part: Part, wanted: str) -> str | None:
+    """The column that a name (in whatever case, if that is unique) or a position means."""
+    if wanted in part.columns:
+        return wanted
+    alike = [name for name in part.columns if name.lower() == wanted.lower()]
+    if len(alike) == 1:
+        return alike[0]
+    if wanted.isdecimal() and int(wanted) < len(part.columns):
+        return part.columns[int(wanted)]
+    return None
+
+
+def positions(part: Part, columns: Columns) -> dict[str, int | tuple[int, ...] | None]:
+    """Where each column stands in the records of one file.
+
+    Raises:
+        DataError: A column does not exist there; the nearest name is offered.
+    """
+    problems, found = [], {}
+    for option, name in columns.named():
+        resolved = _resolve(part, name)
+        if resolved is None:
+            message, cure = unknown("column", name, part.columns)
+            problems.append(Problem(f"data.{option}", f"in {part.name} {message}", cure))
+        else:
+            found[name] = part.columns.index(resolved)
+    if problems:
+        raise DataError(*problems)
+    single = {each: found.get(getattr(columns, each)) for each in ("text", "pair", "label", "split", "group")}
+    return {**single, "labels": tuple(found[name] for name in columns.labels)}

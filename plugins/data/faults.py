@@ -1,0 +1,34 @@
+"""What can be wrong with a row of a text source, and what to do about it."""
+
+from __future__ import annotations
+
+from core.splits import Fault
+
+VERY_SHORT = 2
+"""A text of so many characters or fewer is worth a note."""
+
+_CURES = {
+    "ragged_row": "Quote texts that hold the separator, or set data.separator or data.quoting.",
+    "broken_quote": "Close the quote, double quotes inside a text, or set data.quoting=none where quotes mean nothing.",
+    "broken_json": "Every line must be one JSON object.",
+    "undecodable_bytes": "Set data.encoding to the file's encoding (such as cp1252), or save the file as UTF-8.",
+    "empty_text": "Give the row a text, or remove it.",
+    "not_a_text": "Check which column holds the text (data.text).",
+    "unknown_split": "A split is called train, val (validation, dev) or test.",
+    "not_zero_or_one": "Each of data.label_columns holds 0 or 1.",
+}
+
+
+def bad(code: str, message: str) -> Fault:
+    """A row that cannot be used."""
+    return Fault(code, message, _CURES[code])
+
+
+BLANK = Fault("blank_lines", "the line is blank", level="blank")
+SHORT = Fault("very_short_texts", f"the text has {VERY_SHORT} characters or fewer", level="note")
+LEVELS = {each.code: each for each in (BLANK, SHORT)}
+
+
+def restore(code: str, message: str) -> Fault:
+    """The fault that was stored as a code and a message."""
+    return LEVELS[code] if code in LEVELS else bad(code, message)

@@ -1,0 +1,139 @@
+"""Which files a path means, which split each of them is, and their hash."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import DataError, Problem, nearest
+from core.splits import TEST, TRAIN, UNDECIDED, VAL
+
+SPLIT_NAMES = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "val": VAL,
+    "valid": VAL,
+    "validation": VAL,
+    "dev": VAL,
+    "test": TEST,
+    "testing": TEST,
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a source.
+
+    Attributes:
+        path: Where it is.
+        name: What it is called in messages; as short as is unambiguous.
+        split: `TRAIN`, `VAL`, `TEST` or `UNDECIDED`.
+    """
+
+    path: Path
+    name: str
+    split: int = UNDECIDED
+
+
+def find(option: str, given: str, suffixes: Sequence[str] = ()) -> list[Path]:
+    """The files that a path means: a file, a folder's files with one of `suffixes`, or what a glob matches.
+
+    Raises:
+        DataError: There are none; the nearest name beside it is offered.
+    """
+    path = Path(given).expanduser()
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = [each for each in sorted(path.iterdir()) if each.is_file() and not each.name.startswith(".")]
+        chosen = [each for each in found if not suffixes or each.suffix.lower() in suffixes]
+        if not chosen:
+            held = f"It holds {', '.join(each.name for each in found[:5])}." if found else "It holds no file."
+            wanted = f" with {', '.join(suffixes)} files" if suffixes else ""
+            raise DataError(Problem(option, f"{path} is not a folder{wanted}.", held))
+        return chosen
+    if glob.has_magic(given):
+        matches = [Path(each) for each in sorted(glob.glob(str(path), recursive=True)) if Path(each).is_file()]
+        if not matches:
+            raise DataError(Problem(option, f"no file matches {given}.", f"The folder in use is {Path.cwd()}."))
+        return matches
+    raise DataError(Problem(option, f"there is no file or folder {given}.", _suggest(path)))
+
+
+def _suggest(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {folder} either; the folder in use is {Path.cwd()}."
+    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+    close = nearest(path.name, names)
+    return (
+        f"Did you mean {str(folder / close)!r}?"
+        if close
+        else f"{folder.absolute()} holds: {', '.join(names[:8]) or 'nothing'}."
+    )
+
+
+def split_of(name: str) -> int:
+    """The split that a file or a column's value names, or `UNDECIDED`."""
+    words = [SPLIT_NAMES[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_NAMES]
+    return words[0] if len(set(words)) == 1 else UNDECIDED
+
+
+def name_files(paths: Iterable[tuple[Path, int]]) -> list[File]:
+    """Files with names that tell them apart."""
+    pairs = list(paths)
+    names = [path.name for path, _ in pairs]
+    if len(set(names)) < len(names):
+        names = ["/".join(path.parts[-2:]) for path, _ in pairs]
+    if len(set(names)) < len(names):
+        names = [str(path) for path, _ in pairs]
+    return [File(path, name, split) for (path, split), name in zip(pairs, names, strict=True)]
+
+
+def by_name(option: str, paths: Sequence[Path]) -> list[File]:
+    """Files of one folder or glob. Where all bear a split's name, one of them `train`, that is their split.
+
+    Raises:
+        DataError: Some bear a split's name and others do not, so that it cannot be told what is meant.
+    """
+    splits = [split_of(path.stem) for path in paths]
+    if len(paths) == 1 or TRAIN not in splits or set(splits) == {TRAIN}:
+        return name_files((path, UNDECIDED) for path in paths)
+    others = [path.name for path, split in zip(paths, splits, strict=True) if split == UNDECIDED]
+    if others:
+        raise DataError(
+            Problem(
+                option,
+                f"some files are named after a split and others are not: {', '.join(others[:5])}.",
+                "Name the files with data.train, data.val and data.test, or with a glob.",
+            )
+        )
+    return name_files(zip(paths, splits, strict=True))
+
+
+def digest(files: Iterable[File]) -> str:
+    """Hash of the bytes of files and their splits; hexadecimal."""
+    total = hashlib.sha256()
+    for file in files:
+        with file.path.open("rb") as opened:
+            total.update(hashlib.file_digest(opened, "sha256").digest() + bytes([file.split + 1]))
+    return total.hexdigest()
+
+
+def refuse_empty(files: Sequence[File]) -> None:
+    """Refuse files without a byte.
+
+    Raises:
+        DataError: There are such files; all are named.
+    """
+    problems = [
+        Problem(str(file.path), "the file is empty.", "Give a file with examples in it, or leave it out.")
+        for file in files
+        if file.path.stat().st_size == 0
+    ]
+    if problems:
+        raise DataError(*problems)
