@@ -34,6 +34,7 @@ Options:  --config-dir DIR (presets of your own)   --debug (show tracebacks)   -
 Each verb has its own --help. Shell completion: eval "$(python -m core -sc install=bash)"
 """
 
+EXIT_DEFECT = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -132,18 +133,21 @@ class _Outcome:
 
 
 def say_failure(error: Exception) -> int:
-    """Tell a person what ended a run; returns the exit code that goes with it.
+    """Tell a person what ended a run; returns the exit code that goes with it: 2 for bad input, 1 for a defect.
 
     Raises:
-        Exception: The error itself, where it is neither bad input nor an interruption: a defect shows its traceback.
+        SystemExit: The run was interrupted: the other members of a sweep are not begun.
     """
     if isinstance(error, GraftError):
         sys.stderr.write(error.report() + "\n")
         return EXIT_BAD_INPUT
     if type(error).__name__ == "Interrupted":
-        sys.stderr.write(f"{error}\n" if str(error) else "interrupted\n")
-        return EXIT_INTERRUPTED
-    raise error
+        raise SystemExit(EXIT_INTERRUPTED) from error
+    import traceback
+
+    traceback.print_exception(error)
+    sys.stderr.write("This is a defect in Graft or in a plugin; please report it with the lines above.\n")
+    return EXIT_DEFECT
 
 
 def split_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:

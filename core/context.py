@@ -190,6 +190,8 @@ class Context:
 
     def _record_failure(self, error: BaseException) -> None:
         interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
+        if interrupted:
+            self.screen.say(f"interrupted; to go on: python -m core resume {self.directory}")
         text = error.report() if isinstance(error, GraftError) else f"{type(error).__name__}: {error}"
         ended = datetime.now(UTC).isoformat(timespec="seconds")
         try:
