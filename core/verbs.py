@@ -75,7 +75,7 @@ def show(words: Sequence[str]) -> int:
     group, _, name = asked.name.partition("/")
     group = ALIASES.get(group, group)
     if asked.name == "train":
-        shown: dict[str, Any] = {"name": "train", "summary": Train.__doc__, "options": list(_options(Train))}
+        shown: dict[str, Any] = {"name": "train", "summary": Train.__doc__, "options": list(options(Train))}
     else:
         shown = _described(group, name)
     if asked.json:
@@ -101,10 +101,10 @@ def _described(group: str, name: str) -> dict[str, Any]:
         component = components[name]
         summary = (component.__doc__ or "").strip()
         needs = dict(component.requires)
-        return {"name": f"{group}/{name}", "summary": summary, "requires": needs, "options": list(_options(component))}
+        return {"name": f"{group}/{name}", "summary": summary, "requires": needs, "options": list(options(component))}
     if name in by_name:
         lines = by_name[name].path.read_text(encoding="utf-8").splitlines()
-        options = list(_options(Train)) if group == "train" else list(_base_options(lines, components))
+        options = list(options(Train)) if group == "train" else list(_base_options(lines, components))
         return {"name": f"{group}/{name}", "summary": by_name[name].summary, "preset": lines, "options": options}
     raise GraftError(Problem("show", *unknown(group, name, [*components, *by_name])))
 
@@ -114,11 +114,12 @@ def _base_options(lines: Iterable[str], components: dict[str, type[Component]]) 
     for line in lines:
         named = line.split("#")[0].strip().removeprefix("- ").strip()
         if named in components:
-            return _options(components[named])
+            return options(components[named])
     return ()
 
 
-def _options(component: type[Any]) -> Iterable[dict[str, str]]:
+def options(component: type[Any]) -> Iterable[dict[str, str]]:
+    """Every option of a component: name, type, default and help, as text."""
     for field in dataclasses.fields(component):
         declared = limits(field)
         default = field.default if field.default is not dataclasses.MISSING else None
