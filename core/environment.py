@@ -67,7 +67,7 @@ class Hardware:
             from accelerate import Accelerator
 
             accelerator = Accelerator(cpu=device == "cpu")
-            device = str(accelerator.device)
+            device = "cpu" if accelerator.device.type == "cpu" else str(accelerator.device)
         rank = accelerator.process_index if accelerator else 0
         return cls(device, _precision(train.precision, device), rank, world, accelerator)
 

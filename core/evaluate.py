@@ -62,13 +62,14 @@ def evaluate(
         watch: Told after each batch how many examples are done; may raise to break off.
     """
     started = time.perf_counter()
-    built = {key: metric.build(labels, target).to(hardware.device) for key, metric in metrics.items()}
+    device = "cpu" if hardware.device.startswith("mps") else hardware.device  # MPS lacks float64, which metrics sum in
+    built = {key: metric.build(labels, target).to(device) for key, metric in metrics.items()}
     mine = np.arange(hardware.rank, len(prepared), hardware.world)
     rows, outputs, done = [], [], 0
     for chosen, prediction in predict_batches(model, prepared, hardware, batch_size, mine):
-        truth = torch.from_numpy(targets[chosen]).to(hardware.device)
+        given, truth = prediction.to(device), torch.from_numpy(targets[chosen]).to(device)
         for metric in built.values():
-            metric.update(prediction, truth)
+            metric.update(given, truth)
         rows.append(chosen)
         outputs.append(prediction.cpu())
         done += len(chosen)
@@ -175,7 +176,8 @@ def _scores(
     scores = {}
     for key, metric in metrics.items():
         built = metric.build(labels, target)
-        built.update(torch.from_numpy(predictions), torch.from_numpy(targets))
+        built.distributed_available_fn = lambda: False  # rank 0 has all predictions
+        built.update(torch.tensor(predictions), torch.tensor(targets))
         value = built.compute()
         if value.ndim == 0:
             scores[key] = float(value)

@@ -119,6 +119,8 @@ class Loop:
         self.loss = torch.zeros((), device=self.hardware.device)
         self.norm = torch.zeros((), device=self.hardware.device)
         self.saved_at, self.tick, self.lr = time.monotonic(), time.perf_counter(), 0.0
+        if world > 1:
+            torch.manual_seed(self.seed + self.hardware.rank)  # dropout masks of their own
         self._restore()
 
     def _restore(self) -> None:
@@ -137,7 +139,7 @@ class Loop:
             for name, value in saved["average"].items():
                 self.average.state[name].copy_(value)
         self.loss.fill_(self.state.loss_sum)
-        set_rng_state(saved["rng"], self.hardware.device)
+        set_rng_state(saved["rng"][self.hardware.rank], self.hardware.device)
 
     def _stream(self) -> Iterator[list[MicroBatch]]:
         return self.steps.stream(self.state.step, self.total, self.train.workers)
@@ -296,6 +298,7 @@ class Loop:
         self._assert_finite()
         self.state.loss_sum = float(self.loss)
         self.saved_at = time.monotonic()
+        rng = self.hardware.gather(rng_state(self.hardware.device))
         if self.hardware.rank != 0:
             return
         ended = self.state.step >= self.total or self.state.stopped
@@ -304,7 +307,7 @@ class Loop:
             "weights": trainable_state(self.module),
             "scaler": self.scaler.state_dict(),
             "method": self.method.state_dict(),
-            "rng": rng_state(self.hardware.device),
+            "rng": rng,
         }
         if not ended:
             saved["optimizer"] = self.optimizer.state_dict()

@@ -11,7 +11,7 @@ from core.component import Component
 from core.config import Train
 from core.contracts import AdapterMethod, Metric
 from core.errors import GraftError
-from core.kinds import MULTI, REGRESSION, SINGLE
+from core.kinds import MULTI, REGRESSION, SINGLE, Kind
 from core.options import limits, violations
 from core.registry import SOCKETS
 from core.testing.expect import Subject
@@ -63,7 +63,7 @@ def _check_identity(subject: Subject, component: type[Component]) -> None:
     written = summary and not summary.startswith(f"{component.__name__}(")  # what @dataclass writes by itself
     subject.expect(written, "needs a docstring; its first line is what `list` shows.")
     subject.expect(summary.endswith("."), f"the first line of its docstring is a sentence; it reads {summary!r}.")
-    for variable in ("kinds", "targets"):
+    for variable in ("kinds", "targets") if issubclass(component, Metric | Kind) else ("kinds",):
         value = getattr(component, variable, ())
         texts = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
         subject.expect(texts, f"`{variable}` must be a tuple of names; write ({value!r},) for one.")

@@ -24,6 +24,7 @@ class Subject:
         Raises:
             AssertionError: Always.
         """
+        __tracebackhide__ = True  # pytest then shows the check that failed, not this line
         raise AssertionError(f"{self.name}: {message}")
 
     def expect(self, condition: object, message: str) -> None:
@@ -32,6 +33,7 @@ class Subject:
         Raises:
             AssertionError: It does not.
         """
+        __tracebackhide__ = True
         if not condition:
             self.fail(message)
 
@@ -41,6 +43,7 @@ class Subject:
         Raises:
             AssertionError: They differ; the message says by how much.
         """
+        __tracebackhide__ = True
         import numpy as np
 
         first, second = _array(found), _array(wanted)

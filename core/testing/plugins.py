@@ -44,8 +44,7 @@ def check_plugin(name: str) -> None:
     known = ", ".join(found)
     subject.expect(name in found, f"is not installed; there are: {known}. `pip install` it, or set GRAFT_PLUGINS.")
     subject.expect(not found[name].failure, f"cannot be imported:\n{found[name].failure}")
-    module = registry.manager.get_plugin(name)
-    check_light(module.__name__)
+    check_light(getattr(registry.manager.get_plugin(name), "__name__"))
     for component in _owned(name):
         check_component(component)
     for preset in presets.every():

@@ -6,13 +6,29 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.contracts import Need, Task
-from core.kinds import MULTI, REGRESSION, SINGLE, Target, TextExample
+from core.kinds import MULTI, REGRESSION, SINGLE, Target, TextClassification, TextExample
 
+TEXT = TextClassification.name
 LABELS = ("calm", "fine", "wild")
 COUNT = 48
 _OWN_WORDS = (("quiet", "still", "slow"), ("nice", "plain", "good"), ("loud", "fast", "storm"))
 """Words that only examples of each label hold."""
-_FILLING = "the machine was here when we came back from town and nobody had touched it since then".split()
+_FILLING = (
+    "the",
+    "machine",
+    "was",
+    "here",
+    "when",
+    "we",
+    "came",
+    "back",
+    "from",
+    "town",
+    "as",
+    "if",
+    "nobody",
+    "lived",
+)
 
 
 def _text_target(row: int, target: str) -> tuple[Target, tuple[int, ...]]:
@@ -29,16 +45,16 @@ def _text(target: str, count: int) -> list[TextExample]:
     examples = []
     for row in range(count):
         wanted, labels = _text_target(row, target)
-        words = _FILLING[row % 5 : row % 5 + 1 + row % 11]
+        words = list(_FILLING[row % 5 : row % 5 + 1 + row % 9])
         words += [word for label in labels for word in _OWN_WORDS[label][: 1 + row % 3]]
         examples.append(TextExample(" ".join([*words, f"number{row}"]), wanted, place=f"sample:{row + 1}"))
     return examples
 
 
-_SAMPLES: dict[str, Callable[[str, int], list[Any]]] = {"text-classification": _text}
+_SAMPLES: dict[str, Callable[[str, int], list[Any]]] = {TEXT: _text}
 
 
-def sample_examples(kind: str = "text-classification", target: str = SINGLE, count: int = COUNT) -> list[Any]:
+def sample_examples(kind: str = TEXT, target: str = SINGLE, count: int = COUNT) -> list[Any]:
     """Examples of a kind, each with its target.
 
     Args:
@@ -55,12 +71,12 @@ def sample_examples(kind: str = "text-classification", target: str = SINGLE, cou
     return _SAMPLES[kind](target, count)
 
 
-def sample_task(kind: str = "text-classification", target: str = SINGLE) -> Task:
+def sample_task(kind: str = TEXT, target: str = SINGLE) -> Task:
     """A task of that kind and target."""
     return Task(name="sample", kind=kind, target=target, primary="mae" if target == REGRESSION else "accuracy")
 
 
-def sample_need(kind: str = "text-classification", target: str = SINGLE, examples: Sequence[Any] = ()) -> Need:
+def sample_need(kind: str = TEXT, target: str = SINGLE, examples: Sequence[Any] = ()) -> Need:
     """What a model loader is told, for a small task.
 
     Args:
