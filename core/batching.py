@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 if TYPE_CHECKING:
@@ -124,7 +125,13 @@ class Steps(Dataset[list[MicroBatch]]):
         if workers == 0:
             return (self[step] for step in range(start, end))
         sampler: Sequence[int] = range(start, end)
-        return iter(DataLoader(self, batch_size=None, sampler=sampler, num_workers=workers, prefetch_factor=4))
+        own = torch.Generator().manual_seed(
+            self.seed
+        )  # else the loader would draw from the one that dropout draws from
+        loader = DataLoader(
+            self, batch_size=None, sampler=sampler, num_workers=workers, prefetch_factor=4, generator=own
+        )
+        return iter(loader)
 
 
 def evaluation_batches(

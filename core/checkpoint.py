@@ -54,8 +54,13 @@ class Checkpoints:
 
     directory: Path
 
-    def save(self, step: int, state: dict[str, Any]) -> None:
+    def save(self, step: int, state: dict[str, Any], best: str = "") -> None:
         """Write a checkpoint; the ones before the last are then removed.
+
+        Args:
+            step: Optimizer steps done.
+            state: Nested dictionaries and lists of tensors and JSON values.
+            best: What `save_best` returned for the best weights so far, or empty.
 
         Raises:
             RunError: The disk is full or read-only; what was there before is still whole.
@@ -64,8 +69,8 @@ class Checkpoints:
         plain = flatten(state, tensors)
         path = self.directory / f"step-{step:08d}.safetensors"
         digest = self._write_tensors(path, tensors)
-        manifest = {"step": step, "sha256": digest, "bytes": path.stat().st_size, "state": plain}
-        self._write_text(path.with_suffix(".json"), json.dumps(manifest))
+        manifest = {"step": step, "sha256": digest, "state": plain, "best": best}
+        self._write_text(path.with_suffix(".json"), json.dumps(manifest | {"manifest_sha256": _own_hash(manifest)}))
         self._prune()
 
     def save_best(self, step: int, weights: dict[str, Tensor]) -> str:
@@ -78,8 +83,8 @@ class Checkpoints:
 
     def load_best(self, reference: str) -> dict[str, Tensor]:
         """The weights that `save_best` wrote."""
-        name, _, digest = reference.partition(":")
-        if not _whole(self.directory / name, digest):
+        name = reference.partition(":")[0]
+        if not self._best_is_whole(reference):
             raise RunError(
                 Problem(str(self.directory / name), "the best weights are missing or torn.", "Start the run anew.")
             )
@@ -90,18 +95,14 @@ class Checkpoints:
         """Step and state of the newest whole checkpoint, or None; a torn one is passed over for the one before."""
         for manifest_path in sorted(self.directory.glob("step-*.json"), reverse=True):
             path = manifest_path.with_suffix(".safetensors")
-            try:
-                manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                continue
-            if _whole(path, manifest["sha256"]):
+            manifest = _manifest(manifest_path)
+            if manifest and _whole(path, manifest["sha256"]) and self._best_is_whole(manifest["best"]):
                 return manifest["step"], unflatten(manifest["state"], load_file(path))
         return None
 
-    def latest_step(self) -> int:
-        """The step of the newest whole checkpoint, or 0."""
-        found = self.latest()
-        return found[0] if found else 0
+    def _best_is_whole(self, reference: str) -> bool:
+        name, _, digest = reference.partition(":")
+        return not reference or _whole(self.directory / name, digest)
 
     def remove(self) -> None:
         """Delete all checkpoints, once the run has ended well."""
@@ -142,6 +143,20 @@ class Checkpoints:
         for best in self.directory.glob("best-*.safetensors"):
             if best.name not in named:
                 best.unlink()
+
+
+def _own_hash(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
+
+
+def _manifest(path: Path) -> dict[str, Any] | None:
+    """What a checkpoint's `.json` says, or None where it is torn."""
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        claimed = manifest.pop("manifest_sha256")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return manifest if claimed == _own_hash(manifest) else None
 
 
 def _whole(path: Path, digest: str) -> bool:

@@ -72,10 +72,7 @@ def _dispatch(words: list[str]) -> int:
     verbs = _verbs()
     if words[0] in verbs:
         return verbs[words[0]](words[1:])
-    if any(
-        "=" in word or word.startswith(("-m", "--multirun", "-sc", "--shell", "--cfg", "-c", "--info", "~"))
-        for word in words
-    ):
+    if "=" in words[0] or words[0].startswith(("-", "~", "+")):
         return _train(words)
     close = nearest(words[0], verbs)
     hint = f"Did you mean {close!r}?" if close else "A training run is made of key=value, such as task=sentiment."
@@ -111,7 +108,8 @@ def _train(words: list[str]) -> int:
     if not any(flag.startswith(("-sc", "--shell", "--cfg", "-c", "--info")) for flag in flags):
         from core.check import check
 
-        check(compose.resolve(overrides, flag_value(flags, "--config-dir")))
+        several = any(flag in ("-m", "--multirun") for flag in flags)
+        check(compose.resolve(overrides, flag_value(flags, "--config-dir"), several))
     outcome = _Outcome()
     compose.launch(words, outcome.work, outcome.failed)
     return outcome.code

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from core import report as record
 from core.config import RunConfig
@@ -117,12 +119,13 @@ def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: N
     folder = ctx.directory / record.MODEL
     try:
         model.save(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise record.unwritable(folder, error) from error
     ctx.report["model"] |= {"saved_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())}
     probe = [splits.test[index] for index in range(min(PROBE, len(splits.test)))]
     exact = Hardware(ctx.hardware.device, "fp32")
-    before = predict(model, model.prepare(probe, train=False), exact, PROBE)
+    plain = model.plain()
+    before = predict(plain, plain.prepare(probe, train=False), exact, PROBE)
     again = config.method.reopen(config.model, replace(need, saved=folder, train=(), precision="fp32"))
     again.module.to(ctx.hardware.device)
     after = predict(again, again.prepare(probe, train=False), exact, PROBE)
@@ -148,10 +151,11 @@ def finish(ctx: Context, config: RunConfig, unsure: list[str]) -> None:
     if not config.train.keep_checkpoints:
         ctx.checkpoints.remove()
     ctx.notify("run_ended", report=ctx.report)
-    record.show(ctx.report, ctx.screen, _short(ctx.directory))
     note = ctx.report["model"]["provenance"]["note"]
-    if ctx.report["init"] == "scratch" and note:
-        ctx.screen.banner(note)
+    with suppress(BrokenPipeError):  # nobody reads the summary; the run has ended well all the same
+        record.show(ctx.report, ctx.screen, _short(ctx.directory))
+        if ctx.report["init"] == "scratch" and note:
+            ctx.screen.banner(note)
 
 
 def _short(path: Path) -> Path:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -135,16 +135,22 @@ def _write_jsonl(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
-    writer = None
-    for row in rows:
-        flat = {key: value for key, value in row.items() if key != "probabilities"}
-        if isinstance(flat.get("labels"), list):
-            flat["labels"] = "|".join(flat["labels"])
-        flat |= {f"p({label})": p for label, p in row.get("probabilities", {}).items()}
-        if writer is None:
-            writer = csv.DictWriter(out, list(flat))
-            writer.writeheader()
-        writer.writerow(flat)
+    stream = (_flat(row) for row in rows)
+    first = list(islice(stream, CHUNK))
+    columns = list(dict.fromkeys(key for row in first for key in row))
+    writer = csv.DictWriter(out, columns)
+    writer.writeheader()
+    for row in chain(first, stream):
+        if not row.keys() <= set(columns):
+            raise DataError(Problem("predict", "examples of several forms do not fit one CSV.", "Use --format jsonl."))
+        writer.writerow(row)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    flat = {key: value for key, value in row.items() if key != "probabilities"}
+    if isinstance(flat.get("labels"), list):
+        flat["labels"] = "|".join(flat["labels"])
+    return flat | {f"p({label})": p for label, p in row.get("probabilities", {}).items()}
 
 
 def evaluate_verb(words: Sequence[str]) -> int:
@@ -164,6 +170,12 @@ def evaluate_verb(words: Sequence[str]) -> int:
     config = replace(predictor.config, data=other_data(predictor.config, asked.data))
     task = replace(config.task, labels=list(predictor.labels) or None)
     splits = config.data.load(task, config.seed)
+    known = record.read(asked.run)["data"]["fingerprint"]
+    if not asked.data and splits.fingerprint != known:
+        cure = "Put it back, or name it as other data: data.path=… (then all of it is scored)."
+        raise DataError(
+            Problem(str(asked.run), "the data has changed since this run; its test split is not the same.", cure)
+        )
     chosen = asked.split or ("all" if asked.data else "test")
     found = _scored(predictor, config, splits, chosen)
     if asked.json:

@@ -301,7 +301,7 @@ class Loop:
         rng = self.hardware.gather(rng_state(self.hardware.device))
         if self.hardware.rank != 0:
             return
-        ended = self.state.step >= self.total or self.state.stopped
+        ended = (self.state.step >= self.total or self.state.stopped) and self.state.evaluated == self.state.step
         saved: dict[str, Any] = {
             "state": asdict(self.state),
             "weights": trainable_state(self.module),
@@ -313,7 +313,7 @@ class Loop:
             saved["optimizer"] = self.optimizer.state_dict()
             if self.average is not None:
                 saved["average"] = self.average.state
-        self.checkpoints.save(self.state.step, saved)
+        self.checkpoints.save(self.state.step, saved, self.state.best_file)
 
     def _finish(self) -> State:
         """Put the kept weights into the module, unwrapped."""

@@ -142,6 +142,10 @@ class LoadedModel(ABC):
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
         """Predictions for a batch: float32 [b, c] probabilities, or float32 [b] values (see `core.kinds`)."""
 
+    def plain(self) -> LoadedModel:
+        """The model as it is saved: without what a method put around it for training alone."""
+        return self
+
     @abstractmethod
     def save(self, directory: Path) -> None:
         """Write the model so that the ecosystem's own tools open it, with labels and preprocessing beside it."""

@@ -20,6 +20,7 @@ class Limits:
         high: Largest allowed number, inclusive.
         above: Exclusive lower bound.
         path: Whether the value names a local file or folder (made absolute when the run's config is saved).
+        folder: Whether the value may name a local folder, among other things (made absolute where there is one).
     """
 
     help: str = ""
@@ -28,6 +29,7 @@ class Limits:
     high: float | None = None
     above: float | None = None
     path: bool = False
+    folder: bool = False
 
     def complaint(self, value: object) -> tuple[str, str] | None:
         """Message and cure for a value outside the limits, or None."""
@@ -57,9 +59,10 @@ def option(
     high: float | None = None,
     above: float | None = None,
     path: bool = False,
+    folder: bool = False,
 ) -> Any:
     """A dataclass field that carries its own help and limits; see `Limits` for the arguments."""
-    metadata = {"graft": Limits(help, tuple(choices), low, high, above, path)}
+    metadata = {"graft": Limits(help, tuple(choices), low, high, above, path, folder)}
     if factory is not None:
         return field(default_factory=factory, metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -59,10 +59,10 @@ def write_text(path: Path, text: str) -> None:
         raise unwritable(path, error) from error
 
 
-def unwritable(path: Path, error: OSError) -> RunError:
+def unwritable(path: Path, error: Exception) -> RunError:
     """The error for a file that cannot be written."""
     cure = "Free some space, or choose another folder with hydra.run.dir=…"
-    return RunError(Problem(str(path), f"cannot be written: {error.strerror or error}.", cure))
+    return RunError(Problem(str(path), f"cannot be written: {getattr(error, 'strerror', None) or error}.", cure))
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -80,11 +80,16 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def rewind(self, step: int) -> None:
-        """Forget lines after a step, when a run goes on from there."""
+    def rewind(self, step: int, evaluated: int) -> None:
+        """Forget what came after a checkpoint, when a run goes on from it.
+
+        Args:
+            step: The checkpoint's step.
+            evaluated: The last step whose evaluation the checkpoint knows of.
+        """
         if self.path.is_file():
             lines = self.path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _step(line) <= step]
+            kept = [line for line in lines if _step(line) <= (evaluated if '"split"' in line else step)]
             write_text(self.path, "".join(line + "\n" for line in kept))
 
     def write(self, values: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from core.component import Component
 from core.config import SOCKETS, RunConfig, Train
 from core.contracts import Task
 from core.errors import ConfigError, Problem, RunError, nearest
-from core.options import limits
+from core.options import Limits, limits
 from core.registry import load
 
 NAME = "component"
@@ -34,10 +34,14 @@ def _fields(instance: Any) -> dict[str, Any]:
     values = {}
     for each in dataclasses.fields(instance):
         value = getattr(instance, each.name)
-        if limits(each).path and isinstance(value, str) and value and not Path(value).is_absolute():
+        if isinstance(value, str) and value and _is_local(value, limits(each)):
             value = str(Path.cwd() / Path(value).expanduser())
         values[each.name] = value
     return values
+
+
+def _is_local(value: str, declared: Limits) -> bool:
+    return declared.path or (declared.folder and Path(value).expanduser().is_dir())
 
 
 def config_text(config: RunConfig) -> str:

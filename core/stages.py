@@ -200,9 +200,10 @@ def fit(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, rea
 
 def _rewind(ctx: Context) -> int:
     """On resume, forget what the log says of steps after the newest checkpoint; returns that checkpoint's step."""
-    last = ctx.checkpoints.latest_step()
+    found = ctx.checkpoints.latest()
+    last, evaluated = (found[0], found[1]["state"]["evaluated"]) if found else (0, -1)
     if ctx.writes and ctx.resuming:
-        ctx.log.rewind(last)
+        ctx.log.rewind(last, evaluated)
         ctx.screen.say(
             f"resuming from step {last}" if last else "resuming from the start: there is no whole checkpoint"
         )

@@ -104,8 +104,8 @@ def _described(group: str, name: str) -> dict[str, Any]:
         return {"name": f"{group}/{name}", "summary": summary, "requires": needs, "options": list(options(component))}
     if name in by_name:
         lines = by_name[name].path.read_text(encoding="utf-8").splitlines()
-        options = list(options(Train)) if group == "train" else list(_base_options(lines, components))
-        return {"name": f"{group}/{name}", "summary": by_name[name].summary, "preset": lines, "options": options}
+        rows = list(options(Train)) if group == "train" else list(_base_options(lines, components))
+        return {"name": f"{group}/{name}", "summary": by_name[name].summary, "preset": lines, "options": rows}
     raise GraftError(Problem("show", *unknown(group, name, [*components, *by_name])))
 
 

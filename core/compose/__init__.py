@@ -26,10 +26,20 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from core import presets
-from core.compose.overrides import SCHEMA, bad_choice, bad_value, first, group_options, is_group, is_hydra, parse
+from core.compose.overrides import (
+    SCHEMA,
+    bad_choice,
+    bad_value,
+    first,
+    group_options,
+    is_group,
+    is_hydra,
+    is_sweep,
+    parse,
+)
 from core.compose.values import from_yaml, to_yaml, typed
 from core.config import RunConfig
-from core.errors import ConfigError, Problem
+from core.errors import ConfigError, Problem, RunError
 from core.registry import load
 
 __all__ = ["from_yaml", "install", "launch", "resolve", "stamp", "to_run_config", "to_yaml", "typed"]
@@ -85,21 +95,25 @@ def _composing(config_dir: str | None = None) -> Iterator[Callable[[list[str]], 
     GlobalHydra.instance().clear()
 
 
-def resolve(overrides: Sequence[str], config_dir: str | None = None) -> RunConfig:
+def resolve(overrides: Sequence[str], config_dir: str | None = None, several: bool = False) -> RunConfig:
     """Compose and check words such as `task=sentiment` and `train.epochs=5`.
 
     Args:
         overrides: Hydra overrides; of a sweep, the first member is returned.
         config_dir: One more folder of presets, or None.
+        several: Whether an option may have several values, as in a multirun.
 
     Raises:
         ConfigError: Everything that is wrong with them, each with the nearest valid name.
     """
+    if config_dir and not Path(config_dir).is_dir():
+        raise ConfigError(Problem("--config-dir", f"there is no folder {config_dir!r}."))
     parsed = parse(overrides)
     with _composing(config_dir) as composed:
         options = group_options()
         choices = [each for each in parsed if is_group(each)]
-        problems = [problem for each in choices for problem in bad_choice(each, options)]
+        problems = [] if several else [problem for each in parsed for problem in is_sweep(each)]
+        problems += [problem for each in choices for problem in bad_choice(each, options)]
         if problems:
             raise ConfigError(*problems)
         base = _attempt(composed, [first(each) for each in choices])
@@ -179,4 +193,12 @@ def launch(
             return math.nan
 
     sys.argv[1:] = list(arguments)
-    hydra_main(config_path=str(presets.directory()), config_name="config", version_base="1.3")(job)()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # what Hydra finds wrong is told in Graft's words, not in its own
+    try:
+        hydra_main(config_path=str(presets.directory()), config_name="config", version_base="1.3")(job)()
+    except HydraException as error:
+        raise ConfigError(str(error)) from error
+    except OSError as error:
+        cure = "Choose another folder with hydra.run.dir=… (or hydra.sweep.dir=… of a sweep)."
+        where = str(error.filename or "the run's folder")
+        raise RunError(Problem(where, f"cannot be made: {error.strerror or error}.", cure)) from error

@@ -50,6 +50,13 @@ def is_hydra(override: Override) -> bool:
     return override.key_or_group.split(".")[0] == "hydra"
 
 
+def is_sweep(override: Override) -> Iterator[Problem]:
+    """Several values where there may be one."""
+    if override.is_sweep_override():
+        cure = f"Add -m for a run each; a list is written {override.key_or_group}=[a,b]."
+        yield Problem(override.key_or_group, "has several values.", cure, COMMAND_LINE)
+
+
 def first(override: Override) -> str:
     """The override itself, or the first member of a sweep."""
     if not override.is_sweep_override():

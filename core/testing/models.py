@@ -117,7 +117,10 @@ def _check_losses(subject: Subject, model: LoadedModel, prepared: Prepared) -> N
     losses = losses_of(model, collated(model, prepared))
     fits = losses.dtype == torch.float32 and tuple(losses.shape) in ((), (PROBE,))
     subject.expect(fits, f"`loss` must be float32 [b], or its mean []; it is {losses.dtype} {list(losses.shape)}.")
-    subject.expect(bool(torch.isfinite(losses).all()), "`loss` gives values that are not finite.")
+    model.module.train()
+    training = model.loss(collated(model, prepared))
+    finite = bool(torch.isfinite(losses).all() and torch.isfinite(training).all())
+    subject.expect(finite and training.requires_grad, "`loss` must be finite, and have a gradient in training.")
     if losses.ndim:
         alone = torch.cat([losses_of(model, collated(model, prepared, [row])) for row in range(PROBE)])
         message = "the loss of an example depends on the others in its batch (is padding masked?)."

@@ -132,6 +132,10 @@ class FeatureModel(LoadedModel):
         assert isinstance(self.inner, HasFeatures)
         return self.inner.head_predict(self.module(batch["features"]))
 
+    def plain(self) -> LoadedModel:
+        """The whole network, run from its inputs on."""
+        return self.inner
+
     def save(self, directory: Path) -> None:
         """The whole model, with the trained head."""
         self.inner.save(directory)

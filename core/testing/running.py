@@ -1,0 +1,102 @@
+"""Running a model for a check: collate, predict, train a few steps, and judge the shape of what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+
+from core.config import Train
+from core.contracts import AdapterMethod, LoadedModel, Need, Plan
+from core.environment import Hardware
+from core.evaluate import predict
+from core.kinds import MULTI, REGRESSION, SINGLE
+from core.optimize import build_optimizer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from core.contracts import Prepared
+
+PROBE = 9
+"""Examples whose losses and predictions are compared."""
+TOLERANCE = 1e-5
+
+
+@dataclass
+class Everything(AdapterMethod):
+    """Train every weight, for checks of a loader alone."""
+
+    name: ClassVar[str] = "everything"
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """The model as it is."""
+        return model
+
+
+def collated(model: LoadedModel, prepared: Prepared, rows: Sequence[int] = range(PROBE)) -> dict[str, Tensor]:
+    """A batch of some rows, as the first epoch sees them."""
+    return model.collate([prepared.fetch(row, 0, np.random.default_rng(row)) for row in rows])
+
+
+def predicted(model: LoadedModel, examples: Sequence[Any], batch_size: int = PROBE) -> NDArray[np.float32]:
+    """Predictions on the CPU in fp32, in the order of the examples."""
+    return predict(model, model.prepare(examples, train=False), Hardware("cpu", "fp32"), batch_size)
+
+
+def losses_of(model: LoadedModel, batch: dict[str, Tensor]) -> Tensor:
+    """The losses of a batch in evaluation mode."""
+    model.module.eval()
+    with torch.no_grad():
+        return model.loss(batch)
+
+
+def train_on(
+    model: LoadedModel, method: AdapterMethod, examples: Sequence[Any], steps: int, rate: float
+) -> list[float]:
+    """Train on one batch of all examples, without dropout, so that a few steps show.
+
+    Returns:
+        The mean loss before each step, and after the last one.
+    """
+    batch = collated(model, model.prepare(examples, train=True), range(len(examples)))
+    optimizer = build_optimizer(model, method, Train(), rate)
+    model.module.eval()
+    losses = []
+    for step in range(steps):
+        loss = model.loss(batch).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        method.after_step(model, step)
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(float(loss.detach()))
+    return [*losses, float(losses_of(model, batch).mean())]
+
+
+def without_targets(examples: Sequence[Any]) -> list[Any]:
+    """The same examples, their targets unknown."""
+    return [replace(example, target=None) for example in examples]
+
+
+def to_reopen(need: Need, folder: Path) -> Need:
+    """What is known when a saved model is opened: no training examples, and nothing may depend on the seed."""
+    return replace(need, saved=folder, train=(), seed=need.seed + 1)
+
+
+def prediction_problem(values: NDArray[np.float32], target: str, n: int, n_labels: int) -> str:
+    """What is wrong with predictions for n examples, or nothing."""
+    shape = (n,) if target == REGRESSION else (n, n_labels)
+    if target in (SINGLE, MULTI, REGRESSION) and values.shape != shape:
+        return f"must give float32 {list(shape)}; it gives {list(values.shape)}."
+    if not np.isfinite(values).all():
+        return "gives values that are not finite."
+    if target in (SINGLE, MULTI) and ((values < 0).any() or (values > 1).any()):
+        return "must give probabilities, and some lie outside 0 to 1; see core.losses.to_predictions."
+    if target == SINGLE and np.abs(values.sum(axis=1) - 1).max() > 1e-4:
+        return "must give probabilities that sum to 1 for each example; see core.losses.to_predictions."
+    return ""
