@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,8 @@ class Checkpoints:
             _sync(aside)
             aside.replace(path)
         except Exception as error:  # safetensors raises its own error type for a full disk
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):
+                aside.unlink()
             if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
                 raise _unwritable(path, error) from error
             raise
@@ -131,7 +133,8 @@ class Checkpoints:
             aside.replace(path)
             _sync(self.directory)
         except OSError as error:
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):
+                aside.unlink()
             raise _unwritable(path, error) from error
 
     def _prune(self) -> None:

