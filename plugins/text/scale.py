@@ -1,0 +1,74 @@
+"""The scale of a regression's targets: the head learns standardised values and is saved for the values themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.kinds import TextExample
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation of the training targets.
+
+    A head that starts near zero would need thousands of steps to reach values of, say, 500, at a rate that suits the
+    rest of the network; standardised values are near at once, whatever their unit.
+    """
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def standardise(self, values: Tensor) -> Tensor:
+        """From the task's unit to the head's, [b]."""
+        return (values - self.mean) / self.deviation
+
+    def restore(self, values: Tensor) -> Tensor:
+        """From the head's unit to the task's, [b]."""
+        return values * self.deviation + self.mean
+
+    @contextmanager
+    def folded_into(self, module: nn.Module, final: str) -> Iterator[None]:
+        """For a while, let the last layer of the head give values in the task's unit.
+
+        Args:
+            module: The network, wrapped by peft or not.
+            final: Name of the last linear layer in the unwrapped network.
+        """
+        if self == Scale():
+            yield
+            return
+        layers = [layer for name, layer in module.named_modules() if _is_layer(name, layer, final)]
+        kept = [(layer, layer.weight.detach().clone(), layer.bias.detach().clone()) for layer in layers]
+        try:
+            with torch.no_grad():
+                for layer in layers:
+                    layer.weight.mul_(self.deviation)
+                    layer.bias.mul_(self.deviation).add_(self.mean)
+            yield
+        finally:
+            with torch.no_grad():
+                for layer, weight, bias in kept:
+                    layer.weight.copy_(weight)
+                    layer.bias.copy_(bias)
+
+
+def _is_layer(name: str, layer: nn.Module, final: str) -> bool:
+    """Whether this is the head's last layer, or the copy of it that peft trains (not the one that it set aside)."""
+    if not isinstance(layer, nn.Linear) or "original_module" in name:
+        return False
+    plain = name.replace(".modules_to_save.default", "")
+    return plain == final or plain.endswith(f".{final}")
+
+
+def scale_of(examples: Sequence[TextExample]) -> Scale:
+    """The scale of training targets; the identity where there are none, or where all are the same."""
+    values = np.asarray([example.target for example in examples if example.target is not None], dtype=np.float64)
+    if not len(values) or not values.std() > 0:
+        return Scale()
+    return Scale(float(values.mean()), float(values.std()))

@@ -1,0 +1,247 @@
+"""Texts as token ids: tokenised once, kept flat (on disk where there are many), stacked into padded batches."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from core.cache import cache_directory
+from core.kinds import TextExample, encode_targets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from core.kinds import Targets
+
+CACHED_FROM = 20_000
+"""Number of examples from which tokens are kept on disk, memory-mapped, for this run and later ones."""
+_CHUNK = 1024
+
+
+class Item(NamedTuple):
+    """One example, ready to be stacked.
+
+    Attributes:
+        ids: int32 [s], with the special tokens.
+        second: Where the second segment begins; s where there is none.
+        target: int, float, float32 [c], or None.
+    """
+
+    ids: NDArray[np.int32]
+    second: int
+    target: Any
+
+
+@dataclass
+class TokenisedTexts:
+    """A split as token ids; a `core.contracts.Prepared`.
+
+    Attributes:
+        flat: int32, the ids of all texts one after the other.
+        offsets: int64 [n + 1], where each text begins.
+        seconds: int64 [n], where each text's second segment begins, counted from its start.
+        cut: int64, the examples that were longer than allowed.
+        targets: As `core.kinds.encode_targets` makes them, or None where they are not known.
+        lengths: Tokens of each example, int64 [n].
+    """
+
+    flat: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    seconds: NDArray[np.int64]
+    cut: NDArray[np.int64]
+    targets: Targets | None = None
+    lengths: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lengths = np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Item:
+        """The ids and target of one example; the same in every epoch."""
+        ids = self.flat[self.offsets[index] : self.offsets[index + 1]]
+        return Item(ids, int(self.seconds[index]), None if self.targets is None else self.targets[index])
+
+
+def prepare(
+    tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str, target: str, outputs: int
+) -> TokenisedTexts:
+    """Tokenise a split, or find it in the cache.
+
+    Args:
+        tokenizer: A tokenizer of transformers.
+        examples: The split.
+        max_length: Tokens that are kept of each text or pair; of a pair, the longer text is cut.
+        fingerprint: Of the splits, a part of the cache's key.
+        target: The task's target.
+        outputs: Number of labels.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # else a warning at each fork of a data worker
+    targets = [example.target for example in examples]
+    known = bool(targets) and all(each is not None for each in targets)
+    encoded = encode_targets(targets, target, outputs) if known else None
+    if len(examples) < CACHED_FROM:
+        return TokenisedTexts(*_tokenise_in_memory(tokenizer, examples, max_length), encoded)
+    key = _key(tokenizer, examples, max_length, fingerprint)
+    return TokenisedTexts(*_cached(key, tokenizer, examples, max_length), encoded)
+
+
+_Arrays = tuple["NDArray[np.int32]", "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
+
+
+def _tokenise_in_memory(tokenizer: Any, examples: Sequence[TextExample], max_length: int) -> _Arrays:
+    sink = io.BytesIO()
+    offsets, seconds, cut = _tokenise(tokenizer, examples, max_length, sink)
+    return np.frombuffer(sink.getbuffer(), dtype=np.int32), offsets, seconds, cut
+
+
+def _tokenise(
+    tokenizer: Any, examples: Sequence[TextExample], max_length: int, sink: IO[bytes]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Write the ids of all texts to `sink`, chunk by chunk; returns offsets, starts of second segments, rows cut."""
+    lengths: list[int] = []
+    seconds: list[int] = []
+    cut: list[int] = []
+    for start in range(0, len(examples), _CHUNK):
+        chunk = [examples[row] for row in range(start, min(start + _CHUNK, len(examples)))]
+        texts, pairs = _texts(chunk)
+        full = _call(tokenizer, texts, pairs, truncation=False)
+        long = [row for row, ids in enumerate(full["input_ids"]) if len(ids) > max_length]
+        if long:
+            short = _call(
+                tokenizer,
+                [texts[row] for row in long],
+                None if pairs is None else [pairs[row] for row in long],
+                truncation="longest_first",
+                max_length=max_length,
+            )
+            for position, row in enumerate(long):
+                for name in full:
+                    full[name][row] = short[name][position]
+        ids = full["input_ids"]
+        lengths += map(len, ids)
+        segments = full.get("token_type_ids")
+        seconds += map(len, ids) if segments is None else [len(each) - sum(each) for each in segments]
+        cut += [start + row for row in long]
+        sink.write(np.concatenate([np.asarray(each, dtype=np.int32) for each in ids]).tobytes())
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+    return offsets, np.asarray(seconds, dtype=np.int64), np.asarray(cut, dtype=np.int64)
+
+
+def _texts(chunk: Sequence[TextExample]) -> tuple[list[str], list[str] | None]:
+    texts = [example.text for example in chunk]
+    if all(example.pair is None for example in chunk):
+        return texts, None
+    return texts, [example.pair or "" for example in chunk]
+
+
+def _call(tokenizer: Any, texts: list[str], pairs: list[str] | None, **how: Any) -> dict[str, list[list[int]]]:
+    """Ids, and segments where there are pairs and the model tells them apart."""
+    segments = pairs is not None and "token_type_ids" in tokenizer.model_input_names
+    given = tokenizer(
+        texts,
+        pairs,
+        padding=False,
+        verbose=False,
+        return_attention_mask=False,
+        return_token_type_ids=segments,
+        **how,
+    )
+    return {name: given[name] for name in (("input_ids", "token_type_ids") if segments else ("input_ids",))}
+
+
+# --- the cache ------------------------------------------------------------------------------------------------------
+
+
+def _key(tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str) -> str:
+    """Hash of all that decides the ids."""
+    digest = hashlib.sha256(json.dumps(["1", fingerprint, len(examples), max_length]).encode())
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    digest.update((backend.to_str() if backend else json.dumps(tokenizer.get_vocab(), sort_keys=True)).encode())
+    for example in _iterate(examples):
+        digest.update(json.dumps([example.text, example.pair]).encode())
+    return digest.hexdigest()[:32]
+
+
+def _iterate(examples: Sequence[TextExample]) -> Iterator[TextExample]:
+    return (examples[row] for row in range(len(examples)))
+
+
+def _cached(key: str, tokenizer: Any, examples: Sequence[TextExample], max_length: int) -> _Arrays:
+    """Memory-mapped arrays from the cache, written first where they are not there; in memory where it cannot be."""
+    folder = cache_directory() / "tokens" / key
+    try:
+        if not folder.is_dir():
+            _write(folder, lambda sink: _tokenise(tokenizer, examples, max_length, sink))
+        return _read(folder)
+    except (OSError, ValueError):  # a full or read-only disk, or a damaged file
+        return _tokenise_in_memory(tokenizer, examples, max_length)
+
+
+def _write(folder: Path, tokenise: Callable[[IO[bytes]], tuple[NDArray[np.int64], ...]]) -> None:
+    """Fill a folder aside and rename it, so that what bears the name is complete."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
+    try:
+        with (aside / "flat.int32").open("wb") as sink:
+            arrays = tokenise(sink)
+        for name, array in zip(("offsets", "seconds", "cut"), arrays, strict=True):
+            np.save(aside / f"{name}.npy", array)
+        aside.rename(folder)
+    except FileExistsError:  # another process was faster
+        pass
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _read(folder: Path) -> _Arrays:
+    offsets, seconds, cut = (np.load(folder / f"{name}.npy") for name in ("offsets", "seconds", "cut"))
+    flat = np.memmap(folder / "flat.int32", dtype=np.int32, mode="r")
+    if len(flat) != offsets[-1]:
+        raise ValueError(f"{folder} is damaged")
+    return flat, offsets, seconds, cut
+
+
+# --- batches --------------------------------------------------------------------------------------------------------
+
+
+def collate(items: Sequence[Item], pad_id: int, segments: bool, multiple: int = 1) -> dict[str, Tensor]:
+    """Stack items, padded on the right to the longest of them.
+
+    Args:
+        items: What `fetch` gave.
+        pad_id: The id of the padding token.
+        segments: Whether to give `token_type_ids`.
+        multiple: Pad to a multiple of this length.
+
+    Returns:
+        `input_ids` and `attention_mask`, int64 [b, s]; `token_type_ids`, int64 [b, s], where asked for; and `targets`,
+        int64 [b], float32 [b] or float32 [b, c], where known.
+    """
+    import torch
+
+    lengths = np.fromiter((len(item.ids) for item in items), dtype=np.int64, count=len(items))
+    width = -(-int(lengths.max()) // multiple) * multiple
+    columns = np.arange(width)
+    mask = columns < lengths[:, None]
+    ids = np.full(mask.shape, pad_id, dtype=np.int64)
+    ids[mask] = np.concatenate([item.ids for item in items])
+    batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
+    if segments:
+        seconds = np.fromiter((item.second for item in items), dtype=np.int64, count=len(items))
+        batch["token_type_ids"] = torch.from_numpy(((columns >= seconds[:, None]) & mask).astype(np.int64))
+    if items[0].target is not None:
+        batch["targets"] = torch.from_numpy(np.stack([np.asarray(item.target) for item in items]))
+    return batch
