@@ -6,12 +6,8 @@ import hashlib
 import json
 import os
 import re
-import threading
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from core.contracts import Provenance
 from core.errors import Problem, WeightsError, nearest
+from core.hub import endpoint, hub_unreachable
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
 PACKAGE = "pkg:"
 INITS = ("auto", "pretrained", "scratch")
-PROBE_SECONDS = 3.0
 SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".jinja")
 """Ends of the names of the files that are taken from a repository: weights, configuration, tokenizer; no pickles."""
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
@@ -194,40 +190,6 @@ def _complete(folder: Path) -> bool:
 # --- the Hub --------------------------------------------------------------------------------------------------------
 
 
-@cache
-def hub_unreachable() -> str:
-    """Why the Hub cannot be reached, or an empty string where it can. Asked once a process, within three seconds.
-
-    `HF_ENDPOINT` and the proxy variables are respected. Where `HF_HUB_OFFLINE` is set, no socket is opened and no name
-    looked up.
-    """
-    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
-        if os.environ.get(variable, "").upper() in {"1", "ON", "YES", "TRUE"}:
-            return f"{variable} is set, so the Hub is not asked"
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    answers: list[str] = []
-    # A name look-up has no time limit of its own, so the question is asked in a thread that may be left behind.
-    asking = threading.Thread(target=lambda: answers.append(_ask(endpoint)), daemon=True)
-    asking.start()
-    asking.join(PROBE_SECONDS)
-    failure = answers[0] if answers else f"no answer within {PROBE_SECONDS:g} s"
-    return f"the Hub at {endpoint} cannot be reached ({failure})" if failure else ""
-
-
-def _ask(endpoint: str) -> str:
-    """Empty where the endpoint answers at all, else what went wrong."""
-    request = urllib.request.Request(endpoint, method="HEAD", headers={"User-Agent": "graft"})
-    try:
-        urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
-    except urllib.error.HTTPError as error:
-        return f"it answers {error.code}" if error.code >= 500 or error.code == 407 else ""
-    except urllib.error.URLError as error:
-        return str(error.reason)
-    except Exception as error:  # whatever fails here, the answer is the same: it cannot be reached
-        return f"{type(error).__name__}: {error}"
-    return ""
-
-
 def _from_hub(checkpoint: str, sha256: str, known: Sequence[str]) -> Found:
     """Download the weights, the configuration and the tokenizer; nothing else, and no pickles."""
     from huggingface_hub import HfApi, snapshot_download
@@ -260,22 +222,23 @@ def _hub_error(checkpoint: str, error: Exception, known: Sequence[str]) -> Weigh
     from huggingface_hub import errors
 
     name, _, revision = checkpoint.partition("@")
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     if isinstance(error, errors.GatedRepoError):
         return _error(
             f"{name} is gated: its licence must be accepted first.",
-            f"Accept the licence at {endpoint}/{name}, then run: hf auth login",
+            f"Accept the licence at {endpoint()}/{name}, then run: hf auth login",
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return _error(f"{name} has no revision {revision!r}.", f"See {endpoint}/{name}/commits/main")
+        return _error(f"{name} has no revision {revision!r}.", f"See {endpoint()}/{name}/commits/main")
     if isinstance(error, errors.RepositoryNotFoundError):
         close = nearest(name, known)
         hint = f"Did you mean {close!r}? " if close else ""
         return _error(
             f"there is no model {name!r} on the Hub, and no folder of that name here.",
-            f"{hint}Search {endpoint}/models?search={name.rpartition('/')[2]}; if it is private, run: hf auth login",
+            f"{hint}Search {endpoint()}/models?search={name.rpartition('/')[2]}; if it is private, run: hf auth login",
         )
     if isinstance(error, errors.HFValidationError):
         return _error(f"{name!r} is neither a folder nor a Hub id.", str(error))
     reason = " ".join(str(error).split())[:300] or type(error).__name__
-    return _error(f"{name} could not be downloaded from {endpoint}: {reason}", f"Try again, or run: hf download {name}")
+    return _error(
+        f"{name} could not be downloaded from {endpoint()}: {reason}", f"Try again, or run: hf download {name}"
+    )

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from core.contracts import Finding, Splits, Task
 from core.errors import DataError, Problem, unknown
+from core.hub import endpoint, hub_unreachable
 from core.splits import NAMES, UNDECIDED, CutOptions
 from plugins.data import files
 from plugins.data.formats import Part, Record, first
 from plugins.data.table import Place, Reading, load_parts
 from plugins.data.table import load as load_table
 
-PROBE_SECONDS = 2.0
 _COMMON = {"train": ("train", "training"), "val": ("validation", "valid", "val", "dev"), "test": ("test", "testing")}
 
 
@@ -75,31 +71,9 @@ def load_remote(
 
 def is_offline() -> bool:
     """Whether the Hub is not to be asked (`HF_HUB_OFFLINE`, `HF_DATASETS_OFFLINE`) or does not answer."""
-    truth = {"1", "on", "yes", "true"}
-    if any(os.environ.get(name, "").lower() in truth for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")):
+    if os.environ.get("HF_DATASETS_OFFLINE", "").lower() in {"1", "on", "yes", "true"}:
         return True
-    address = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or os.environ.get("HF_ENDPOINT")
-    return not _reachable(address or "https://huggingface.co")
-
-
-@cache
-def _reachable(address: str) -> bool:
-    """Whether something listens there. A name look-up has no time limit of its own, so a thread asks."""
-    parts = urlsplit(address if "//" in address else f"//{address}")
-    port = parts.port or (80 if parts.scheme == "http" else 443)
-    answered = threading.Event()
-
-    def ask() -> None:
-        try:
-            socket.create_connection((parts.hostname or "", port), timeout=PROBE_SECONDS).close()
-            answered.set()
-        except OSError:
-            pass
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PROBE_SECONDS)
-    return answered.is_set()
+    return bool(hub_unreachable())
 
 
 @contextmanager
@@ -139,7 +113,7 @@ def _explain(name: str, error: Exception, offline: bool) -> Problem:
         cure = "Look for a Parquet version of it on the Hub, or save it yourself and read it with data=table."
         return Problem(where, "the dataset is a script; Graft never executes one.", cure)
     if "GatedRepoError" in kinds or "gated" in str(error).lower():
-        cure = f"Accept its terms at https://huggingface.co/datasets/{name}, then: hf auth login"
+        cure = f"Accept its terms at {endpoint()}/datasets/{name}, then: hf auth login"
         return Problem(where, "access to the dataset is restricted.", cure)
     if offline:
         cure = "Connect to the network once, or save it with datasets' save_to_disk and use data.path."

