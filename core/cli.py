@@ -121,10 +121,10 @@ class _Outcome:
     def __init__(self) -> None:
         self.code = 0
 
-    def work(self, config: RunConfig, folder: Path, name: str) -> float:
+    def work(self, config: RunConfig, folder: Path, choices: dict[str, str]) -> float:
         from core.run import run
 
-        return run(config, folder, name=name)
+        return run(config, folder, choices=choices)
 
     def failed(self, error: Exception) -> None:
         self.code = max(self.code, say_failure(error))

@@ -63,6 +63,10 @@ class Train:
     fast_dropout: bool = option(
         True, "Draw dropout masks from packed 16-bit integers on a CPU: the same distribution, several times faster."
     )
+    reuse_memory: bool = option(
+        True,
+        "On a CPU with glibc: keep freed memory for the next step, rather than fault it in anew.",
+    )
     compile: bool = option(False, "torch.compile the module; on a CPU it costs more than it gains.")
     workers: int = option(0, "Worker processes that fetch examples; 0 fetches in the main process.", low=0)
     evals_per_epoch: float = option(1.0, "Validations in an epoch; 0 validates only at the end.", low=0)

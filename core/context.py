@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import signal
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from core import report as record
 from core.checkpoint import Checkpoints
+from core.config import SOCKETS
 from core.console import Bar, Screen
 from core.errors import GraftError, Problem, RunError
 from core.progress import Interrupted
@@ -43,7 +45,7 @@ class Context:
         directory: The run's folder.
         hardware: Device, precision, processes.
         screen: What a person sees.
-        name: What tables call the run.
+        choices: Which preset was chosen in each group, as far as known.
         report: What `report.json` will hold; written at the start, when something is known, and at the end.
         resuming: Whether this process goes on with a run that another began.
     """
@@ -52,7 +54,7 @@ class Context:
     directory: Path
     hardware: Hardware
     screen: Screen
-    name: str = ""
+    choices: dict[str, str] = field(default_factory=dict)
     resuming: bool = False
     report: dict[str, Any] = field(default_factory=dict)
     bar: Bar | None = None
@@ -104,8 +106,8 @@ class Context:
             return
         self.log.write({"step": step, "split": split, "scores": dict(scores)})
         if split == "val":
-            shown = "  ".join(f"{key} {value:.4f}" for key, value in scores.items())
-            self.screen.say(f"validation  step {step}  {shown}")
+            primary = self.config.task.primary
+            self.screen.say(f"validation  step {step}  {primary} {scores.get(primary, math.nan):.4f}")
         self.notify("evaluated", step=step, split=split, scores=dict(scores))
 
     def notify(self, observer: str, **values: Any) -> None:
@@ -168,10 +170,12 @@ class Context:
             cure = f"python -m core resume {self.directory}, or choose another folder."
             raise RunError(Problem(str(self.directory), "already holds a run.", cure))
         else:
+            choices = _named(self.config) | self.choices
             self.report = {
                 "schema": record.SCHEMA,
                 "status": "running",
-                "name": self.name or _name(self.config),
+                "name": " ".join(filter(None, map(choices.get, ("task", "model", "method")))),
+                "choices": choices,
                 "primary": self.config.task.primary,
                 "confidence": self.config.train.confidence,
                 "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -203,8 +207,9 @@ class Context:
         self.notify("run_ended", report=self.report)
 
 
-def _name(config: RunConfig) -> str:
-    return " ".join(filter(None, (config.task.name, config.model.name, config.method.name)))
+def _named(config: RunConfig) -> dict[str, str]:
+    names = {socket: getattr(config, socket).name for socket in SOCKETS}
+    return {"task": config.task.name or config.task.kind, **names}
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

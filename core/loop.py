@@ -84,7 +84,7 @@ class Loop:
                 self.state.data_seconds += time.perf_counter() - self.tick
                 if not self._try_step(batches):
                     break  # out of memory: the stream starts again with smaller micro-batches
-                self._after_step()
+                self._after_step(batches)
                 if self._evaluation_due() or self.state.stopped:
                     break
         return self._finish()
@@ -189,12 +189,12 @@ class Loop:
         self.state.micro_batch_size = self.steps.micro_batch_size = -(-size // 2)
         self.state.marks.append(f"oom_backoff: step {self.state.step}, micro-batch {size} to {-(-size // 2)}")
 
-    def _after_step(self) -> None:
+    def _after_step(self, batches: list[MicroBatch]) -> None:
         now = time.perf_counter()
         self.state.seconds, self.tick = self.state.seconds + now - self.tick, now
         self.state.step += 1
         self.state.loss_steps += 1
-        self.state.examples += min(self.train.batch_size, len(self.prepared))
+        self.state.examples += batches[0].share
         if self.average is not None:
             self.average.update(self.state.step)
         self.watch.stepped(self.state.step)

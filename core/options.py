@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
@@ -39,6 +40,8 @@ class Limits:
             close = nearest(str(value), self.choices)
             cure = (f"Did you mean {close!r}? " if close else "") + f"It is one of: {', '.join(self.choices)}."
             return f"{value!r} is not a value of this option.", cure
+        if isinstance(value, float) and math.isnan(value):
+            return "nan is not a number.", ""
         if isinstance(value, int | float) and not isinstance(value, bool):
             if self.low is not None and value < self.low:
                 return f"{value} is too small; the smallest value is {self.low:g}.", ""

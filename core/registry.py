@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -201,7 +201,7 @@ def _add(
         yield Problem(where, f"{component!r} is not a subclass of {contract.__module__}.{contract.__name__}.")
         return
     name = component.__dict__.get("name", getattr(component, "name", None))
-    if not isinstance(name, str) or not is_dataclass(component):
+    if not isinstance(name, str) or "__dataclass_fields__" not in vars(component):
         yield Problem(where, f"{component.__name__} must be a @dataclass with a ClassVar `name`.")
         return
     if missing := sorted(getattr(component, "__abstractmethods__", ())):

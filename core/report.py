@@ -123,7 +123,10 @@ def read(run: Path) -> dict[str, Any]:
         raise RunError(
             Problem(str(run), "is not a run's folder: it has no report.json.", "Give the folder that a run printed.")
         )
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(Problem(str(path), f"cannot be read: {error}.", "Start the run anew.")) from error
     if report.get("schema") != SCHEMA:
         raise RunError(Problem(str(path), f"has schema {report.get('schema')}; this Graft reads {SCHEMA}."))
     return report

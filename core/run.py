@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ def run(
     config: RunConfig,
     directory: Path | str | None = None,
     *,
-    name: str = "",
+    choices: Mapping[str, str] | None = None,
     resuming: bool = False,
     quiet: bool = False,
 ) -> float:
@@ -22,7 +23,7 @@ def run(
     Args:
         config: The configuration, from the command line or built in Python.
         directory: The run's folder; None makes a new one under `runs/`.
-        name: What tables call the run; made from the components' names where empty.
+        choices: Which preset was chosen in each group, for the report; the components' names where not given.
         resuming: Whether to go on with the run in `directory`.
         quiet: Whether to print nothing.
 
@@ -42,7 +43,9 @@ def run(
 
     hardware = Hardware.resolve(config.train)
     folder = Path(directory) if directory is not None else default_directory(config)
-    context = Context(config, folder.absolute(), hardware, Screen(quiet or hardware.rank > 0), name, resuming)
+    context = Context(
+        config, folder.absolute(), hardware, Screen(quiet or hardware.rank > 0), dict(choices or {}), resuming
+    )
     with context.opened() as ctx, deterministic(hardware) as unsure:
         seed_everything(config.seed)
         splits = stages.load_data(ctx)

@@ -12,7 +12,7 @@ import numpy as np
 from core.config import RunConfig, Train
 from core.context import Context, refuse_other_data
 from core.contracts import Finding, HasOwnFit, LoadedModel, Need, Plan, Prepared, Splits
-from core.environment import Hardware, describe, seed_everything, unwrap
+from core.environment import Hardware, describe, keep_freed_memory, seed_everything, unwrap
 from core.evaluate import evaluate
 from core.kinds import targets_of
 from core.loop import Loop
@@ -110,6 +110,8 @@ def resolve_train(config: RunConfig, model: LoadedModel) -> Train:
 def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: int) -> LoadedModel:
     """Freeze, insert, wrap or replace; count what trains."""
     train, hardware = config.train, ctx.hardware
+    if train.reuse_memory and hardware.on_cpu:
+        keep_freed_memory()
     fast = getattr(model, "use_fast_dropout", None)
     if train.fast_dropout and hardware.on_cpu and fast is not None:
         fast()

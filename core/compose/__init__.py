@@ -172,27 +172,31 @@ def _strays(node: DictConfig, path: str) -> Iterator[str]:
 
 
 def launch(
-    arguments: Sequence[str], work: Callable[[RunConfig, Path, str], float], failed: Callable[[Exception], None]
+    arguments: Sequence[str],
+    work: Callable[[RunConfig, Path, dict[str, str]], float],
+    failed: Callable[[Exception], None],
 ) -> None:
     """Hand over to Hydra: make the run's folder (or one each for the members of a sweep) and do the work.
 
     Args:
         arguments: The command line as Hydra takes it.
-        work: Trains one member in its folder, under its name; returns the primary metric on validation.
+        work: Trains one member in its folder, told which preset was chosen in each group; returns the primary metric
+            on validation.
         failed: Told what ended a member; the others of a sweep go on.
     """
     install()
 
     def job(config: DictConfig) -> float:
         runtime = HydraConfig.get().runtime
-        name = " ".join(str(runtime.choices.get(group)) for group in ("task", "model", "method"))
+        choices = {group: str(runtime.choices[group]) for group in presets.GROUPS if runtime.choices.get(group)}
         try:
-            return work(to_run_config(config), Path(runtime.output_dir), name)
+            return work(to_run_config(config), Path(runtime.output_dir), choices)
         except Exception as error:  # one member's end must not be the others'
             failed(error)
             return math.nan
 
-    sys.argv[1:] = list(arguments)
+    words = [word if word.startswith("-") or "=" not in word else hydra_word(parse([word])[0]) for word in arguments]
+    sys.argv[1:] = words
     os.environ["HYDRA_FULL_ERROR"] = "1"  # what Hydra finds wrong is told in Graft's words, not in its own
     try:
         hydra_main(config_path=str(presets.directory()), config_name="config", version_base="1.3")(job)()

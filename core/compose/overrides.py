@@ -50,6 +50,13 @@ def is_hydra(override: Override) -> bool:
     return override.key_or_group.split(".")[0] == "hydra"
 
 
+def hydra_word(override: Override) -> str:
+    """The word as Hydra takes it: an option that is a mapping (`key={a: 1}`) may get keys that it lacks."""
+    word = str(override.input_line)
+    mapping = not override.is_sweep_override() and isinstance(override.value(), dict)
+    return f"++{word}" if mapping and not override.is_add() and not override.is_force_add() else word
+
+
 def is_sweep(override: Override) -> Iterator[Problem]:
     """Several values where there may be one."""
     if override.is_sweep_override():
@@ -60,7 +67,7 @@ def is_sweep(override: Override) -> Iterator[Problem]:
 def first(override: Override) -> str:
     """The override itself, or the first member of a sweep."""
     if not override.is_sweep_override():
-        return str(override.input_line)
+        return hydra_word(override)
     value = next(iter(override.sweep_string_iterator()))
     return f"{override.get_key_element()}={value}"
 

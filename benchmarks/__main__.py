@@ -1,0 +1,119 @@
+"""`python -m benchmarks`: suites of runs, the peers, the levers, and tables made from files alone."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import cells, suite, tables, words
+from core import report as record
+from core.errors import GraftError, Problem, nearest
+from core.options import option
+
+HELP = """\
+Measures Graft. Results are files; every table is made from files alone.
+
+  suite=quick [out=DIR] [--json]   run the cells of a suite, one process each, and print one table; finished cells
+                                   are skipped, interrupted ones go on. `suite=FILE.yaml` runs one of your own
+  table DIR … [--json]             print the table of runs, or of measurements, that lie in folders
+  peers [key=value …]              the same training through transformers' Trainer and through Graft
+  levers [key=value …]             Graft with each of its speed options switched off in turn
+
+`peers --help` and `levers --help` show their options.
+"""
+VERBS = ("table", "peers", "levers")
+
+
+@dataclass
+class SuiteOptions:
+    """What `suite=…` takes."""
+
+    suite: str = option("quick", "A suite by name, or a YAML file.")
+    out: str = option("", "Where the runs go; empty for runs/benchmarks/NAME.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code (0 well, 1 something failed, 2 bad input, 130 interrupted)."""
+    asked = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(asked)
+    except GraftError as error:
+        sys.stderr.write(error.report() + "\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; a suite goes on from here with the same command\n")
+        return 130
+
+
+def _dispatch(asked: list[str]) -> int:
+    if not asked or asked[0] in ("-h", "--help", "help"):
+        sys.stdout.write(HELP)
+        return 0
+    as_json = "--json" in asked
+    rest = [word for word in asked if word != "--json"]
+    if rest and rest[0] == "table":
+        return _table(rest[1:], as_json)
+    if rest and rest[0] == "peers":
+        from benchmarks.peers import command
+
+        return command.peers(rest[1:], as_json)
+    if rest and rest[0] == "levers":
+        from benchmarks import levers
+
+        return levers.levers(rest[1:], as_json)
+    if any("=" in word for word in rest):
+        return _suite(rest, as_json)
+    close = nearest(rest[0], VERBS) if rest else None
+    hint = f"Did you mean {close!r}?" if close else "Did you mean suite=NAME?"
+    raise GraftError(f"there is no command {' '.join(rest)!r}. {hint} `python -m benchmarks --help` shows all.")
+
+
+def _suite(asked: Sequence[str], as_json: bool) -> int:
+    chosen = words.options(SuiteOptions, asked, "benchmarks")
+    found = suite.read(chosen.suite)
+    out = Path(chosen.out or f"runs/benchmarks/{found.name}").absolute()
+    say(f"suite {found.name}: {found.summary} {len(found.cells)} cells, into {out}")
+    reports = [record.read(folder) for folder in cells.run_suite(found, out, say)]
+    _write(tables.as_json(reports) if as_json else tables.markdown(reports))
+    return 1 if tables.apart(reports) else 0
+
+
+def _table(folders: Sequence[str], as_json: bool) -> int:
+    from benchmarks.peers import measurements
+
+    paths = [Path(each) for each in folders]
+    problems = [Problem(str(path), "is not a folder.") for path in paths if not path.is_dir()]
+    if problems or not paths:
+        raise GraftError(*(problems or [Problem("table", "needs a folder.", "python -m benchmarks table DIR …")]))
+    if found := measurements.read(paths):
+        _write(measurements.as_json(found) if as_json else measurements.markdown(found))
+        return 0
+    reports = [record.read(folder) for folder in tables.find(paths)]
+    if not reports:
+        raise GraftError(Problem(", ".join(folders), "holds neither a report.json nor a measurement."))
+    _write(tables.as_json(reports) if as_json else tables.markdown(reports))
+    return 0
+
+
+def say(text: str) -> None:
+    """One line of progress, on standard error."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _write(result: Any) -> None:
+    sys.stdout.write(result if isinstance(result, str) else json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _terminated)  # as Ctrl-C: the running cell writes its checkpoint first
+    sys.exit(main())

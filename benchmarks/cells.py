@@ -1,0 +1,150 @@
+"""The cells of a suite, run one after the other: finished ones are skipped, interrupted ones go on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import processes
+from benchmarks.processes import Ended
+from benchmarks.suite import Cell, Suite
+from core import report as record
+from core.errors import ConfigError, GraftError, Problem
+from core.saved import difference
+
+DONE, RESUME, REDO, NEW = "done", "resume", "redo", "new"
+REPLACED = "replaced"
+"""The folder of a suite that runs are moved to before they are redone; tables leave it out."""
+
+Runner = Callable[[Sequence[str], Path, float], Ended]
+"""Runs a command with its output in a folder, within so many seconds."""
+Say = Callable[[str], None]
+
+
+def run_suite(suite: Suite, out: Path, say: Say, runner: Runner = processes.run) -> list[Path]:
+    """Run every cell that is not finished, and return the folders of all, in the suite's order.
+
+    A cell that fails is kept with its error, and the others go on.
+
+    Args:
+        suite: What to run.
+        out: Each cell has the folder of its name in it.
+        say: Told one line a cell.
+        runner: Starts a cell's process.
+
+    Raises:
+        ConfigError: Something is wrong with the suite's cells; nothing has been started.
+    """
+    plans = _plan(suite)
+    folders = []
+    for number, (cell, plain) in enumerate(plans, start=1):
+        folder = out / cell.name
+        where = f"[{number}/{len(plans)}] {cell.name}"
+        state = state_of(folder, plain)
+        if state == DONE:
+            say(f"{where}: finished before, {_score(folder)}")
+        else:
+            say(f"{where}: {_VERBS[state]}")
+            if state == REDO:
+                _set_aside(folder, out)
+            ended = runner(_command(cell, folder, state), _logs(folder), suite.timeout_minutes * 60)
+            _settle(cell, folder, plain, ended)
+            say(f"{where}: {_score(folder)} ({ended.seconds:.0f} s)")
+        folders.append(folder)
+    return folders
+
+
+_VERBS = {RESUME: "going on where it was interrupted", REDO: "doing it again", NEW: "running"}
+
+
+def _plan(suite: Suite) -> list[tuple[Cell, dict[str, Any]]]:
+    plans: list[tuple[Cell, dict[str, Any]]] = []
+    problems: list[Problem] = []
+    for cell in suite.cells:
+        try:
+            plans.append((cell, cell.plain()))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(*problems)
+    return plans
+
+
+def state_of(folder: Path, plain: dict[str, Any]) -> str:
+    """What has become of a cell so far: done, to resume, to redo, or new.
+
+    Args:
+        folder: The cell's.
+        plain: Its configuration now; a run with another one does not count.
+    """
+    if not (folder / record.REPORT).is_file():
+        return NEW
+    try:
+        report = record.read(folder)
+    except (GraftError, ValueError):
+        return REDO
+    if difference(report.get("config"), plain):
+        return REDO
+    return {"completed": DONE, "interrupted": RESUME, "running": RESUME}.get(str(report.get("status")), REDO)
+
+
+def _command(cell: Cell, folder: Path, state: str) -> list[str]:
+    core = [sys.executable, "-m", "core"]
+    if state == RESUME:
+        return [*core, "resume", str(folder)]
+    return [*core, *cell.overrides, f"hydra.run.dir={_quoted(folder)}"]
+
+
+def _quoted(path: Path) -> str:
+    """A path as Hydra's grammar takes any."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _logs(folder: Path) -> Path:
+    """Beside the run's own files, so that making the run's folder stays the run's business."""
+    return folder.parent / "logs" / folder.name
+
+
+def _set_aside(folder: Path, out: Path) -> None:
+    (out / REPLACED).mkdir(parents=True, exist_ok=True)
+    number = 1
+    while (target := out / REPLACED / f"{folder.name}-{number}").exists():
+        number += 1
+    folder.rename(target)
+
+
+def _settle(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> None:
+    """Where a process ended without saying so in its report, say it there: tables read nothing else."""
+    try:
+        report = record.read(folder)
+    except (GraftError, ValueError):
+        report = {"schema": record.SCHEMA, "name": cell.name, "primary": plain["task"]["primary"], "config": plain}
+        report["command"] = ["core", *cell.overrides]
+    status = report.get("status", "running")
+    if status == "completed" or (report.get("error") and not ended.timed_out):
+        return
+    error = processes.tail(_logs(folder)) or f"ended with exit code {ended.code} and no word"
+    if ended.timed_out:
+        error = f"ended after {ended.seconds:.0f} s, which is past the suite's limit"
+    settled = {
+        "status": "interrupted" if status == "interrupted" else "failed",
+        "error": error,
+        "exit_code": ended.code,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    record.write_json(folder / record.REPORT, report | settled)
+
+
+def _score(folder: Path) -> str:
+    """The outcome in a few words."""
+    report = record.read(folder)
+    if report["status"] != "completed":
+        lines = str(report.get("error") or report["status"]).strip().splitlines()
+        return f"{report['status']}: {' '.join(line.strip() for line in lines[:2])}"
+    primary = report["primary"]
+    return f"{primary} {record.cell(report['scores']['test'].get(primary))}"

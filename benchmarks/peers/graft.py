@@ -1,0 +1,44 @@
+"""Graft as a peer: its own command line, at its defaults or with some options changed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.peers.measure import Result
+from core import report as record
+
+
+@dataclass(frozen=True)
+class Graft:
+    """A `python -m core` run.
+
+    Attributes:
+        name: For files and tables.
+        summary: What is particular about it.
+        changes: Overrides on top of the work.
+    """
+
+    name: str = "graft"
+    summary: str = "Graft at its defaults"
+    changes: tuple[str, ...] = ()
+
+    def command(self, overrides: Sequence[str], folder: Path) -> list[str]:
+        """The run, in `folder/run`."""
+        place = f"hydra.run.dir={folder / 'run'}"
+        return [sys.executable, "-m", "core", *overrides, *self.changes, place]
+
+    def result(self, folder: Path) -> Result:
+        """From `report.json`; `training.seconds` is steps and waiting for data, without evaluation and checkpoints."""
+        report = record.read(folder / "run")
+        training, scores = report["training"], report["scores"]["test"]
+        return Result(
+            train_seconds=training["seconds"],
+            examples=round(report["data"]["sizes"]["train"] * training["epochs"]),
+            scores={key: score["value"] for key, score in scores.items() if score.get("value") is not None},
+            parameters=report["model"]["parameters"],
+            precision=report["environment"]["precision"],
+            detail={"steps": training["steps"], "marks": training["marks"], "run_seconds": report["seconds"]},
+        )

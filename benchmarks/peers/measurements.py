@@ -1,0 +1,173 @@
+"""Measurements as files, and the table made from nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tables import ERROR_WIDTH, grid, hardware, spread
+
+SCHEMA = "graft-measurement-1"
+REFERENCE = "graft"
+"""The peer that the others are compared with."""
+BUSY_PERCENT = 10.0
+"""Above this share of the processors taken by others just before, a measurement is called disturbed."""
+
+Measurement = Mapping[str, Any]
+COLUMNS = (
+    "peer", "examples/s", "graft ÷ this", "end to end", "test accuracy", "peak memory", "precision", "n",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """All completed measurements of one peer.
+
+    Attributes:
+        peer: Its name.
+        summary: What is particular about it.
+        n: Rounds.
+        speed: Median, smallest and largest of the examples a second in training.
+        ratio: Median, smallest and largest over the rounds of the reference's speed divided by this one's.
+        wall_seconds: Median from start to end of the process.
+        accuracy, accuracy_sd: Mean on the test split, and the sample's deviation.
+        peak_rss_mb: Median.
+        trainable: Parameters that train.
+        precision: Of the matrix products.
+    """
+
+    peer: str
+    summary: str
+    n: int
+    speed: tuple[float, float, float]
+    ratio: tuple[float, float, float] | None
+    wall_seconds: float
+    accuracy: float | None
+    accuracy_sd: float | None
+    peak_rss_mb: float
+    trainable: int
+    precision: str
+
+
+def folder_name(environment: Mapping[str, Any], day: str) -> str:
+    """`<day>-<hardware>`: the processor or GPU and the number of cores, and nothing that names the machine."""
+    where = str(environment.get("gpu") or environment.get("processor") or "unknown")
+    words = re.sub(r"\((r|tm)\)|processor|cpu|@.*", " ", where.lower())
+    return f"{day}-{re.sub(r'[^a-z0-9]+', '-', words).strip('-')}-{environment.get('cores')}-cores"
+
+
+def read(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """Every measurement in or below the folders, in the order in which they were taken."""
+    found = []
+    for folder in folders:
+        for path in sorted(folder.rglob("*.json")):
+            try:
+                plain = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                continue  # not ours: measurements are written by us alone
+            if isinstance(plain, dict) and plain.get("schema") == SCHEMA:
+                found.append(plain)
+    return sorted(found, key=lambda each: (str(each.get("started")), int(each["round"])))
+
+
+def rows(measurements: Sequence[Measurement]) -> list[Row]:
+    """One row a peer, in the order in which they were first measured."""
+    completed = [each for each in measurements if each["status"] == "completed"]
+    reference = {each["round"]: each["examples_per_second"] for each in completed if each["peer"] == REFERENCE}
+    names = dict.fromkeys(each["peer"] for each in completed)
+    return [_row([each for each in completed if each["peer"] == name], reference) for name in names]
+
+
+def _row(members: Sequence[Measurement], reference: Mapping[int, float]) -> Row:
+    first = members[0]
+    accuracies = [score for each in members if (score := each["scores"].get("accuracy")) is not None]
+    ratios = [reference[each["round"]] / each["examples_per_second"] for each in members if each["round"] in reference]
+    return Row(
+        peer=first["peer"],
+        summary=first["summary"],
+        n=len(members),
+        speed=_middle([each["examples_per_second"] for each in members]),
+        ratio=_middle(ratios) if ratios else None,
+        wall_seconds=statistics.median(each["wall_seconds"] for each in members),
+        accuracy=statistics.fmean(accuracies) if accuracies else None,
+        accuracy_sd=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        peak_rss_mb=statistics.median(each["peak_rss_mb"] for each in members),
+        trainable=first["parameters"]["trainable"],
+        precision=first["precision"],
+    )
+
+
+def _middle(values: Sequence[float]) -> tuple[float, float, float]:
+    return statistics.median(values), min(values), max(values)
+
+
+def warnings(measurements: Sequence[Measurement]) -> list[str]:
+    """What makes the comparison less than fair."""
+    found = []
+    trainable = {row.peer: row.trainable for row in rows(measurements)}
+    if len(set(trainable.values())) > 1:
+        found.append(f"not the same parameters were trained: {', '.join(f'{k} {v:,}' for k, v in trainable.items())}.")
+    if disturbed := [each for each in measurements if each.get("others_busy_percent", 0.0) > BUSY_PERCENT]:
+        names = ", ".join(f"round {each['round']} {each['peer']}" for each in disturbed)
+        found.append(f"other processes kept the processors busy before {names}: measure again on a quiet machine.")
+    if len({json.dumps(each["config"], sort_keys=True) for each in measurements}) > 1:
+        found.append("the measurements were not all asked for with the same options.")
+    return found
+
+
+def markdown(measurements: Sequence[Measurement]) -> str:
+    """The table, the rounds, what failed, the warnings, the work and the machine."""
+    found = rows(measurements)
+    parts = [grid(COLUMNS, [_cells(row) for row in found])] if found else ["No measurement has completed."]
+    parts.append("\n".join(f"- {row.peer}: {row.summary}" for row in found))
+    parts.append(
+        "Speeds are medians over the rounds, with the smallest and the largest; the ratio is taken within each round."
+    )
+    if failed := [each for each in measurements if each["status"] != "completed"]:
+        lines = [f"- round {each['round']} {each['peer']}: {_one_line(each['error'])}" for each in failed]
+        parts.append("Failed:\n\n" + "\n".join(lines))
+    parts += [f"Warning: {each}" for each in warnings(measurements)]
+    parts.append(_conditions(measurements))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _one_line(error: str | None) -> str:
+    return " ".join((error or "no word").split())[-ERROR_WIDTH:]
+
+
+def _conditions(measurements: Sequence[Measurement]) -> str:
+    if not measurements:
+        return ""
+    config = ", ".join(f"{key} {value}" for key, value in measurements[0]["config"].items())
+    machines = dict.fromkeys(hardware(each["environment"]) for each in measurements)
+    return f"The work: {config}. Measured on {'; '.join(machines)}."
+
+
+def _cells(row: Row) -> list[str]:
+    ratio = "-" if row.ratio is None else "{:.2f} ({:.2f} to {:.2f})".format(*row.ratio)
+    return [
+        row.peer,
+        "{:.1f} ({:.1f} to {:.1f})".format(*row.speed),
+        "1" if row.peer == REFERENCE else ratio,
+        f"{row.wall_seconds:.0f} s",
+        spread(row.accuracy, row.accuracy_sd),
+        f"{row.peak_rss_mb:,.0f} MiB",
+        row.precision,
+        str(row.n),
+    ]
+
+
+def as_json(measurements: Sequence[Measurement]) -> dict[str, Any]:
+    """The rows and the warnings as plain values."""
+    failed = [each for each in measurements if each["status"] != "completed"]
+    apart = [{"round": each["round"], "peer": each["peer"], "error": each["error"]} for each in failed]
+    return {
+        "rows": [asdict(row) for row in rows(measurements)],
+        "failed": apart,
+        "warnings": warnings(measurements),
+    }

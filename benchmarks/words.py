@@ -1,0 +1,51 @@
+"""A command line of `key=value` words as a dataclass of options, as strictly as the core reads its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TypeVar
+
+from core.compose.values import typed
+from core.errors import ConfigError, Problem, nearest
+from core.options import limits, violations
+
+T = TypeVar("T")
+
+
+def options(kind: type[T], words: Sequence[str], command: str) -> T:
+    """An instance of `kind` from words such as `rounds=3`.
+
+    Args:
+        kind: A dataclass whose fields are declared with `core.options.option`.
+        words: What was typed.
+        command: What it was typed after, for messages.
+
+    Raises:
+        ConfigError: Everything that is wrong with them, with the nearest option.
+    """
+    names = [each.name for each in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    values, problems = {}, []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key not in names:
+            close = nearest(key.lstrip("-"), names)
+            cure = f"Did you mean {close}=…? " if close else ""
+            problems.append(Problem(word, f"is not an option of {command}.", f"{cure}There are: {', '.join(names)}."))
+        else:
+            values[key] = value
+    if problems:
+        raise ConfigError(*problems)
+    found: T = typed(kind, values)
+    if problems := list(violations(found, command)):
+        raise ConfigError(*problems)
+    return found
+
+
+def help_of(kind: type[object]) -> str:
+    """One line an option: its default and what it is."""
+    lines = []
+    for each in dataclasses.fields(kind):  # type: ignore[arg-type]
+        default = each.default if each.default != "" else ""
+        lines.append(f"  {f'{each.name}={default}':<22} {limits(each).help}")
+    return "\n".join(lines)
