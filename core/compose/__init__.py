@@ -32,6 +32,7 @@ from core.compose.overrides import (
     bad_value,
     first,
     group_options,
+    hydra_word,
     is_group,
     is_hydra,
     is_sweep,
