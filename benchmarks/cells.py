@@ -123,7 +123,7 @@ def _settle(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> No
         report = record.read(folder)
     except (GraftError, ValueError):
         report = {"schema": record.SCHEMA, "name": cell.name, "primary": plain["task"]["primary"], "config": plain}
-        report["command"] = ["core", *cell.overrides]
+        report["choices"] = {"task": cell.task, "model": cell.model, "method": cell.method}
     status = report.get("status", "running")
     if status == "completed" or (report.get("error") and not ended.timed_out):
         return

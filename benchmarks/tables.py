@@ -85,18 +85,9 @@ def rows(reports: Sequence[Report]) -> list[Row]:
 
 
 def named(report: Report) -> tuple[str, str, str]:
-    """Task, model and method as they were asked for on the command line; else by the configuration."""
-    config = report["config"]
-    asked = dict(word.partition("=")[::2] for word in report.get("command", ()) if "=" in word)
-    fallback = {
-        "task": config["task"]["name"] or config["task"]["kind"],
-        "model": config["model"].get("checkpoint") or config["model"]["component"],
-        "method": config["method"]["component"],
-    }
-    task, model, method = (
-        asked[key] if key in asked and "," not in asked[key] else str(value) for key, value in fallback.items()
-    )
-    return task, model, method
+    """Task, model and method: the presets that were chosen, or the components of a run that was built in Python."""
+    choices: Mapping[str, str] = report["choices"]
+    return choices["task"], choices["model"], choices["method"]
 
 
 def _leaves(plain: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -41,7 +41,8 @@ class FakeRunner:
         else:
             run = Path(command[-1].partition("=")[2].strip('"'))
             cell = next(each for each in suite.parse("tiny", TINY).cells if run.name == each.name)
-            before = {"schema": 1, "config": cell.plain(), "primary": "f1_macro", "command": ["core", *command[3:]]}
+            choices = {"task": cell.task, "model": cell.model, "method": cell.method}
+            before = {"schema": 1, "config": cell.plain(), "primary": "f1_macro", "choices": choices}
         run.mkdir(parents=True, exist_ok=True)
         scores = {"test": {"f1_macro": {"value": 0.5, "low": None, "high": None}}}
         (run / "report.json").write_text(json.dumps(before | {"status": self.status, "scores": scores}))

@@ -17,7 +17,7 @@ def report(score: float = 0.8, seed: int = 0, model: str = "minilm", **changes: 
         "status": "completed",
         "primary": "accuracy",
         "init": "pretrained",
-        "command": ["core", "task=sentiment", f"model={model}", "method=full", f"seed={seed}"],
+        "choices": {"task": "sentiment", "model": model, "method": "full"},
         "config": {
             "task": {"name": "sentiment", "kind": "text-classification"},
             "model": {"component": "encoder", "checkpoint": "org/name"},
@@ -77,11 +77,6 @@ def test_what_failed_is_kept_apart_with_its_error() -> None:
     (row,) = tables.rows([report(), failed])
     assert row.n == 1
     assert "- sentiment minilm full seed 1: failed. Training diverged: the loss is not a number" in text
-
-
-def test_a_sweep_or_a_python_run_is_named_by_its_configuration() -> None:
-    swept = report(command=["core", "-m", "model=minilm,roberta"])
-    assert tables.named(swept) == ("sentiment", "org/name", "full")
 
 
 def test_scores_that_are_not_numbers_do_not_spoil_the_mean() -> None:
