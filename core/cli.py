@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        return _dispatch(words)
+        return _dispatch(_take_presets(words))
     except GraftError as error:
         if debug:
             raise
@@ -77,6 +77,20 @@ def _dispatch(words: list[str]) -> int:
     close = nearest(words[0], verbs)
     hint = f"Did you mean {close!r}?" if close else "A training run is made of key=value, such as task=sentiment."
     raise GraftError(f"there is no verb {words[0]!r}. {hint} `python -m core --help` shows all.")
+
+
+def _take_presets(words: list[str]) -> list[str]:
+    """Heed every `--config-dir DIR`; returns the other words."""
+    rest, left = iter(words), []
+    for word in rest:
+        flag, _, value = word.partition("=")
+        if flag not in ("--config-dir", "-cd"):
+            left.append(word)
+            continue
+        from core import presets
+
+        presets.use(value or next(rest, ""))
+    return left
 
 
 def _verbs() -> dict[str, Verb]:
@@ -109,7 +123,7 @@ def _train(words: list[str]) -> int:
         from core.check import check
 
         several = any(flag in ("-m", "--multirun") for flag in flags)
-        check(compose.resolve(overrides, flag_value(flags, "--config-dir"), several))
+        check(compose.resolve(overrides, several))
     outcome = _Outcome()
     compose.launch(words, outcome.work, outcome.failed)
     return outcome.code
@@ -152,20 +166,10 @@ def split_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Overrides, and the flags of Hydra's own with their values."""
     overrides, flags, rest = [], [], iter(words)
     for word in rest:
-        if word in ("--config-dir", "--cfg", "-c", "--info", "-i", "--package", "-p", "--config-name", "-cn", "-cd"):
+        if word in ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-name", "-cn"):
             flags += [word, next(rest, "")]
         elif word.startswith("-"):
             flags.append(word)
         else:
             overrides.append(word)
     return overrides, flags
-
-
-def flag_value(flags: Sequence[str], name: str) -> str | None:
-    """The value that follows a flag, or None."""
-    for position, flag in enumerate(flags):
-        if flag == name:
-            return flags[position + 1] if position + 1 < len(flags) else None
-        if flag.startswith(f"{name}="):
-            return flag.partition("=")[2]
-    return None

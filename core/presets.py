@@ -6,11 +6,14 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import PluginError, Problem
+from core.errors import ConfigError, PluginError, Problem
 from core.registry import load
 
 GROUPS = ("task", "data", "model", "method", "metrics", "train", "recipe", "experiment")
 """The groups that a command line chooses from, in the order of the road."""
+
+own: list[Path] = []
+"""Folders of presets that the person at the command line named with `--config-dir`."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Preset:
         name: Its name without `.yaml`.
         summary: Its first comment.
         path: The file.
-        owner: `graft`, or the plugin that announced its folder.
+        owner: `graft`, the plugin that announced its folder, or `--config-dir`.
     """
 
     group: str
@@ -53,7 +56,20 @@ def folders() -> list[tuple[str, Path]]:
                 Problem(f"plugin {owner}", f"announces presets in {path!r}, and there is no such folder.")
             )
         found.append((owner, folder))
-    return found
+    return found + [("--config-dir", folder) for folder in own]
+
+
+def use(folder: str) -> None:
+    """Take presets from one more folder.
+
+    Raises:
+        ConfigError: There is no such folder.
+    """
+    path = Path(folder).expanduser().absolute()
+    if not path.is_dir():
+        raise ConfigError(Problem("--config-dir", f"there is no folder {folder!r}."))
+    if path not in own:
+        own.append(path)
 
 
 def _locate(path: str) -> Path | None:

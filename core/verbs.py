@@ -166,7 +166,7 @@ def plugins(words: Sequence[str]) -> int:
 
 def check(words: Sequence[str]) -> int:
     """Everything short of training: the configuration, the data's findings, parameters, an estimate of memory."""
-    from core.cli import flag_value, split_flags
+    from core.cli import split_flags
 
     if words and words[0] in ("-h", "--help"):
         sys.stdout.write(
@@ -177,7 +177,7 @@ def check(words: Sequence[str]) -> int:
     from core.check import check as check_config
 
     overrides, flags = split_flags(words)
-    config = compose.resolve(overrides, flag_value(flags, "--config-dir"))
+    config = compose.resolve(overrides)
     check_config(config)
     as_json = "--json" in flags
     found: dict[str, Any] = {"config": "ok"}

@@ -32,7 +32,7 @@ from core.compose.overrides import (
     bad_value,
     first,
     group_options,
-    hydra_word,
+    hydra_words,
     is_group,
     is_hydra,
     is_sweep,
@@ -52,6 +52,8 @@ class _PluginPresets(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for path, owner in load().config_paths:
             search_path.append(provider=owner, path=path)
+        for folder in presets.own:
+            search_path.append(provider="--config-dir", path=f"file://{folder}")
 
 
 @cache
@@ -64,7 +66,6 @@ def install() -> None:
             store.store(group=socket, name=name, node=component)
     Plugins.instance().register(_PluginPresets)
     OmegaConf.register_new_resolver("graft.stamp", stamp)
-    presets.refuse_duplicates()
 
 
 def stamp() -> str:
@@ -84,45 +85,40 @@ def stamp() -> str:
 
 
 @contextmanager
-def _composing(config_dir: str | None = None) -> Iterator[Callable[[list[str]], DictConfig]]:
+def _composing() -> Iterator[Callable[[list[str]], DictConfig]]:
     """A function that composes a list of overrides."""
     install()
+    presets.refuse_duplicates()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(presets.directory()), version_base="1.3"):
-        if config_dir:
-            search_path = GlobalHydra.instance().config_loader().get_search_path()
-            search_path.append("command line", f"file://{Path(config_dir).absolute()}")
         yield lambda overrides: compose("config", overrides=overrides)
     GlobalHydra.instance().clear()
 
 
-def resolve(overrides: Sequence[str], config_dir: str | None = None, several: bool = False) -> RunConfig:
+def resolve(overrides: Sequence[str], several: bool = False) -> RunConfig:
     """Compose and check words such as `task=sentiment` and `train.epochs=5`.
 
     Args:
         overrides: Hydra overrides; of a sweep, the first member is returned.
-        config_dir: One more folder of presets, or None.
         several: Whether an option may have several values, as in a multirun.
 
     Raises:
         ConfigError: Everything that is wrong with them, each with the nearest valid name.
     """
-    if config_dir and not Path(config_dir).is_dir():
-        raise ConfigError(Problem("--config-dir", f"there is no folder {config_dir!r}."))
     parsed = parse(overrides)
-    with _composing(config_dir) as composed:
+    with _composing() as composed:
         options = group_options()
         choices = [each for each in parsed if is_group(each)]
         problems = [] if several else [problem for each in parsed for problem in is_sweep(each)]
         problems += [problem for each in choices for problem in bad_choice(each, options)]
         if problems:
             raise ConfigError(*problems)
-        base = _attempt(composed, [first(each) for each in choices])
+        base = _attempt(composed, [word for each in choices for word in first(each)])
         values = [each for each in parsed if not is_group(each) and not is_hydra(each)]
         problems = [problem for each in values for problem in bad_value(each, base)]
         if problems:
             raise ConfigError(*problems)
-        return to_run_config(_attempt(composed, [first(each) for each in parsed]))
+        return to_run_config(_attempt(composed, [word for each in parsed for word in first(each)]))
 
 
 def _attempt(composed: Callable[[list[str]], DictConfig], overrides: list[str]) -> DictConfig:
@@ -196,8 +192,11 @@ def launch(
             failed(error)
             return math.nan
 
-    words = [word if word.startswith("-") or "=" not in word else hydra_word(parse([word])[0]) for word in arguments]
-    sys.argv[1:] = words
+    sys.argv[1:] = [
+        word
+        for given in arguments
+        for word in ([given] if given.startswith("-") or "=" not in given else hydra_words(parse([given])[0]))
+    ]
     os.environ["HYDRA_FULL_ERROR"] = "1"  # what Hydra finds wrong is told in Graft's words, not in its own
     try:
         hydra_main(config_path=str(presets.directory()), config_name="config", version_base="1.3")(job)()

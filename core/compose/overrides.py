@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -50,11 +51,17 @@ def is_hydra(override: Override) -> bool:
     return override.key_or_group.split(".")[0] == "hydra"
 
 
-def hydra_word(override: Override) -> str:
+def hydra_words(override: Override) -> list[str]:
     """The word as Hydra takes it: an option that is a mapping (`key={a: 1}`) may get keys that it lacks."""
     word = str(override.input_line)
-    mapping = not override.is_sweep_override() and isinstance(override.value(), dict)
-    return f"++{word}" if mapping and not override.is_add() and not override.is_force_add() else word
+    if override.is_sweep_override() or override.is_add() or override.is_force_add() or override.is_delete():
+        return [word]
+    value = override.value()
+    if not isinstance(value, dict):
+        return [word]
+    if all(isinstance(key, str) for key in value):
+        return [f"++{word}"]
+    return [f"++{override.key_or_group}.{key}={json.dumps(str(name))}" for key, name in value.items()]
 
 
 def is_sweep(override: Override) -> Iterator[Problem]:
@@ -64,12 +71,12 @@ def is_sweep(override: Override) -> Iterator[Problem]:
         yield Problem(override.key_or_group, "has several values.", cure, COMMAND_LINE)
 
 
-def first(override: Override) -> str:
-    """The override itself, or the first member of a sweep."""
+def first(override: Override) -> list[str]:
+    """The override itself, or the first member of a sweep, as Hydra takes it."""
     if not override.is_sweep_override():
-        return hydra_word(override)
+        return hydra_words(override)
     value = next(iter(override.sweep_string_iterator()))
-    return f"{override.get_key_element()}={value}"
+    return [f"{override.get_key_element()}={value}"]
 
 
 def group_options() -> dict[str, list[str]]:
@@ -85,7 +92,11 @@ def bad_choice(override: Override, options: Mapping[str, list[str]]) -> Iterator
         return
     values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
     for value in values:
-        if value is not None and str(value) not in options[group]:
+        if value is None:
+            yield Problem(
+                group, "needs a name.", f"Leave it out, or choose of: {', '.join(options[group])}.", COMMAND_LINE
+            )
+        elif str(value) not in options[group]:
             message, cure = unknown(group, str(value), options[group])
             other = next((name for name in options if str(value) in options[name]), None)
             if other:
