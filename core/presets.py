@@ -55,6 +55,9 @@ def folders() -> list[tuple[str, Path]]:
             raise PluginError(
                 Problem(f"plugin {owner}", f"announces presets in {path!r}, and there is no such folder.")
             )
+        if path.startswith("pkg://") and not (folder / "__init__.py").is_file():
+            message = f"announces presets in {path!r}, and Hydra sees no folder of a package without an __init__.py."
+            raise PluginError(Problem(f"plugin {owner}", message, f"Make an empty {folder / '__init__.py'}."))
         found.append((owner, folder))
     return found + [("--config-dir", folder) for folder in own]
 

@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -118,6 +118,8 @@ def _modules() -> Iterator[tuple[str, str, ModuleType | None, str]]:
     found = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
     seen: dict[str, str] = {}
     for point in found:
+        if point.name in disabled:
+            continue
         origin = _origin(point)
         if point.name in seen:
             if seen[point.name] == origin:
@@ -130,11 +132,16 @@ def _modules() -> Iterator[tuple[str, str, ModuleType | None, str]]:
                 )
             )
         seen[point.name] = origin
-        if point.name not in disabled:
-            yield point.name, origin, *_import(point.name, origin, point.value)
+        yield point.name, origin, *_import(point.name, origin, point.value)
     for target in _names("GRAFT_PLUGINS"):
-        if Path(target).stem not in disabled:
-            yield Path(target).stem, "GRAFT_PLUGINS", *_import(target, "GRAFT_PLUGINS", target)
+        name = Path(target).stem if target.endswith(".py") else target
+        if name in disabled:
+            continue
+        if name in seen:
+            message = f"is the name of {target} in GRAFT_PLUGINS and of {seen[name]}."
+            raise PluginError(Problem(f"plugin {name}", message, f"Rename one, or set GRAFT_DISABLE={name}."))
+        seen[name] = f"{target} in GRAFT_PLUGINS"
+        yield name, "GRAFT_PLUGINS", *_import(target, "GRAFT_PLUGINS", target)
 
 
 def _names(variable: str) -> list[str]:
@@ -150,7 +157,7 @@ def _import(name: str, origin: str, target: str) -> tuple[ModuleType | None, str
     try:
         if not target.endswith(".py"):
             return importlib.import_module(target), ""
-        spec = importlib.util.spec_from_file_location(Path(target).stem, target)
+        spec = importlib.util.spec_from_file_location(f"graft_plugins_{Path(target).stem}", target)
         if spec is None or spec.loader is None or not Path(target).is_file():
             raise FileNotFoundError(f"there is no file {target}")
         module = importlib.util.module_from_spec(spec)
@@ -158,11 +165,16 @@ def _import(name: str, origin: str, target: str) -> tuple[ModuleType | None, str
         spec.loader.exec_module(module)
         return module, ""
     except Exception as error:  # a plugin may fail in any way; the others must still load
-        text = f"plugin {name} ({origin}) cannot be imported: {type(error).__name__}: {error}"
-        if os.environ.get("GRAFT_STRICT") == "1":
-            raise PluginError(Problem("", text, "GRAFT_STRICT=1 makes this fatal.")) from error
-        sys.stderr.write(f"graft: warning: {text} (python -m core plugins shows more)\n")
-        return None, traceback.format_exc()
+        return None, _failure(f"plugin {name} ({origin}) cannot be imported", error)
+
+
+def _failure(what: str, error: Exception) -> str:
+    """Say in one line that a plugin failed, unless that is to be fatal; returns the traceback for `plugins`."""
+    text = f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
+    if os.environ.get("GRAFT_STRICT") == "1":
+        raise PluginError(Problem("", text, "GRAFT_STRICT=1 makes this fatal.")) from error
+    sys.stderr.write(f"graft: warning: {text} (python -m core plugins shows more)\n")
+    return "".join(traceback.format_exception(error))
 
 
 def _register(registry: Registry, name: str, module: ModuleType) -> None:
@@ -180,13 +192,27 @@ def _collect(registry: Registry) -> None:
     """Call the start-up hooks plugin by plugin, so that every component has an owner."""
     problems: list[Problem] = []
     for name, module in registry.manager.list_name_plugin():
+        try:
+            hooked = [hook for hook in hooks.CALLED_AT_START if _implements(registry, module, hook)]
+            announced = {hook: list(getattr(module, hook)()) for hook in hooked}
+        except Exception as error:  # as for imports
+            _give_up(registry, name, error)
+            continue
         for socket, (hook, contract) in SOCKETS.items():
-            for component in getattr(module, hook, lambda: ())() if _implements(registry, module, hook) else ():
+            for component in announced.get(hook, ()):
                 problems += _add(registry, socket, contract, component, name)
-        if _implements(registry, module, "config_paths"):
-            registry.config_paths += [(path, name) for path in getattr(module, "config_paths")()]
+        registry.config_paths += [(path, name) for path in announced.get("config_paths", ())]
     if problems:
         raise PluginError(*problems)
+
+
+def _give_up(registry: Registry, name: str, error: Exception) -> None:
+    """Leave out a plugin whose start-up hook failed, as if its import had."""
+    position = next(at for at, plugin in enumerate(registry.plugins) if plugin.name == name)
+    plugin = registry.plugins[position]
+    failure = _failure(f"plugin {name} ({plugin.origin}) cannot say what it announces", error)
+    registry.plugins[position] = replace(plugin, failure=failure)
+    registry.manager.unregister(name=name)
 
 
 def _implements(registry: Registry, module: object, hook: str) -> bool:

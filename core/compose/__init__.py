@@ -40,7 +40,7 @@ from core.compose.overrides import (
 )
 from core.compose.values import from_yaml, to_yaml, typed
 from core.config import RunConfig
-from core.errors import ConfigError, Problem, RunError
+from core.errors import ConfigError, PluginError, Problem, RunError
 from core.registry import load
 
 __all__ = ["from_yaml", "install", "launch", "resolve", "stamp", "to_run_config", "to_yaml", "typed"]
@@ -63,7 +63,13 @@ def install() -> None:
     store.store(name=SCHEMA, node=RunConfig)
     for socket in ("data", "model", "method", "metric"):
         for name, component in load().components[socket].items():
-            store.store(group=socket, name=name, node=component)
+            try:
+                store.store(group=socket, name=name, node=component)
+            except OmegaConfBaseException as error:
+                where, reason = f"plugin {load().owners[socket][name]}", str(error).partition("\n")[0]
+                cure = "Use bool, int, float, str, | None, list and dict."
+                message = f"{socket}/{name} has an option of a type that cannot be configured: {reason}"
+                raise PluginError(Problem(where, message, cure)) from error
     Plugins.instance().register(_PluginPresets)
     OmegaConf.register_new_resolver("graft.stamp", stamp)
 

@@ -14,6 +14,8 @@ from core.contracts import LoadedModel, ModelLoader, Need, Prepared
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
 
+ADAPTER = "adapter"
+"""The folder inside a saved model that holds the adapter alone, where the family's format cannot hold adapters."""
 BASE = "base"
 """The folder inside a saved adapter that holds its base, where the base exists nowhere else (scratch weights)."""
 
@@ -46,6 +48,8 @@ def reopen(loader: ModelLoader, need: Need) -> LoadedModel:
     from peft import PeftModel
 
     assert need.saved is not None
+    if not (need.saved / "adapter_config.json").is_file():
+        return loader.reopen(need)  # merged weights
     base = need.saved / BASE
     model = loader.load(replace(need, saved=base if base.is_dir() else None))
     model.module = PeftModel.from_pretrained(model.module, str(need.saved))
@@ -88,9 +92,21 @@ class AdaptedModel(LoadedModel):
     def save(self, directory: Path) -> None:
         """The adapter and the head; and the base, where it exists nowhere else."""
         wrapped: Any = unwrap(self.inner.module)
+        if not hasattr(wrapped.get_base_model(), "save_pretrained"):
+            self._save_merged(directory, wrapped)
+            return
         if self.provenance.init == "scratch":
             wrapped.peft_config["default"].base_model_name_or_path = str((directory / BASE).absolute())
             self.inner.module = copy.deepcopy(wrapped).unload()
             self.inner.save(directory / BASE)
             self.inner.module = wrapped
         self.inner.save(directory)
+
+    def _save_merged(self, directory: Path, wrapped: Any) -> None:
+        """Merged weights as the family writes them, and the small adapter beside them."""
+        self.inner.module = copy.deepcopy(wrapped).merge_and_unload()
+        try:
+            self.inner.save(directory)
+        finally:
+            self.inner.module = wrapped
+        wrapped.save_pretrained(str(directory / ADAPTER))

@@ -1,0 +1,92 @@
+"""A bag of words as a network: what Graft's training loop needs of a family."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from acme_graft import words
+from core.contracts import Finding, LoadedModel, Need, Provenance
+from core.kinds import TextExample
+from core.losses import per_example, to_predictions
+
+if TYPE_CHECKING:
+    from acme_graft.plugin import Bag
+
+WEIGHTS, FACTS = "model.safetensors", "bag.json"
+
+
+class Network(nn.Module):
+    """Mean of word vectors, a hidden layer, a head."""
+
+    def __init__(self, vocabulary: int, width: int, outputs: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary + 2, width, padding_idx=words.PADDING)
+        self.hidden = nn.Linear(width, width)
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits [b, c] of numbers of words [b, s]; padding counts for nothing."""
+        there = (ids != words.PADDING).unsqueeze(-1)  # [b, s, 1]
+        mean = (self.embedding(ids) * there).sum(dim=1) / there.sum(dim=1)  # [b, d]
+        logits: Tensor = self.head(torch.relu(self.hidden(mean)))
+        return logits
+
+
+class BagModel(LoadedModel):
+    """The network with its words and the task."""
+
+    heads = ("head",)
+    adapter_targets = ("hidden",)
+    provenance = Provenance("scratch", "bag", "random weights")
+    defaults = {"epochs": 30.0, "learning_rate": 1e-2}
+
+    def __init__(self, module: Network, vocabulary: Sequence[str], need: Need) -> None:
+        self.module = module.to(need.device)
+        self.vocabulary, self.need = vocabulary, need
+        self.findings: list[Finding] = []
+
+    def prepare(self, examples: Sequence[TextExample], train: bool) -> words.Texts:
+        """Texts as numbers of words."""
+        return words.Texts(examples, self.vocabulary, self.need.task.target, self.need.outputs)
+
+    def collate(self, items: Sequence[words.Item]) -> dict[str, Tensor]:
+        """Stack and pad."""
+        return words.collate(items)
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of each example, float32 [b]."""
+        need = self.need
+        logits = self.module(batch["ids"])
+        return per_example(logits, batch["targets"], need.task.target, need.class_weights, need.label_smoothing)
+
+    def predict(self, batch: dict[str, Tensor]) -> Tensor:
+        """Probabilities, float32 [b, c]."""
+        return to_predictions(self.module(batch["ids"]), self.need.task.target)
+
+    def save(self, directory: Path) -> None:
+        """Weights as safetensors; words and labels as JSON beside them."""
+        directory.mkdir(parents=True, exist_ok=True)
+        save_file(self.module.state_dict(), directory / WEIGHTS)
+        facts = {"labels": self.need.labels, "vocabulary": list(self.vocabulary)}
+        (directory / FACTS).write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+
+
+def load(options: Bag, need: Need) -> BagModel:
+    """A fresh network whose words come from the training texts, or the one saved in `need.saved`."""
+    if need.saved is not None:
+        weights = load_file(need.saved / WEIGHTS)
+        vocabulary = json.loads((need.saved / FACTS).read_text(encoding="utf-8"))["vocabulary"]
+        network = Network(len(vocabulary), weights["hidden.weight"].shape[0], need.outputs)
+        network.load_state_dict(weights)
+        return BagModel(network, vocabulary, need)
+    vocabulary = words.learn(need.train, options.vocabulary)
+    with torch.random.fork_rng(devices=[]):  # the seed decides the weights, and nothing else notices
+        torch.manual_seed(need.seed)
+        return BagModel(Network(len(vocabulary), options.width, need.outputs), vocabulary, need)

@@ -1,0 +1,90 @@
+"""Multinomial naive Bayes: a model that fits itself, so that Graft's training loop is not used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from acme_graft import words
+from core.contracts import Finding, LoadedModel, Need, Provenance
+from core.kinds import TextExample
+from core.losses import per_example, to_predictions
+
+if TYPE_CHECKING:
+    from acme_graft.plugin import NaiveBayes
+
+WEIGHTS, FACTS = "model.safetensors", "naive_bayes.json"
+
+
+class NaiveBayesModel(LoadedModel):
+    """Log probabilities of labels, [c], and of words given a label, [v, c]; those of padding are 0."""
+
+    heads: tuple[str, ...] = ()
+    adapter_targets: tuple[str, ...] = ()
+    provenance = Provenance("scratch", "naive_bayes", "counts of words")
+    defaults: dict[str, float] = {}
+
+    def __init__(self, vocabulary: Sequence[str], smoothing: float, need: Need) -> None:
+        self.module = nn.Module()  # nothing for the training loop to train
+        self.vocabulary, self.smoothing, self.need = vocabulary, smoothing, need
+        self.findings: list[Finding] = []
+        self.prior = torch.zeros(need.outputs)
+        self.table = torch.zeros(len(vocabulary) + 2, need.outputs)
+
+    def fit(self, examples: Sequence[TextExample], weights: NDArray[np.float32] | None, seed: int) -> None:
+        """Count. An example of weight 2 counts twice."""
+        texts, c = self.prepare(examples, train=True), self.need.outputs
+        assert texts.targets is not None
+        weight = np.ones(len(texts)) if weights is None else weights.astype(np.float64)
+        seen = np.full((len(self.table), c), self.smoothing)
+        for ids, label, share in zip(texts.ids, texts.targets.astype(np.int64), weight, strict=True):
+            np.add.at(seen[:, label], ids, share)
+        table = np.log(seen / seen.sum(axis=0))
+        table[words.PADDING] = 0.0
+        shares = np.bincount(texts.targets.astype(np.int64), weight, minlength=c) + self.smoothing
+        self.table = torch.from_numpy(table.astype(np.float32))
+        self.prior = torch.from_numpy(np.log(shares / shares.sum()).astype(np.float32))
+
+    def prepare(self, examples: Sequence[TextExample], train: bool) -> words.Texts:
+        """Texts as numbers of words."""
+        return words.Texts(examples, self.vocabulary, self.need.task.target, self.need.outputs)
+
+    def collate(self, items: Sequence[words.Item]) -> dict[str, Tensor]:
+        """Stack and pad."""
+        return words.collate(items)
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of each example, float32 [b]; nothing is trained by it."""
+        return per_example(self._logits(batch["ids"]), batch["targets"], self.need.task.target)
+
+    def predict(self, batch: dict[str, Tensor]) -> Tensor:
+        """Probabilities, float32 [b, c]."""
+        return to_predictions(self._logits(batch["ids"]), self.need.task.target)
+
+    def _logits(self, ids: Tensor) -> Tensor:
+        return self.prior.to(ids.device) + self.table.to(ids.device)[ids].sum(dim=1)
+
+    def save(self, directory: Path) -> None:
+        """The tables as safetensors; words and labels as JSON beside them."""
+        directory.mkdir(parents=True, exist_ok=True)
+        save_file({"prior": self.prior, "table": self.table}, directory / WEIGHTS)
+        facts = {"labels": self.need.labels, "vocabulary": list(self.vocabulary)}
+        (directory / FACTS).write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+
+
+def load(options: NaiveBayes, need: Need) -> NaiveBayesModel:
+    """A model that waits for its `fit`, or the one saved in `need.saved`."""
+    if need.saved is None:
+        return NaiveBayesModel(words.learn(need.train, options.vocabulary), options.smoothing, need)
+    vocabulary = json.loads((need.saved / FACTS).read_text(encoding="utf-8"))["vocabulary"]
+    model, tables = NaiveBayesModel(vocabulary, options.smoothing, need), load_file(need.saved / WEIGHTS)
+    model.prior, model.table = tables["prior"], tables["table"]
+    return model

@@ -1,0 +1,157 @@
+"""What this plugin announces. It imports the standard library and `core` only; torch waits in the other modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from core import hookimpl
+from core.config import RunConfig
+from core.contracts import AdapterMethod, DataAdapter, LoadedModel, Metric, ModelLoader, Need, Plan, Splits, Task
+from core.errors import Problem
+from core.options import option
+from core.splits import CutOptions
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torchmetrics
+    from numpy.typing import NDArray
+
+    from core.kinds import Predictions, Targets
+
+TEXTS = ("text-classification",)
+
+
+@dataclass
+class Tickets(CutOptions, DataAdapter):
+    """Tickets in a TOML file, each with a text and its urgency."""
+
+    name: ClassVar[str] = "tickets"
+    kinds: ClassVar[tuple[str, ...]] = TEXTS
+
+    path: str = option("", "A file of [[ticket]] tables; empty takes the 72 tickets of this package.", path=True)
+
+    def load(self, task: Task, seed: int) -> Splits:
+        """Read and cut the tickets."""
+        from acme_graft import tickets
+
+        return tickets.load(self.path, self, task, seed)
+
+
+@dataclass
+class Bag(ModelLoader):
+    """The mean of a text's word vectors, a hidden layer and a head, from scratch (after Joulin et al. 2017)."""
+
+    name: ClassVar[str] = "bag"
+    kinds: ClassVar[tuple[str, ...]] = TEXTS
+
+    width: int = option(64, "Width of the word vectors and of the hidden layer.", low=1)
+    vocabulary: int = option(5000, "Most words that it learns; the others are all one.", low=2)
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """What it cannot do, said before anything is read."""
+        yield from _no_quantised_weights(config)
+        if config.task.target == "regression":
+            yield Problem("model", f"{self.name} labels texts; it gives no values.", "Take model=minilm.")
+
+    def load(self, need: Need) -> LoadedModel:
+        """A fresh model, or the one saved in `need.saved`."""
+        from acme_graft import bag
+
+        return bag.load(self, need)
+
+
+@dataclass
+class NaiveBayes(ModelLoader):
+    """Multinomial naive Bayes over words: fitted by counting, without gradients."""
+
+    name: ClassVar[str] = "naive_bayes"
+    kinds: ClassVar[tuple[str, ...]] = TEXTS
+    own_fit: ClassVar[bool] = True
+
+    smoothing: float = option(1.0, "How often each word counts as seen with each label beforehand.", above=0)
+    vocabulary: int = option(5000, "Most words that it learns; the others are all one.", low=2)
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """What it cannot do, said before anything is read."""
+        yield from _no_quantised_weights(config)
+        if config.task.target != "single":
+            yield Problem("model", f"{self.name} gives each text one label.", "Take model=bag for several.")
+
+    def load(self, need: Need) -> LoadedModel:
+        """A model that waits for its `fit`, or the one saved in `need.saved`."""
+        from acme_graft import naive_bayes
+
+        return naive_bayes.load(self, need)
+
+
+def _no_quantised_weights(config: RunConfig) -> Iterable[Problem]:
+    if config.method.weights() is not None:
+        yield Problem("method", f"{config.method.name} quantises weights, which {config.model.name} does not support.")
+
+
+@dataclass
+class BitFit(AdapterMethod):
+    """Train the biases and the head only (Ben Zaken et al. 2022, arXiv:2106.10199)."""
+
+    name: ClassVar[str] = "bitfit"
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-3}
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Freeze all else."""
+        heads = tuple(f"{head}." for head in model.heads)
+        for name, parameter in model.module.named_parameters():
+            parameter.requires_grad_(name.endswith("bias") or name.startswith(heads))
+        return model
+
+
+@dataclass
+class QuadraticKappa(Metric):
+    """Agreement beyond chance of labels in an order; a miss by two steps costs four times one (Cohen 1968)."""
+
+    name: ClassVar[str] = "quadratic_kappa"
+
+    def build(self, labels: Sequence[str], target: str) -> torchmetrics.Metric:
+        """A fresh metric of torchmetrics."""
+        from acme_graft import kappa
+
+        return kappa.build(len(labels))
+
+    def resample(
+        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], labels: Sequence[str], target: str
+    ) -> NDArray[np.float64]:
+        """All resamples in one matrix product; without this method they would be computed one by one."""
+        from acme_graft import kappa
+
+        return kappa.resample(predictions, targets, counts)
+
+
+@hookimpl
+def data_adapters() -> Sequence[type[DataAdapter]]:
+    """What `data=` finds here."""
+    return [Tickets]
+
+
+@hookimpl
+def model_loaders() -> Sequence[type[ModelLoader]]:
+    """What `model=` finds here."""
+    return [Bag, NaiveBayes]
+
+
+@hookimpl
+def adapter_methods() -> Sequence[type[AdapterMethod]]:
+    """What `method=` finds here."""
+    return [BitFit]
+
+
+@hookimpl
+def metrics() -> Sequence[type[Metric]]:
+    """What presets of `metrics` find here."""
+    return [QuadraticKappa]
+
+
+@hookimpl
+def config_paths() -> Sequence[str]:
+    """The folder of presets, laid out like Graft's own `conf/`."""
+    return ["pkg://acme_graft.conf"]

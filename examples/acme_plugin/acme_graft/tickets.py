@@ -1,0 +1,55 @@
+"""Reading tickets. Graft's split engine does the rest: it checks, counts, encodes, stratifies and hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.contracts import Splits, Task
+from core.errors import DataError, Problem
+from core.kinds import TextExample
+from core.registry import load as registry
+from core.splits import CutOptions, Fault, Row, Source, build
+
+OWN = Path(__file__).with_name("tickets.toml")
+EMPTY = Fault("empty_text", "the text is empty", "Give the ticket a text, or remove it.")
+
+
+def load(path: str, options: CutOptions, task: Task, seed: int) -> Splits:
+    """Read a file of tickets and cut it.
+
+    Raises:
+        DataError: There is no such file, or it is not one of tickets; or a ticket cannot be used.
+    """
+    file = Path(path).expanduser() if path else OWN
+    content = _read(file)
+    rows = list(_rows(file.name, content))
+    source = Source(
+        rows=rows,
+        take=lambda numbers: [rows[number].example for number in numbers],
+        digest=hashlib.sha256(content).hexdigest(),
+        origin=file.name,
+    )
+    return build(source, registry().kind(task.kind), task, seed, options)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(Problem("data.path", f"{file} cannot be read: {error.strerror}.")) from error
+
+
+def _rows(name: str, content: bytes) -> Iterator[Row]:
+    try:
+        tickets: list[dict[str, Any]] = tomllib.loads(content.decode("utf-8")).get("ticket", [])
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(Problem(name, f"is not TOML in UTF-8: {error}.")) from error
+    for number, ticket in enumerate(tickets, start=1):
+        place = f"{name}:ticket {number}"
+        text = str(ticket.get("text", "")).strip()
+        fault = None if text else EMPTY
+        yield Row(TextExample(text, place=place), ticket.get("urgency"), place, fault=fault)

@@ -1,0 +1,55 @@
+"""The plugin keeps Graft's contracts: the conformance kit over each component, and what is Acme's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from acme_graft.plugin import Bag, BitFit, NaiveBayes, QuadraticKappa, Tickets
+
+from core.contracts import Task
+from core.errors import DataError
+from core.testing import check_data_adapter, check_method, check_metric, check_model_loader, check_plugin
+
+ORDER = ["low", "normal", "high"]
+
+
+def test_plugin() -> None:
+    """Found through its entry point, light to import, every component and preset in order."""
+    check_plugin("acme")
+
+
+def test_tickets() -> None:
+    """The carried tickets, with their labels in the order of the task."""
+    splits = check_data_adapter(Tickets(), Task(labels=ORDER))
+    assert splits.labels == ("low", "normal", "high")
+    assert len(splits.train) + len(splits.val) + len(splits.test) == 72
+
+
+def test_a_ticket_without_text_is_named(tmp_path: Path) -> None:
+    """A bad row is never dropped silently."""
+    file = tmp_path / "mine.toml"
+    file.write_text('[[ticket]]\ntext = ""\nurgency = "low"\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"mine\.toml:ticket 1"):
+        Tickets(path=str(file)).load(Task(), seed=0)
+
+
+@pytest.mark.parametrize("target", ["single", "multi"])
+def test_bag(target: str, tmp_path: Path) -> None:
+    """A model with gradients."""
+    check_model_loader(Bag(width=8), tmp_path, target=target)
+
+
+def test_naive_bayes(tmp_path: Path) -> None:
+    """A model that fits itself."""
+    check_model_loader(NaiveBayes(), tmp_path)
+
+
+def test_bitfit(tmp_path: Path) -> None:
+    """The method, on a model of this plugin."""
+    check_method(BitFit(), Bag(width=8), tmp_path)
+
+
+def test_kappa() -> None:
+    """The metric, with its own resampling."""
+    check_metric(QuadraticKappa())

@@ -1,0 +1,20 @@
+"""Every component of every socket is named, documented and a whole schema; a new one is tested by being registered."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.component import Component
+from core.registry import load
+from core.testing import check_component
+
+EVERY = {
+    f"{socket}-{name}": component
+    for socket, components in load().components.items()
+    for name, component in components.items()
+}
+
+
+@pytest.mark.parametrize("component", EVERY.values(), ids=EVERY)
+def test_component(component: type[Component]) -> None:
+    check_component(component)

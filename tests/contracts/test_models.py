@@ -1,0 +1,44 @@
+"""Every model loader, small and from scratch, for every target of its kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.contracts import ModelLoader
+from core.registry import load
+from core.testing import check_model_loader
+
+LOADERS = load().components["model"]
+TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
+SMALL: dict[str, list[dict[str, Any]]] = {
+    "encoder": [{**TINY, "architecture": each} for each in ("roberta", "bert", "distilbert", "modernbert")],
+}
+"""Options that make each loader's model small, without a network. A new loader needs an entry."""
+
+
+def small(name: str) -> list[dict[str, Any]]:
+    if name not in SMALL:
+        pytest.fail(f"model={name} has no small settings; add some to SMALL in {__file__}")
+    return SMALL[name]
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_every_size_for_one_label(name: str, tmp_path: Path) -> None:
+    for number, options in enumerate(small(name)):
+        loader = LOADERS[name](**options)
+        assert isinstance(loader, ModelLoader)
+        check_model_loader(loader, tmp_path / str(number))
+
+
+@pytest.mark.parametrize("target", ["multi", "regression"])
+@pytest.mark.parametrize("name", LOADERS)
+def test_other_targets(name: str, target: str, tmp_path: Path) -> None:
+    loader = LOADERS[name](**small(name)[0])
+    assert isinstance(loader, ModelLoader)
+    kind = load().kind(loader.kinds[0])
+    if target not in kind.targets:
+        pytest.skip(f"{kind.name} has no target {target}")
+    check_model_loader(loader, tmp_path, target=target)

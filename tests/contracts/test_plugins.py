@@ -1,0 +1,23 @@
+"""Every plugin is light and whole, and every preset of Graft's own composes."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import presets
+from core.presets import Preset
+from core.registry import load
+from core.testing import check_plugin, check_preset
+
+PLUGINS = [plugin.name for plugin in load().plugins]
+OWN = [preset for preset in presets.every() if preset.owner == "graft"]
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_plugin(name: str) -> None:
+    check_plugin(name)
+
+
+@pytest.mark.parametrize("preset", OWN, ids=lambda preset: f"{preset.group}-{preset.name}")
+def test_preset(preset: Preset) -> None:
+    check_preset(preset)
