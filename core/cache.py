@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 
+def keep_caches_of_others() -> None:
+    """Let what the libraries below write by themselves (matplotlib's list of fonts) go into Graft's cache too."""
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_directory() / "matplotlib"))
+
+
 def cache_directory() -> Path:
     """`$GRAFT_CACHE`, or `graft` in the platform's cache folder. Not made until something is written to it."""
     if given := os.environ.get("GRAFT_CACHE"):

@@ -152,7 +152,7 @@ def finish(ctx: Context, config: RunConfig, unsure: list[str]) -> None:
         ctx.checkpoints.remove()
     ctx.notify("run_ended", report=ctx.report)
     note = ctx.report["model"]["provenance"]["note"]
-    with suppress(BrokenPipeError):  # nobody reads the summary; the run has ended well all the same
+    with suppress(BrokenPipeError, SystemExit):  # nobody reads the summary (rich then exits); the run has ended well
         record.show(ctx.report, ctx.screen, _short(ctx.directory))
         if ctx.report["init"] == "scratch" and note:
             ctx.screen.banner(note)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core import report as record
+from core.cache import keep_caches_of_others
 from core.config import RunConfig
 from core.contracts import LoadedModel, Need, Splits
 from core.environment import Hardware
@@ -51,6 +52,7 @@ class Predictor:
         Raises:
             RunError: It is not a run's, or the run has not ended well.
         """
+        keep_caches_of_others()
         folder = Path(run)
         report = record.read(folder)
         if report["status"] != "completed":
@@ -99,7 +101,7 @@ def predict_verb(words: Sequence[str]) -> int:
     parser.add_argument("--file", type=Path, help="a file in the format of the run's data adapter (CSV, JSON Lines, …)")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="how to write (jsonl)")
     parser.add_argument("--output", type=Path, help="write to this file, not to standard output")
-    asked = parser.parse_args(words)
+    asked = parser.parse_intermixed_args(words)
     if asked.file and asked.text:
         raise DataError(Problem("predict", "give texts or --file, not both."))
     if asked.file and not asked.file.is_file():
@@ -165,7 +167,7 @@ def evaluate_verb(words: Sequence[str]) -> int:
         "--split", choices=("train", "val", "test", "all"), help="what to score (test; all of other data)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args(words)
+    asked = parser.parse_intermixed_args(words)
     predictor = Predictor.open(asked.run)
     config = replace(predictor.config, data=other_data(predictor.config, asked.data))
     task = replace(config.task, labels=list(predictor.labels) or None)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Targets: TypeAlias = NDArray[np.int64] | NDArray[np.float32]
     Predictions: TypeAlias = NDArray[np.float32]
+else:
+    Targets = Predictions = Any
 
 Target: TypeAlias = int | tuple[int, ...] | float | None
 """One example's target: a label's index, a sorted tuple of them, a value, or None where it is not known."""

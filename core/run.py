@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from core.cache import keep_caches_of_others
 from core.check import check
 from core.config import RunConfig
 
@@ -36,6 +37,7 @@ def run(
     """
     check(config)
 
+    keep_caches_of_others()
     from core import closing, stages
     from core.console import Screen
     from core.context import Context, default_directory

@@ -24,6 +24,7 @@ from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from core import presets
 from core.compose.overrides import (
@@ -71,7 +72,7 @@ def install() -> None:
                 message = f"{socket}/{name} has an option of a type that cannot be configured: {reason}"
                 raise PluginError(Problem(where, message, cure)) from error
     Plugins.instance().register(_PluginPresets)
-    OmegaConf.register_new_resolver("graft.stamp", stamp)
+    OmegaConf.register_new_resolver("graft.stamp", stamp, use_cache=True)  # the members of a sweep share it
 
 
 def stamp() -> str:
@@ -131,7 +132,7 @@ def _attempt(composed: Callable[[list[str]], DictConfig], overrides: list[str]) 
     """Compose; what Hydra says of a preset file is told with its place."""
     try:
         return composed(overrides)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         cause = error.__cause__ or error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         where = getattr(cause, "full_key", None) or ""
