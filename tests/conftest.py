@@ -1,0 +1,76 @@
+"""What all tests share: no network, a cache of their own, the toy plugin, and a program that starts at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # what tests compute is small: more threads only wait for each other
+
+from forked import Program
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing that a test does touches the user's cache, nor is a user's plugin part of it."""
+    before = {name: os.environ.get(name) for name in ("GRAFT_CACHE", "GRAFT_PLUGINS", "GRAFT_DISABLE", "GRAFT_STRICT")}
+    for name in before:
+        os.environ.pop(name, None)
+    os.environ["GRAFT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """`python -m core` in processes of their own, forked from one that has imported everything already."""
+    with Program.started(tmp_path_factory.mktemp("program")) as started:
+        yield started
+
+
+@pytest.fixture
+def toy() -> Iterator[None]:
+    """The toy plugin's components, registered for as long as the test runs."""
+    import graft_toy
+
+    from core.compose import install
+    from core.registry import load
+
+    install()
+    with graft_toy.registered(load()):
+        yield
+
+
+@pytest.fixture
+def graft(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """The command line in this process: `code, out, err = graft("list", "model")`, in an empty folder."""
+    from core import presets
+    from core.cli import main
+
+    monkeypatch.setattr(presets, "own", [])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["graft"])
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
