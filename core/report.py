@@ -89,7 +89,7 @@ class Log:
         """
         if self.path.is_file():
             lines = self.path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _step(line) <= (evaluated if '"split"' in line else step)]
+            kept = [line for line in lines if _stands(line, step, evaluated)]
             write_text(self.path, "".join(line + "\n" for line in kept))
 
     def write(self, values: Mapping[str, Any]) -> None:
@@ -105,11 +105,14 @@ class Log:
             raise unwritable(self.path, error) from error
 
 
-def _step(line: str) -> float:
+def _stands(line: str, step: int, evaluated: int) -> bool:
+    """Whether a line of the log came before a checkpoint; the test split is scored after all of them."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf  # a torn line
+        entry = json.loads(line)
+        limit = {"val": evaluated, "test": -1}.get(entry.get("split"), step)
+        return bool(entry["step"] <= limit)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False  # a torn line
 
 
 def read(run: Path) -> dict[str, Any]:

@@ -164,12 +164,19 @@ def _unknown_key(key: str, place: str, base: DictConfig) -> tuple[str, str]:
     return what, f"There are: {', '.join(there) or 'none'}."
 
 
+def _as_given(value: Any) -> Any:
+    """Plain values: quoted strings without their quotes, numeric keys of a mapping as text (as YAML has them)."""
+    if isinstance(value, dict):
+        return {str(key): _as_given(each) for key, each in value.items()}
+    return str(value) if isinstance(value, str) else value
+
+
 def _wrong_type(parent: Any, leaf: str, value: Any) -> str | None:
     if not isinstance(parent, DictConfig):
         return None
     trial = OmegaConf.create({"x": parent.copy()})["x"]
     try:
-        OmegaConf.update(trial, leaf, value if not isinstance(value, str) else str(value))
+        OmegaConf.update(trial, leaf, _as_given(value))
     except OmegaConfBaseException as error:
         return str(error).partition("\n")[0]
     return None

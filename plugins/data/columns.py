@@ -115,10 +115,10 @@ def _first(common: Iterable[str], names: Sequence[str]) -> str:
 
 
 def _fill(part: Part, columns: Columns, names: list[str], labelled: bool) -> Columns:
-    """Take the columns that are left where no more are left than are needed: the longer texts are the text."""
+    """Take the columns that are left where no more are left than are needed: the longer and more varied are the text."""
     needs_label = labelled and not columns.label and not columns.labels
     if len(names) == (not columns.text) + needs_label:
-        names.sort(key=lambda name: -_mean_length(part, name))
+        names.sort(key=lambda name: (-_mean_length(part, name), -_distinct(part, name)))
         if not columns.text:
             columns = replace(columns, text=names.pop(0))
         if needs_label:
@@ -135,6 +135,11 @@ def _fill(part: Part, columns: Columns, names: list[str], labelled: bool) -> Col
 def _mean_length(part: Part, name: str) -> float:
     at = part.columns.index(name)
     return sum(len(str(row[at] if row[at] is not None else "")) for row in part.sample) / max(len(part.sample), 1)
+
+
+def _distinct(part: Part, name: str) -> int:
+    at = part.columns.index(name)
+    return len({str(row[at]) for row in part.sample})
 
 
 def _columns_of(part: Part) -> str:

@@ -71,7 +71,7 @@ def test_configurations(refused: Refused, words: list[str], expected: list[str])
         (b"text,label\na,good\nb,bad,more\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3"]),
         (b"text,label\na,good\nb,\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3", "data.on_bad_row=skip"]),
         (
-            b"words,kind\n" + b"".join(b"c %d,bad\nd %d,good\n" % (n, n) for n in range(9)),
+            b"words,kind,day\n" + b"".join(b"c %d,bad,1\nd %d,good,2\n" % (n, n) for n in range(9)),
             ["words", "kind", "data.text"],
         ),
     ],
