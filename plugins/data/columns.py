@@ -115,7 +115,7 @@ def _first(common: Iterable[str], names: Sequence[str]) -> str:
 
 
 def _fill(part: Part, columns: Columns, names: list[str], labelled: bool) -> Columns:
-    """Take the columns that are left where no more are left than are needed: the longer, more varied one is the text."""
+    """Take the columns that are left where no more are left than are needed; the longer, more varied one is text."""
     needs_label = labelled and not columns.label and not columns.labels
     if len(names) == (not columns.text) + needs_label:
         names.sort(key=lambda name: (-_mean_length(part, name), -_distinct(part, name)))
