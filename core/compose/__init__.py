@@ -136,7 +136,10 @@ def _attempt(composed: Callable[[list[str]], DictConfig], overrides: list[str]) 
         cause = error.__cause__ or error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         where = getattr(cause, "full_key", None) or ""
-        raise ConfigError(Problem(str(where), " ".join(lines[:3]) or str(cause), "", _preset_named(lines))) from error
+        message = " ".join(lines[:3]) or str(cause)
+        absent = "Could not find" in message or "Could not load" in message
+        cure = "`python -m core plugins` shows which plugins are loaded and which failed." if absent else ""
+        raise ConfigError(Problem(str(where), message, cure, _preset_named(lines))) from error
 
 
 def _preset_named(lines: Sequence[str]) -> str:
