@@ -20,7 +20,8 @@ class Component(ABC):
     Attributes:
         name: Its key in the registry, in the configuration and in the docs; unique in its socket.
         kinds: The kinds of task it serves; empty for all.
-        requires: Importable modules that it needs, each with the command that installs it.
+        requires: Importable modules that it needs beyond Graft's own dependencies (an extra's), each with the command
+            that installs it.
     """
 
     name: ClassVar[str]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from core.cache import keep_caches_of_others
 from core.check import check
 from core.config import RunConfig
+from core.errors import Problem, RunError
 
 
 def run(
@@ -37,6 +39,8 @@ def run(
     """
     check(config)
 
+    if find_spec("torch") is None:
+        raise RunError(Problem("torch", "is not installed, so nothing can be trained here.", "pip install graft-tune"))
     keep_caches_of_others()
     from core import closing, stages
     from core.console import Screen

@@ -56,7 +56,6 @@ class Lora(AdapterMethod):
     """Train low-rank updates of chosen matrices, and the head (Hu et al. 2021, arXiv:2106.09685)."""
 
     name: ClassVar[str] = "lora"
-    requires: ClassVar[Mapping[str, str]] = {"peft": "pip install peft"}
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
 
     rank: int = option(8, "Rank of the update of each matrix.", low=1)

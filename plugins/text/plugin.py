@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,7 +26,6 @@ class Encoder(ModelLoader):
 
     name: ClassVar[str] = "encoder"
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
-    requires: ClassVar[Mapping[str, str]] = {"transformers": "pip install transformers"}
 
     checkpoint: str = option(
         "",

@@ -70,10 +70,7 @@ def test_configurations(refused: Refused, words: list[str], expected: list[str])
         (b"text,label\n" + b"".join(b"text %d,good\n" % n for n in range(20)), ["'good'", "nothing to tell apart"]),
         (b"text,label\na,good\nb,bad,more\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3"]),
         (b"text,label\na,good\nb,\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3", "data.on_bad_row=skip"]),
-        (
-            b"words,kind,day\n" + b"".join(b"c %d,bad,1\nd %d,good,2\n" % (n, n) for n in range(9)),
-            ["words", "kind", "data.text"],
-        ),
+        (["words", "kind", "data.text"],),
     ],
 )
 def test_tables(refused: Refused, tmp_path: Path, content: bytes | None, expected: list[str]) -> None:
@@ -85,6 +82,13 @@ def test_tables(refused: Refused, tmp_path: Path, content: bytes | None, expecte
     if (tmp_path / "run").exists():
         assert tiny.report(tmp_path / "run")["status"] == "failed"
         assert tiny.report(tmp_path / "run")["error"] in err
+
+
+def test_a_column_that_is_not_there(refused: Refused, tmp_path: Path) -> None:
+    tiny.table(tmp_path / "reviews.csv")
+    err = refused(*tiny.words(Path("reviews.csv"), "data.text=txet", "hydra.run.dir=run"))
+    for each in ("data.text", "reviews.csv", "'txet'", "Did you mean 'text'?"):
+        assert each in err
 
 
 @pytest.mark.usefixtures("toy")
