@@ -70,7 +70,7 @@ def test_configurations(refused: Refused, words: list[str], expected: list[str])
         (b"text,label\n" + b"".join(b"text %d,good\n" % n for n in range(20)), ["'good'", "nothing to tell apart"]),
         (b"text,label\na,good\nb,bad,more\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3"]),
         (b"text,label\na,good\nb,\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3", "data.on_bad_row=skip"]),
-        (["words", "kind", "data.text"],),
+        (b"words,kind,day\n" + b"c,bad,1\nd,good,2\n" * 9, ["words", "kind", "data.text"]),
     ],
 )
 def test_tables(refused: Refused, tmp_path: Path, content: bytes | None, expected: list[str]) -> None:
