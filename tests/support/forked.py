@@ -58,7 +58,9 @@ class Process:
             time.sleep(0.01)
 
     def _text(self, name: str) -> str:
-        return (self._folder / f"{self._number}.{name}").read_text(encoding="utf-8", errors="replace")
+        path = self._folder / f"{self._number}.{name}"
+        # Where it was killed before it could open its output, there is none.
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 class Program:
