@@ -142,6 +142,9 @@ class Checkpoints:
         for stale in manifests[:-KEEP]:
             stale.unlink()
             stale.with_suffix(".safetensors").unlink(missing_ok=True)
+        for orphan in self.directory.glob("step-*.safetensors"):  # its manifest was never written
+            if not orphan.with_suffix(".json").exists():
+                orphan.unlink()
         named = "".join(manifest.read_text(encoding="utf-8") for manifest in manifests[-KEEP:])
         for best in self.directory.glob("best-*.safetensors"):
             if best.name not in named:
