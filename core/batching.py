@@ -6,6 +6,7 @@ and resuming cannot change what a run sees.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,11 +16,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from core.models import IsCostly, Prepared
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from core.contracts import LoadedModel, Prepared
+    from core.contracts import LoadedModel
 
 BUCKET_BATCHES = 64
 """Batches are sorted by length within windows of so many: enough to save padding, few enough to stay random."""
@@ -124,18 +127,28 @@ class Steps(Dataset[list[MicroBatch]]):
         """The micro-batches of steps `start` to `end`, fetched ahead by `workers` processes where that is above 0."""
         if workers == 0:
             return (self[step] for step in range(start, end))
-        sampler: Sequence[int] = range(start, end)
-        own = torch.Generator().manual_seed(
-            self.seed
-        )  # else the loader would draw from the one that dropout draws from
-        loader = DataLoader(
-            self, batch_size=None, sampler=sampler, num_workers=workers, prefetch_factor=4, generator=own
-        )
-        return iter(loader)
+        return _ahead(self, range(start, end), workers)
+
+
+@dataclass
+class _Batches(Dataset["tuple[NDArray[np.int64], dict[str, Any]]"]):
+    """The batches of an evaluation, by number."""
+
+    model: LoadedModel
+    prepared: Prepared
+    rows: list[NDArray[np.int64]]
+
+    def __getitem__(self, number: int) -> tuple[NDArray[np.int64], dict[str, Any]]:
+        rows = self.rows[number]
+        return rows, self.model.collate([self.prepared.fetch(int(row), 0, None) for row in rows])
 
 
 def evaluation_batches(
-    model: LoadedModel, prepared: Prepared, batch_size: int, indices: NDArray[np.int64] | None = None
+    model: LoadedModel,
+    prepared: Prepared,
+    batch_size: int,
+    indices: NDArray[np.int64] | None = None,
+    workers: int | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], dict[str, Any]]]:
     """Every example once, longest first, so that little is padded and memory peaks at once; with its indices.
 
@@ -144,9 +157,26 @@ def evaluation_batches(
         prepared: The examples.
         batch_size: Examples in a batch.
         indices: Which examples, or None for all.
+        workers: See `worker_count`.
     """
     chosen = np.arange(len(prepared)) if indices is None else indices
     order = chosen[np.argsort(-prepared.lengths[chosen], kind="stable")]
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        yield rows, model.collate([prepared.fetch(int(row), 0, None) for row in rows])
+    rows = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    batches, count = _Batches(model, prepared, rows), min(worker_count(workers, prepared), len(rows))
+    if count == 0:
+        return (batches[number] for number in range(len(rows)))
+    return _ahead(batches, range(len(rows)), count)
+
+
+def worker_count(asked: int | None, prepared: Prepared) -> int:
+    """Processes that fetch: as asked; where nothing was, one a core if fetching is costly, else none."""
+    if asked is not None:
+        return asked
+    return min(8, os.cpu_count() or 1) if isinstance(prepared, IsCostly) and prepared.costly else 0
+
+
+def _ahead(items: Dataset[Any], numbers: Sequence[int], workers: int) -> Iterator[Any]:
+    """Items by number, in order, made ahead by worker processes."""
+    own = torch.Generator().manual_seed(0)  # else the loader would draw from the one that dropout draws from
+    loader = DataLoader(items, batch_size=None, sampler=numbers, num_workers=workers, prefetch_factor=4, generator=own)
+    return iter(loader)

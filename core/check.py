@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 
+from core.capabilities import QUANTISED, UNSUPPORTED, fit
 from core.component import Component
 from core.config import SOCKETS, RunConfig
 from core.contracts import Metric
@@ -57,6 +58,7 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
     yield from _target(config, kind)
     yield from _metrics(config)
     yield from _training(config)
+    yield from _method(config)
     for _, component in components(config):
         yield from component.check(config)
 
@@ -101,6 +103,18 @@ def _training(config: RunConfig) -> Iterator[Problem]:
         yield from _own_fit(config)
 
 
+def _method(config: RunConfig) -> Iterator[Problem]:
+    """A method must fit the model: see `core.capabilities`."""
+    model, method = type(config.model), type(config.method)
+    found = fit(model, method)
+    if found.status == UNSUPPORTED:
+        message = f"{method.name} cannot adapt {model.name}: {found.reason}."
+        yield Problem("method", message, "`python -m core list methods` shows which fit.")
+    elif config.method.weights() is not None and QUANTISED not in model.capabilities:
+        message = f"{method.name} quantises weights while they are loaded, which model={model.name} does not support."
+        yield Problem("method", message, "`python -m core list methods` shows which fit.")
+
+
 def _own_fit(config: RunConfig) -> Iterator[Problem]:
     """Options of the loop mean nothing to a model that is fitted without gradients."""
     from core.config import Train
@@ -113,7 +127,3 @@ def _own_fit(config: RunConfig) -> Iterator[Problem]:
             yield Problem(
                 f"train.{key}", f"means nothing to {name}, which is fitted without gradients.", "Leave it out."
             )
-    if config.method.name != "full":
-        yield Problem(
-            "method", f"{config.method.name} cannot adapt {name}, which is fitted without gradients.", "method=full"
-        )

@@ -68,7 +68,13 @@ class Train:
         "On a CPU with glibc: keep freed memory for the next step, rather than fault it in anew.",
     )
     compile: bool = option(False, "torch.compile the module; on a CPU it costs more than it gains.")
-    workers: int = option(0, "Worker processes that fetch examples; 0 fetches in the main process.", low=0)
+    channels_last: bool = option(True, "Keep convolutions' weights and images channels-last, which is faster.")
+    workers: int | None = option(
+        None,
+        "Worker processes that fetch examples; 0 fetches in the main process; null takes one a core where examples "
+        "must be decoded, else none.",
+        low=0,
+    )
     evals_per_epoch: float = option(1.0, "Validations in an epoch; 0 validates only at the end.", low=0)
     eval_batch_size: int = option(
         0, "Examples in one forward pass of an evaluation; 0 for twice the batch size.", low=0

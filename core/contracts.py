@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.component import Component
-from core.models import HasFeatures, HasOwnFit, LoadedModel, Need, Prepared, Provenance, WeightsPlan
+from core.models import (
+    HasFeatures,
+    HasOwnFit,
+    HasPicture,
+    IsCostly,
+    LoadedModel,
+    Need,
+    Prepared,
+    Provenance,
+    WeightsPlan,
+)
 from core.task import Finding, Splits, Task
 
 if TYPE_CHECKING:
@@ -25,6 +35,8 @@ __all__ = [
     "Finding",
     "HasFeatures",
     "HasOwnFit",
+    "HasPicture",
+    "IsCostly",
     "LoadedModel",
     "Metric",
     "ModelLoader",
@@ -74,6 +86,8 @@ class ModelLoader(Component):
 
     own_fit: ClassVar[bool] = False
     """Whether its models are fitted without gradients: then options of `train` and other methods are refused."""
+    capabilities: ClassVar[frozenset[str]] = frozenset({"gradients"})
+    """What its models can do, by the names in `core.capabilities`; methods are refused that need more."""
 
     @abstractmethod
     def load(self, need: Need) -> LoadedModel:
@@ -129,6 +143,12 @@ class AdapterMethod(Component):
 
     defaults: ClassVar[Mapping[str, float]] = {}
     """Values for options of `train` that are null in the configuration; they come before the model's own."""
+    needs: ClassVar[Mapping[str, str]] = {"gradients": "weights are adapted by gradients"}
+    """What it asks of a model, by the names in `core.capabilities`, each with the reason."""
+    experimental: ClassVar[Mapping[str, str]] = {}
+    """Capabilities of a model with which it is experimental, each with a note."""
+    frozen: ClassVar[bool] = False
+    """Whether it leaves the backbone as it is, so that features may be computed once."""
 
     def weights(self) -> WeightsPlan | None:
         """What the loader must do to the base weights while loading, or None."""

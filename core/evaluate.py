@@ -14,6 +14,7 @@ import torch
 from core.batching import evaluation_batches
 from core.environment import Hardware, unwrap
 from core.intervals import Score, interval
+from core.optimize import training_mode
 
 if TYPE_CHECKING:
     from core.contracts import LoadedModel, Metric, Prepared
@@ -99,7 +100,8 @@ def predict_batches(
                 with hardware.autocast():
                     yield chosen, model.predict(batch)
     finally:
-        module.train(was_training)
+        if was_training:
+            training_mode(module)
 
 
 def predict(model: LoadedModel, prepared: Prepared, hardware: Hardware, batch_size: int) -> Predictions:

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from core.batching import Steps
 from core.config import RunConfig, Train
-from core.contracts import HasOwnFit, LoadedModel, Plan
+from core.contracts import HasOwnFit, LoadedModel
 from core.environment import Hardware, seed_everything, unwrap
+from core.optimize import training_mode
 from core.progress import total_steps
-from core.stages import count_parameters, need_for, resolve_train
+from core.stages import count_parameters, need_for, plan_for, resolve_train
 
 
 def inspect(config: RunConfig) -> dict[str, Any]:
@@ -37,9 +38,8 @@ def inspect(config: RunConfig) -> dict[str, Any]:
     found = {"data": data, "weights": asdict(model.provenance), "device": f"{hardware.device}, {hardware.precision}"}
     if isinstance(model, HasOwnFit):
         return found
-    assert train.epochs is not None
     steps = total_steps(train, len(splits.train))
-    model = config.method.apply(model, Plan(steps, train.epochs, hardware.device, hardware.precision, config.seed))
+    model = config.method.apply(model, plan_for(train, hardware, config.seed, len(splits.train), model))
     training = {"steps": steps, "epochs": train.epochs, "learning_rate": train.learning_rate}
     parameters = count_parameters(model)
     longest = _longest(splits.train, model, train)
@@ -70,7 +70,8 @@ def estimate_memory(model: LoadedModel, batch: dict[str, Tensor], train: Train, 
     Returns:
         `weights`, `gradients`, `optimizer` (two moments), `average`, `activations`, and their `total`.
     """
-    module = unwrap(model.module).to(hardware.device).train()
+    module = unwrap(model.module).to(hardware.device)
+    training_mode(module)
     parameters = {id(p.untyped_storage()): p for p in module.parameters()}
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     trainable = sum(p.numel() * p.element_size() for p in module.parameters() if p.requires_grad)

@@ -5,6 +5,7 @@ Shapes are written with these letters everywhere in Graft:
     n   examples in a split          b   examples in a batch
     c   labels                       s   tokens of the longest text in a batch
     d   width of a hidden state      r   bootstrap resamples
+    h   height of an image           w   width of an image, in pixels
 
 Targets, as arrays over a split (`encode_targets`):
 
@@ -17,17 +18,21 @@ Predictions, in the order of the split:
     single       float32 [n, c]   probabilities, a softmax over the labels
     multi        float32 [n, c]   probabilities, a sigmoid for each label
     regression   float32 [n]      the value
+
+An image is a file, by its path or its bytes; what is in it is read by `core.images` as RGB, uint8 [h, w, 3].
 """
 
 from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from core.component import Component
+from core.errors import Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +67,25 @@ class TextExample:
     place: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ImageExample:
+    """An image with what it should be given.
+
+    Attributes:
+        image: The path of an image file, or the bytes of one.
+        target: What should be predicted; None where it is not known.
+        size: Width and height in pixels, upright, where the data adapter has looked; else (0, 0).
+        digest: Hash of its pixels, where the data adapter has looked; equal for copies.
+        place: Where it was found, for messages: `photos/cat/1.jpg`, `labels.csv:12`.
+    """
+
+    image: Path | bytes
+    target: Target = None
+    size: tuple[int, int] = (0, 0)
+    digest: str = ""
+    place: str = ""
+
+
 @dataclass
 class Kind(Component):
     """A kind of task: how its examples are told apart and stratified, and how its predictions are written."""
@@ -81,6 +105,14 @@ class Kind(Component):
     def parse(self, text: str) -> Any:
         """An example without a target from one argument of `predict`, or one line of its input."""
 
+    def read(self, words: Iterable[str]) -> Iterator[Any]:
+        """Examples without targets from the arguments of `predict`, or the lines of its input; a word may mean many."""
+        return (self.parse(word) for word in words)
+
+    def fault(self, example: Any) -> Problem | None:
+        """Why an example that `read` gave cannot be used, or None."""
+        return None
+
     def strata(self, targets: Sequence[Target], target: str) -> NDArray[np.int64]:
         """The stratum of each example, for a cut that keeps proportions: int64 [n].
 
@@ -95,13 +127,23 @@ class Kind(Component):
         numbers: dict[Target, int] = {}
         return np.asarray([numbers.setdefault(each, len(numbers)) for each in targets], dtype=np.int64)
 
-    def write(self, prediction: Any, labels: Sequence[str], target: str) -> dict[str, Any]:
-        """One prediction as JSON values: the label or labels and the probabilities, or the value."""
+    def write(
+        self, prediction: Any, labels: Sequence[str], target: str, thresholds: Sequence[float] | None = None
+    ) -> dict[str, Any]:
+        """One prediction as JSON values: the label or labels and the probabilities, or the value.
+
+        Args:
+            prediction: As `raw` predictions are shaped, without the leading dimension.
+            labels: Label names.
+            target: The task's target.
+            thresholds: Of `multi`: the probability from which each label applies; None for `MULTI_THRESHOLD`.
+        """
         if target == REGRESSION:
             return {"value": float(prediction)}
         probabilities = {label: round(float(p), 6) for label, p in zip(labels, prediction, strict=True)}
         if target == MULTI:
-            chosen = [label for label, p in probabilities.items() if p >= MULTI_THRESHOLD]
+            limits = [MULTI_THRESHOLD] * len(labels) if thresholds is None else thresholds
+            chosen = [label for label, p, least in zip(labels, prediction, limits, strict=True) if p >= least]
             return {"labels": chosen, "probabilities": probabilities}
         return {"label": max(probabilities, key=probabilities.__getitem__), "probabilities": probabilities}
 
@@ -144,6 +186,55 @@ class TextClassification(Kind):
     def content(self, example: TextExample) -> dict[str, Any]:
         """The text, and its pair where it has one."""
         return {"text": example.text} if example.pair is None else {"text": example.text, "pair": example.pair}
+
+
+@dataclass
+class ImageClassification(Kind):
+    """Label an image."""
+
+    name: ClassVar[str] = "image-classification"
+    example: ClassVar[type] = ImageExample
+    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+
+    def identity(self, example: ImageExample) -> bytes:
+        """The hash of its pixels."""
+        return (example.digest or _pixels(example)).encode()
+
+    def content(self, example: ImageExample) -> dict[str, Any]:
+        """The path of its file; of an image that has none, where it was found."""
+        return {"image": str(example.image) if isinstance(example.image, Path) else example.place}
+
+    def parse(self, text: str) -> ImageExample:
+        """The path of an image file."""
+        return ImageExample(Path(text).expanduser(), place=text)
+
+    def read(self, words: Iterable[str]) -> Iterator[ImageExample]:
+        """Files, folders (all images in them, at any depth) and globs.
+
+        Raises:
+            DataError: There is no such file, a folder holds no image, or a glob matches none.
+        """
+        from core.images import image_files
+
+        for word in words:
+            for path in image_files(word):
+                yield ImageExample(path, place=str(path))
+
+    def fault(self, example: ImageExample) -> Problem | None:
+        """Why its file cannot be read as an image, or None."""
+        from core.images import UnreadableImageError, open_image
+
+        try:
+            open_image(example.image)
+        except UnreadableImageError as error:
+            return Problem(example.place, f"{error.message}.", error.cure)
+        return None
+
+
+def _pixels(example: ImageExample) -> str:
+    from core.images import inspect
+
+    return inspect(example.image).digest
 
 
 def encode_targets(targets: Sequence[Target], target: str, n_labels: int) -> Targets:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from core.batching import MicroBatch, Steps
+from core.batching import MicroBatch, Steps, worker_count
 from core.checkpoint import Checkpoints, rng_state, set_rng_state
 from core.environment import Hardware, unwrap
 from core.errors import NumericalError, Problem, RunError
@@ -26,6 +26,7 @@ from core.optimize import (
     schedule,
     set_learning_rate,
     trainable_state,
+    training_mode,
 )
 from core.progress import Interrupted, State, Watch, is_out_of_memory, total_steps
 
@@ -110,7 +111,7 @@ class Loop:
         if train.compile:
             self.model.module = torch.compile(self.model.module)  # type: ignore[assignment]
         self.module = unwrap(self.model.module)
-        self.module.train()
+        training_mode(self.module)
         self.parameters = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = build_optimizer(self.model, self.method, train, train.learning_rate)
         self.scaler = torch.amp.GradScaler(self.hardware.device, enabled=self.hardware.precision == "fp16")
@@ -142,7 +143,8 @@ class Loop:
         set_rng_state(saved["rng"][self.hardware.rank], self.hardware.device)
 
     def _stream(self) -> Iterator[list[MicroBatch]]:
-        return self.steps.stream(self.state.step, self.total, self.train.workers)
+        workers = worker_count(self.train.workers, self.prepared)
+        return self.steps.stream(self.state.step, self.total, workers)
 
     def _try_step(self, batches: list[MicroBatch]) -> bool:
         """Do one step; False where memory ran out and smaller micro-batches are to be tried."""

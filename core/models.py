@@ -13,6 +13,7 @@ from core.task import Finding, Task
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
     from torch import Tensor, nn
 
 
@@ -51,6 +52,8 @@ class Need:
         weights: What to do to the base weights while loading, or None.
         class_weights: Weight of each label in the loss, or None; hand it to `core.losses.per_example`.
         label_smoothing: Hand it to `core.losses.per_example` too.
+        frozen: Whether the method leaves the backbone as it is, so that features may be computed once: a loader then
+            leaves out random augmentation that was not asked for.
         saved: A folder written by `LoadedModel.save` to load from in place of the base weights, or None.
     """
 
@@ -64,6 +67,7 @@ class Need:
     weights: WeightsPlan | None = None
     class_weights: tuple[float, ...] | None = None
     label_smoothing: float = 0.0
+    frozen: bool = False
     saved: Path | None = None
 
     @property
@@ -114,17 +118,24 @@ class LoadedModel(ABC):
             `self.module(...)` always.
         heads: Names of the submodules that are the task's head; they always train and are always saved.
         adapter_targets: Ends of the names of the submodules that an adapter may wrap, declared by the family.
+        layers: Names of the parameters by depth, from the input to the head; empty where the family does not say.
         provenance: Where the base weights came from.
         defaults: Values for options of `train` that are null in the configuration (`epochs`, `learning_rate`).
         findings: What `prepare` had to do to examples, such as truncating them.
+        augmented: Whether training examples change from epoch to epoch, so that features cannot be computed once.
+        thresholds: Of `multi`: the probability from which each label applies, chosen on the validation split before
+            the model is saved; None for one half.
     """
 
     module: nn.Module
     heads: tuple[str, ...]
     adapter_targets: tuple[str, ...]
+    layers: tuple[tuple[str, ...], ...] = ()
     provenance: Provenance
     defaults: Mapping[str, float]
     findings: list[Finding]
+    augmented: bool = False
+    thresholds: tuple[float, ...] | None = None
 
     @abstractmethod
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
@@ -152,6 +163,13 @@ class LoadedModel(ABC):
 
 
 @runtime_checkable
+class IsCostly(Protocol):
+    """A `Prepared` whose `fetch` does work worth a process of its own, such as decoding files."""
+
+    costly: bool
+
+
+@runtime_checkable
 class HasFeatures(Protocol):
     """A capability of a `LoadedModel`: its backbone and its head run apart, so `method=head` computes features once."""
 
@@ -169,6 +187,15 @@ class HasFeatures(Protocol):
 
     def head_predict(self, logits: Tensor) -> Tensor:
         """Predictions from logits, as `predict` gives them."""
+        ...
+
+
+@runtime_checkable
+class HasPicture(Protocol):
+    """A capability of a `LoadedModel`: what it sees in training can be drawn, for a person to look at."""
+
+    def picture(self, examples: Sequence[Any], prepared: Prepared, seed: int) -> Image:
+        """A sheet of a few training examples as they are, and as the first epochs will show them."""
         ...
 
 

@@ -81,6 +81,19 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float, on_cpu: bool) -
     return norm
 
 
+def training_mode(module: nn.Module) -> None:
+    """Put a module into training mode, except batch norms whose weights are frozen: their statistics stay too.
+
+    A frozen layer that went on averaging over small batches would no longer be the pretrained one.
+    """
+    module.train()
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            own = list(layer.parameters(recurse=False))
+            if own and not any(parameter.requires_grad for parameter in own):
+                layer.eval()
+
+
 def trainable_state(module: nn.Module) -> dict[str, Tensor]:
     """Everything that training changes: trainable parameters and buffers (running norms), by name."""
     state = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}

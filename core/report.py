@@ -18,7 +18,7 @@ SCHEMA = 1
 """Version of the layout of `report.json`; docs/reference/report.md describes it."""
 
 REPORT, LOG, PREDICTIONS, CONFIG = "report.json", "log.jsonl", "predictions.jsonl", "config.yaml"
-MODEL, CHECKPOINTS = "model", "checkpoints"
+MODEL, CHECKPOINTS, SAMPLES = "model", "checkpoints", "samples.png"
 
 
 def clean(value: Any) -> Any:

@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from core.config import RunConfig, Train
 from core.context import Context, refuse_other_data
-from core.contracts import Finding, HasOwnFit, LoadedModel, Need, Plan, Prepared, Splits
+from core.contracts import Finding, HasOwnFit, HasPicture, LoadedModel, Need, Plan, Prepared, Splits
 from core.environment import Hardware, describe, keep_freed_memory, seed_everything, unwrap
 from core.evaluate import evaluate
 from core.kinds import targets_of
 from core.loop import Loop
 from core.progress import total_steps
+from core.report import SAMPLES, unwritable
 from core.weighting import class_weights, example_weights
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
         weights=config.method.weights(),
         class_weights=class_weights(config, splits),
         label_smoothing=config.train.label_smoothing,
+        frozen=config.method.frozen,
     )
 
 
@@ -112,13 +115,13 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
     train, hardware = config.train, ctx.hardware
     if train.reuse_memory and hardware.on_cpu:
         keep_freed_memory()
+    if train.channels_last:
+        model.module.to(memory_format=torch.channels_last)
     fast = getattr(model, "use_fast_dropout", None)
     if train.fast_dropout and hardware.on_cpu and fast is not None:
         fast()
-    assert train.epochs is not None
     seed_everything(config.seed)
-    plan = Plan(total_steps(train, examples), train.epochs, hardware.device, hardware.precision, config.seed)
-    model = config.method.apply(model, plan)
+    model = config.method.apply(model, plan_for(train, hardware, config.seed, examples, model))
     parameters = count_parameters(model)
     shown = f"{parameters['trainable']:,} of {parameters['total']:,} parameters train"
     ctx.screen.say(f"method: {config.method.name}, {shown}; {hardware.device}, {hardware.precision}")
@@ -128,6 +131,13 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
         environment=describe(hardware),
     )
     return model
+
+
+def plan_for(train: Train, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> Plan:
+    """What an adapter method is told; `train` has no nulls any more."""
+    assert train.epochs is not None
+    steps = total_steps(train, examples)
+    return Plan(steps, train.epochs, hardware.device, hardware.precision, seed, model.augmented)
 
 
 def count_parameters(model: LoadedModel) -> dict[str, int]:
@@ -147,12 +157,24 @@ def prepare(ctx: Context, model: LoadedModel, splits: Splits) -> dict[str, Ready
         examples = getattr(splits, name)
         targets = targets_of(examples, ctx.config.task.target, len(splits.labels))
         ready[name] = Ready(examples, model.prepare(examples, train=name == "train"), targets)
+    if isinstance(model, HasPicture) and ctx.writes:
+        _draw(ctx, model, ready["train"])
     for finding in model.findings:
         ctx.screen.warn(f"data: {finding.message}{_places(finding)}")
     known = ctx.report["data"]["findings"]
     found = [asdict(finding) for finding in model.findings if asdict(finding) not in known]
     ctx.record(data=ctx.report["data"] | {"findings": [*known, *found]})
     return ready
+
+
+def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
+    """Write what the model will see in training, for a person to look at."""
+    path = ctx.directory / SAMPLES
+    try:
+        model.picture(train.examples, train.prepared, ctx.config.seed).save(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    ctx.screen.say(f"data: {path.name} in the run's folder shows training images as the model sees them")
 
 
 def fit(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, ready: Mapping[str, Ready]) -> None:

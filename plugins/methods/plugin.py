@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from core.capabilities import ADAPTERS, GRADIENTS
 from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan
 from core.errors import Problem
 from core.hooks import hookimpl
@@ -20,6 +21,7 @@ class Full(AdapterMethod):
     """Train every weight."""
 
     name: ClassVar[str] = "full"
+    needs: ClassVar[Mapping[str, str]] = {}
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
         """Let everything train; nothing is ever frozen silently."""
@@ -34,6 +36,8 @@ class Head(AdapterMethod):
 
     name: ClassVar[str] = "head"
     defaults: ClassVar[Mapping[str, float]] = {"epochs": 20, "learning_rate": 1e-3}
+    needs: ClassVar[Mapping[str, str]] = {GRADIENTS: "the head is trained by gradients"}
+    frozen: ClassVar[bool] = True
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Scratch weights have no features worth keeping."""
@@ -57,6 +61,10 @@ class Lora(AdapterMethod):
 
     name: ClassVar[str] = "lora"
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
+    needs: ClassVar[Mapping[str, str]] = {
+        GRADIENTS: "the updates are trained by gradients",
+        ADAPTERS: "low-rank updates are put on chosen matrices",
+    }
 
     rank: int = option(8, "Rank of the update of each matrix.", low=1)
     alpha: float = option(16.0, "The update is scaled by alpha / rank.", above=0)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from core.capabilities import ADAPTERS, FEATURES, GRADIENTS
 from core.config import RunConfig
 from core.contracts import LoadedModel, ModelLoader, Need
 from core.errors import Problem
@@ -26,6 +27,7 @@ class Encoder(ModelLoader):
 
     name: ClassVar[str] = "encoder"
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
+    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, FEATURES})
 
     checkpoint: str = option(
         "",
@@ -59,7 +61,7 @@ class Encoder(ModelLoader):
     vocabulary: int = option(4000, "From scratch: most tokens that its tokenizer learns.", low=300)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Options that contradict each other, and quantised weights, which encoders do not have."""
+        """Options that contradict each other."""
         if not self.checkpoint and self.init != "scratch":
             yield Problem(
                 "model.checkpoint",
@@ -74,12 +76,6 @@ class Encoder(ModelLoader):
             yield Problem(
                 "model.hidden_size",
                 f"{self.hidden_size} is not a multiple of twice the {self.attention_heads} attention heads.",
-            )
-        if config.method.weights() is not None:
-            yield Problem(
-                "method",
-                f"method={config.method.name} quantises weights, which model={self.name} does not support.",
-                "Take method=lora, head or full.",
             )
 
     def load(self, need: Need) -> LoadedModel:

@@ -1,0 +1,1 @@
+"""Image classification: every model of timm, prepared, augmented, saved and opened again."""
