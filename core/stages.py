@@ -45,9 +45,7 @@ def load_data(ctx: Context) -> Splits:
     )
     ctx.screen.say(f"data: {' / '.join(f'{n} {name}' for name, n in sizes.items())}{labels}. {splits.description}")
     for finding in splits.findings:
-        (ctx.screen.warn if finding.level == "warning" else ctx.screen.say)(
-            f"data: {finding.message}{_places(finding)}"
-        )
+        _say(ctx, finding)
     ctx.record(
         data={
             "adapter": config.data.name,
@@ -59,6 +57,11 @@ def load_data(ctx: Context) -> Splits:
         }
     )
     return splits
+
+
+def _say(ctx: Context, finding: Finding) -> None:
+    say = ctx.screen.warn if finding.level == "warning" else ctx.screen.say
+    say(f"data: {finding.message}{_places(finding)}")
 
 
 def _places(finding: Finding) -> str:
@@ -160,7 +163,7 @@ def prepare(ctx: Context, model: LoadedModel, splits: Splits) -> dict[str, Ready
     if isinstance(model, HasPicture) and ctx.writes:
         _draw(ctx, model, ready["train"])
     for finding in model.findings:
-        ctx.screen.warn(f"data: {finding.message}{_places(finding)}")
+        _say(ctx, finding)
     known = ctx.report["data"]["findings"]
     found = [asdict(finding) for finding in model.findings if asdict(finding) not in known]
     ctx.record(data=ctx.report["data"] | {"findings": [*known, *found]})

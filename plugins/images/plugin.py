@@ -60,7 +60,7 @@ class Timm(ModelLoader):
         "and blanks parts. auto is light, and none where method=head computes features once.",
         choices=AUGMENTATIONS,
     )
-    flip: bool = option(True, "Whether augmentation mirrors images left to right; not for text, digits or hands.")
+    flip: bool = option(False, "Whether augmentation mirrors images left to right; not for digits, text or hands.")
     mixup: float | None = option(
         None, "Share of examples blended with another one (Zhang et al. 2018); null goes by augment.", low=0, high=1
     )

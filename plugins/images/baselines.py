@@ -1,0 +1,77 @@
+"""The simple peer of an image model: a linear model on the pixels of small copies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.contracts import Need
+from core.images import open_image
+from core.kinds import MULTI, ImageExample, encode_targets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from core.kinds import Predictions
+
+SIDE = 16
+"""Images are shrunk to so many pixels in height and width."""
+MOST = 20_000
+"""Of more training examples, so many at even distances are used."""
+
+
+def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
+    """Fit logistic regression to the colours of 16×16 copies, and predict.
+
+    Args:
+        need: Task, labels and training split.
+        examples: What to predict for.
+
+    Returns:
+        Probabilities, float32 [n, c]. A label that no training example bears gets probability 0 (`multi`: the share
+        that bears it, where none or all do).
+    """
+    chosen = [need.train[i] for i in np.linspace(0, len(need.train) - 1, min(MOST, len(need.train))).astype(int)]
+    targets = encode_targets([example.target for example in chosen], need.task.target, len(need.labels))
+    train, test = _pixels(chosen), _pixels(examples)
+    mean, spread = train.mean(axis=0), np.float32(train.std() + 1e-6)
+    train, test = (train - mean) / spread, (test - mean) / spread
+    if need.task.target == MULTI:
+        columns = [_probability(train, targets[:, label], test) for label in range(targets.shape[1])]
+        return np.stack(columns, axis=1).astype(np.float32)
+    probabilities = np.zeros((len(test), len(need.labels)), dtype=np.float32)
+    present = np.unique(targets)
+    if len(present) == 1:
+        probabilities[:, present[0]] = 1.0
+    else:
+        probabilities[:, present] = _logistic().fit(train, targets).predict_proba(test)
+    return probabilities
+
+
+def _pixels(examples: Sequence[ImageExample]) -> NDArray[np.float32]:
+    """Colours of small copies, float32 [n, 3 · SIDE²], from 0 to 1."""
+
+    def small(example: ImageExample) -> NDArray[np.float32]:
+        image = open_image(example.image).resize((SIDE, SIDE), reducing_gap=3.0)
+        return np.asarray(image, dtype=np.float32).reshape(-1) / np.float32(255)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        pixels: NDArray[np.float32] = np.stack(list(pool.map(small, examples)))
+    return pixels
+
+
+def _probability(train: Any, applies: NDArray[Any], test: Any) -> NDArray[Any]:
+    """The probability that one label applies, [n]."""
+    if applies.min() == applies.max():
+        return np.full(len(test), applies[0])
+    return np.asarray(_logistic().fit(train, applies).predict_proba(test)[:, 1])
+
+
+def _logistic() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=0.1, max_iter=300)

@@ -1,0 +1,264 @@
+"""A split's images: decoded once and kept as uint8 where they fit the budget, else decoded each time they are needed.
+
+Evaluation sees what timm's own transform makes of an image, to the bit. Training with augmentation starts from the
+whole image, squeezed into a square somewhat larger than what the model sees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from core.cache import cache_directory
+from core.errors import DataError, Problem
+from core.images import UnreadableImageError, open_image
+from core.kinds import ImageExample
+from plugins.images.augmentation import Mixing, Policy, Variation, mix, vary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from core.kinds import Targets
+
+ON_DISK_FROM = 64 * 2**20
+"""Bytes of decoded images from which they are kept in a file, for this run and later ones."""
+_NAMED = 20
+_CHUNK = 256
+
+
+class View(NamedTuple):
+    """One image, as it is stored, and what is to be done to it.
+
+    Attributes:
+        pixels: uint8 [S, S, 3].
+        variation: What is drawn for it; None where it is seen as it is.
+        target: int, float32 [c], or None.
+    """
+
+    pixels: NDArray[np.uint8]
+    variation: Variation | None
+    target: Any
+
+
+class Item(NamedTuple):
+    """One example, ready to be stacked: a view, and another one that is mixed in."""
+
+    view: View
+    mixing: Mixing | None = None
+    partner: View | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """How images of a split become squares.
+
+    Attributes:
+        side: Height and width, S.
+        shape: From an image to a square one.
+        key: Tells one way of looking from another, in the cache.
+        crop: Share of the short side that evaluation sees.
+        policy: How training images are varied; None for evaluation.
+    """
+
+    side: int
+    shape: Callable[[Image], Image]
+    key: str
+    crop: float = 1.0
+    policy: Policy | None = None
+
+    def pixels(self, example: ImageExample) -> NDArray[np.uint8]:
+        """The square, uint8 [S, S, 3].
+
+        Raises:
+            UnreadableImageError: The file is no whole image.
+        """
+        return np.asarray(self.shape(open_image(example.image)), dtype=np.uint8)
+
+
+@dataclass
+class Pictures:
+    """A split, ready to be fetched; a `core.contracts.Prepared`.
+
+    Attributes:
+        examples: The split.
+        look: How its images become squares.
+        store: uint8 [n, S, S, 3], or None where images are decoded each time.
+        targets: As `core.kinds.encode_targets` makes them, or None where they are not known.
+        lengths: int64 [n], ones.
+        costly: Whether fetching decodes files.
+    """
+
+    examples: Sequence[ImageExample]
+    look: Look
+    store: NDArray[np.uint8] | None
+    targets: Targets | None = None
+    lengths: NDArray[np.int64] = field(init=False)
+    costly: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lengths = np.ones(len(self.examples), dtype=np.int64)
+        self.costly = self.store is None
+        if self.look.policy is not None:
+            sizes = [size_of(each) for each in _iterate(self.examples)]
+            self._sizes = np.asarray(sizes, dtype=np.int32).reshape(-1, 2)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Item:
+        """The image of one example; for training, with what is drawn for it and for the one that is mixed in.
+
+        Raises:
+            DataError: The image has become unreadable since it was first looked at.
+        """
+        policy = self.look.policy
+        if policy is None or rng is None:
+            return Item(self._view(index, None))
+        mixing = mix(policy, index, len(self), rng)
+        partner = None if mixing is None else self._view(mixing.partner, rng)
+        return Item(self._view(index, rng), mixing, partner)
+
+    def _view(self, index: int, rng: np.random.Generator | None) -> View:
+        if self.store is None:
+            try:
+                pixels = self.look.pixels(self.examples[index])
+            except UnreadableImageError as error:
+                raise DataError(Problem(self.examples[index].place, f"{error.message}.", error.cure)) from error
+        else:
+            pixels = self.store[index]
+        variation = None
+        if rng is not None and self.look.policy is not None:
+            width, height = self._sizes[index]
+            variation = vary(self.look.policy, (int(width), int(height)), self.look.crop, rng)
+        return View(pixels, variation, None if self.targets is None else self.targets[index])
+
+
+def prepare(
+    examples: Sequence[ImageExample], look: Look, budget: int, fingerprint: str, targets: Targets | None
+) -> Pictures:
+    """Decode a split, or find it decoded in the cache, or leave it to be decoded as it is asked for.
+
+    Args:
+        examples: The split.
+        look: How its images become squares.
+        budget: Bytes that decoded images may take.
+        fingerprint: Of the splits, a part of the cache's key.
+        targets: As `core.kinds.encode_targets` makes them, or None.
+
+    Raises:
+        DataError: Images cannot be read; all are named.
+    """
+    size = len(examples) * look.side * look.side * 3
+    if size > budget:
+        return Pictures(examples, look, None, targets)
+    if size < ON_DISK_FROM:
+        return Pictures(examples, look, _decoded(examples, look), targets)
+    return Pictures(examples, look, _cached(examples, look, fingerprint), targets)
+
+
+def _iterate(examples: Sequence[ImageExample]) -> Iterator[ImageExample]:
+    return iter(examples)
+
+
+def size_of(example: ImageExample) -> tuple[int, int]:
+    """Width and height of an image, from its file where the data adapter has not looked; (1, 1) if unreadable."""
+    if all(example.size):
+        return example.size
+    try:
+        return open_image(example.image).size
+    except UnreadableImageError:
+        return 1, 1
+
+
+def _decoded(examples: Sequence[ImageExample], look: Look) -> NDArray[np.uint8]:
+    """All squares, uint8 [n, S, S, 3]."""
+    store = np.empty((len(examples), look.side, look.side, 3), dtype=np.uint8)
+    at = 0
+    for squares in _squares(examples, look):
+        store[at : at + len(squares)] = squares
+        at += len(squares)
+    return store
+
+
+def _squares(examples: Sequence[ImageExample], look: Look) -> Iterator[NDArray[np.uint8]]:
+    """Squares in chunks, uint8 [k, S, S, 3], by a thread a core: decoders let go of the interpreter.
+
+    Raises:
+        DataError: At the end, for images that could not be read.
+    """
+    problems: list[Problem] = []
+
+    def decode(example: ImageExample) -> NDArray[np.uint8]:
+        try:
+            return look.pixels(example)
+        except UnreadableImageError as error:
+            problems.append(Problem(example.place, f"{error.message}.", error.cure))
+            return np.zeros((look.side, look.side, 3), dtype=np.uint8)
+
+    stream = _iterate(examples)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        while chunk := list(islice(stream, _CHUNK)):
+            yield np.stack(list(pool.map(decode, chunk)))
+    if problems:
+        more = len(problems) - _NAMED
+        rest = [Problem("images", f"{more} more images cannot be read.")] if more > 0 else []
+        raise DataError(*problems[:_NAMED], *rest)
+
+
+# --- the cache ------------------------------------------------------------------------------------------------------
+
+
+def _key(examples: Sequence[ImageExample], look: Look, fingerprint: str) -> str:
+    """Hash of all that decides the pixels."""
+    digest = hashlib.sha256(f"1 {fingerprint} {look.key} {look.side} {len(examples)}".encode())
+    for example in _iterate(examples):
+        digest.update((example.digest or example.place).encode())
+        if not example.digest:
+            digest.update(example.image if isinstance(example.image, bytes) else _stamp(example.image))
+    return digest.hexdigest()[:32]
+
+
+def _stamp(path: Path) -> bytes:
+    try:
+        found = path.stat()
+    except OSError:
+        return b"missing"
+    return f"{path} {found.st_size} {found.st_mtime_ns}".encode()
+
+
+def _cached(examples: Sequence[ImageExample], look: Look, fingerprint: str) -> NDArray[np.uint8]:
+    """The squares in a memory-mapped file of the cache, written first if it is not there; in memory if it cannot be."""
+    path = cache_directory() / "images" / f"{_key(examples, look, fingerprint)}.npy"
+    shape = (len(examples), look.side, look.side, 3)
+    try:
+        if not path.is_file():
+            _write(path, shape, _squares(examples, look))
+        store: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+        if store.shape == shape and store.dtype == np.uint8:
+            return store
+    except (OSError, ValueError):  # a full or read-only disk, or a damaged file
+        pass
+    return _decoded(examples, look)
+
+
+def _write(path: Path, shape: tuple[int, ...], chunks: Iterable[NDArray[np.uint8]]) -> None:
+    """Write an array in NumPy's format aside and rename it, so that what bears the name is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+        aside = Path(folder) / path.name
+        with aside.open("wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for chunk in chunks:
+                file.write(chunk.tobytes())
+        aside.rename(path)

@@ -1,0 +1,48 @@
+"""Small image files, and needs made of them, for the tests of the images plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.contracts import Need, Task
+from core.images import encode_png
+from core.kinds import ImageExample
+
+LABELS = ("dark", "light", "striped")
+
+
+def pixels(label: int, row: int, width: int, height: int) -> np.ndarray:
+    """An image that shows its label: dark, light, or striped; with noise of its own."""
+    noise = np.random.default_rng((label, row)).integers(0, 40, (height, width, 3))
+    base = np.full((height, width, 3), (30, 180, 90)[label])
+    if label == 2:
+        base[:, ::4] = 200
+    return (base + noise).astype(np.uint8)
+
+
+def examples(n: int = 12, size: tuple[int, int] = (24, 20), targets: Sequence[Any] | None = None) -> list[ImageExample]:
+    made = []
+    for row in range(n):
+        target = row % 3 if targets is None else targets[row]
+        image = encode_png(pixels(row % 3, row, *size))
+        made.append(ImageExample(image, target, size, f"digest{row}-{size}", f"sample:{row}"))
+    return made
+
+
+def files(folder: Path, n: int = 6) -> list[ImageExample]:
+    made = []
+    for row, example in enumerate(examples(n)):
+        path = folder / f"{row}.png"
+        assert isinstance(example.image, bytes)
+        path.write_bytes(example.image)
+        made.append(ImageExample(path, example.target, example.size, example.digest, path.name))
+    return made
+
+
+def need(train: Sequence[ImageExample] = (), target: str = "single", **more: Any) -> Need:
+    task = Task(kind="image-classification", target=target)
+    return Need(task, LABELS, train, fingerprint="pictures", **more)
