@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.contracts import Finding, Need, Provenance
-from core.errors import ConfigError, Problem, WeightsError, nearest
+from core.errors import Problem, WeightsError, nearest
 from core.weights import Found, find
+from plugins.images import sizes, structure
 from plugins.images.classifier import FeaturedImageModel, ImageModel
-from plugins.images.pictures import size_of
+from plugins.images.sizes import Size
 
 if TYPE_CHECKING:
     from plugins.images.plugin import Timm
 
-SMALL, STEP, SMALLEST_PRETRAINED = 64, 32, 128
-"""Images up to 64 pixels are small; a model from scratch reads multiples of 32; a pretrained one at least 128."""
-LARGEST_FROM_SCRATCH = 128
-_SAMPLED = 256
 _EXAMPLES_SEEN = 8000
-
-
-@dataclass(frozen=True)
-class Size:
-    """The input size of a model, and why it is that: `side` in pixels."""
-
-    side: int
-    reason: str = ""
 
 
 def load(options: Timm, need: Need) -> ImageModel:
@@ -56,7 +43,7 @@ def _from_scratch(options: Timm, need: Need, provenance: Provenance) -> ImageMod
         cure = "model.scratch=resnet18, or any other name of timm's."
         raise WeightsError(Problem("model.scratch", f"{provenance.note} The architecture is not known.", cure))
     _refuse_unknown(architecture)
-    size = _size_from_scratch(options, need)
+    size = sizes.from_scratch(options, need)
     given = dict(options.scratch_args) if options.scratch else {}
     module, arguments = _create(architecture, need, size.side, _is_fixed(architecture), options, **given)
     preprocessing = _preprocessing(module) | {"crop_pct": 1.0, "crop_mode": "center"}
@@ -74,7 +61,7 @@ def _pretrained(options: Timm, need: Need, folder: Path, provenance: Provenance)
     _refuse_unknown(architecture)
     fixed = bool(known.get("fixed_input_size", False))
     native = int(known.get("input_size", (3, 224, 224))[-1])
-    size = Size(native) if need.saved is not None else _size_pretrained(options, need, native, fixed)
+    size = Size(native) if need.saved is not None else sizes.pretrained(options, need, native, fixed)
     set_size = fixed and size.side != native
     module, given = _create(f"local-dir:{folder}", need, size.side, set_size, options, pretrained=True)
     arguments = dict(config.get("model_args") or {}) | given
@@ -146,7 +133,7 @@ def _missing_keys() -> Iterator[list[str]]:
         missing.extend(found.missing_keys)
         return found
 
-    nn.Module.load_state_dict = recording  # type: ignore[method-assign]
+    nn.Module.load_state_dict = recording  # type: ignore[assignment,method-assign]
     try:
         yield missing
     finally:
@@ -159,8 +146,8 @@ def _refuse_missing(module: nn.Module, missing: list[str], folder: str) -> None:
     Raises:
         WeightsError: They do.
     """
-    heads = tuple(f"{head}." for head in _heads(module))
-    backbone = {name for name, _ in module.named_parameters() if not name.startswith(heads)}
+    head = tuple(f"{each}." for each in structure.heads(module))
+    backbone = {name for name, _ in module.named_parameters() if not name.startswith(head)}
     lacking = [name for name in missing if name in backbone]
     if lacking:
         message = (
@@ -209,45 +196,9 @@ def _preprocessing(module: nn.Module) -> dict[str, Any]:
     return found
 
 
-# --- the input size -------------------------------------------------------------------------------------------------
-
-
-def _size_from_scratch(options: Timm, need: Need) -> Size:
-    if options.image_size:
-        return Size(options.image_size)
-    if not (short := _short_side(need)):
-        return Size(STEP)
-    side = min(LARGEST_FROM_SCRATCH, max(STEP, -(-short // STEP) * STEP))
-    return Size(side, f"the short sides of the training images are {short} pixels (median)")
-
-
-def _size_pretrained(options: Timm, need: Need, native: int, fixed: bool) -> Size:
-    if options.image_size:
-        return Size(options.image_size)
-    short = _short_side(need)
-    if fixed or not short:
-        return Size(native, "the model was made for it")
-    if short <= SMALL:
-        side = min(native, SMALLEST_PRETRAINED)
-        return Size(
-            side, f"the short sides of the training images are {short} pixels (median), enlarged to what it can use"
-        )
-    return Size(native, "the model was trained at it")
-
-
-def _short_side(need: Need) -> int:
-    """The median short side of a sample of the training images, in pixels; 0 where there are none."""
-    n = len(need.train)
-    step = max(1, n // _SAMPLED)
-    return round(statistics.median(min(size_of(need.train[i])) for i in range(0, n, step))) if n else 0
-
-
 def _epochs(wanted: int, examples: int, fewest: int, most: int) -> float:
     """Epochs that show about `wanted` examples in all."""
     return float(min(most, max(fewest, round(wanted / max(1, examples)))))
-
-
-# --- what is known of a model ---------------------------------------------------------------------------------------
 
 
 def _assemble(
@@ -260,14 +211,14 @@ def _assemble(
     preprocessing: Mapping[str, Any],
     defaults: Mapping[str, float],
 ) -> ImageModel:
-    heads = _heads(module)
-    layers = _layers(module, heads)
+    heads = structure.heads(module)
+    layers = structure.layers(module, heads)
     module = module.to(need.device)
-    apart = _runs_apart(module, size.side, need.device)
+    apart = structure.runs_apart(module, size.side, need.device)
     known: dict[str, Any] = {
         "heads": heads,
         "layers": layers,
-        "adapter_targets": _adapter_targets(module, layers, heads),
+        "adapter_targets": structure.adapter_targets(module, layers, heads),
         "defaults": dict(defaults),
         "arguments": dict(arguments),
         "preprocessing": dict(preprocessing) | {"input_size": (3, size.side, size.side)},
@@ -278,66 +229,3 @@ def _assemble(
         message = f"images are read at {size.side}×{size.side} pixels: {size.reason}; model.image_size changes it."
         model.findings.append(Finding("image_size", message, max(1, len(need.train)), level="info"))
     return model
-
-
-def _heads(module: Any) -> tuple[str, ...]:
-    """The classifier's name, or names, as timm declares them."""
-    named = module.pretrained_cfg["classifier"]
-    return (named,) if isinstance(named, str) else tuple(named)
-
-
-def _layers(module: Any, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Parameters by depth, as timm's layer-wise decay groups them, the head's alone in the last; empty if it cannot."""
-    from timm.models._manipulate import group_with_matcher
-
-    try:
-        grouped = group_with_matcher(module.named_parameters(), module.group_matcher(coarse=True))
-    except (AttributeError, AssertionError):  # a few architectures do not say
-        return ()
-    head = tuple(name for name, _ in module.named_parameters() if name.startswith(tuple(f"{each}." for each in heads)))
-    body = [tuple(name for name in grouped[depth] if name not in head) for depth in sorted(grouped)]
-    return (*(names for names in body if names), head)
-
-
-def _adapter_targets(module: Any, layers: tuple[tuple[str, ...], ...], heads: tuple[str, ...]) -> tuple[str, ...]:
-    """Linear layers and ungrouped convolutions between the stem and the head, by their whole names."""
-    first = module.pretrained_cfg.get("first_conv") or ()
-    stem = {name.rpartition(".")[0] for name in layers[0]} if layers else set(np.atleast_1d(first).tolist())
-
-    def fits(name: str, layer: nn.Module) -> bool:
-        adaptable = isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)
-        return adaptable and name not in stem and not name.startswith(heads)
-
-    return tuple(name for name, layer in module.named_modules() if fits(name, layer))
-
-
-def _runs_apart(module: Any, side: int, device: str) -> bool:
-    """Whether the classifier on timm's pooled features gives what the network gives: tried, not assumed.
-
-    Raises:
-        ConfigError: The network cannot read images of this size.
-    """
-    probe = torch.linspace(-1, 1, 3 * side * side, device=device).view(1, 3, side, side)
-    was = module.training
-    module.eval()
-    try:
-        with torch.inference_mode():
-            whole = _whole(module, probe)
-            features = module.forward_head(module.forward_features(probe), pre_logits=True)
-            logits = module.get_classifier()(features)
-    except (AttributeError, TypeError, RuntimeError, NotImplementedError):
-        return False
-    finally:
-        module.train(was)
-    return isinstance(whole, Tensor) and logits.shape == whole.shape and torch.allclose(logits, whole, atol=1e-5)
-
-
-def _whole(module: nn.Module, probe: Tensor) -> Any:
-    try:
-        return module(probe)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        side, reason = probe.shape[-1], " ".join(str(error).split())[:200]
-        cure = "Choose another model.image_size, such as a multiple of 32; 0 lets Graft choose."
-        raise ConfigError(
-            Problem("model.image_size", f"the model cannot read {side}×{side}: {reason}", cure)
-        ) from error
