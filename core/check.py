@@ -99,6 +99,8 @@ def _training(config: RunConfig) -> Iterator[Problem]:
         yield Problem("train.class_weights", "given weights and class_weights=given go together.", cure)
     if train.label_smoothing and target != "single":
         yield Problem("train.label_smoothing", f"applies to the target single, not {target}.", "Set it to 0.")
+    if train.thresholds != "validation" and target != "multi":
+        yield Problem("train.thresholds", f"applies to the target multi, not {target}.", "Leave it out.")
     if config.model.own_fit:
         yield from _own_fit(config)
 
@@ -121,7 +123,7 @@ def _own_fit(config: RunConfig) -> Iterator[Problem]:
 
     name, plain = config.model.name, Train()
     kept = {"device", "precision", "class_weights", "given_class_weights", "confidence", "bootstrap_resamples"}
-    kept |= {"baselines", "eval_batch_size", "batch_size"}
+    kept |= {"baselines", "eval_batch_size", "batch_size", "thresholds"}
     for key, value in vars(config.train).items():
         if key not in kept and value != getattr(plain, key):
             yield Problem(

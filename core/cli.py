@@ -28,7 +28,7 @@ Look, before and after:
   check key=value …       everything short of training                      --json
   resume RUN              go on with a run that was killed or interrupted
   evaluate RUN [key=value …]  score a run's model, on other data if given   --json
-  predict RUN [TEXT …]    label texts, a file (--file) or standard input    --format jsonl|csv
+  predict RUN [INPUT …]   label texts or images, --file, standard input     --format jsonl|csv
 
 Options:  --config-dir DIR (presets of your own)   --debug (show tracebacks)   --version   -h, --help
 Each verb has its own --help. Shell completion: eval "$(python -m core -sc install=bash)"

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
+from torch.utils.data import ConcatDataset
 
 from core import report as record
+from core import thresholds as limits
 from core.config import RunConfig
 from core.context import Context
 from core.contracts import LoadedModel, Need, Splits, Task
 from core.environment import Hardware, peak_memory_mb
 from core.errors import Problem, RunError
-from core.evaluate import Evaluation, predict, score, simplest_baseline
+from core.evaluate import Evaluation, at_thresholds, predict, score, simplest_baseline
 from core.evaluate import evaluate as evaluate_split
-from core.kinds import REGRESSION, SINGLE, targets_of
+from core.kinds import MULTI, REGRESSION, SINGLE, targets_of
 from core.registry import load
 from core.stages import Ready, eval_batch_size
 from core.tables import confusion, per_class
@@ -36,31 +38,58 @@ PROBE_TOLERANCE = 1e-4
 def evaluate(
     ctx: Context, config: RunConfig, model: LoadedModel, need: Need, splits: Splits, ready: Mapping[str, Ready]
 ) -> float:
-    """Score validation and test with intervals, and the baselines beside them; write the predictions."""
+    """Choose thresholds, score validation and test with intervals and baselines beside them; write the predictions."""
     model.module.to(ctx.hardware.device)
-    found = {split: _evaluated(ctx, config, model, splits.labels, ready[split]) for split in ("val", "test")}
+    labels, target = splits.labels, config.task.target
+    val = _evaluated(ctx, config, model, labels, ready["val"])
+    chosen = model.thresholds = _thresholds(ctx, config, val.predictions, ready["val"].targets, labels)
+    found = {
+        "val": at_thresholds(val, ready["val"].targets, config.metrics, labels, target, chosen),
+        "test": _evaluated(ctx, config, model, labels, ready["test"], chosen),
+    }
     scores: dict[str, Any] = {
-        split: _scores(config, each.predictions, ready[split].targets, splits.labels, each.scores)
+        split: _scores(config, each.predictions, ready[split].targets, labels, chosen, each.scores)
         for split, each in found.items()
     }
     ctx.evaluated(ctx.report["training"]["steps"], "test", found["test"].scores)
-    scores["baselines"] = _baselines(config, need, splits, ready["test"].targets) if ctx.writes else {}
+    scores["baselines"] = _baselines(config, need, splits, ready) if ctx.writes else {}
     ctx.record(scores=scores, tables={split: each.tables for split, each in found.items()})
     predictions = found["test"].predictions
     assert predictions is not None
-    ctx.record(**_by_label(config, predictions, ready["test"].targets, splits.labels))
+    ctx.record(**_by_label(config, predictions, ready["test"].targets, labels, chosen))
     if ctx.writes:
-        rows = written(config.task, splits.labels, splits.test, predictions)
+        rows = written(config.task, labels, splits.test, predictions, chosen)
         record.write_lines(ctx.directory / record.PREDICTIONS, rows)
     value = scores["val"][config.task.primary]["value"]
     return float("nan") if value is None else float(value)
 
 
-def _evaluated(ctx: Context, config: RunConfig, model: LoadedModel, labels: Sequence[str], split: Ready) -> Evaluation:
+def _evaluated(
+    ctx: Context,
+    config: RunConfig,
+    model: LoadedModel,
+    labels: Sequence[str],
+    split: Ready,
+    chosen: Sequence[float] | None = None,
+) -> Evaluation:
     return evaluate_split(
         model, split.prepared, split.targets, config.metrics, labels, config.task.target, ctx.hardware,
-        eval_batch_size(config.train), ctx.break_off,
+        eval_batch_size(config.train), ctx.break_off, chosen,
     )  # fmt: skip
+
+
+def _thresholds(
+    ctx: Context, config: RunConfig, predictions: Predictions | None, targets: Targets, labels: Sequence[str]
+) -> tuple[float, ...] | None:
+    """Each label's threshold, from validation; None where one half decides. Into the report, and said."""
+    if config.task.target != MULTI or config.train.thresholds != "validation":
+        return None
+    assert predictions is not None
+    chosen = limits.choose(predictions, targets)
+    ctx.record(**{limits.KEY: limits.to_json(chosen, labels)})
+    span = f"{min(chosen):.3g} to {max(chosen):.3g}" if chosen else "none"
+    ctx.screen.say(f"thresholds: {span}, chosen for each label on validation (while training, one half decided)")
+    return chosen
 
 
 def _scores(
@@ -68,44 +97,62 @@ def _scores(
     predictions: Predictions | None,
     targets: Targets,
     labels: Sequence[str],
+    chosen: Sequence[float] | None = None,
     values: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     assert predictions is not None
     train = config.train
     scored = score(
         config.metrics, predictions, targets, labels, config.task.target, values=values,
-        resamples=train.bootstrap_resamples, confidence=train.confidence, seed=config.seed,
+        resamples=train.bootstrap_resamples, confidence=train.confidence, seed=config.seed, thresholds=chosen,
     )  # fmt: skip
     return {key: each.to_json() for key, each in scored.items()}
 
 
-def _by_label(config: RunConfig, predictions: Predictions, targets: Targets, labels: Sequence[str]) -> dict[str, Any]:
+def _by_label(
+    config: RunConfig,
+    predictions: Predictions,
+    targets: Targets,
+    labels: Sequence[str],
+    chosen: Sequence[float] | None,
+) -> dict[str, Any]:
     target = config.task.target
     if target == REGRESSION:
         return {}
-    entries: dict[str, Any] = {"per_class": per_class(predictions, targets, labels, target)}
+    entries: dict[str, Any] = {"per_class": per_class(predictions, targets, labels, target, chosen)}
     return entries | ({"confusion": confusion(predictions, targets, labels)} if target == SINGLE else {})
 
 
 def written(
-    task: Task, labels: Sequence[str], examples: Sequence[Any], predictions: Predictions
+    task: Task,
+    labels: Sequence[str],
+    examples: Sequence[Any],
+    predictions: Predictions,
+    chosen: Sequence[float] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The lines of `predictions.jsonl`: the example, what it is, what was predicted, and where it was read."""
     kind = load().kind(task.kind)
     for index, example in enumerate(examples):
         truth = kind.write_target(example.target, labels, task.target)
-        prediction = kind.write(predictions[index], labels, task.target)
+        prediction = kind.write(predictions[index], labels, task.target, chosen)
         yield {"index": index, **kind.content(example), "target": truth, **prediction, "place": example.place}
 
 
-def _baselines(config: RunConfig, need: Need, splits: Splits, truth: Targets) -> dict[str, Any]:
+def _baselines(config: RunConfig, need: Need, splits: Splits, ready: Mapping[str, Ready]) -> dict[str, Any]:
+    """Scores of the simple peers on the test split; where the model's thresholds are chosen, so are theirs."""
     if not config.train.baselines:
         return {}
     target, labels = config.task.target, splits.labels
+    chooses = target == MULTI and config.train.thresholds == "validation"
+    examples: Any = ConcatDataset([splits.val, splits.test]) if chooses else splits.test  # type: ignore[list-item]
     train = targets_of(splits.train, target, len(labels))
-    name, same = simplest_baseline(train, len(splits.test), labels, target)
-    found = {name: same} | config.model.baselines(need, splits.test)
-    return {name: _scores(config, predictions, truth, labels) for name, predictions in found.items()}
+    name, same = simplest_baseline(train, len(examples), labels, target)
+    scores = {}
+    for peer, predictions in ({name: same} | config.model.baselines(need, examples)).items():
+        first = len(predictions) - len(splits.test)
+        chosen = limits.choose(predictions[:first], ready["val"].targets) if chooses else None
+        scores[peer] = _scores(config, predictions[first:], ready["test"].targets, labels, chosen)
+    return scores
 
 
 def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: Need, splits: Splits) -> None:

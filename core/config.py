@@ -89,6 +89,11 @@ class Train:
     log_steps: int = option(10, "Read the loss and write a line of log.jsonl every so many steps.", low=1)
     confidence: float = option(0.95, "Level of the confidence intervals.", above=0, high=0.999)
     bootstrap_resamples: int = option(1000, "Resamples behind the confidence intervals; 0 for no intervals.", low=0)
+    thresholds: str = option(
+        "validation",
+        "Several labels: where each label's threshold comes from: chosen on the validation split, or one half.",
+        choices=("validation", "half"),
+    )
     baselines: bool = option(True, "Also score the simple peers (majority class, a linear model) on the test split.")
 
 

@@ -76,7 +76,7 @@ class DataAdapter(Component):
         from core.errors import DataError
 
         raise DataError(
-            f"data={self.name} cannot read unlabelled examples from a file; give the texts on standard input."
+            f"data={self.name} cannot read unlabelled examples from a file; give them as arguments or on standard input."
         )
 
 
@@ -187,6 +187,9 @@ class Metric(Component):
     higher_is_better: ClassVar[bool] = True
     targets: ClassVar[tuple[str, ...]] = ("single",)
     """The targets it accepts: `single`, `multi`, `regression`."""
+    decides: ClassVar[bool] = False
+    """Whether it looks only at which labels were chosen, not at probabilities: of `multi`, it is then given 1.0 where a
+    probability reaches the label's threshold and 0.0 elsewhere, once thresholds have been chosen."""
 
     @abstractmethod
     def build(self, labels: Sequence[str], target: str) -> torchmetrics.Metric:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +13,17 @@ import torch
 
 from core.batching import evaluation_batches
 from core.environment import Hardware, unwrap
+from core.errors import Problem, RunError
 from core.intervals import Score, interval
 from core.optimize import training_mode
+from core.progress import is_out_of_memory
+from core.thresholds import seen_by
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
     from core.contracts import LoadedModel, Metric, Prepared
     from core.kinds import Predictions, Targets
 
@@ -48,6 +55,7 @@ def evaluate(
     hardware: Hardware,
     batch_size: int,
     watch: Callable[[int], None] = lambda done: None,
+    thresholds: Sequence[float] | None = None,
 ) -> Evaluation:
     """Predict a split under inference mode and stream the metrics over it.
 
@@ -61,20 +69,30 @@ def evaluate(
         hardware: Device, precision and processes; each process takes a share of the examples.
         batch_size: Examples in a batch.
         watch: Told after each batch how many examples are done; may raise to break off.
+        thresholds: Of `multi`: the probability from which each label applies; None for one half.
     """
     started = time.perf_counter()
     device = "cpu" if hardware.device.startswith("mps") else hardware.device  # MPS lacks float64, which metrics sum in
     built = {key: metric.build(labels, target).to(device) for key, metric in metrics.items()}
+    limits = None if thresholds is None else torch.tensor(thresholds, dtype=torch.float64, device=device)
     mine = np.arange(hardware.rank, len(prepared), hardware.world)
     rows, outputs, done = [], [], 0
     for chosen, prediction in predict_batches(model, prepared, hardware, batch_size, mine):
         given, truth = prediction.to(device), torch.from_numpy(targets[chosen]).to(device)
-        for metric in built.values():
-            metric.update(given, truth)
+        decided = given if limits is None else (given.double() >= limits).float()
+        for key, metric in built.items():
+            metric.update(decided if metrics[key].decides else given, truth)
         rows.append(chosen)
         outputs.append(prediction.cpu())
         done += len(chosen)
         watch(done)
+    scores, tables = _computed(built)
+    predictions = _in_order(rows, outputs, len(prepared), hardware)
+    return Evaluation(scores, tables, predictions, time.perf_counter() - started)
+
+
+def _computed(built: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
+    """The values of metrics: those that are one number, and those that are tables."""
     scores, tables = {}, {}
     for key, metric in built.items():
         value = metric.compute()
@@ -82,26 +100,90 @@ def evaluate(
             scores[key] = float(value)
         else:
             tables[key] = value.tolist()
-    predictions = _in_order(rows, outputs, len(prepared), hardware)
-    return Evaluation(scores, tables, predictions, time.perf_counter() - started)
+    return scores, tables
+
+
+def at_thresholds(
+    found: Evaluation,
+    targets: Targets,
+    metrics: Mapping[str, Metric],
+    labels: Sequence[str],
+    target: str,
+    thresholds: Sequence[float] | None,
+) -> Evaluation:
+    """An evaluation with the metrics that look at decisions computed anew, at these thresholds.
+
+    Args:
+        found: What `evaluate` gave, with its predictions.
+        targets: The split's targets.
+        metrics: Metrics by their key.
+        labels: Label names.
+        target: The task's target.
+        thresholds: The probability from which each label applies; None changes nothing.
+    """
+    if thresholds is None:
+        return found
+    assert found.predictions is not None
+    deciding = {key: metric for key, metric in metrics.items() if metric.decides}
+    scores, tables = _values(deciding, found.predictions, targets, labels, target, thresholds)
+    return replace(found, scores=found.scores | scores, tables=found.tables | tables)
 
 
 def predict_batches(
-    model: LoadedModel, prepared: Prepared, hardware: Hardware, batch_size: int, indices: Any = None
-) -> Any:
-    """Indices and predictions of each batch, longest first; under inference mode, in the run's precision."""
+    model: LoadedModel,
+    prepared: Prepared,
+    hardware: Hardware,
+    batch_size: int,
+    indices: NDArray[np.int64] | None = None,
+) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
+    """Indices and predictions of each batch, longest first; under inference mode, in the run's precision.
+
+    Where memory runs out, batches become half as large, and what is left is predicted in those.
+
+    Raises:
+        RunError: There is no memory for a single example.
+    """
     module = unwrap(model.module)
     was_training = module.training
     module.eval()
+    left = np.arange(len(prepared)) if indices is None else indices
+    left, size = left[np.argsort(-prepared.lengths[left], kind="stable")], batch_size
     try:
         with torch.inference_mode():
-            for chosen, tensors in evaluation_batches(model, prepared, batch_size, indices):
-                batch = {name: value.to(hardware.device, non_blocking=True) for name, value in tensors.items()}
-                with hardware.autocast():
-                    yield chosen, model.predict(batch)
+            while len(left):
+                for chosen, tensors in evaluation_batches(model, prepared, size, left):
+                    prediction = _predicted(model, tensors, hardware)
+                    if prediction is None:
+                        size = _halved(min(size, len(chosen)))
+                        break
+                    left = left[len(chosen) :]
+                    yield chosen, prediction
     finally:
         if was_training:
             training_mode(module)
+
+
+def _predicted(model: LoadedModel, tensors: Mapping[str, torch.Tensor], hardware: Hardware) -> torch.Tensor | None:
+    """Predictions for a batch, or None where memory ran out."""
+    try:
+        batch = {name: value.to(hardware.device, non_blocking=True) for name, value in tensors.items()}
+        with hardware.autocast():
+            return model.predict(batch)
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Here the error is gone, and with it what its traceback held in memory.
+    if not hardware.on_cpu and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def _halved(size: int) -> int:
+    if size == 1:
+        message = "memory ran out while predicting a single example."
+        cure = "Free some memory, make inputs smaller (such as model.max_length), or use train.device=cpu."
+        raise RunError(Problem("train.eval_batch_size", message, cure))
+    return size // 2
 
 
 def predict(model: LoadedModel, prepared: Prepared, hardware: Hardware, batch_size: int) -> Predictions:
@@ -138,6 +220,7 @@ def score(
     confidence: float,
     seed: int,
     values: Mapping[str, float] | None = None,
+    thresholds: Sequence[float] | None = None,
 ) -> dict[str, Score]:
     """Scores with confidence intervals, computed once from stored predictions.
 
@@ -151,16 +234,17 @@ def score(
         confidence: Level of the intervals.
         seed: Seeds the bootstrap.
         values: The scores where they have been computed already.
+        thresholds: Of `multi`: the probability from which each label applies; None for one half.
     """
     if values is None:
-        values = _scores(metrics, predictions, targets, labels, target)
+        values, _ = _values(metrics, predictions, targets, labels, target, thresholds)
     found = {}
     for key, value in values.items():
         low = high = None
         if resamples and math.isfinite(value):
             low, high = interval(
                 metrics[key],
-                predictions,
+                seen_by(metrics[key], predictions, thresholds),
                 targets,
                 labels,
                 target,
@@ -172,18 +256,19 @@ def score(
     return found
 
 
-def _scores(
-    metrics: Mapping[str, Metric], predictions: Predictions, targets: Targets, labels: Sequence[str], target: str
-) -> dict[str, float]:
-    scores = {}
-    for key, metric in metrics.items():
-        built = metric.build(labels, target)
-        built.distributed_available_fn = lambda: False  # rank 0 has all predictions
-        built.update(torch.tensor(predictions), torch.tensor(targets))
-        value = built.compute()
-        if value.ndim == 0:
-            scores[key] = float(value)
-    return scores
+def _values(
+    metrics: Mapping[str, Metric],
+    predictions: Predictions,
+    targets: Targets,
+    labels: Sequence[str],
+    target: str,
+    thresholds: Sequence[float] | None,
+) -> tuple[dict[str, float], dict[str, Any]]:
+    built = {key: metric.build(labels, target) for key, metric in metrics.items()}
+    for key, metric in built.items():
+        metric.distributed_available_fn = lambda: False  # one process has all predictions
+        metric.update(torch.tensor(seen_by(metrics[key], predictions, thresholds)), torch.tensor(targets))
+    return _computed(built)
 
 
 def simplest_baseline(train: Targets, n: int, labels: Sequence[str], target: str) -> tuple[str, Predictions]:

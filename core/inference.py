@@ -19,9 +19,11 @@ from core.config import RunConfig
 from core.contracts import LoadedModel, Need, Splits
 from core.environment import Hardware
 from core.errors import ConfigError, DataError, Problem, RunError
+from core.inputs import Inputs
 from core.kinds import Kind, targets_of
 from core.registry import load
 from core.saved import from_plain, read_config, to_plain
+from core.thresholds import of_report
 
 CHUNK = 512
 """Examples that are read, predicted and written at a time, so that an endless input streams through."""
@@ -37,6 +39,7 @@ class Predictor:
         labels: Label names.
         kind: The kind of its task.
         hardware: Where it computes.
+        thresholds: Of `multi`: the probability from which each label applies; None for one half.
     """
 
     config: RunConfig
@@ -44,6 +47,7 @@ class Predictor:
     labels: tuple[str, ...]
     kind: Kind
     hardware: Hardware
+    thresholds: tuple[float, ...] | None = None
 
     @classmethod
     def open(cls, run: Path | str) -> Predictor:
@@ -72,7 +76,7 @@ class Predictor:
         )
         model = config.method.reopen(config.model, need)
         model.module.to(hardware.device).eval()
-        return cls(config, model, need.labels, load().kind(config.task.kind), hardware)
+        return cls(config, model, need.labels, load().kind(config.task.kind), hardware, of_report(report))
 
     def raw(self, examples: Sequence[Any]) -> Any:
         """Predictions as arrays: float32 [n, c] or [n], as `core.kinds` says."""
@@ -87,34 +91,41 @@ class Predictor:
         stream = iter(examples)
         while chunk := list(islice(stream, CHUNK)):
             for example, prediction in zip(chunk, self.raw(chunk), strict=True):
-                written = self.kind.write(prediction, self.labels, self.config.task.target)
+                written = self.kind.write(prediction, self.labels, self.config.task.target, self.thresholds)
                 yield {**self.kind.content(example), **written}
 
 
 def predict_verb(words: Sequence[str]) -> int:
-    """Label texts from the command line, a file, or standard input."""
+    """Label texts or images from the command line, a file, or standard input."""
     parser = argparse.ArgumentParser(
-        "graft predict", description="Label texts: from the command line, a file, or standard input (one a line)."
+        "graft predict",
+        description="Label texts or images, whatever the run learned from: from the command line, a file, or standard "
+        "input (one a line).",
     )
     parser.add_argument("run", help="the run's folder")
-    parser.add_argument("text", nargs="*", help='texts, or JSON objects such as {"text": …, "pair": …}')
+    parser.add_argument(
+        "input",
+        nargs="*",
+        help='texts, or JSON objects such as {"text": …, "pair": …}; or image files, folders of them, globs in quotes',
+    )
     parser.add_argument("--file", type=Path, help="a file in the format of the run's data adapter (CSV, JSON Lines, …)")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="how to write (jsonl)")
     parser.add_argument("--output", type=Path, help="write to this file, not to standard output")
     asked = parser.parse_intermixed_args(words)
-    if asked.file and asked.text:
-        raise DataError(Problem("predict", "give texts or --file, not both."))
+    if asked.file and asked.input:
+        raise DataError(Problem("predict", "give inputs or --file, not both."))
     if asked.file and not asked.file.is_file():
         raise DataError(Problem(str(asked.file), "there is no such file.", "Check the path after --file."))
     predictor = Predictor.open(asked.run)
+    inputs = Inputs(predictor.kind)
     if asked.file:
         examples: Iterable[Any] = predictor.config.data.unlabelled(predictor.config.task, asked.file)
     else:
-        lines = asked.text or (line.rstrip("\n") for line in sys.stdin)
-        examples = (predictor.kind.parse(line) for line in lines if line.strip())
+        examples = inputs.read(asked.input or (line.rstrip("\n") for line in sys.stdin))
     with _opened(asked.output) as out:
         write = _write_csv if asked.format == "csv" else _write_jsonl
-        write(predictor.predict(examples), out)
+        write(predictor.predict(inputs.usable(examples)), out)
+    inputs.refuse_rest()
     return 0
 
 
@@ -140,6 +151,8 @@ def _write_csv(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
     stream = (_flat(row) for row in rows)
     first = list(islice(stream, CHUNK))
     columns = list(dict.fromkeys(key for row in first for key in row))
+    if not columns:
+        return
     writer = csv.DictWriter(out, columns)
     writer.writeheader()
     for row in chain(first, stream):
@@ -226,6 +239,7 @@ def _scored(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str
     scores = score(
         config.metrics, predictor.raw(examples), targets, predictor.labels, config.task.target,
         resamples=train.bootstrap_resamples, confidence=train.confidence, seed=config.seed,
+        thresholds=predictor.thresholds,
     )  # fmt: skip
     return {
         "examples": len(examples),

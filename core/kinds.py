@@ -143,7 +143,7 @@ class Kind(Component):
         probabilities = {label: round(float(p), 6) for label, p in zip(labels, prediction, strict=True)}
         if target == MULTI:
             limits = [MULTI_THRESHOLD] * len(labels) if thresholds is None else thresholds
-            chosen = [label for label, p, least in zip(labels, prediction, limits, strict=True) if p >= least]
+            chosen = [label for label, p, least in zip(labels, prediction, limits, strict=True) if float(p) >= least]
             return {"labels": chosen, "probabilities": probabilities}
         return {"label": max(probabilities, key=probabilities.__getitem__), "probabilities": probabilities}
 

@@ -38,26 +38,37 @@ def precision_recall_f1(hits: Array, predicted: Array, support: Array) -> tuple[
     return divide(hits, predicted), divide(hits, support), divide(2 * hits, predicted + support)
 
 
-def per_class(predictions: Predictions, targets: Targets, labels: Sequence[str], target: str) -> list[dict[str, Any]]:
-    """One row a label: `label`, `precision`, `recall`, `f1` and `support`.
+def per_class(
+    predictions: Predictions,
+    targets: Targets,
+    labels: Sequence[str],
+    target: str,
+    thresholds: Sequence[float] | None = None,
+) -> list[dict[str, Any]]:
+    """One row a label: `label`, `precision`, `recall`, `f1` and `support`; and `threshold`, where they are given.
 
     Args:
         predictions: float32 [n, c] probabilities.
         targets: int64 [n] (`single`) or float32 [n, c] (`multi`).
         labels: Label names.
         target: `single` or `multi`.
+        thresholds: Of `multi`: the probability from which each label applies; None for `MULTI_THRESHOLD`.
     """
     if target == MULTI:
-        chosen, wanted = predictions >= MULTI_THRESHOLD, targets >= 0.5
+        limits = np.full(len(labels), MULTI_THRESHOLD) if thresholds is None else np.asarray(thresholds, np.float64)
+        chosen, wanted = predictions >= limits, targets >= 0.5
         hits, predicted, support = (each.sum(axis=0) for each in (chosen & wanted, chosen, wanted))
     else:
         matrix = _matrix(predictions, targets, len(labels))
         hits, predicted, support = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
     scores = np.stack(precision_recall_f1(hits, predicted, support), axis=1)
-    return [
+    rows: list[dict[str, Any]] = [
         {"label": label, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
         for label, (p, r, f), n in zip(labels, scores, support, strict=True)
     ]
+    if thresholds is not None:
+        rows = [row | {"threshold": float(limit)} for row, limit in zip(rows, thresholds, strict=True)]
+    return rows
 
 
 def confusion(predictions: Predictions, targets: Targets, labels: Sequence[str]) -> list[list[int]]:

@@ -10,8 +10,9 @@ import torch
 import torchmetrics
 
 from core.contracts import Metric
-from core.kinds import MULTI, REGRESSION, SINGLE, encode_targets
+from core.kinds import MULTI, MULTI_THRESHOLD, REGRESSION, SINGLE, encode_targets
 from core.testing.expect import Subject
+from core.thresholds import decide
 
 if TYPE_CHECKING:
     from core.kinds import Predictions, Targets
@@ -25,7 +26,8 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
     """Check a metric on synthetic predictions.
 
     Updates in parts, and parts seen by several processes, give what one update gives; `resample` agrees with computing
-    each resample anew; perfect predictions score no worse than random ones, as `higher_is_better` says.
+    each resample anew; perfect predictions score no worse than random ones, as `higher_is_better` says; decisions give
+    what probabilities give where `decides` says so, and there alone.
 
     Args:
         metric: The metric, with its options.
@@ -43,6 +45,7 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
         guesses = _guesses(each, len(names), seed=1)
         value = _check_value(subject, metric, guesses, truth, names, each)
         _check_streaming(subject, metric, guesses, truth, names, each)
+        _check_decides(subject, metric, guesses, truth, names, each)
         if value.ndim == 0:
             _check_resample(subject, metric, guesses, truth, names, each)
             _check_direction(subject, metric, truth, names, each)
@@ -120,6 +123,24 @@ def _check_streaming(
     mine.merge_state(other)
     cure = "Give every state of `add_state` its `dist_reduce_fx` (sum or cat)."
     subject.expect_equal(mine.compute(), whole, f"merging two processes gives another value. {cure}", TOLERANCE)
+
+
+def _check_decides(
+    subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, labels: Sequence[str], target: str
+) -> None:
+    """Of `multi`, whoever looks at decisions alone must say so, or it would not see the thresholds."""
+    if target == REGRESSION:
+        return
+    several = target == MULTI
+    chosen = decide(guesses, [MULTI_THRESHOLD] * len(labels)) if several else np.eye(len(labels))[guesses.argmax(1)]
+    before = _value(metric, guesses, truth, labels, target)
+    after = _value(metric, chosen.astype(np.float32), truth, labels, target)
+    if metric.decides:
+        cure = "Leave `decides` at False."
+        subject.expect_equal(after, before, f"`decides`, yet probabilities and their decisions differ. {cure}")
+    elif several:
+        differ = not torch.allclose(after, before, equal_nan=True)
+        subject.expect(differ, "looks at decisions alone; without `decides = True` it would not see the thresholds.")
 
 
 def _check_resample(

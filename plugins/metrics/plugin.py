@@ -33,6 +33,7 @@ class Accuracy(Scored):
 
     name: ClassVar[str] = "accuracy"
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    decides: ClassVar[bool] = True
 
     def scorer(self, labels: Sequence[str], target: str) -> Scorer:
         """The mean of right examples."""
@@ -47,6 +48,7 @@ class HammingAccuracy(Scored):
 
     name: ClassVar[str] = "hamming_accuracy"
     targets: ClassVar[tuple[str, ...]] = (MULTI,)
+    decides: ClassVar[bool] = True
 
     def scorer(self, labels: Sequence[str], target: str) -> Scorer:
         """The mean of right labels."""
@@ -60,6 +62,7 @@ class BalancedAccuracy(Scored):
     """Mean recall over the labels that occur (Brodersen et al. 2010)."""
 
     name: ClassVar[str] = "balanced_accuracy"
+    decides: ClassVar[bool] = True
 
     def scorer(self, labels: Sequence[str], target: str) -> Scorer:
         """Counts of each label."""
@@ -74,6 +77,7 @@ class Precision(Scored):
 
     name: ClassVar[str] = "precision"
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    decides: ClassVar[bool] = True
     average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
 
     def scorer(self, labels: Sequence[str], target: str) -> Scorer:
@@ -89,6 +93,7 @@ class Recall(Scored):
 
     name: ClassVar[str] = "recall"
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    decides: ClassVar[bool] = True
     average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
 
     def scorer(self, labels: Sequence[str], target: str) -> Scorer:
@@ -104,6 +109,7 @@ class F1(Scored):
 
     name: ClassVar[str] = "f1"
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    decides: ClassVar[bool] = True
     average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
 
     def scorer(self, labels: Sequence[str], target: str) -> Scorer:
@@ -118,6 +124,7 @@ class Mcc(Scored):
     """Matthews correlation coefficient, for any number of labels (Gorodkin 2004); 0 when one label is all there is."""
 
     name: ClassVar[str] = "mcc"
+    decides: ClassVar[bool] = True
 
     def scorer(self, labels: Sequence[str], target: str) -> Scorer:
         """Counts of each label."""
@@ -197,6 +204,7 @@ class ConfusionMatrix(Scored):
     """How often each label (row) was predicted as each label (column): a table [c, c]."""
 
     name: ClassVar[str] = "confusion_matrix"
+    decides: ClassVar[bool] = True
 
     def scorer(self, labels: Sequence[str], target: str) -> Scorer:
         """The table of torchmetrics."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from core.contracts import Finding, LoadedModel, Need, Provenance
 from core.kinds import REGRESSION, TextExample
 from core.losses import per_example, to_predictions
+from core.thresholds import KEY, from_json, to_json
 from plugins.text import dropout, tokens
 from plugins.text.architectures import Architecture
 from plugins.text.quiet import quiet
@@ -57,6 +58,8 @@ class EncoderModel(LoadedModel):
         self.defaults = defaults
         self.scale = scale
         self.findings: list[Finding] = []
+        if need.saved is not None:  # else they are of another task
+            self.thresholds = from_json(getattr(module.config, KEY, None), need.labels)
         self._segments = "token_type_ids" in tokenizer.model_input_names
 
     @property
@@ -126,6 +129,9 @@ class EncoderModel(LoadedModel):
     def _write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
+        vars(module.config).pop(KEY, None)
+        if self.thresholds is not None:
+            module.config.thresholds = to_json(self.thresholds, self.need.labels)
         with quiet():
             module.save_pretrained(str(directory))
             self.tokenizer.save_pretrained(str(directory))

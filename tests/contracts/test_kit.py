@@ -155,6 +155,19 @@ def test_a_metric_that_breaks_a_rule() -> None:
     with pytest.raises(AssertionError, match="`higher_is_better` is False, yet perfect predictions score 1"):
         check_metric(Reversed())
 
+    class Boastful(accuracy):  # type: ignore[misc]
+        decides = False
+
+    with pytest.raises(AssertionError, match="looks at decisions alone; without `decides = True`"):
+        check_metric(Boastful())
+    log_loss: Any = load().components["metric"]["log_loss"]
+
+    class Hasty(log_loss):  # type: ignore[misc]
+        decides = True
+
+    with pytest.raises(AssertionError, match="`decides`, yet probabilities and their decisions differ"):
+        check_metric(Hasty())
+
     class Halved(accuracy):  # type: ignore[misc]
         def resample(self, *arguments: Any) -> Any:
             return super().resample(*arguments) / 2

@@ -199,7 +199,7 @@ def test_predict_writes_csv_of_texts_and_pairs_together(runs: dict[str, Path], g
     ("words", "expected"),
     [
         (["--file", "none.csv"], "none.csv: there is no such file."),
-        (["--file", "none.csv", "a text"], "give texts or --file, not both"),
+        (["--file", "none.csv", "a text"], "give inputs or --file, not both"),
         (["--output", "no/folder/out.jsonl", "a text"], "cannot be written"),
     ],
 )

@@ -42,6 +42,16 @@ def test_per_class_of_several_labels() -> None:
     ]
 
 
+def test_per_class_at_thresholds() -> None:
+    predictions = np.array([[0.9, 0.2], [0.8, 0.3], [0.1, 0.4]], dtype=np.float32)
+    targets = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)
+    first, second = per_class(predictions, targets, ["a", "b"], "multi", (0.85, 0.25))
+    assert first == {"label": "a", "precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2} | {
+        "threshold": 0.85
+    }
+    assert (second["precision"], second["recall"], second["threshold"]) == (0.5, 1.0, 0.25)
+
+
 def test_confusion_is_scikit_learns(split) -> None:
     predictions, targets = split
     wanted = confusion_matrix(targets, predictions.argmax(axis=1), labels=range(4))

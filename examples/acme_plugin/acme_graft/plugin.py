@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from core import hookimpl
+from core.capabilities import ADAPTERS, GRADIENTS
 from core.config import RunConfig
 from core.contracts import AdapterMethod, DataAdapter, LoadedModel, Metric, ModelLoader, Need, Plan, Splits, Task
 from core.errors import Problem
@@ -45,13 +46,13 @@ class Bag(ModelLoader):
 
     name: ClassVar[str] = "bag"
     kinds: ClassVar[tuple[str, ...]] = TEXTS
+    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS})
 
     width: int = option(64, "Width of the word vectors and of the hidden layer.", low=1)
     vocabulary: int = option(5000, "Most words that it learns; the others are all one.", low=2)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """What it cannot do, said before anything is read."""
-        yield from _no_quantised_weights(config)
         if config.task.target == "regression":
             yield Problem("model", f"{self.name} labels texts; it gives no values.", "Take model=minilm.")
 
@@ -75,7 +76,6 @@ class NaiveBayes(ModelLoader):
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """What it cannot do, said before anything is read."""
-        yield from _no_quantised_weights(config)
         if config.task.target != "single":
             yield Problem("model", f"{self.name} gives each text one label.", "Take model=bag for several.")
 
@@ -84,11 +84,6 @@ class NaiveBayes(ModelLoader):
         from acme_graft import naive_bayes
 
         return naive_bayes.load(self, need)
-
-
-def _no_quantised_weights(config: RunConfig) -> Iterable[Problem]:
-    if config.method.weights() is not None:
-        yield Problem("method", f"{config.method.name} quantises weights, which {config.model.name} does not support.")
 
 
 @dataclass

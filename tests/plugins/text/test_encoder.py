@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from core.contracts import HasFeatures, Need, Task
+from core.contracts import HasFeatures, Need, Plan, Task
 from core.kinds import TextExample
+from plugins.methods.plugin import Head, Lora
 from plugins.text.plugin import ARCHITECTURES, Encoder
 
 LABELS = ("bad", "good", "so so")
@@ -169,3 +171,31 @@ def test_same_texts_same_tokenizer(architecture: str) -> None:
     assert first.get_vocab() == second.get_vocab()
     assert first.backend_tokenizer.to_str() == second.backend_tokenizer.to_str()
     assert first.decode(first("the hammer").input_ids, skip_special_tokens=True).strip() == "the hammer"
+
+
+def test_thresholds_are_saved_opened_and_forgotten_for_another_task(tmp_path: Path) -> None:
+    model = tiny().load(need("multi"))
+    rows = examples("multi")[:6]
+    model.thresholds = (0.125, 0.5, 0.7)
+    model.save(tmp_path / "first")
+    config = json.loads((tmp_path / "first" / "config.json").read_text(encoding="utf-8"))
+    assert config["thresholds"] == dict(zip(LABELS, (0.125, 0.5, 0.7), strict=True))
+    again = Encoder().load(need("multi", train=(), saved=tmp_path / "first"))
+    assert again.thresholds == (0.125, 0.5, 0.7)
+    torch.testing.assert_close(opened(tmp_path / "first", rows), predict(again, rows), atol=1e-5, rtol=0)
+    other = Encoder(checkpoint=str(tmp_path / "first"), max_length=32).load(need())
+    assert other.thresholds is None
+    other.save(tmp_path / "second")
+    assert "thresholds" not in json.loads((tmp_path / "second" / "config.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("method", [Lora(rank=2), Head()])
+def test_thresholds_are_saved_whatever_the_method(method: Any, tmp_path: Path) -> None:
+    model = method.apply(tiny().load(need("multi")), Plan(1, 1))
+    model.thresholds = (0.2, 0.3, 0.4)
+    model.save(tmp_path)
+    (path,) = (path for path in tmp_path.rglob("config.json"))
+    assert list(json.loads(path.read_text(encoding="utf-8"))["thresholds"].values()) == [0.2, 0.3, 0.4]
+    if method.name == "lora":
+        again = method.reopen(Encoder(), need("multi", train=(), saved=tmp_path))
+        assert again.thresholds == (0.2, 0.3, 0.4)
