@@ -76,7 +76,7 @@ class DataAdapter(Component):
         from core.errors import DataError
 
         raise DataError(
-            f"data={self.name} cannot read unlabelled examples from a file; give them as arguments or on standard input."
+            f"data={self.name} reads no unlabelled examples from a file; give them as arguments or on standard input."
         )
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from core.contracts import Finding, Need, Provenance
 from core.errors import Problem, WeightsError, nearest
+from core.thresholds import KEY, from_json
 from core.weights import Found, find
 from plugins.images import sizes, structure
 from plugins.images.classifier import FeaturedImageModel, ImageModel
@@ -70,7 +71,10 @@ def _pretrained(options: Timm, need: Need, folder: Path, provenance: Provenance)
         _renew_head(module, need)
     epochs = _epochs(_EXAMPLES_SEEN, len(need.train), 3, 20)
     defaults = {"epochs": epochs, "learning_rate": 2e-4}
-    return _assemble(module, arguments, options, need, provenance, size, _preprocessing(module), defaults)
+    model = _assemble(module, arguments, options, need, provenance, size, _preprocessing(module), defaults)
+    if need.saved is not None:  # else they are of another task
+        model.thresholds = from_json(config.get("graft", {}).get(KEY), need.labels)
+    return model
 
 
 def _config(folder: Path) -> dict[str, Any]:
