@@ -200,6 +200,13 @@ def _preprocessing(module: nn.Module) -> dict[str, Any]:
     return found
 
 
+def _fused(options: Timm, need: Need) -> bool:
+    """Whether attention is one kernel: not in bf16 on a CPU, where that kernel is the slower way."""
+    if options.attention != "auto":
+        return options.attention == "fused"
+    return not (need.device == "cpu" and need.precision == "bf16")
+
+
 def _epochs(wanted: int, examples: int, fewest: int, most: int) -> float:
     """Epochs that show about `wanted` examples in all."""
     return float(min(most, max(fewest, round(wanted / max(1, examples)))))
@@ -215,6 +222,7 @@ def _assemble(
     preprocessing: Mapping[str, Any],
     defaults: Mapping[str, float],
 ) -> ImageModel:
+    structure.fuse_attention(module, _fused(options, need))
     heads = structure.heads(module)
     layers = structure.layers(module, heads)
     module = module.to(need.device)
