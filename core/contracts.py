@@ -76,7 +76,7 @@ class DataAdapter(Component):
         from core.errors import DataError
 
         raise DataError(
-            f"data={self.name} cannot read unlabelled examples from a file; give them as arguments or on standard input."
+            f"data={self.name} reads no unlabelled examples from a file; give them as arguments or on standard input."
         )
 
 
@@ -213,11 +213,11 @@ class Metric(Component):
         import torch
 
         scores = np.empty(len(counts), dtype=np.float64)
-        given, wanted = torch.tensor(predictions), torch.tensor(targets)
         for row, count in enumerate(counts):
             metric = self.build(labels, target)
             metric.distributed_available_fn = lambda: False  # one process has all predictions
-            drawn = torch.from_numpy(np.repeat(np.arange(len(count)), count))
-            metric.update(given[drawn], wanted[drawn])
+            drawn = np.repeat(np.arange(len(count)), count)
+            pair: list[Any] = [values[drawn] for values in (predictions, targets)]
+            metric.update(*(list(each) if each.dtype == object else torch.from_numpy(each) for each in pair))
             scores[row] = float(metric.compute())
         return scores

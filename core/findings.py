@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.contracts import Finding
 from core.cutting import Table
 from core.errors import DataError, Problem
+from core.kinds import Boxes
 from core.splits import NAMES, SHOWN, TEST, TRAIN, VAL
 from core.targets import Encoded
 
@@ -23,11 +24,13 @@ def refuse_unknown_labels(
 ) -> None:
     """Refuse splits from which a label cannot be learned.
 
+    A label of objects may be absent: an image without it still teaches where it is not, and the data check says so.
+
     Raises:
         DataError: A label occurs in the validation or test split and not in the training split, or fewer than two
             labels are in the training split.
     """
-    if not encoded.labels:
+    if not encoded.labels or any(isinstance(each, Boxes) for each in encoded.table[:1]):
         return
     train = encoded.counts(assigned == TRAIN)
     problems = []

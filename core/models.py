@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
+    from core.kinds import Detections
+
 
 @dataclass(frozen=True)
 class WeightsPlan:
@@ -150,8 +152,8 @@ class LoadedModel(ABC):
         """The loss of each example, float32 [b] (or its mean over the batch, 0-d, where it cannot be told apart)."""
 
     @abstractmethod
-    def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Predictions for a batch: float32 [b, c] probabilities, or float32 [b] values (see `core.kinds`)."""
+    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Detections]:
+        """Predictions for a batch: float32 [b, c] probabilities, float32 [b] values, or `Detections` (`core.kinds`)."""
 
     def plain(self) -> LoadedModel:
         """The model as it is saved: without what a method put around it for training alone."""
