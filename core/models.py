@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
+    from core.contracts import Plan
     from core.kinds import Detections
 
 
@@ -138,6 +139,9 @@ class LoadedModel(ABC):
     findings: list[Finding]
     augmented: bool = False
     thresholds: tuple[float, ...] | None = None
+
+    def planned(self, plan: Plan) -> None:
+        """Told once before training how long it will be, for what changes on the way (mosaic closes near the end)."""
 
     @abstractmethod
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:

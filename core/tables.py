@@ -56,9 +56,9 @@ def per_class(
         thresholds: Of `multi`: the probability from which each label applies (None: `MULTI_THRESHOLD`); of `boxes`:
             the score from which an object counts as found.
     """
-    hits: NDArray[Any]
-    predicted: NDArray[Any]
-    support: NDArray[Any]
+    hits: Any
+    predicted: Any
+    support: Any
     if target == BOXES:
         hits, predicted, support = _objects(predictions, targets, len(labels), thresholds)
     elif target == MULTI:
