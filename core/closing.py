@@ -59,8 +59,22 @@ def evaluate(
     if ctx.writes:
         rows = written(config.task, labels, splits.test, predictions, chosen)
         record.write_lines(ctx.directory / record.PREDICTIONS, rows)
+        _draw(ctx, config.task, splits, predictions, chosen)
     value = scores["val"][config.task.primary]["value"]
     return float("nan") if value is None else float(value)
+
+
+def _draw(ctx: Context, task: Task, splits: Splits, predictions: Predictions, chosen: Sequence[float] | None) -> None:
+    """Write a page of test examples with their predictions, where the kind has one, for a person to look at."""
+    picture = load().kind(task.kind).picture(splits.test, predictions, splits.labels, chosen)
+    if picture is None:
+        return
+    path = ctx.directory / record.PICTURE
+    try:
+        picture.save(path)
+    except OSError as error:
+        raise record.unwritable(path, error) from error
+    ctx.screen.say(f"test: {path.name} in the run's folder shows test images, truth and prediction side by side")
 
 
 def _evaluated(

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from core.contracts import Finding
 from core.cutting import Table
 from core.errors import DataError, Problem
-from core.kinds import Boxes
 from core.splits import NAMES, SHOWN, TEST, TRAIN, VAL
 from core.targets import Encoded
 
@@ -30,7 +29,7 @@ def refuse_unknown_labels(
         DataError: A label occurs in the validation or test split and not in the training split, or fewer than two
             labels are in the training split.
     """
-    if not encoded.labels or any(isinstance(each, Boxes) for each in encoded.table[:1]):
+    if not encoded.labels or encoded.boxes:
         return
     train = encoded.counts(assigned == TRAIN)
     problems = []

@@ -11,8 +11,11 @@ import glob
 import hashlib
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from core.errors import DataError, Problem
@@ -31,7 +34,8 @@ class UnreadableImageError(Exception):
     """An image that cannot be used.
 
     Attributes:
-        code: A stable name: `missing_file`, `empty_file`, `not_an_image`, `broken_image`, `too_large`.
+        code: A stable name: `missing_file`, `unreadable_file`, `empty_file`, `not_an_image`, `broken_image`,
+            `too_large`.
         message: What is wrong with it, to follow its name: `the file is empty`.
         cure: What to do about it.
     """
@@ -68,12 +72,10 @@ def open_image(image: Path | bytes) -> Image:
 
     _refuse_nothing(image)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that are checked here
-            with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
-                _refuse_large(opened)
-                opened.load()
-                return _rgb(ImageOps.exif_transpose(opened))
+        with _quiet(), Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
+            _refuse_large(opened)
+            opened.load()
+            return _rgb(ImageOps.exif_transpose(opened))
     except UnreadableImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -82,6 +84,9 @@ def open_image(image: Path | bytes) -> Image:
         message = "the file is not an image: its content is of no known format"
         raise UnreadableImageError("not_an_image", message, "Replace it, or remove it.") from error
     except Exception as error:  # whatever a decoder meets in damaged bytes
+        if isinstance(error, OSError) and error.errno is not None:  # the system's own, not a decoder's
+            message = f"the file cannot be read ({error.strerror or error})"
+            raise UnreadableImageError("unreadable_file", message, "Check its permissions.") from error
         reason = " ".join(str(error).split()) or type(error).__name__
         message = f"the image is damaged or cut off ({reason})"
         raise UnreadableImageError("broken_image", message, "Replace it, or remove it.") from error
@@ -108,6 +113,31 @@ def encode_png(pixels: object) -> bytes:
     return stream.getvalue()
 
 
+_quieting = Lock()
+_quiet_threads: list[warnings.catch_warnings[None]] = []
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings of odd metadata, or of sizes that are checked here.
+
+    Filters belong to the process: the first of several threads silences them, the last one puts them back.
+    """
+    with _quieting:
+        kept = _quiet_threads[0] if _quiet_threads else warnings.catch_warnings()
+        if not _quiet_threads:
+            kept.__enter__()
+            warnings.simplefilter("ignore")
+        _quiet_threads.append(kept)
+    try:
+        yield
+    finally:
+        with _quieting:
+            _quiet_threads.pop()
+            if not _quiet_threads:
+                kept.__exit__(None, None, None)
+
+
 def _refuse_nothing(image: Path | bytes) -> None:
     if isinstance(image, bytes):
         if not image:
@@ -115,8 +145,8 @@ def _refuse_nothing(image: Path | bytes) -> None:
         return
     try:
         size = image.stat().st_size
-    except OSError as error:
-        message = f"the file cannot be opened ({error.strerror or error})"
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero character
+        message = f"the file cannot be opened ({getattr(error, 'strerror', None) or error})"
         raise UnreadableImageError("missing_file", message, "Check the path, or remove the row.") from error
     if not image.is_file():
         raise UnreadableImageError("missing_file", "is not a file", "Give the path of an image.")
@@ -171,7 +201,8 @@ def image_files(word: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = [each for each in sorted(path.rglob("*")) if each.suffix.lower() in SUFFIXES and each.is_file()]
+        within = (each for each in sorted(path.rglob("*")) if each.suffix.lower() in SUFFIXES and each.is_file())
+        found = [each for each in within if not any(part.startswith(".") for part in each.relative_to(path).parts)]
         if not found:
             raise DataError(Problem(word, f"the folder holds no image ({', '.join(SUFFIXES)})."))
         return found

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from core.curves import precision_recall
 from core.kinds import BOXES, MULTI, MULTI_THRESHOLD
-from core.matching import match
+from core.matching import COCO_IOUS, COCO_SIZES, match, match_at
 
 if TYPE_CHECKING:
     from core.kinds import Predictions, Targets
@@ -48,6 +49,8 @@ def per_class(
 ) -> list[dict[str, Any]]:
     """One row a label: `label`, `precision`, `recall`, `f1` and `support`; and `threshold`, where each label has one.
 
+    Of boxes also `ap50` and `ap50_95`, the average precision over all scores; None for a label that is not there.
+
     Args:
         predictions: float32 [n, c] probabilities, or object [n], a `Detections` each.
         targets: int64 [n] (`single`), float32 [n, c] (`multi`) or object [n], a `Boxes` each (`boxes`).
@@ -73,6 +76,9 @@ def per_class(
         {"label": label, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(n)}
         for label, (p, r, f), n in zip(labels, scores, support, strict=True)
     ]
+    if target == BOXES:
+        columns = zip(rows, *_average_precision(predictions, targets, len(labels)), strict=True)
+        rows = [row | {"ap50": ap50, "ap50_95": ap} for row, ap50, ap in columns]
     if thresholds is not None and target == MULTI:
         rows = [row | {"threshold": float(limit)} for row, limit in zip(rows, thresholds, strict=True)]
     return rows
@@ -87,6 +93,16 @@ def _objects(
     hits = np.bincount(matched.labels[matched.hits], minlength=n_labels).astype(np.float64)
     predicted = np.bincount(matched.labels, minlength=n_labels).astype(np.float64)
     return hits, predicted, matched.truth.sum(axis=0).astype(np.float64)
+
+
+def _average_precision(
+    predictions: Predictions, targets: Targets, n_labels: int
+) -> tuple[list[float | None], list[float | None]]:
+    """Average precision of each label at an IoU of 0.5, and its mean over 0.5 to 0.95; see `core.curves`."""
+    found = match_at(predictions, targets, n_labels, COCO_IOUS, (COCO_SIZES["all"],))
+    curves = precision_recall(found, np.ones((1, len(targets)), dtype=np.int64))[0][0]
+    ap50, ap = ([float(each) if np.isfinite(each) else None for each in of] for of in (curves[0], curves.mean(axis=0)))
+    return ap50, ap
 
 
 def confusion(predictions: Predictions, targets: Targets, labels: Sequence[str]) -> list[list[int]]:

@@ -44,6 +44,11 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def boxes(self) -> bool:
+        """Whether targets are the objects of images."""
+        return any(isinstance(each, Boxes) for each in self.table[:1])
+
     def __getitem__(self, index: int) -> Target:
         return self.table[self.values[index]] if self.table else float(self.values[index])
 

@@ -15,6 +15,9 @@ from core.kinds.kind import BOXES, Kind, Target
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from core.kinds.kind import Predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,31 @@ class ObjectDetection(Kind):
                 for label, score, corners in rows
             ]
         }
+
+    def picture(
+        self,
+        examples: Sequence[BoxExample],
+        predictions: Predictions,
+        labels: Sequence[str],
+        thresholds: Sequence[float] | None = None,
+    ) -> Image | None:
+        """Images with what is there and, beside it, what was found; some of them those with the most errors."""
+        from core.drawing import truth_and_prediction
+
+        return truth_and_prediction(examples, predictions, labels, thresholds)
+
+    def drawn(
+        self,
+        example: BoxExample,
+        prediction: Detections,
+        labels: Sequence[str],
+        thresholds: Sequence[float] | None = None,
+    ) -> Image | None:
+        """The image with a box, a label and a score for each object found."""
+        from core.drawing import draw, found_marks
+        from core.images import open_image
+
+        return draw(open_image(example.image), found_marks(prediction, labels, thresholds))
 
     def write_target(self, value: Target, labels: Sequence[str], target: str) -> Any:
         """The objects that are there: label, box, and `crowd` where one stands for many."""

@@ -14,6 +14,7 @@ from core.kinds.boxes import Boxes
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     Targets: TypeAlias = NDArray[Any]
     Predictions: TypeAlias = NDArray[Any]
@@ -87,6 +88,36 @@ class Kind(Component):
             chosen = [label for label, p, least in zip(labels, prediction, limits, strict=True) if float(p) >= least]
             return {"labels": chosen, "probabilities": probabilities}
         return {"label": max(probabilities, key=probabilities.__getitem__), "probabilities": probabilities}
+
+    def picture(
+        self,
+        examples: Sequence[Any],
+        predictions: Predictions,
+        labels: Sequence[str],
+        thresholds: Sequence[float] | None = None,
+    ) -> Image | None:
+        """A page of examples with what is true and what was predicted, for `predictions.png`; None for no such page.
+
+        Args:
+            examples: With their targets.
+            predictions: In their order, as `core.kinds` says.
+            labels: Label names.
+            thresholds: As `write` takes them.
+        """
+        return None
+
+    def drawn(
+        self, example: Any, prediction: Any, labels: Sequence[str], thresholds: Sequence[float] | None = None
+    ) -> Image | None:
+        """One example with its prediction drawn on it, for `predict --pictures`; None where this kind cannot draw.
+
+        Args:
+            example: As `read` gives it.
+            prediction: As `write` takes it.
+            labels: Label names.
+            thresholds: As `write` takes them.
+        """
+        return None
 
     def write_target(self, value: Target, labels: Sequence[str], target: str) -> Any:
         """One target as a JSON value: the label's name, a list of names, the value, or None."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.capabilities import ADAPTERS, FEATURES, LAYERS
 from core.contracts import HasFeatures, HasOwnFit, LoadedModel, ModelLoader, Need, Prepared, Provenance
 from core.kinds import SINGLE
 from core.testing.expect import Subject
@@ -35,10 +36,11 @@ _TEXTS = (".json", ".txt", ".yaml", ".yml", ".md")
 def check_model_loader(loader: ModelLoader, folder: Path, need: Need | None = None, target: str = SINGLE) -> None:
     """Check a model loader on a small task, on a CPU.
 
-    Heads and adapter targets exist; preparing and collating are deterministic; losses and predictions are shaped as
-    `core.kinds` says and do not depend on the other examples of a batch, nor predictions on targets; class weights are
-    applied; what was trained, saved and opened again predicts the same. Of a model with features, the head makes of
-    them what the network does; one with a fit of its own learns, and its `loss` is not looked at.
+    Heads and adapter targets exist, and so does what `capabilities` names; preparing and collating are deterministic;
+    losses and predictions are shaped as `core.kinds` says and do not depend on the other examples of a batch, nor
+    predictions on targets; class weights are applied; what was trained, saved and opened again predicts the same. Of a
+    model with features, the head makes of them what the network does; one with a fit of its own learns, and its `loss`
+    is not looked at.
 
     Args:
         loader: Options that make a small model, without a network.
@@ -59,9 +61,9 @@ def check_model_loader(loader: ModelLoader, folder: Path, need: Need | None = No
     else:
         _check_losses(subject, model, prepared)
         _check_class_weights(subject, loader, need)
-        again = predicted(loader.load(need), need.train[:PROBE])
+        fresh, again = (predicted(loader.load(need), need.train[:PROBE]) for _ in range(2))
         message = "loading twice with one seed gives other predictions; draw the head from need.seed."
-        subject.expect_equal(again, predicted(model, need.train[:PROBE]), message)
+        subject.expect_equal(again, fresh, message)
         train_on(model, Everything(), need.train[:PROBE], STEPS, RATE)
     _check_predictions(subject, model, need)
     if isinstance(model, HasFeatures):
@@ -91,6 +93,32 @@ def _check_declared(subject: Subject, loader: ModelLoader, model: LoadedModel) -
     for end in model.adapter_targets:
         there = any(name == end or name.endswith(f".{end}") for name in modules)
         subject.expect(there, f"`adapter_targets` names {end!r}, and no submodule's name ends so.")
+    _check_capabilities(subject, loader, model)
+
+
+def _check_capabilities(subject: Subject, loader: ModelLoader, model: LoadedModel) -> None:
+    """What the loader declares in `capabilities`, its models have."""
+    has = isinstance(model, HasFeatures)
+    declared = FEATURES in loader.capabilities
+    message = f"`capabilities` {'names' if declared else 'lacks'} {FEATURES!r}, yet the model has "
+    subject.expect(has == declared, message + ("them (`features`, `head`, …)." if has else "no `features`."))
+    if ADAPTERS in loader.capabilities:
+        subject.expect(model.adapter_targets, f"`capabilities` names {ADAPTERS!r}, and `adapter_targets` is empty.")
+    if LAYERS in loader.capabilities:
+        _check_layers(subject, model)
+
+
+def _check_layers(subject: Subject, model: LoadedModel) -> None:
+    """Every parameter is in one layer, and those of the head are in the last."""
+    placed = [name for names in model.layers for name in names]
+    names = [name for name, _ in model.module.named_parameters()]
+    odd = sorted(set(placed) ^ set(names)) or sorted({name for name in placed if placed.count(name) > 1})
+    message = f"`layers` must name each parameter of the module once; see {', '.join(odd[:5])}."
+    subject.expect(sorted(placed) == sorted(names), message)
+    subject.expect(len(model.layers) > 1 and all(model.layers), "`layers` needs two or more, none of them empty.")
+    heads = tuple(f"{head}." for head in model.heads)
+    early = [name for names in model.layers[:-1] for name in names if name.startswith(heads)]
+    subject.expect(not early, f"`layers` must hold the head's parameters in the last one; see {', '.join(early[:5])}.")
 
 
 def _check_prepared(subject: Subject, model: LoadedModel, need: Need) -> Prepared:
@@ -117,14 +145,14 @@ def _check_losses(subject: Subject, model: LoadedModel, prepared: Prepared) -> N
     losses = losses_of(model, collated(model, prepared))
     fits = losses.dtype == torch.float32 and tuple(losses.shape) in ((), (PROBE,))
     subject.expect(fits, f"`loss` must be float32 [b], or its mean []; it is {losses.dtype} {list(losses.shape)}.")
-    model.module.train()
-    training = model.loss(collated(model, prepared))
-    finite = bool(torch.isfinite(losses).all() and torch.isfinite(training).all())
-    subject.expect(finite and training.requires_grad, "`loss` must be finite, and have a gradient in training.")
     if losses.ndim:
         alone = torch.cat([losses_of(model, collated(model, prepared, [row])) for row in range(PROBE)])
         message = "the loss of an example depends on the others in its batch (is padding masked?)."
         subject.expect_equal(alone, losses, message, TOLERANCE)
+    model.module.train()  # which moves the statistics of batch norms, so it comes last
+    training = model.loss(collated(model, prepared))
+    finite = bool(torch.isfinite(losses).all() and torch.isfinite(training).all())
+    subject.expect(finite and training.requires_grad, "`loss` must be finite, and have a gradient in training.")
 
 
 def _check_class_weights(subject: Subject, loader: ModelLoader, need: Need) -> None:

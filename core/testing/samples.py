@@ -6,9 +6,21 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.contracts import Need, Task
-from core.kinds import MULTI, REGRESSION, SINGLE, Target, TextClassification, TextExample
+from core.kinds import (
+    BOXES,
+    MULTI,
+    REGRESSION,
+    SINGLE,
+    ImageClassification,
+    ImageExample,
+    ObjectDetection,
+    Target,
+    TextClassification,
+    TextExample,
+)
+from core.testing.sample_scenes import box_examples
 
-TEXT = TextClassification.name
+TEXT, IMAGE, DETECTION = TextClassification.name, ImageClassification.name, ObjectDetection.name
 LABELS = ("calm", "fine", "wild")
 COUNT = 48
 _OWN_WORDS = (("quiet", "still", "slow"), ("nice", "plain", "good"), ("loud", "fast", "storm"))
@@ -31,8 +43,8 @@ _FILLING = (
 )
 
 
-def _text_target(row: int, target: str) -> tuple[Target, tuple[int, ...]]:
-    """A target, and the labels whose words the text should hold."""
+def _target(row: int, target: str) -> tuple[Target, tuple[int, ...]]:
+    """A target, and the labels whose words a text, or whose patterns an image, should hold."""
     if target == SINGLE:
         return row % 3, (row % 3,)
     if target == MULTI:
@@ -44,14 +56,40 @@ def _text_target(row: int, target: str) -> tuple[Target, tuple[int, ...]]:
 def _text(target: str, count: int) -> list[TextExample]:
     examples = []
     for row in range(count):
-        wanted, labels = _text_target(row, target)
+        wanted, labels = _target(row, target)
         words = list(_FILLING[row % 5 : row % 5 + 1 + row % 9])
         words += [word for label in labels for word in _OWN_WORDS[label][: 1 + row % 3]]
         examples.append(TextExample(" ".join([*words, f"number{row}"]), wanted, place=f"sample:{row + 1}"))
     return examples
 
 
-_SAMPLES: dict[str, Callable[[str, int], list[Any]]] = {TEXT: _text}
+def _image(target: str, count: int) -> list[ImageExample]:
+    """Pictures of 20 to 32 pixels: a grey ground with a little noise, and bright bars in a third of it for each label.
+
+    The bars of `calm` lie, those of `fine` stand, and `wild` is a chessboard.
+    """
+    import numpy as np
+
+    from core.images import encode_png, inspect
+
+    examples = []
+    for row in range(count):
+        wanted, labels = _target(row, target)
+        rng = np.random.default_rng(row)
+        height, width = 20 + 4 * (row % 4), 20 + 4 * (row // 4 % 4)
+        pixels = rng.integers(60, 100, (height, width, 3), dtype=np.uint8)
+        down, across = np.mgrid[:height, :width] // 2 % 2 == 0
+        for label in labels:
+            part = slice(label * width // 3, (label + 1) * width // 3)
+            pattern = (down, across, down ^ across)[label][:, part]
+            pixels[:, part][pattern] = (255, 255, 255)
+        image = encode_png(pixels)
+        seen = inspect(image)
+        examples.append(ImageExample(image, wanted, (width, height), seen.digest, f"sample:{row + 1}"))
+    return examples
+
+
+_SAMPLES: dict[str, Callable[[str, int], list[Any]]] = {TEXT: _text, IMAGE: _image, DETECTION: box_examples}
 
 
 def sample_examples(kind: str = TEXT, target: str = SINGLE, count: int = COUNT) -> list[Any]:
@@ -73,7 +111,8 @@ def sample_examples(kind: str = TEXT, target: str = SINGLE, count: int = COUNT) 
 
 def sample_task(kind: str = TEXT, target: str = SINGLE) -> Task:
     """A task of that kind and target."""
-    return Task(name="sample", kind=kind, target=target, primary="mae" if target == REGRESSION else "accuracy")
+    primary = {REGRESSION: "mae", BOXES: "map50_95"}.get(target, "accuracy")
+    return Task(name="sample", kind=kind, target=target, primary=primary)
 
 
 def sample_need(kind: str = TEXT, target: str = SINGLE, examples: Sequence[Any] = ()) -> Need:

@@ -1,1 +1,1 @@
-"""Data adapters for text: tables, files of lines, the Hub, and the embedded reviews."""
+"""Data adapters: tables and lines of text, folders and tables of images, the Hub, and the embedded data sets."""

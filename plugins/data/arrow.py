@@ -1,4 +1,4 @@
-"""Text rows of any source as one Arrow table: in memory when they are few, else memory-mapped from Graft's cache."""
+"""Rows of any source as one Arrow table: in memory when they are few, else memory-mapped from Graft's cache."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _FORMAT = "1"
 """Changes when the columns below do, so that a table of an older Graft is not taken for one of this."""
 
 Stored = tuple[int, int, str | None, str | None, list[str] | None, int, str | None, str | None, str | None]
-"""Part, row, text, pair, label (names, or one value as text), split, group, the fault's code and its message."""
+"""Part, row, text (or an image's path), pair, label (names, or one value as text), split, group, a fault's code and
+its message."""
 
 _SCHEMA = pa.schema(
     [
@@ -42,14 +43,33 @@ _SCHEMA = pa.schema(
 )
 
 
+class Picker:
+    """Some columns of a table, whose rows are fetched by number."""
+
+    def __init__(self, table: pa.Table, columns: Sequence[str]) -> None:
+        self._batches = table.select(list(columns)).to_batches()
+        self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
+
+    def pick(self, rows: NDArray[np.int64]) -> list[tuple[Any, ...]]:
+        """The values of rows by number (int64 [k]), in that order."""
+        picked: list[Any] = [None] * len(rows)
+        batch_of = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(batch_of):  # taking from all batches at once would copy them
+            at = np.flatnonzero(batch_of == number)
+            some = self._batches[number].take(pa.array(rows[at] - self._starts[number]))
+            columns = (column.to_pylist() for column in some.columns)
+            for each, values in zip(at, zip(*columns, strict=True), strict=True):
+                picked[each] = values
+        return picked
+
+
 class TextRows:
     """Rows of a table, as the split engine reads them and as examples."""
 
     def __init__(self, table: pa.Table, names: Sequence[str], multi: bool) -> None:
         """Wrap a table with the names of its parts; `multi` keeps the label a list of names."""
         self._table, self._names, self._multi = table, tuple(names), multi
-        self._batches = table.select(["part", "row", "text", "pair"]).to_batches()
-        self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
+        self._picker = Picker(table, ("part", "row", "text", "pair"))
 
     def __iter__(self) -> Iterator[Row]:
         from plugins.data.faults import restore
@@ -65,15 +85,10 @@ class TextRows:
 
     def take(self, rows: NDArray[np.int64]) -> list[TextExample]:
         """Examples by row number (int64 [k])."""
-        examples: list[Any] = [None] * len(rows)
-        batch_of = np.searchsorted(self._starts, rows, side="right") - 1
-        for number in np.unique(batch_of):  # taking from all batches at once would copy them
-            at = np.flatnonzero(batch_of == number)
-            some = self._batches[number].take(pa.array(rows[at] - self._starts[number]))
-            columns = (column.to_pylist() for column in some.columns)
-            for each, (part, row, text, pair) in zip(at, zip(*columns, strict=True), strict=True):
-                examples[each] = TextExample(text, None, pair, f"{self._names[part]}:{row}")
-        return examples
+        return [
+            TextExample(text, None, pair, f"{self._names[part]}:{row}")
+            for part, row, text, pair in self._picker.pick(rows)
+        ]
 
 
 def store(rows: Iterator[Stored], size: int, key: str) -> pa.Table:

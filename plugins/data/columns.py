@@ -12,6 +12,8 @@ from core.kinds import MULTI, REGRESSION
 if TYPE_CHECKING:
     from plugins.data.formats import Part
 
+TEXT, IMAGE = "text", "image"
+"""What examples are: the column, and the option that names it."""
 PAIRS = (
     ("sentence1", "sentence2"),
     ("text1", "text2"),
@@ -26,12 +28,17 @@ TEXTS = (
     "text", "sentence", "review", "review_text", "reviewtext", "content", "comment", "comment_text", "message", "body",
     "document", "tweet", "utterance", "post", "description", "question", "query", "phrase", "input", "title",
 )  # fmt: skip
+IMAGES = (
+    "image", "img", "image_path", "img_path", "image_file", "path", "file", "file_name", "filename",
+    "file_path", "filepath", "picture", "photo",
+)  # fmt: skip
 LABELS = (
     "label", "labels", "target", "sentiment", "class", "category", "categories", "intent", "emotion", "emotions",
     "polarity", "topic", "topics", "tag", "tags", "stars", "rating", "score", "gold_label", "gold", "y",
 )  # fmt: skip
 VALUES = ("score", "value", "target", "label", "rating", "stars", "similarity", "y")
-_KNOWN = frozenset((*TEXTS, *LABELS, *VALUES, *(name for pair in PAIRS for name in pair)))
+_KNOWN = frozenset((*TEXTS, *IMAGES, *LABELS, *VALUES, *(name for pair in PAIRS for name in pair)))
+_SINGLE = ("text", "pair", "image", "label", "split", "group")
 
 
 def is_known(name: str) -> bool:
@@ -45,6 +52,7 @@ class Columns:
 
     Attributes:
         text, pair: The texts.
+        image: The paths of the images.
         label: The label, the labels in one cell, or the value.
         labels: Columns of 0 and 1, one a label.
         split, group: The split's name, and what groups the rows.
@@ -56,10 +64,11 @@ class Columns:
     labels: tuple[str, ...] = ()
     split: str = ""
     group: str = ""
+    image: str = ""
 
     def named(self) -> list[tuple[str, str]]:
         """The columns in use, each with the option that names it."""
-        single = [(each, getattr(self, each)) for each in ("text", "pair", "label", "split", "group")]
+        single = [(each, getattr(self, each)) for each in _SINGLE]
         return [(option, name) for option, name in single if name] + [("label_columns", name) for name in self.labels]
 
     def describe(self) -> str:
@@ -67,7 +76,7 @@ class Columns:
         return ", ".join(f"{option} from {name!r}" for option, name in self.named() if option != "label_columns")
 
 
-def choose(part: Part, wanted: Columns, target: str, labelled: bool = True) -> Columns:
+def choose(part: Part, wanted: Columns, target: str, labelled: bool = True, content: str = TEXT) -> Columns:
     """Fill in the columns that the options leave open.
 
     Args:
@@ -75,23 +84,29 @@ def choose(part: Part, wanted: Columns, target: str, labelled: bool = True) -> C
         wanted: What the options say.
         target: The task's target.
         labelled: Whether a label is needed.
+        content: What examples are: `text` or `image`.
 
     Raises:
         DataError: A column does not exist, or it cannot be told which one is meant.
     """
     positions(part, wanted)
     names = [name for name in part.columns if name not in {_resolve(part, each) for _, each in wanted.named()}]
-    if not wanted.text and not wanted.pair:
+    if content == TEXT and not wanted.text and not wanted.pair:
         text, pair = _pair(names)
         wanted = replace(wanted, text=text, pair=pair)
         names = [name for name in names if name not in (text, pair)]
-    if not wanted.text:
-        wanted = replace(wanted, text=_first(TEXTS, names))
-        names = [name for name in names if name != wanted.text]
+    if not getattr(wanted, content):
+        found = _first(TEXTS if content == TEXT else IMAGES, names)
+        wanted = _with(wanted, content, found)
+        names = [name for name in names if name != found]
     if labelled and not wanted.label and not wanted.labels:
         wanted = replace(wanted, label=_first(_label_names(target), names))
         names = [name for name in names if name != wanted.label]
-    return _fill(part, wanted, names, labelled)
+    return _fill(part, wanted, names, labelled, content)
+
+
+def _with(columns: Columns, content: str, name: str) -> Columns:
+    return replace(columns, text=name) if content == TEXT else replace(columns, image=name)
 
 
 def _label_names(target: str) -> tuple[str, ...]:
@@ -114,17 +129,17 @@ def _first(common: Iterable[str], names: Sequence[str]) -> str:
     return next((lower[each] for each in common if each in lower), "")
 
 
-def _fill(part: Part, columns: Columns, names: list[str], labelled: bool) -> Columns:
-    """Take the columns that are left where no more are left than are needed; the longer, more varied one is text."""
-    needs_label = labelled and not columns.label and not columns.labels
-    if len(names) == (not columns.text) + needs_label:
+def _fill(part: Part, columns: Columns, names: list[str], labelled: bool, content: str) -> Columns:
+    """Take the columns that are left where no more are left than are needed; the longer, more varied one is content."""
+    needs_content, needs_label = not getattr(columns, content), labelled and not columns.label and not columns.labels
+    if len(names) == needs_content + needs_label:
         names.sort(key=lambda name: (-_mean_length(part, name), -_distinct(part, name)))
-        if not columns.text:
-            columns = replace(columns, text=names.pop(0))
+        if needs_content:
+            columns = _with(columns, content, names.pop(0))
         if needs_label:
             columns = replace(columns, label=names.pop(0))
         return columns
-    lacking = [what for what, needed in (("text", not columns.text), ("label", needs_label)) if needed]
+    lacking = [what for what, needed in ((content, needs_content), ("label", needs_label)) if needed]
     if not lacking:
         return columns
     options = " and ".join(f"data.{what}=NAME" for what in lacking)
@@ -177,5 +192,5 @@ def positions(part: Part, columns: Columns) -> dict[str, int | tuple[int, ...] |
             found[name] = part.columns.index(resolved)
     if problems:
         raise DataError(*problems)
-    single = {each: found.get(getattr(columns, each)) for each in ("text", "pair", "label", "split", "group")}
+    single = {each: found.get(getattr(columns, each)) for each in _SINGLE}
     return {**single, "labels": tuple(found[name] for name in columns.labels)}

@@ -1,4 +1,4 @@
-"""What can be wrong with a row of a text source, and what to do about it."""
+"""What can be wrong with a row of a source, and what to do about it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ _CURES = {
     "not_a_text": "Check which column holds the text (data.text).",
     "unknown_split": "A split is called train, val (validation, dev) or test.",
     "not_zero_or_one": "Each of data.label_columns holds 0 or 1.",
+    "no_image": "Give the row the path of an image file (data.image names the column), or remove it.",
+    "path_outside": "Set data.root to a folder that all images lie in, or move the image.",
+    "no_class_folder": "Move it into the folder of its class, or remove it.",
+    "empty_class_folder": "Put images into it, or remove it.",
+    "unreadable_folder": "Check its permissions.",
+    "undecodable_name": "Rename the file.",
 }
 
 

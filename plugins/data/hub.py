@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,11 @@ from core.contracts import Finding, Splits, Task
 from core.errors import DataError, Problem, unknown
 from core.hub import endpoint, hub_unreachable
 from core.splits import NAMES, UNDECIDED, CutOptions
-from plugins.data import files
+from plugins.data import files, hub_images
+from plugins.data.columns import IMAGE
 from plugins.data.formats import Part, Record, first
-from plugins.data.table import Place, Reading, load_parts
+from plugins.data.rows import Reading
+from plugins.data.table import Place, load_parts
 from plugins.data.table import load as load_table
 
 _COMMON = {"train": ("train", "training"), "val": ("validation", "valid", "val", "dev"), "test": ("test", "testing")}
@@ -36,9 +38,13 @@ def load_folder(
                 loaded = datasets.load_from_disk(str(folder))
             except Exception as error:  # whatever a damaged folder raises
                 raise DataError(Problem(str(folder), f"the dataset cannot be opened: {_line(error)}.")) from error
-        return _load(loaded, folder.name, splits, reading, options, task, seed)
+        return _load(loaded, folder.name, splits, reading, options, task, seed, folder)
     if not folder.is_dir():
         files.find("data.path", path)
+    if reading.content == IMAGE:
+        with quiet_datasets(offline=True) as datasets:
+            loaded = hub_images.open_parquet(datasets, path)
+        return _load(loaded, folder.name, splits, reading, options, task, seed, folder)
     if any(splits.values()):
         message = "a folder of data files has no named splits; files named train, val and test are taken as such."
         raise DataError(Problem("data.path", message, "Leave out data.train, data.val and data.test."))
@@ -126,20 +132,32 @@ def _explain(name: str, error: Exception, offline: bool) -> Problem:
 
 
 def _load(
-    loaded: Any, name: str, splits: Mapping[str, str], reading: Reading, options: CutOptions, task: Task, seed: int
+    loaded: Any,
+    name: str,
+    splits: Mapping[str, str],
+    reading: Reading,
+    options: CutOptions,
+    task: Task,
+    seed: int,
+    folder: Path | None = None,
 ) -> Splits:
     available = dict(loaded) if hasattr(loaded, "keys") else {"train": loaded}
     chosen = _choose(available, splits)
     hidden = {split: each for split, each in chosen.items() if split and _has_no_labels(available[each])}
     chosen = {split: each for split, each in chosen.items() if split not in hidden or splits.get(NAMES[split])}
-    parts = [_part(available[each], each, split) for split, each in chosen.items()]
+    lists = hub_images.listed if reading.content == IMAGE else _values
+    parts = [_part(available[each], each, split, lists) for split, each in chosen.items()]
     left_out = [
         Finding("split_without_labels", f"the split {each!r} has no labels and was left out.", len(available[each]))
         for split, each in hidden.items()
         if split not in chosen
     ]
     parts[0] = replace(parts[0], findings=tuple(left_out), split=parts[0].split if parts[1:] else UNDECIDED)
-    return load_parts(parts, reading, options, task, seed, f"{name} [{', '.join(chosen.values())}]", "")
+    origin = f"{name} [{', '.join(chosen.values())}]"
+    if reading.content == IMAGE:
+        used = [available[each] for each in chosen.values()]
+        return hub_images.load(used, parts, reading, options, task, seed, origin, folder)
+    return load_parts(parts, reading, options, task, seed, origin, "")
 
 
 def _choose(available: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[int, str]:
@@ -162,15 +180,26 @@ def _choose(available: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[int
     return chosen
 
 
-def _part(dataset: Any, name: str, split: int) -> Part:
-    """One split of a dataset, its class numbers turned into their names; a class of -1 is a missing label."""
+def _values(column: Any) -> list[Any]:
+    return list(column.to_pylist())
+
+
+def _part(dataset: Any, name: str, split: int, lists: Callable[[Any], list[Any]]) -> Part:
+    """One split of a dataset, its class numbers turned into their names; a class of -1 is a missing label.
+
+    Args:
+        dataset: The split.
+        name: What it is called there.
+        split: What it is for Graft.
+        lists: Gives the values of an Arrow column.
+    """
     columns = tuple(dataset.column_names)
     names = {at: feature.names for at, each in enumerate(columns) if (feature := _classes(dataset.features[each]))}
 
     def records() -> Iterator[Record]:
         number = 0
         for table in dataset.with_format("arrow").iter(batch_size=1024):
-            values = [column.to_pylist() for column in table.columns]
+            values = [lists(column) for column in table.columns]
             for at, classes in names.items():
                 values[at] = [_class_name(each, classes) for each in values[at]]
             for row in zip(*values, strict=True):

@@ -14,7 +14,8 @@ from plugins.data.columns import Columns
 from plugins.data.faults import BLANK, bad
 from plugins.data.files import File
 from plugins.data.formats import Part, Record
-from plugins.data.table import Reading, load_parts
+from plugins.data.rows import Reading
+from plugins.data.table import load_parts
 
 
 def load(path: str, encoding: str, names: Mapping[str, str], options: CutOptions, task: Task, seed: int) -> Splits:

@@ -1,4 +1,4 @@
-"""What the data plugin announces: the embedded reviews, tables, files of lines, and datasets of the Hub."""
+"""What the data plugin announces: adapters of texts, of images, of boxes, and of datasets of the Hub."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from core.config import RunConfig
 from core.contracts import DataAdapter, Splits, Task
 from core.errors import Problem
 from core.hooks import hookimpl
-from core.kinds import MULTI, TextExample
+from core.kinds import ImageExample, TextClassification, TextExample
 from core.options import option
 from core.splits import CutOptions
+from plugins.data import detection, refusals
+from plugins.data.images import IMAGE, Digits, ImageFolder, unlabelled_images
 
 if TYPE_CHECKING:
     from plugins.data.columns import Columns
-    from plugins.data.table import Place, Reading
+    from plugins.data.rows import Reading
+    from plugins.data.table import Place
 
 REVIEWS = Path(__file__).with_name("reviews")
-_TEXT = ("text-classification",)
+_TEXT = (TextClassification.name,)
 
 
 @dataclass
@@ -36,9 +39,9 @@ class Reviews(CutOptions, DataAdapter):
 
     def load(self, task: Task, seed: int) -> Splits:
         """Read and cut the reviews."""
-        from plugins.data import table
+        from plugins.data import rows, table
 
-        reading = table.Reading(_columns("text", label="label"), task.target)
+        reading = rows.Reading(_columns("text", label="label"), task.target)
         return table.load(table.Place(path=str(REVIEWS)), reading, self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
@@ -78,18 +81,9 @@ class Table(CutOptions, DataAdapter):
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Options that are missing or cannot go together."""
         yield from self.cut_problems()
-        yield from _paths(self.path, self.train, self.val, self.test)
-        if self.label and self.label_columns:
-            yield Problem("data.label_columns", "label is given too.", "Give one of the two.")
-        if self.label_columns and config.task.target != MULTI:
-            message = f"the task's target is {config.task.target}; columns of 0 and 1 are for multi."
-            yield Problem("data.label_columns", message, "Use data.label, or a task whose target is multi.")
-        if self.split and (self.train or self.val or self.test):
-            yield Problem(
-                "data.split", "the files name the splits already.", "Give data.path, or leave out data.split."
-            )
-        if self.group and self.train and self.val and self.test:
-            yield Problem("data.group", "all splits are given, so that nothing is cut.", "Leave it out.")
+        yield from refusals.sources(self.path, self.train, self.val, self.test)
+        given = (self.train, self.val, self.test)
+        yield from refusals.columns(config, self.label, self.label_columns, self.split, self.group, given)
 
     def load(self, task: Task, seed: int) -> Splits:
         """Read and cut the files."""
@@ -104,7 +98,7 @@ class Table(CutOptions, DataAdapter):
         return table.unlabelled(self._place(), self._reading(task).columns, path)
 
     def _reading(self, task: Task) -> Reading:
-        from plugins.data.table import Reading
+        from plugins.data.rows import Reading
 
         columns = _columns(self.text, self.pair, self.label, tuple(self.label_columns), self.split, self.group)
         return Reading(columns, task.target, self.label_separator, self.label_names)
@@ -155,7 +149,7 @@ class Hub(CutOptions, DataAdapter):
     """A dataset of the Hugging Face Hub, or one saved on disk; dataset scripts are never executed."""
 
     name: ClassVar[str] = "hub"
-    kinds: ClassVar[tuple[str, ...]] = _TEXT
+    kinds: ClassVar[tuple[str, ...]] = _TEXT + IMAGE
 
     dataset: str = option("", "The dataset's name on the Hub: owner/name.")
     path: str = option("", "In place of dataset: a folder written by save_to_disk, or of data files.", path=True)
@@ -166,6 +160,7 @@ class Hub(CutOptions, DataAdapter):
     test: str = option("", "The dataset's test split; likewise.")
     text: str = option("", "The column of texts; empty tells it from the names.")
     pair: str = option("", "The column of second texts, where examples are pairs.")
+    image: str = option("", "The column of images; empty takes the one that is declared as such, or goes by the names.")
     label: str = option("", "The column of labels or values; empty tells it from the names.")
     label_separator: str = option("|", "Between the labels of one cell (target multi); lists are understood too.")
     label_names: dict[str, str] = option(None, "Names to use in place of the data's labels.", factory=dict)
@@ -180,37 +175,42 @@ class Hub(CutOptions, DataAdapter):
         for each in ("subset", "revision"):
             if self.path and getattr(self, each):
                 yield Problem(f"data.{each}", "means nothing for a folder.", "Leave it out.")
+        for each in ("text", "pair") if config.task.kind in IMAGE else ("image",):
+            if getattr(self, each):
+                yield Problem(f"data.{each}", f"means nothing for a task of {config.task.kind}.", "Leave it out.")
 
     def load(self, task: Task, seed: int) -> Splits:
         """Fetch or open the dataset, and cut it where it has no splits."""
         from plugins.data import hub
-        from plugins.data.table import Reading
+        from plugins.data.rows import Reading
 
-        columns = _columns(self.text, self.pair, self.label, (), "", self.group)
-        reading = Reading(columns, task.target, self.label_separator, self.label_names)
+        columns = _columns(self.text, self.pair, self.label, (), "", self.group, self.image)
+        content = "image" if task.kind in IMAGE else "text"
+        reading = Reading(columns, task.target, self.label_separator, self.label_names, content)
         splits = {"train": self.train, "val": self.val, "test": self.test}
         if self.path:
             return hub.load_folder(self.path, splits, reading, self, task, seed)
         return hub.load_remote(self.dataset, self.subset, self.revision, splits, reading, self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
-        """Texts of a local file with the same columns."""
+    def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample | ImageExample]:
+        """Texts or images of a local file with the same columns, or the images of a file, a folder or a glob."""
+        if task.kind in IMAGE:
+            return unlabelled_images(path, self.image)
         return _unlabelled(path, self.text, self.pair)
 
 
-def _paths(path: str, train: str, val: str, test: str) -> Iterator[Problem]:
-    if not path and not train:
-        yield Problem("data.path", "is not given.", "data.path=FILE, or data.train=FILE data.test=FILE")
-    if path and (train or val or test):
-        yield Problem("data.path", "train, val or test is given too.", "Give data.path, or files for the splits.")
-
-
 def _columns(
-    text: str = "", pair: str = "", label: str = "", labels: tuple[str, ...] = (), split: str = "", group: str = ""
+    text: str = "",
+    pair: str = "",
+    label: str = "",
+    labels: tuple[str, ...] = (),
+    split: str = "",
+    group: str = "",
+    image: str = "",
 ) -> Columns:
     from plugins.data.columns import Columns
 
-    return Columns(text, pair, label, labels, split, group)
+    return Columns(text, pair, label, labels, split, group, image)
 
 
 def _unlabelled(path: Path, text: str = "", pair: str = "") -> Sequence[TextExample]:
@@ -222,4 +222,4 @@ def _unlabelled(path: Path, text: str = "", pair: str = "") -> Sequence[TextExam
 @hookimpl
 def data_adapters() -> Sequence[type[DataAdapter]]:
     """The built-in data adapters."""
-    return [Reviews, Table, Lines, Hub]
+    return [Reviews, Table, Lines, Digits, ImageFolder, Hub, *detection.ADAPTERS]

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from core.contracts import Splits, Task
 from core.errors import DataError, Problem
-from core.kinds import MULTI, REGRESSION, TextExample
+from core.kinds import MULTI, TextExample
 from core.registry import load as registry
-from core.splits import UNDECIDED, CutOptions, Fault, Source, build
-from core.targets import label_name
+from core.splits import UNDECIDED, CutOptions, Source, build
 from plugins.data import arrow, files
-from plugins.data.arrow import Stored, TextRows
-from plugins.data.columns import Columns, choose, positions
+from plugins.data.arrow import TextRows
+from plugins.data.columns import Columns, choose
 from plugins.data.delimited import Dialect
-from plugins.data.faults import SHORT, VERY_SHORT, bad
 from plugins.data.files import File
 from plugins.data.formats import FORMATS, Part, open_part
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How rows become examples.
-
-    Attributes:
-        columns: What the options say of columns.
-        target: The task's target.
-        label_separator: Between the labels of one cell (`multi`).
-        label_names: Names to use in place of values.
-    """
-
-    columns: Columns
-    target: str
-    label_separator: str = "|"
-    label_names: Mapping[str, str] = field(default_factory=dict)
+from plugins.data.rows import Names, Reading, stored
 
 
 @dataclass(frozen=True)
@@ -80,6 +59,17 @@ class Place:
 def load(place: Place, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read files into splits; see `DataAdapter.load`."""
     found = place.files()
+    parts = open_parts(place, found)
+    origin = ", ".join(file.name for file in found[:3]) + (f" and {len(found) - 3} more files" if found[3:] else "")
+    return load_parts(parts, reading, options, task, seed, origin, files.digest(found))
+
+
+def open_parts(place: Place, found: Sequence[File]) -> list[Part]:
+    """Open files, far enough to know their columns.
+
+    Raises:
+        DataError: Files are empty, or cannot be read; all are named.
+    """
     files.refuse_empty(found)
     parts: list[Part] = []
     problems: list[Problem] = []
@@ -90,8 +80,7 @@ def load(place: Place, reading: Reading, options: CutOptions, task: Task, seed: 
             problems += error.problems
     if problems:
         raise DataError(*problems)
-    origin = ", ".join(file.name for file in found[:3]) + (f" and {len(found) - 3} more files" if found[3:] else "")
-    return load_parts(parts, reading, options, task, seed, origin, files.digest(found))
+    return parts
 
 
 def load_parts(
@@ -114,7 +103,8 @@ def load_parts(
     columns = choose(parts[0], reading.columns, reading.target)
     key = hashlib.sha256(repr((digest, columns, reading, [(part.name, part.written) for part in parts])).encode())
     size = sum(part.size for part in parts)
-    table = arrow.store(_stored(parts, columns, reading), size, key.hexdigest())
+    names = Names(reading.label_names)
+    table = arrow.store(names.all_used(stored(enumerate(parts), columns, reading, names)), size, key.hexdigest())
     details = "; ".join(filter(None, dict.fromkeys((*(part.how for part in parts[:1]), columns.describe()))))
     rows = TextRows(table, [part.name for part in parts], reading.target == MULTI)
     source = Source(
@@ -125,102 +115,6 @@ def load_parts(
         findings=tuple(finding for part in parts for finding in part.findings),
     )
     return build(source, registry().kind(task.kind), task, seed, options)
-
-
-def _stored(parts: Sequence[Part], columns: Columns, reading: Reading) -> Iterator[Stored]:
-    unused = set(reading.label_names)
-    for number, part in enumerate(parts):
-        at = positions(part, columns)
-        for row, values in part.records():
-            if isinstance(values, Fault):
-                yield arrow.faulty(number, row, values)
-            else:
-                try:
-                    yield _row(number, row, values, at, part, columns, reading, unused)
-                except _BadRowError as error:
-                    yield arrow.faulty(number, row, error.fault)
-    if unused:
-        names = ", ".join(sorted(unused))
-        cure = "Its keys are labels as they stand in the data; remove those that do not occur."
-        raise DataError(Problem("data.label_names", f"no row has the label {names}.", cure))
-
-
-class _BadRowError(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        self.fault = bad(code, message)
-
-
-def _row(
-    number: int,
-    row: int,
-    values: Sequence[Any],
-    at: Mapping[str, Any],
-    part: Part,
-    columns: Columns,
-    reading: Reading,
-    unused: set[str],
-) -> Stored:
-    text = _text(values[at["text"]], "text")
-    pair = None if at["pair"] is None else _text(values[at["pair"]], "second text")
-    split = part.split if at["split"] is None else _split(values[at["split"]])
-    group = None if at["group"] is None or values[at["group"]] in (None, "") else str(values[at["group"]])
-    label: list[str] | None
-    if columns.labels:
-        label = _flags([values[each] for each in at["labels"]], columns.labels)
-    else:
-        label = None if at["label"] is None else _labels(values[at["label"]], reading)
-    if label is not None and reading.label_names:
-        unused.difference_update(label)
-        label = [reading.label_names.get(name, name) for name in label]
-    note = SHORT if len(text.strip()) <= VERY_SHORT and pair is None else None
-    return number, row, text, pair, label, split, group, *((note.code, note.message) if note else (None, None))
-
-
-def _text(value: object, what: str) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        raise _BadRowError("empty_text", f"the {what} is missing")
-    if not isinstance(value, str):
-        if isinstance(value, bool | int | float):
-            return str(value)
-        raise _BadRowError("not_a_text", f"the {what} is a {type(value).__name__}, not a text")
-    if not value.strip():
-        raise _BadRowError("empty_text", f"the {what} is empty")
-    return value
-
-
-def _split(value: object) -> int:
-    split = files.SPLIT_NAMES.get(str(value).strip().lower(), UNDECIDED)
-    if split == UNDECIDED:
-        raise _BadRowError("unknown_split", f"{value!r} is not the name of a split")
-    return split
-
-
-def _labels(value: object, reading: Reading) -> list[str] | None:
-    """Label names of a cell as text, one unless the target is `multi`; None where it is missing."""
-    if value is None:
-        return None
-    if reading.target == REGRESSION:
-        return [repr(value) if isinstance(value, float) else str(value).strip()]
-    if reading.target == MULTI and isinstance(value, str):
-        text = value.strip()
-        if text.startswith("[") and text.endswith("]"):
-            try:
-                return [label_name(each) for each in json.loads(text)]
-            except json.JSONDecodeError:
-                pass
-        return [name.strip() for name in text.split(reading.label_separator)] if text else []
-    if isinstance(value, list | tuple):
-        return [label_name(each) for each in value]
-    return [label_name(value)]
-
-
-def _flags(values: Sequence[object], names: Sequence[str]) -> list[str]:
-    """The names of the columns that hold 1."""
-    cells = [label_name(value) if value is not None else "" for value in values]
-    for name, cell in zip(names, cells, strict=True):
-        if cell not in ("0", "1", "true", "false", "True", "False", "0.0", "1.0"):
-            raise _BadRowError("not_zero_or_one", f"the column {name!r} holds {cell!r}")
-    return [name for name, cell in zip(names, cells, strict=True) if cell in ("1", "true", "True", "1.0")]
 
 
 def unlabelled(place: Place, columns: Columns, path: Path) -> list[TextExample]:
@@ -239,7 +133,8 @@ def unlabelled(place: Place, columns: Columns, path: Path) -> list[TextExample]:
     wanted = Columns(text=columns.text, pair=columns.pair)
     chosen = choose(part, wanted, "single", labelled=False)
     reading = Reading(chosen, "single")
-    rows = TextRows(arrow.store(_stored([part], chosen, reading), 0, ""), [part.name], False)
+    kept = stored([(0, part)], chosen, reading, Names({}))
+    rows = TextRows(arrow.store(kept, 0, ""), [part.name], False)
     problems, examples = [], []
     for row in rows:
         if row.fault is None or row.fault.level == "note":

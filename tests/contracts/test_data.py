@@ -12,8 +12,10 @@ import pytest
 from core.contracts import DataAdapter, Task
 from core.registry import load
 from core.testing import check_data_adapter, sample_examples, sample_task
-from core.testing.samples import LABELS
+from core.testing.samples import DETECTION, IMAGE, LABELS, TEXT
+from plugins.data import boxes_write
 
+Make = Callable[[Path, str], dict[str, Any]]
 ADAPTERS = load().components["data"]
 
 
@@ -47,24 +49,78 @@ def hub(folder: Path, target: str) -> dict[str, Any]:
     return {"path": str(folder / "saved")}
 
 
-SOURCES: dict[str, tuple[Callable[[Path, str], dict[str, Any]], tuple[str, ...]]] = {
-    "reviews": (lambda folder, target: {"max_examples": 60}, ("single",)),
-    "table": (table, ("single", "multi", "regression")),
-    "lines": (lines, ("single",)),
-    "hub": (hub, ("single", "multi", "regression")),
+def class_folders(folder: Path) -> dict[str, Any]:
+    for number, each in enumerate(sample_examples(IMAGE)):
+        path = folder / LABELS[each.target] / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(each.image)
+    return {"path": str(folder)}
+
+
+def image_table(folder: Path, target: str) -> dict[str, Any]:
+    lines = ["image,labels"]
+    for number, each in enumerate(sample_examples(IMAGE, target)):
+        (folder / f"{number}.png").write_bytes(each.image)
+        lines.append(f"{number}.png,{'|'.join(LABELS[index] for index in each.target)}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return {"path": str(folder / "labels.csv")}
+
+
+def image_folder(folder: Path, target: str) -> dict[str, Any]:
+    return class_folders(folder) if target == "single" else image_table(folder, target)
+
+
+def image_hub(folder: Path, target: str) -> dict[str, Any]:
+    from datasets import ClassLabel, Dataset, Features, Image, List
+
+    classes = ClassLabel(names=list(LABELS))
+    features = Features({"image": Image(), "label": classes if target == "single" else List(classes)})
+    examples = sample_examples(IMAGE, target)
+    labels = [each.target if target == "single" else list(each.target) for each in examples]
+    images = [{"bytes": each.image, "path": None} for each in examples]
+    Dataset.from_dict({"image": images, "label": labels}, features).save_to_disk(str(folder / "saved"))
+    return {"path": str(folder / "saved")}
+
+
+def boxes(write: str) -> Make:
+    def make(folder: Path, target: str) -> dict[str, Any]:
+        examples = sample_examples(DETECTION, "boxes")
+        writer: Callable[..., None] = getattr(boxes_write, write)
+        writer({"train": examples[:32], "val": examples[32:40], "test": examples[40:]}, LABELS, folder)
+        return {"path": str(folder)}
+
+    return make
+
+
+SOURCES: dict[str, dict[str, tuple[Make, tuple[str, ...]]]] = {
+    "reviews": {TEXT: (lambda folder, target: {"max_examples": 60}, ("single",))},
+    "table": {TEXT: (table, ("single", "multi", "regression"))},
+    "lines": {TEXT: (lines, ("single",))},
+    "digits": {IMAGE: (lambda folder, target: {"max_examples": 60}, ("single",))},
+    "image_folder": {IMAGE: (image_folder, ("single", "multi"))},
+    "digit_scenes": {DETECTION: (lambda folder, target: {"scenes": 60}, ("boxes",))},
+    "yolo": {DETECTION: (boxes("write_yolo"), ("boxes",))},
+    "voc": {DETECTION: (boxes("write_voc"), ("boxes",))},
+    "coco": {DETECTION: (boxes("write_coco"), ("boxes",))},
+    "hub": {TEXT: (hub, ("single", "multi", "regression")), IMAGE: (image_hub, ("single", "multi"))},
 }
-"""How to make a small source for each adapter, and the targets that it can hold. A new adapter needs an entry."""
+"""How to make a small source for each adapter and kind, and the targets it can hold. A new adapter needs an entry."""
+
+CASES = [
+    (name, kind, target)
+    for name, adapter in ADAPTERS.items()
+    for kind in adapter.kinds
+    for target in SOURCES.get(name, {}).get(kind, (None, ("single",)))[1]
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "target"), [(name, target) for name in ADAPTERS for target in SOURCES.get(name, (None, ("single",)))[1]]
-)
-def test_adapter(name: str, target: str, tmp_path: Path) -> None:
-    if name not in SOURCES:
-        pytest.fail(f"data={name} has no small source; add one to SOURCES in {__file__}")
-    adapter = ADAPTERS[name](**SOURCES[name][0](tmp_path, target))
+@pytest.mark.parametrize(("name", "kind", "target"), CASES)
+def test_adapter(name: str, kind: str, target: str, tmp_path: Path) -> None:
+    if kind not in SOURCES.get(name, {}):
+        pytest.fail(f"data={name} has no small source for {kind}; add one to SOURCES in {__file__}")
+    adapter = ADAPTERS[name](**SOURCES[name][kind][0](tmp_path, target))
     assert isinstance(adapter, DataAdapter)
-    check_data_adapter(adapter, sample_task(target=target))
+    check_data_adapter(adapter, sample_task(kind, target))
 
 
 def test_labels_of_the_task_are_kept_in_their_order(tmp_path: Path) -> None:

@@ -7,16 +7,18 @@ import pytest
 
 from core.config import RunConfig
 from core.contracts import Task
-from plugins.data.plugin import Hub, Lines, Reviews, Table, data_adapters
+from plugins.data.detection import Coco, DigitScenes, Voc, Yolo
+from plugins.data.plugin import Digits, Hub, ImageFolder, Lines, Reviews, Table, data_adapters
 
 
-def complaints(adapter, target: str = "single") -> list[str]:
-    config = RunConfig(task=Task(target=target), data=adapter)
+def complaints(adapter, kind: str = "text-classification") -> list[str]:
+    config = RunConfig(task=Task(kind=kind), data=adapter)
     return [problem.where for problem in adapter.check(config)]
 
 
-def test_four_adapters_are_announced():
-    assert [adapter.name for adapter in data_adapters()] == ["reviews", "table", "lines", "hub"]
+def test_ten_adapters_are_announced():
+    names = ["reviews", "table", "lines", "digits", "image_folder", "hub", "digit_scenes", "yolo", "voc", "coco"]
+    assert [adapter.name for adapter in data_adapters()] == names
 
 
 @pytest.mark.parametrize(
@@ -35,12 +37,49 @@ def test_four_adapters_are_announced():
         (Hub(), ["data.dataset"]),
         (Hub(dataset="a/b", path="c"), ["data.dataset"]),
         (Hub(path="c", revision="main"), ["data.revision"]),
+        (Hub(path="c", image="photo"), ["data.image"]),
     ],
 )
 def test_options_that_cannot_work_are_refused_before_anything_is_read(adapter, where):
     assert complaints(adapter) == where
 
 
+@pytest.mark.parametrize(
+    ("adapter", "where"),
+    [
+        (Digits(), []),
+        (Digits(val_fraction=0.5, test_fraction=0.6), ["data.test_fraction"]),
+        (ImageFolder(path="pets"), []),
+        (ImageFolder(), ["data.path"]),
+        (ImageFolder(path="pets", test="more"), ["data.path"]),
+        (ImageFolder(path="a.csv", label="x", label_columns=["y"]), ["data.label_columns", "data.label_columns"]),
+        (ImageFolder(train="a.csv", split="s"), ["data.split"]),
+        (Hub(path="c", image="photo"), []),
+        (Hub(path="c", text="a", pair="b"), ["data.text", "data.pair"]),
+    ],
+)
+def test_options_that_cannot_work_with_images(adapter, where):
+    assert complaints(adapter, "image-classification") == where
+
+
+@pytest.mark.parametrize(
+    ("adapter", "where"),
+    [
+        (DigitScenes(), []),
+        (DigitScenes(val_fraction=0.5, test_fraction=0.6), ["data.test_fraction"]),
+        (DigitScenes(smallest=60, largest=50, size=48), ["data.smallest", "data.largest"]),
+        (Yolo(path="cells"), []),
+        (Yolo(), ["data.path"]),
+        (Voc(), ["data.path"]),
+        (Coco(), ["data.path"]),
+        (Coco(path="cells", val="val.json"), ["data.path"]),
+    ],
+)
+def test_options_that_cannot_work_with_boxes(adapter, where):
+    assert complaints(adapter, "object-detection") == where
+
+
 def test_announcing_imports_nothing_heavy():
-    code = "import sys, plugins.data.plugin; print({'numpy', 'pyarrow', 'datasets', 'torch'} & set(sys.modules))"
+    heavy = {"numpy", "pyarrow", "datasets", "torch", "PIL", "sklearn"}
+    code = f"import sys, plugins.data.plugin; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

@@ -1,0 +1,51 @@
+"""The handwritten digits that scikit-learn carries, as PNG images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.contracts import Splits, Task
+from core.images import encode_png, inspect
+from core.kinds import ImageExample
+from core.registry import load as registry
+from core.splits import CutOptions, Row, Source, build
+
+_INK = 16
+"""The darkest value of a pixel in the data, where all sixteen dots of its 4 × 4 field are inked."""
+
+
+@dataclass(frozen=True)
+class _Digits:
+    """All digits as they were read: PNG bytes and labels."""
+
+    images: list[ImageExample]
+    labels: list[str]
+
+    def __iter__(self) -> Iterator[Row]:
+        for example, label in zip(self.images, self.labels, strict=True):
+            yield Row(example, label, example.place)
+
+    def take(self, rows: NDArray[np.int64]) -> list[ImageExample]:
+        """Examples by row number (int64 [k])."""
+        return [self.images[row] for row in rows]
+
+
+def load(options: CutOptions, task: Task, seed: int) -> Splits:
+    """The 1,797 digits, 8 × 8 pixels, light ink (255) on black (0), cut by seed."""
+    from sklearn.datasets import load_digits
+
+    read = load_digits()
+    pixels = np.rint(np.asarray(read.images) * (255 / _INK)).astype(np.uint8)
+    examples = []
+    for number, each in enumerate(pixels, start=1):
+        image = encode_png(each)
+        examples.append(ImageExample(image, None, (8, 8), inspect(image).digest, f"digits:{number}"))
+    digits = _Digits(examples, [str(each) for each in read.target])
+    digest = hashlib.sha256(pixels.tobytes() + "".join(digits.labels).encode()).hexdigest()
+    origin = "UCI handwritten digits (8×8, carried by scikit-learn)"
+    return build(Source(digits, digits.take, digest, origin), registry().kind(task.kind), task, seed, options)

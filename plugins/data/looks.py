@@ -1,0 +1,173 @@
+"""Whether images are whole, how large they are and what they show: each is decoded once, and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.cache import cache_directory
+from core.images import Inspected, UnreadableImageError, inspect
+from core.splits import Fault
+
+Picture: TypeAlias = Path | bytes | Fault | None
+"""An image by its path or its bytes; what is wrong with it; or None for a row that is not looked at."""
+
+SILENT_SECONDS = 5.0
+"""Progress is one line this often, the first one after as long."""
+_ENTRY = struct.Struct("<16sII16s")
+"""Of one image: its key, width and height, and the hash of its pixels."""
+_CHECK = 16
+_FORMAT = 1
+"""Changes when an entry does, or when `core.images` sees other pixels in the same file."""
+_FORGET = 4
+"""Entries of images that were not met again are dropped when there are so many times more of them than of others."""
+
+
+@dataclass
+class Looks:
+    """What was seen, one entry an image.
+
+    Attributes:
+        width, height: int32 [n], in pixels; 0 where nothing was seen.
+        digest: Hashes of the pixels as bytes of hexadecimal digits, [n].
+        faults: What is wrong, by number.
+    """
+
+    width: NDArray[np.int32]
+    height: NDArray[np.int32]
+    digest: NDArray[np.bytes_]
+    faults: dict[int, Fault] = field(default_factory=dict)
+
+
+def look(pictures: Iterable[Sequence[Picture]], count: int, source: str) -> Looks:
+    """Look at images, in a thread for each processor.
+
+    Args:
+        pictures: The images in pieces, each of which is held in memory at once.
+        count: How many they are.
+        source: Where they come from; images of one source are remembered together.
+    """
+    looks = Looks(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, "S32"))
+    memory, progress, number = Memory(source), _Progress(count), 0
+    with ThreadPoolExecutor(_processors(), "graft-look") as pool:
+        for piece in pictures:
+            for seen in pool.map(memory.look, piece):
+                if isinstance(seen, Fault):
+                    looks.faults[number] = seen
+                elif seen is not None:
+                    looks.width[number], looks.height[number] = seen.width, seen.height
+                    looks.digest[number] = seen.digest.encode()
+                number += 1
+            progress.at(number)
+    memory.save()
+    return looks
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Progress:
+    def __init__(self, count: int) -> None:
+        self._count, self._said = count, time.monotonic()
+
+    def at(self, number: int) -> None:
+        """So many images have been looked at."""
+        if time.monotonic() - self._said >= SILENT_SECONDS and os.environ.get("RANK", "0") == "0":
+            self._said = time.monotonic()
+            print(f"looking at the images: {number:,} of {self._count:,}", file=sys.stderr, flush=True)
+
+
+class Memory:
+    """What is known of the whole images of a source, by path, size and time of change; of bytes, by their hash.
+
+    Only whole images are remembered. A cache that cannot be read or written, or is damaged, is as good as none.
+    """
+
+    def __init__(self, source: str) -> None:
+        import PIL
+
+        name = hashlib.sha256(f"{_FORMAT} {PIL.__version__} {source}".encode("utf-8", "surrogatepass")).hexdigest()
+        self._path = cache_directory() / "images" / f"{name[:40]}.looks"
+        self._known = _read(self._path)
+        self._met: dict[bytes, Inspected] = {}
+
+    def look(self, picture: Picture) -> Inspected | Fault | None:
+        """What is known of an image, or what decoding it shows. Called from many threads."""
+        if picture is None or isinstance(picture, Fault):
+            return picture
+        key = _key(picture)
+        seen = self._known.get(key) if key else None
+        if seen is None:
+            try:
+                seen = inspect(picture)
+            except UnreadableImageError as error:
+                return Fault(error.code, error.message, error.cure)
+        if key:
+            self._met[key] = seen
+        return seen
+
+    def save(self) -> None:
+        """Write aside, then rename, so that what is in the cache is always whole."""
+        if self._met.keys() <= self._known.keys():
+            return
+        older = {key: seen for key, seen in self._known.items() if key not in self._met}
+        if len(older) > _FORGET * len(self._met):
+            older = {}
+        entries = [
+            _ENTRY.pack(key, seen.width, seen.height, bytes.fromhex(seen.digest))
+            for each in (self._met, older)
+            for key, seen in each.items()
+        ]
+        content, aside = b"".join(entries), ""
+        with suppress(OSError):
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                handle, aside = tempfile.mkstemp(dir=self._path.parent, suffix=".part")
+                with os.fdopen(handle, "wb") as file:
+                    file.write(_check(content) + content)
+                os.replace(aside, self._path)
+                aside = ""
+            finally:
+                if aside:
+                    os.unlink(aside)
+
+
+def _key(picture: Path | bytes) -> bytes:
+    """What an image is remembered by; empty for a file that cannot be looked at."""
+    if isinstance(picture, bytes):
+        return hashlib.blake2b(picture, digest_size=16).digest()
+    try:
+        found = picture.stat()
+        named = os.fsencode(picture)
+    except (OSError, ValueError):
+        return b""
+    return hashlib.blake2b(named + struct.pack("<qq", found.st_size, found.st_mtime_ns), digest_size=16).digest()
+
+
+def _check(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_CHECK).digest()
+
+
+def _read(path: Path) -> dict[bytes, Inspected]:
+    try:
+        whole = path.read_bytes()
+    except OSError:
+        return {}
+    content = whole[_CHECK:]
+    if not content or len(content) % _ENTRY.size or whole[:_CHECK] != _check(content):
+        return {}
+    return {key: Inspected(width, height, digest.hex()) for key, width, height, digest in _ENTRY.iter_unpack(content)}
