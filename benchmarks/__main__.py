@@ -21,10 +21,12 @@ Measures Graft. Results are files; every table is made from files alone.
   suite=quick [out=DIR] [--json]   run the cells of a suite, one process each, and print one table; finished cells
                                    are skipped, interrupted ones go on. `suite=FILE.yaml` runs one of your own
   table DIR … [--json]             print the table of runs, or of measurements, that lie in folders
-  peers [key=value …]              the same training through transformers' Trainer and through Graft
-  levers [key=value …]             Graft with each of its speed options switched off in turn
+  peers [key=value …]              the same training through other libraries and through Graft: kind=text through
+                                   transformers' Trainer, kind=images through a plain timm loop and through Trainer;
+                                   also as suite=peers
+  levers [key=value …]             Graft with each of its speed options switched off in turn; kind=text or kind=images
 
-`peers --help` and `levers --help` show their options.
+`peers --help` and `levers --help` show their options, with kind=images those of the image work.
 """
 VERBS = ("table", "peers", "levers")
 
@@ -58,7 +60,7 @@ def _dispatch(asked: list[str]) -> int:
     rest = [word for word in asked if word != "--json"]
     if rest and rest[0] == "table":
         return _table(rest[1:], as_json)
-    if rest and rest[0] == "peers":
+    if rest and rest[0] in ("peers", "suite=peers"):
         from benchmarks.peers import command
 
         return command.peers(rest[1:], as_json)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import processes
+from benchmarks import processes, words
 from benchmarks.processes import Ended
 from benchmarks.suite import Cell, Suite
 from core import report as record
@@ -95,13 +95,7 @@ def _command(cell: Cell, folder: Path, state: str) -> list[str]:
     core = [sys.executable, "-m", "core"]
     if state == RESUME:
         return [*core, "resume", str(folder)]
-    return [*core, *cell.overrides, f"hydra.run.dir={_quoted(folder)}"]
-
-
-def _quoted(path: Path) -> str:
-    """A path as Hydra's grammar takes any."""
-    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return [*core, *cell.overrides, f"hydra.run.dir={words.quoted(folder)}"]
 
 
 def _logs(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from core.compose.values import typed
@@ -49,3 +50,9 @@ def help_of(kind: type[object]) -> str:
         default = each.default if each.default != "" else ""
         lines.append(f"  {f'{each.name}={default}':<22} {limits(each).help}")
     return "\n".join(lines)
+
+
+def quoted(path: Path) -> str:
+    """A path as Hydra's grammar takes any."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -22,6 +22,7 @@ from core.optimize import (
     Average,
     build_optimizer,
     clip_gradients,
+    load_optimizer,
     load_trainable,
     schedule,
     set_learning_rate,
@@ -133,7 +134,7 @@ class Loop:
         self.steps.micro_batch_size = self.state.micro_batch_size
         load_trainable(self.module, saved["weights"])
         if "optimizer" in saved:
-            self.optimizer.load_state_dict(saved["optimizer"])
+            load_optimizer(self.optimizer, saved["optimizer"])
         self.scaler.load_state_dict(saved["scaler"])
         self.method.load_state_dict(saved["method"])
         if self.average is not None and "average" in saved:

@@ -43,6 +43,19 @@ def build_optimizer(model: LoadedModel, method: AdapterMethod, train: Train, lr:
     return torch.optim.AdamW(groups, lr=lr, betas=(train.beta1, train.beta2), fused=fused)
 
 
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Put back an optimizer's state, in the memory layout of its parameters.
+
+    A checkpoint holds plain contiguous tensors; beside channels-last weights they would be summed in another order, and
+    the run would end with other bits than one that was never interrupted.
+    """
+    optimizer.load_state_dict(state)
+    for parameter, held in optimizer.state.items():
+        for name, value in held.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+                held[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
 def schedule(step: int, total: int, warmup: float, kind: str) -> float:
     """The learning rate of a step as a share of the peak: up from 0 over `warmup`, then down as `kind` says.
 

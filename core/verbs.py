@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from core import presets
+from core import capabilities, presets
 from core.component import Component
 from core.config import RunConfig, Train
 from core.errors import GraftError, Problem, unknown
@@ -43,6 +43,9 @@ def list_(words: Sequence[str]) -> int:
             sys.stdout.write(f"{heading}=\n" if heading not in ("metric", "kind") else f"{heading}\n")
         mark = "" if entry["owner"] in ("graft", *BUILT_IN) else f"  [{entry['owner']}]"
         sys.stdout.write(f"  {entry['name']:<{width}}  {entry['summary']}{mark}\n")
+    if group == "method":
+        rows = "".join(f"  {line}\n" for line in capabilities.table(_fits()))
+        sys.stdout.write(f"\nwhich model (row) each method (column) can adapt:\n{rows}")
     return 0
 
 
@@ -50,14 +53,24 @@ BUILT_IN = ("data", "text", "images", "detection", "methods", "metrics")
 """Names of the plugins that Graft carries; entries of others show their owner."""
 
 
-def _entries() -> list[dict[str, str]]:
+def _fits() -> dict[str, dict[str, capabilities.Fit]]:
+    """How each registered method fits each registered family."""
+    found: Any = load().components
+    return capabilities.fits(found["model"], found["method"])
+
+
+def _entries() -> list[dict[str, Any]]:
     registry = load()
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"group": socket, "name": name, "summary": component.summary(), "owner": registry.owners[socket][name],
          "form": "component"}
         for socket, components in registry.components.items()
         for name, component in components.items()
     ]  # fmt: skip
+    found = _fits()
+    for entry in entries:
+        if entry["group"] == "method":
+            entry["fits"] = {model: dataclasses.asdict(each) for model, each in found[entry["name"]].items()}
     entries += [
         {"group": p.group, "name": p.name, "summary": p.summary, "owner": p.owner, "form": "preset"}
         for p in presets.every()
@@ -84,6 +97,8 @@ def show(words: Sequence[str]) -> int:
     sys.stdout.write(f"{shown['name']}: {shown['summary']}\n")
     for preset_line in shown.get("preset", ()):
         sys.stdout.write(f"    {preset_line}\n")
+    for line in capabilities.described(_fits()[name]) if "fits" in shown else ():
+        sys.stdout.write(f"  on model {line}\n")
     for option in shown["options"]:
         prefix = "train" if asked.name == "train" else group
         sys.stdout.write(
@@ -101,7 +116,10 @@ def _described(group: str, name: str) -> dict[str, Any]:
         component = components[name]
         summary = (component.__doc__ or "").strip()
         needs = dict(component.requires)
-        return {"name": f"{group}/{name}", "summary": summary, "requires": needs, "options": list(options(component))}
+        described = {"name": f"{group}/{name}", "summary": summary, "requires": needs}
+        if group == "method":
+            described["fits"] = {model: dataclasses.asdict(each) for model, each in _fits()[name].items()}
+        return described | {"options": list(options(component))}
     if name in by_name:
         lines = by_name[name].path.read_text(encoding="utf-8").splitlines()
         rows = list(options(Train)) if group == "train" else list(_base_options(lines, components))

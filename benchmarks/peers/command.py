@@ -1,4 +1,4 @@
-"""`python -m benchmarks peers`: options, and the way from them to measurements and a table."""
+"""`python -m benchmarks peers` and `levers`: options, and the way from them to measurements and a table."""
 
 from __future__ import annotations
 
@@ -7,62 +7,81 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import words
-from benchmarks.peers import measurements, text, trainer
+from benchmarks.peers import images, images_timm, images_trainer, measurements, text, trainer
 from benchmarks.peers.graft import Graft
 from benchmarks.peers.measure import Harness, Peer, environment
+from benchmarks.peers.work import Options, Told, Work
 from core.errors import ConfigError, Problem, RunError, unknown
-from core.options import option
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-PEERS: tuple[Peer, ...] = (trainer.DEFAULTS, trainer.TUNED, Graft())
-
-
-@dataclass
-class Options:
-    """What `peers` and `levers` take."""
-
-    rounds: int = option(3, "How often each is measured; they alternate.", low=1)
-    epochs: float = option(1.0, "Passes over the training split.", above=0)
-    batch_size: int = option(32, "Examples in a step.", low=1)
-    max_steps: int = option(0, "End after so many steps; 0 for no limit.", low=0)
-    examples: int = option(0, "Most examples of each split; 0 for all.", low=0)
-    data: str = option("auto", "auto takes SST-2 where it is.", choices=("auto", "sst2", "reviews"))
-    model: str = option("minilm", "A text model with pretrained weights on this machine.")
-    seed: int = option(0, "Of the first round; each further round adds 1.", low=0)
-    only: str = option("", "Some of them, by name, with commas between; empty for all.")
-    timeout_minutes: float = option(30.0, "The longest that one measurement may take.", above=0)
-    out: str = option("", "Where the measurements go; empty for benchmarks/results/….")
+COMMON = ("train.precision=fp32", "train.reuse_memory=false")
+WORKS = {
+    "text": Work(
+        "text",
+        text.TextOptions,
+        text.tell,
+        (trainer.DEFAULTS, trainer.TUNED, Graft()),
+        (*COMMON, "train.bucket_by_length=false", "train.fast_dropout=false"),
+    ),
+    "images": Work(
+        "images",
+        images.ImageOptions,
+        images.tell,
+        (images_timm.DEFAULTS, images_timm.TUNED, images_trainer.DEFAULTS, images_trainer.TUNED, Graft()),
+        (*COMMON, "train.channels_last=false", "model.cache_mb=0"),
+    ),
+}
+"""What can be compared, by what is written after `kind=`; the first is the default."""
+KIND = "kind"
 
 
 def peers(asked: Sequence[str], as_json: bool) -> int:
     """Measure Graft beside other trainers; returns the exit code."""
-    return command("peers", PEERS, asked, as_json)
+    work, rest = chosen_work(asked)
+    return command("peers", work, work.peers, rest, as_json)
 
 
-def command(kind: str, every: Sequence[Peer], asked: Sequence[str], as_json: bool) -> int:
+def chosen_work(asked: Sequence[str]) -> tuple[Work, list[str]]:
+    """The work that `kind=…` names, and the other words.
+
+    Raises:
+        ConfigError: There is no such work.
+    """
+    kinds = [word.partition("=")[2] for word in asked if word.startswith(f"{KIND}=")] or list(WORKS)[:1]
+    if kinds[-1] not in WORKS:
+        raise ConfigError(Problem(KIND, *unknown(KIND, kinds[-1], list(WORKS))))
+    return WORKS[kinds[-1]], [word for word in asked if not word.startswith(f"{KIND}=")]
+
+
+def command(verb: str, work: Work, every: Sequence[Peer], asked: Sequence[str], as_json: bool) -> int:
     """Measure and print.
 
     Args:
-        kind: `peers` or `levers`: the folder of the results.
+        verb: `peers` or `levers`: the folder of the results.
+        work: What is done.
         every: Whom to measure.
         asked: `key=value` words.
         as_json: Whether to print JSON.
     """
     if any(word in ("-h", "--help") for word in asked):
-        names = "\n".join(f"  {peer.name:<18} {peer.summary}" for peer in every)
-        sys.stdout.write(f"python -m benchmarks {kind} [key=value …]\n\n{words.help_of(Options)}\n\n{names}\n")
+        sys.stdout.write(_help(verb, work, every))
         return 0
-    options = words.options(Options, asked, kind)
+    options = words.options(work.options, asked, f"{verb} {KIND}={work.kind}")
     chosen = _chosen(every, options.only)
-    found = _measured(kind, chosen, options)
+    found = _measured(verb, work, chosen, options)
     written = json.dumps(measurements.as_json(found), indent=2, ensure_ascii=False) + "\n"
     sys.stdout.write(written if as_json else measurements.markdown(found))
     return 1 if any(each["status"] != "completed" for each in found) else 0
+
+
+def _help(verb: str, work: Work, every: Sequence[Peer]) -> str:
+    names = "\n".join(f"  {peer.name:<18} {peer.summary}" for peer in every)
+    kinds = f"  {f'{KIND}={work.kind}':<22} The work: {' or '.join(WORKS)}; each has options of its own, shown with it."
+    return f"python -m benchmarks {verb} [key=value …]\n\n{kinds}\n{words.help_of(work.options)}\n\n{names}\n"
 
 
 def _chosen(every: Sequence[Peer], only: str) -> list[Peer]:
@@ -73,32 +92,29 @@ def _chosen(every: Sequence[Peer], only: str) -> list[Peer]:
     return [peer for peer in every if not named or peer.name in named]
 
 
-def _measured(kind: str, chosen: Sequence[Peer], options: Options) -> list[dict[str, object]]:
+def _measured(verb: str, work: Work, chosen: Sequence[Peer], options: Options) -> list[dict[str, object]]:
     data = Path(tempfile.mkdtemp(prefix="graft-data-"))
     try:
-        name, sizes = text.write(options.data, data, options.examples)
+        told = work.tell(options, data)
         where = environment()
-        results = Path(options.out) if options.out else _folder(kind, where)
+        results = Path(options.out) if options.out else _folder(verb, told, where)
         if results.is_dir() and measurements.read([results]):
             raise RunError(Problem("out", f"{results} holds measurements already.", "Give another folder: out=DIR."))
-        config = {
-            "data": name, **{f"{split} examples": size for split, size in sizes.items()}, "model": options.model,
-            "epochs": options.epochs, "batch size": options.batch_size, "max_steps": options.max_steps,
-        }  # fmt: skip
-        work = text.overrides(data, options.model, options.epochs, options.batch_size, options.max_steps)
         harness = Harness(chosen, results, where, options.timeout_minutes, lambda line: print(line, file=sys.stderr))
-        found = harness.run(work, options.rounds, options.seed, config)
+        found = harness.run(told.overrides, options.rounds, options.seed, told.config)
+        title = " ".join(filter(None, (f"{verb}:", work.kind, told.suffix)))
         table = results / "README.md"
-        table.write_text(f"# {kind}\n\n" + measurements.markdown(found), encoding="utf-8")
+        table.write_text(f"# {title}\n\n" + measurements.markdown(found), encoding="utf-8")
         return found
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
 
-def _folder(kind: str, where: Mapping[str, object]) -> Path:
-    """A new folder, named by day and hardware."""
-    name = measurements.folder_name(where, f"{datetime.now(UTC):%Y-%m-%d}")
-    folder, number = RESULTS / kind / name, 2
+def _folder(verb: str, told: Told, where: Mapping[str, object]) -> Path:
+    """A new folder, named by day, hardware and what sets the work apart."""
+    day = measurements.folder_name(where, f"{datetime.now(UTC):%Y-%m-%d}")
+    name = "-".join(filter(None, (day, told.suffix.replace("_", "-"))))
+    folder, number = RESULTS / verb / name, 2
     while folder.exists():
-        folder, number = RESULTS / kind / f"{name}-{number}", number + 1
+        folder, number = RESULTS / verb / f"{name}-{number}", number + 1
     return folder

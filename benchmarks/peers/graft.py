@@ -40,5 +40,6 @@ class Graft:
             scores={key: score["value"] for key, score in scores.items() if score.get("value") is not None},
             parameters=report["model"]["parameters"],
             precision=report["environment"]["precision"],
+            data_wait_seconds=training.get("data_wait_seconds"),
             detail={"steps": training["steps"], "marks": training["marks"], "run_seconds": report["seconds"]},
         )

@@ -1,12 +1,13 @@
 """The harness: each peer does the same work in a subprocess of its own, in turn, for several rounds.
 
-A peer is anything that can be started by a command and leaves behind what it did; nothing here knows about text.
+A peer is anything that can be started by a command and leaves behind what it did; nothing here knows what the work is.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -43,6 +44,7 @@ class Result:
         scores: On the test split, by metric.
         parameters: `total` and `trainable`.
         precision: Of the matrix products.
+        data_wait_seconds: The part of the training time in which the loop waited for its next batch; None if unknown.
         detail: Whatever else belongs into the record.
     """
 
@@ -51,6 +53,7 @@ class Result:
     scores: Mapping[str, float]
     parameters: Mapping[str, int]
     precision: str
+    data_wait_seconds: float | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -170,6 +173,7 @@ def _outcome(peer: Peer, folder: Path, ended: processes.Ended) -> dict[str, Any]
         "scores": dict(result.scores),
         "parameters": dict(result.parameters),
         "precision": result.precision,
+        "data_wait_seconds": result.data_wait_seconds,
         "detail": dict(result.detail),
     }
 
@@ -190,17 +194,7 @@ def readable(command: Sequence[str], folder: Path, quote: bool = True) -> str:
     text = shlex.join(command) if quote else " ".join(command)
     for path, name in ((sys.executable, "python"), (str(folder), "RUN"), (str(ROOT), ".")):
         text = text.replace(path, name)
-    for name in ("train", "val", "test"):
-        text = _shortened(text, f"{name}.tsv")
-    return text
-
-
-def _shortened(text: str, ending: str) -> str:
-    """A data file's name without its folder, which is a temporary one."""
-    return " ".join(
-        f"{word.partition('=')[0]}=DATA/{ending}" if word.rstrip("'\"").endswith(f"/{ending}") and "=" in word else word
-        for word in text.split(" ")
-    )
+    return re.sub(r'\b(data\.\w+=)(?:(")[^"]*/|/\S*/)', r"\1\2DATA/", text)
 
 
 def environment() -> dict[str, Any]:

@@ -18,9 +18,15 @@ REFERENCE = "graft"
 BUSY_PERCENT = 10.0
 """Above this share of the processors taken by others just before, a measurement is called disturbed."""
 
+LEGEND = (
+    "Speeds are medians over the rounds, with the smallest and the largest; the ratio is taken within each round. "
+    "Waiting for data is the part of the training time in which the next batch was not there yet."
+)
+
 Measurement = Mapping[str, Any]
 COLUMNS = (
-    "peer", "examples/s", "graft ÷ this", "end to end", "test accuracy", "peak memory", "precision", "n",
+    "peer", "examples/s", "graft ÷ this", "waiting for data", "end to end", "test accuracy", "peak memory",
+    "precision", "n",
 )  # fmt: skip
 
 
@@ -34,6 +40,7 @@ class Row:
         n: Rounds.
         speed: Median, smallest and largest of the examples a second in training.
         ratio: Median, smallest and largest over the rounds of the reference's speed divided by this one's.
+        wait_seconds, wait_share: Median time in which training waited for its next batch; and as a share of its time.
         wall_seconds: Median from start to end of the process.
         accuracy, accuracy_sd: Mean on the test split, and the sample's deviation.
         peak_rss_mb: Median.
@@ -46,6 +53,8 @@ class Row:
     n: int
     speed: tuple[float, float, float]
     ratio: tuple[float, float, float] | None
+    wait_seconds: float | None
+    wait_share: float | None
     wall_seconds: float
     accuracy: float | None
     accuracy_sd: float | None
@@ -86,6 +95,7 @@ def rows(measurements: Sequence[Measurement]) -> list[Row]:
 def _row(members: Sequence[Measurement], reference: Mapping[int, float]) -> Row:
     first = members[0]
     accuracies = [score for each in members if (score := each["scores"].get("accuracy")) is not None]
+    waits = [(w, w / each["train_seconds"]) for each in members if (w := each.get("data_wait_seconds")) is not None]
     ratios = [reference[each["round"]] / each["examples_per_second"] for each in members if each["round"] in reference]
     return Row(
         peer=first["peer"],
@@ -93,6 +103,8 @@ def _row(members: Sequence[Measurement], reference: Mapping[int, float]) -> Row:
         n=len(members),
         speed=_middle([each["examples_per_second"] for each in members]),
         ratio=_middle(ratios) if ratios else None,
+        wait_seconds=statistics.median(seconds for seconds, _ in waits) if waits else None,
+        wait_share=statistics.median(share for _, share in waits) if waits else None,
         wall_seconds=statistics.median(each["wall_seconds"] for each in members),
         accuracy=statistics.fmean(accuracies) if accuracies else None,
         accuracy_sd=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
@@ -125,9 +137,7 @@ def markdown(measurements: Sequence[Measurement]) -> str:
     found = rows(measurements)
     parts = [grid(COLUMNS, [_cells(row) for row in found])] if found else ["No measurement has completed."]
     parts.append("\n".join(f"- {row.peer}: {row.summary}" for row in found))
-    parts.append(
-        "Speeds are medians over the rounds, with the smallest and the largest; the ratio is taken within each round."
-    )
+    parts.append(LEGEND)
     if failed := [each for each in measurements if each["status"] != "completed"]:
         lines = [f"- round {each['round']} {each['peer']}: {_one_line(each['error'])}" for each in failed]
         parts.append("Failed:\n\n" + "\n".join(lines))
@@ -154,6 +164,7 @@ def _cells(row: Row) -> list[str]:
         row.peer,
         "{:.1f} ({:.1f} to {:.1f})".format(*row.speed),
         "1" if row.peer == REFERENCE else ratio,
+        "-" if row.wait_seconds is None else f"{row.wait_seconds:.1f} s ({100 * (row.wait_share or 0):.1f}%)",
         f"{row.wall_seconds:.0f} s",
         spread(row.accuracy, row.accuracy_sd),
         f"{row.peak_rss_mb:,.0f} MiB",

@@ -5,13 +5,35 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.peers.work import Options, Told
 from core.errors import ConfigError, Problem
+from core.options import option
 
 DATA = "GRAFT_TEST_DATA"
 FILES = {"train": "train.tsv", "val": "dev.tsv", "test": "test.tsv"}
 """The files of the Stanford Sentiment Treebank in `$GRAFT_TEST_DATA/sst2`: text, tab, 0 or 1."""
+
+
+@dataclass(kw_only=True)
+class TextOptions(Options):
+    """What can be asked of the text work."""
+
+    epochs: float = option(1.0, "Passes over the training split.", above=0)
+    data: str = option("auto", "auto takes SST-2 where it is.", choices=("auto", "sst2", "reviews"))
+    model: str = option("minilm", "A text model with pretrained weights on this machine.")
+
+
+def tell(options: TextOptions, folder: Path) -> Told:
+    """The work, with its files written into `folder`."""
+    name, sizes = write(options.data, folder, options.examples)
+    config = {
+        "data": name, **{f"{split} examples": size for split, size in sizes.items()}, "model": options.model,
+        "epochs": options.epochs, "batch size": options.batch_size, "max_steps": options.max_steps,
+    }  # fmt: skip
+    return Told(overrides(folder, options.model, options.epochs, options.batch_size, options.max_steps), config)
 
 
 def write(source: str, folder: Path, examples: int) -> tuple[str, dict[str, int]]:

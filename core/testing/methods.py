@@ -47,7 +47,7 @@ def check_method(
     subject.expect(
         plan is None or isinstance(plan, WeightsPlan), f"`weights` must give a WeightsPlan or None: {plan!r}."
     )
-    need = replace(need, weights=plan)
+    need = replace(need, weights=plan, frozen=method.frozen)
     model = _applied(subject, method, loader, need, steps)
     _check_heads(subject, model)
     _check_groups(subject, method, model, learning_rate)
@@ -64,7 +64,7 @@ def check_method(
 def _applied(subject: Subject, method: AdapterMethod, loader: ModelLoader, need: Need, steps: int) -> LoadedModel:
     model = loader.load(need)
     seed_everything(need.seed)
-    adapted = method.apply(model, Plan(steps, 1.0, seed=need.seed))
+    adapted = method.apply(model, Plan(steps, 1.0, seed=need.seed, augmented=model.augmented))
     subject.expect(
         isinstance(adapted, LoadedModel), f"`apply` must return a LoadedModel, not {type(adapted).__name__}."
     )

@@ -16,6 +16,7 @@ from core.contracts import Finding, LoadedModel, Need, Prepared, Provenance
 from core.environment import unwrap
 from core.kinds import ImageExample, encode_targets
 from core.losses import per_example, to_predictions
+from core.thresholds import KEY, to_json
 from plugins.images import augmentation
 from plugins.images.augmentation import Policy
 from plugins.images.pictures import Item, Look, Pictures, View, prepare
@@ -83,7 +84,7 @@ class ImageModel(LoadedModel):
         encoded = encode_targets(targets, self.need.task.target, self.need.outputs) if known else None
         look = self._training() if train and self.augmented else self._evaluation()
         prepared = prepare(examples, look, self._budget, self.need.fingerprint, encoded)
-        if train and prepared.costly:
+        if train and prepared.costly and not (self.need.frozen and not self.augmented):
             message = (
                 f"{len(examples)} decoded images need more than model.cache_mb={self._budget >> 20}, "
                 "so they are decoded anew in every epoch."
@@ -226,7 +227,7 @@ class ImageModel(LoadedModel):
             "graft": {"target": self.need.task.target},
         }
         if self.thresholds is not None:
-            config["graft"]["thresholds"] = dict(zip(self.need.labels, self.thresholds, strict=True))
+            config["graft"][KEY] = to_json(self.thresholds, self.need.labels)
         return config
 
 

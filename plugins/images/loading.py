@@ -14,6 +14,7 @@ from torch import nn
 
 from core.contracts import Finding, Need, Provenance
 from core.errors import Problem, WeightsError, nearest
+from core.thresholds import KEY, from_json
 from core.weights import Found, find
 from plugins.images import sizes, structure
 from plugins.images.classifier import FeaturedImageModel, ImageModel
@@ -70,7 +71,10 @@ def _pretrained(options: Timm, need: Need, folder: Path, provenance: Provenance)
         _renew_head(module, need)
     epochs = _epochs(_EXAMPLES_SEEN, len(need.train), 3, 20)
     defaults = {"epochs": epochs, "learning_rate": 2e-4}
-    return _assemble(module, arguments, options, need, provenance, size, _preprocessing(module), defaults)
+    model = _assemble(module, arguments, options, need, provenance, size, _preprocessing(module), defaults)
+    if need.saved is not None:  # else they are of another task
+        model.thresholds = from_json(config.get("graft", {}).get(KEY), need.labels)
+    return model
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -196,6 +200,13 @@ def _preprocessing(module: nn.Module) -> dict[str, Any]:
     return found
 
 
+def _fused(options: Timm, need: Need) -> bool:
+    """Whether attention is one kernel: not in bf16 on a CPU, where that kernel is the slower way."""
+    if options.attention != "auto":
+        return options.attention == "fused"
+    return not (need.device == "cpu" and need.precision == "bf16")
+
+
 def _epochs(wanted: int, examples: int, fewest: int, most: int) -> float:
     """Epochs that show about `wanted` examples in all."""
     return float(min(most, max(fewest, round(wanted / max(1, examples)))))
@@ -211,6 +222,7 @@ def _assemble(
     preprocessing: Mapping[str, Any],
     defaults: Mapping[str, float],
 ) -> ImageModel:
+    structure.fuse_attention(module, _fused(options, need))
     heads = structure.heads(module)
     layers = structure.layers(module, heads)
     module = module.to(need.device)

@@ -54,6 +54,12 @@ class Timm(ModelLoader):
     )
     dropout: float | None = option(None, "Dropout before the head; null takes the model's own.", low=0, high=0.9)
     drop_path: float | None = option(None, "Stochastic depth; null takes the model's own.", low=0, high=0.9)
+    attention: str = option(
+        "auto",
+        "fused: torch's one kernel; plain: matrix products and a softmax, which are faster in bf16 on a CPU; auto "
+        "chooses.",
+        choices=("auto", "fused", "plain"),
+    )
     augment: str = option(
         "auto",
         "How training images are varied: light shifts, turns, scales and shades them; strong goes further, mixes pairs "

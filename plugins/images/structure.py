@@ -42,6 +42,14 @@ def adapter_targets(module: Any, layers: tuple[tuple[str, ...], ...], heads: tup
     return tuple(name for name, layer in module.named_modules() if fits(name, layer))
 
 
+def fuse_attention(module: nn.Module, fused: bool) -> None:
+    """Let attention be one kernel of torch's, or matrix products and a softmax, where timm leaves the choice."""
+    layer: Any
+    for layer in module.modules():
+        if isinstance(getattr(layer, "fused_attn", None), bool):
+            layer.fused_attn = fused and hasattr(nn.functional, "scaled_dot_product_attention")
+
+
 def runs_apart(module: Any, side: int, device: str) -> bool:
     """Whether the classifier on timm's pooled features gives what the network gives: tried, not assumed.
 

@@ -1,1 +1,1 @@
-"""Adapter methods: full, head, LoRA."""
+"""Adapter methods: full, head, freeze, LoRA."""

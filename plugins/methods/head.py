@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.batching import evaluation_batches
-from core.contracts import HasFeatures, LoadedModel, Plan, Prepared
+from core.contracts import Finding, HasFeatures, HasPicture, LoadedModel, Plan, Prepared
 from core.environment import Hardware
 from core.errors import ConfigError, Problem
+from core.evaluate import predict_batches
 
 FEATURE_BATCH = 64
 
@@ -37,9 +37,12 @@ def freeze_all_but(module: nn.Module, heads: Sequence[str]) -> None:
 def on_features(model: LoadedModel, plan: Plan) -> LoadedModel:
     """The model with everything frozen but its head, trained on features that are kept where they do not change."""
     freeze_all_but(model.module, model.heads)
-    if plan.augmented or not isinstance(model, HasFeatures):
-        return model
-    return FeatureModel(model, Hardware(plan.device, plan.precision))
+    if isinstance(model, HasFeatures) and not plan.augmented:
+        return FeatureModel(model, Hardware(plan.device, plan.precision))
+    why = "training examples change from epoch to epoch" if plan.augmented else "this model cannot run without its head"
+    message = f"{why}, so the frozen backbone runs in every epoch; its features are not computed once."
+    model.findings.append(Finding("features_each_epoch", message, 1, level="info"))
+    return model
 
 
 class Item(NamedTuple):
@@ -84,36 +87,66 @@ class HeadModule(nn.Module):
         return self
 
 
+class Backbone:
+    """What predicting needs of a model, with features in place of predictions."""
+
+    def __init__(self, inner: LoadedModel) -> None:
+        self.inner, self.module = inner, inner.module
+        self.targets: Tensor | None = None
+
+    def collate(self, items: Sequence[Any]) -> dict[str, Tensor]:
+        """As the model does."""
+        return self.inner.collate(items)
+
+    def predict(self, batch: dict[str, Tensor]) -> Tensor:
+        """Features [b, ...]; the targets of the batch are kept until the next."""
+        assert isinstance(self.inner, HasFeatures)
+        self.targets = batch.get("targets")
+        return self.inner.features(batch).float()
+
+
 class FeatureModel(LoadedModel):
     """A model seen from its features on."""
 
     def __init__(self, inner: LoadedModel, hardware: Hardware) -> None:
         self.inner, self.hardware = inner, hardware
         self.module = HeadModule(inner)
-        self.heads, self.adapter_targets = inner.heads, inner.adapter_targets
+        self.heads, self.adapter_targets, self.layers = inner.heads, inner.adapter_targets, inner.layers
         self.provenance, self.defaults, self.findings = inner.provenance, inner.defaults, inner.findings
+        self.augmented = False
+        self._shown: Prepared | None = None
+        if isinstance(inner, HasPicture):
+            setattr(self, "picture", self._picture)  # not a method of the class: others have nothing to draw
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """The inner model's, which is what is saved."""
+        return self.inner.thresholds
+
+    @thresholds.setter
+    def thresholds(self, thresholds: tuple[float, ...] | None) -> None:
+        self.inner.thresholds = thresholds
 
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
         """Run the frozen backbone over the examples, once."""
         prepared = self.inner.prepare(examples, train)
-        assert isinstance(self.inner, HasFeatures)
-        self.inner.module.to(self.hardware.device).eval()
+        if train and isinstance(self.inner, HasPicture):
+            self._shown = prepared
+        self.inner.module.to(self.hardware.device)
+        backbone = Backbone(self.inner)
         features: NDArray[np.float32] | None = None
         targets: NDArray[Any] | None = None
-        with torch.inference_mode():
-            for rows, tensors in evaluation_batches(self.inner, prepared, FEATURE_BATCH):
-                batch = {name: value.to(self.hardware.device) for name, value in tensors.items()}
-                with self.hardware.autocast():
-                    made = self.inner.features(batch).float().cpu().numpy()
-                if features is None:
-                    features = np.empty((len(prepared), *made.shape[1:]), dtype=np.float32)
-                features[rows] = made
-                if "targets" in tensors:
-                    truth = tensors["targets"].numpy()
-                    if targets is None:
-                        targets = np.empty((len(prepared), *truth.shape[1:]), dtype=truth.dtype)
-                    targets[rows] = truth
+        for rows, values in predict_batches(cast(LoadedModel, backbone), prepared, self.hardware, FEATURE_BATCH):
+            features = _placed(features, rows, values, len(prepared))
+            if backbone.targets is not None:
+                targets = _placed(targets, rows, backbone.targets, len(prepared))
         return Features(np.empty((0, 1), dtype=np.float32) if features is None else features, targets)
+
+    def _picture(self, examples: Sequence[Any], prepared: Prepared, seed: int) -> Any:
+        """As the inner model draws it, of its own prepared examples; they are let go afterwards."""
+        assert isinstance(self.inner, HasPicture)
+        shown, self._shown = self._shown or self.inner.prepare(examples, True), None
+        return self.inner.picture(examples, shown, seed)
 
     def collate(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Stack features and targets."""
@@ -139,3 +172,12 @@ class FeatureModel(LoadedModel):
     def save(self, directory: Path) -> None:
         """The whole model, with the trained head."""
         self.inner.save(directory)
+
+
+def _placed(store: NDArray[Any] | None, rows: NDArray[np.int64], values: Tensor, n: int) -> NDArray[Any]:
+    """An array of n rows, those given filled in; made where there is none yet."""
+    found = values.cpu().numpy()
+    if store is None:
+        store = np.empty((n, *found.shape[1:]), dtype=found.dtype)
+    store[rows] = found
+    return store

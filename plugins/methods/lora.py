@@ -8,39 +8,61 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.contracts import LoadedModel, ModelLoader, Need, Prepared
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
+from plugins.methods.targets import chosen, ends
 
 ADAPTER = "adapter"
 """The folder inside a saved model that holds the adapter alone, where the family's format cannot hold adapters."""
 BASE = "base"
 """The folder inside a saved adapter that holds its base, where the base exists nowhere else (scratch weights)."""
+PASSED_ON = ("picture", "use_fast_dropout")
+"""What a model may have beyond `LoadedModel` that stays right when an adapter is put on it."""
 
 
-def wrap(model: LoadedModel, rank: int, alpha: float, dropout: float, targets: Sequence[str]) -> LoadedModel:
+def wrap(model: LoadedModel, rank: int, alpha: float, dropout: float, targets: Sequence[str] | None) -> LoadedModel:
     """The model with its module wrapped in peft's LoRA.
 
+    Args:
+        model: Its linear layers and convolutions are adapted alike.
+        rank: Of the update of each.
+        alpha: The update is scaled by `alpha / rank`.
+        dropout: On the input of the update.
+        targets: Ends of the names of the modules to adapt; None for the family's own.
+
     Raises:
-        ConfigError: No module bears one of the target names.
+        ConfigError: A target names nothing, or something that cannot be adapted; or the head's name is ambiguous.
     """
     from peft import LoraConfig, get_peft_model
 
+    _refuse_ambiguous(model.module, model.heads)
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules=list(targets),
+        target_modules=chosen(model, targets),
         modules_to_save=list(model.heads),
     )
     try:
         model.module = get_peft_model(model.module, config)
     except ValueError as error:
-        cure = f"The family's own targets are: {', '.join(model.adapter_targets) or 'none'}."
-        raise ConfigError(Problem("method.targets", str(error).partition("\n")[0], cure)) from error
+        cure = f"The family's own targets: {', '.join(ends(model.adapter_targets)) or 'none'}."
+        raise ConfigError(
+            Problem("method.targets", str(error).partition(" Currently")[0].partition("\n")[0], cure)
+        ) from error
     return AdaptedModel(model)
+
+
+def _refuse_ambiguous(module: nn.Module, heads: Sequence[str]) -> None:
+    """Refuse a head whose name ends others too: peft would copy and train those modules whole as well."""
+    within = tuple(f"{head}." for head in heads)
+    for name, _ in module.named_modules():
+        if name.endswith(tuple(heads)) and not f"{name}.".startswith(within):
+            message = f"peft takes the head's name for the end of a name, and would train {name} whole too."
+            raise ConfigError(Problem("method", message, "Use method=freeze or method=full with this model."))
 
 
 def reopen(loader: ModelLoader, need: Need) -> LoadedModel:
@@ -57,12 +79,16 @@ def reopen(loader: ModelLoader, need: Need) -> LoadedModel:
 
 
 class AdaptedModel(LoadedModel):
-    """A loaded model whose module is a `PeftModel`: it differs in what is saved."""
+    """A loaded model whose module is a `PeftModel`: it differs in what is saved, and is the inner one in all else."""
 
     def __init__(self, inner: LoadedModel) -> None:
         self.inner = inner
-        self.heads, self.adapter_targets = inner.heads, inner.adapter_targets
+        self.heads, self.adapter_targets, self.layers = inner.heads, inner.adapter_targets, inner.layers
         self.provenance, self.defaults, self.findings = inner.provenance, inner.defaults, inner.findings
+        self.augmented = inner.augmented
+        for name in PASSED_ON:
+            if hasattr(inner, name):
+                setattr(self, name, getattr(inner, name))
 
     @property
     def module(self) -> Any:
@@ -72,6 +98,15 @@ class AdaptedModel(LoadedModel):
     @module.setter
     def module(self, module: Any) -> None:
         self.inner.module = module
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """The inner model's, which is what is saved."""
+        return self.inner.thresholds
+
+    @thresholds.setter
+    def thresholds(self, thresholds: tuple[float, ...] | None) -> None:
+        self.inner.thresholds = thresholds
 
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
         """As the inner model does."""
@@ -109,4 +144,6 @@ class AdaptedModel(LoadedModel):
             self.inner.save(directory)
         finally:
             self.inner.module = wrapped
-        wrapped.save_pretrained(str(directory / ADAPTER))
+        if self.provenance.init == "pretrained":
+            wrapped.peft_config["default"].base_model_name_or_path = self.provenance.checkpoint
+        wrapped.save_pretrained(str(directory / ADAPTER), save_embedding_layers=False)  # "auto" may ask the Hub

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core.capabilities import ADAPTERS, GRADIENTS
-from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan
+from core.capabilities import ADAPTERS, GRADIENTS, LAYERS, lacking
+from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, ParamGroup, Plan
 from core.errors import Problem
 from core.hooks import hookimpl
 from core.options import option
 
 if TYPE_CHECKING:
     from core.config import RunConfig
+
+
+_DECAY_HELP = (
+    "Each layer learns at this times the rate of the one after it, the head's at the full rate; 1 for one rate."
+)
 
 
 @dataclass
@@ -23,11 +28,36 @@ class Full(AdapterMethod):
     name: ClassVar[str] = "full"
     needs: ClassVar[Mapping[str, str]] = {}
 
+    layer_decay: float = option(1.0, _DECAY_HELP, above=0, high=1)
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Rates by depth need depths."""
+        if self.layer_decay == 1:
+            return
+        model = type(config.model)
+        lacks = lacking(model, GRADIENTS) or lacking(model, LAYERS)
+        if lacks:
+            yield Problem("method.layer_decay", f"gives each layer a learning rate, and {lacks}.", "Leave it at 1.")
+
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Let everything train; nothing is ever frozen silently."""
+        """Let everything train; nothing is ever frozen silently.
+
+        Raises:
+            ConfigError: `layer_decay` is asked for, and the model does not say what is at which depth.
+        """
+        if self.layer_decay != 1:
+            from plugins.methods.depth import depths
+
+            depths(model)
         for parameter in model.module.parameters():
             parameter.requires_grad_(True)
         return model
+
+    def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
+        """A group a layer, the head's first, where rates decay."""
+        from plugins.methods.depth import decayed
+
+        return decayed(model, lr, self.layer_decay)
 
 
 @dataclass
@@ -36,7 +66,7 @@ class Head(AdapterMethod):
 
     name: ClassVar[str] = "head"
     defaults: ClassVar[Mapping[str, float]] = {"epochs": 20, "learning_rate": 1e-3}
-    needs: ClassVar[Mapping[str, str]] = {GRADIENTS: "the head is trained by gradients"}
+    needs: ClassVar[Mapping[str, str]] = {GRADIENTS: "its head is trained by gradients"}
     frozen: ClassVar[bool] = True
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
@@ -56,14 +86,53 @@ class Head(AdapterMethod):
 
 
 @dataclass
+class Freeze(AdapterMethod):
+    """Train the last layers and the head; what is before them stays as it was."""
+
+    name: ClassVar[str] = "freeze"
+    needs: ClassVar[Mapping[str, str]] = {
+        GRADIENTS: "its last layers are trained by gradients",
+        LAYERS: "it trains the last layers",
+    }
+
+    layers: int = option(1, "How many of the model's last layers train, besides the head.", low=1)
+    layer_decay: float = option(1.0, _DECAY_HELP, above=0, high=1)
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Scratch weights hold nothing that is worth keeping frozen."""
+        if getattr(config.model, "init", "auto") == "scratch":
+            yield Problem(
+                "method",
+                "freeze keeps the first layers as they are, and those of a model from scratch are random.",
+                "Use method=full, or model.init=pretrained.",
+            )
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Freeze all but the last layers and the head; batch norms that are frozen keep their statistics too.
+
+        Raises:
+            ConfigError: The model has fewer layers, or does not say which it has.
+        """
+        from plugins.methods.depth import freeze_before
+
+        return freeze_before(model, self.layers)
+
+    def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
+        """A group a layer that trains, the head's first, where rates decay."""
+        from plugins.methods.depth import decayed
+
+        return decayed(model, lr, self.layer_decay)
+
+
+@dataclass
 class Lora(AdapterMethod):
-    """Train low-rank updates of chosen matrices, and the head (Hu et al. 2021, arXiv:2106.09685)."""
+    """Train low-rank updates of linear layers and convolutions, and the head (Hu et al. 2021, arXiv:2106.09685)."""
 
     name: ClassVar[str] = "lora"
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
     needs: ClassVar[Mapping[str, str]] = {
-        GRADIENTS: "the updates are trained by gradients",
-        ADAPTERS: "low-rank updates are put on chosen matrices",
+        GRADIENTS: "its updates are trained by gradients",
+        ADAPTERS: "it puts updates on some of the submodules",
     }
 
     rank: int = option(8, "Rank of the update of each matrix.", low=1)
@@ -72,11 +141,21 @@ class Lora(AdapterMethod):
     targets: list[str] | None = option(None, "Ends of the names of the modules to adapt; null takes the family's own.")
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Wrap the module in peft's LoRA; only the updates and the head train."""
+        """Wrap the module in peft's LoRA; only the updates and the head train.
+
+        Raises:
+            ConfigError: A target names nothing, or something that cannot be adapted, such as a depthwise convolution.
+        """
         from plugins.methods.lora import wrap
 
-        targets: Sequence[str] = self.targets or model.adapter_targets
-        return wrap(model, self.rank, self.alpha, self.dropout, targets)
+        return wrap(model, self.rank, self.alpha, self.dropout, self.targets)
+
+    def after_step(self, model: LoadedModel, step: int) -> None:
+        """After the first step, refuse targets that the network never calls."""
+        if step == 0:
+            from plugins.methods.targets import refuse_unused
+
+            refuse_unused(model.module.named_parameters())
 
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
         """Load the base, and the adapter from `need.saved` onto it."""
@@ -88,4 +167,4 @@ class Lora(AdapterMethod):
 @hookimpl
 def adapter_methods() -> list[type[AdapterMethod]]:
     """The adapter methods of this plugin."""
-    return [Full, Head, Lora]
+    return [Full, Head, Freeze, Lora]

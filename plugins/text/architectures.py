@@ -1,4 +1,4 @@
-"""What Graft knows of each encoder architecture: its head, what feeds it, what adapters may wrap, its compact size."""
+"""What Graft knows of each encoder architecture: head, what feeds it, layers, what adapters may wrap, compact size."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Architecture:
     Attributes:
         heads: Submodules that are the head.
         final: The last linear layer of the head, which makes the logits.
+        blocks: The list of its layers, between the embeddings and what the head is fed from.
         adapter_targets: Ends of the names of the attention's projections.
         features: What the class feeds its head: from (module, last hidden state [b, s, d], attention mask [b, s]) to
             [b, ...].
@@ -30,6 +31,7 @@ class Architecture:
 
     heads: tuple[str, ...]
     final: str
+    blocks: str
     adapter_targets: tuple[str, ...]
     features: Callable[[Any, Tensor, Tensor], Tensor]
     head: Callable[[Any, Tensor], Tensor]
@@ -113,6 +115,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "bert": Architecture(
         heads=("classifier",),
         final="classifier",
+        blocks="bert.encoder.layer",
         adapter_targets=("attention.self.query", "attention.self.value"),
         features=_first,
         head=_bert_head,
@@ -126,6 +129,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "roberta": Architecture(
         heads=("classifier",),
         final="classifier.out_proj",
+        blocks="roberta.encoder.layer",
         adapter_targets=("attention.self.query", "attention.self.value"),
         features=_first_as_sequence,
         head=_roberta_head,
@@ -136,6 +140,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "distilbert": Architecture(
         heads=("pre_classifier", "classifier"),
         final="classifier",
+        blocks="distilbert.transformer.layer",
         adapter_targets=("attention.q_lin", "attention.v_lin"),
         features=_first,
         head=_distilbert_head,
@@ -147,6 +152,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "modernbert": Architecture(
         heads=("head", "classifier"),
         final="classifier",
+        blocks="model.layers",
         adapter_targets=("attn.Wqkv",),
         features=_pooled,
         head=_modernbert_head,
@@ -156,3 +162,36 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         extra={"classifier_pooling": "mean"},
     ),
 }
+
+
+def layers(module: nn.Module, blocks: str, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Names of the parameters by depth: the embeddings, each block (the last with a final norm), the pooler and head.
+
+    Args:
+        module: A sequence-classification network.
+        blocks: Name of the list of its blocks.
+        heads: Names of the submodules that are the head.
+    """
+    count = len(list(module.get_submodule(blocks).children()))
+    found: list[list[str]] = [[] for _ in range(count + 2)]
+    last = tuple(f"{name}." for name, child in module.named_modules() if name in heads or name.endswith(".pooler"))
+    passed = False
+    for name, _ in module.named_parameters():
+        inside = name.startswith(f"{blocks}.")
+        passed = passed or inside
+        if name.startswith(last):
+            found[-1].append(name)
+        elif inside:
+            found[1 + int(name.removeprefix(f"{blocks}.").partition(".")[0])].append(name)
+        else:
+            found[count if passed and "norm" in name.lower() else 0].append(name)
+    return tuple(tuple(names) for names in found if names)
+
+
+def repeated(module: Any) -> str:
+    """Name of the one list of blocks in a backbone that Graft has no notes on; empty where there is not just one."""
+    prefix = f"{module.base_model_prefix}."
+    named = module.named_modules()
+    lists = [name for name, child in named if isinstance(child, nn.ModuleList) and list(child.parameters())]
+    outer = [name for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
+    return outer[0] if len(outer) == 1 and outer[0].startswith(prefix) else ""

@@ -32,6 +32,7 @@ class EncoderModel(LoadedModel):
         heads: Names of the submodules that are the head.
         final: Name of the last linear layer of the head.
         adapter_targets: Ends of the names of what an adapter may wrap.
+        layers: Names of the parameters by depth; empty where they are not known.
         defaults: Options of `train` that suit this model.
         scale: Of the targets, for regression.
     """
@@ -45,6 +46,7 @@ class EncoderModel(LoadedModel):
         heads: tuple[str, ...],
         final: str,
         adapter_targets: tuple[str, ...],
+        layers: tuple[tuple[str, ...], ...],
         defaults: Mapping[str, float],
         scale: Scale,
     ) -> None:
@@ -55,6 +57,7 @@ class EncoderModel(LoadedModel):
         self.heads = heads
         self.final = final
         self.adapter_targets = adapter_targets
+        self.layers = layers
         self.defaults = defaults
         self.scale = scale
         self.findings: list[Finding] = []

@@ -15,7 +15,7 @@ from core.contracts import Need, Provenance
 from core.errors import ConfigError, Problem, WeightsError
 from core.kinds import MULTI, REGRESSION
 from core.weights import Found, find
-from plugins.text.architectures import ARCHITECTURES, Architecture
+from plugins.text.architectures import ARCHITECTURES, Architecture, layers, repeated
 from plugins.text.encoder import EncoderModel, FeaturedEncoder
 from plugins.text.quiet import quiet
 from plugins.text.scale import Scale, scale_of
@@ -128,8 +128,11 @@ def _assemble(
     """The model, with what is known of its architecture."""
     architecture = ARCHITECTURES.get(module.config.model_type)
     fresh = need.task.target == REGRESSION and need.saved is None
+    heads = (*poolers, *_heads(module))
+    blocks = architecture.blocks if architecture else repeated(module)
     known: dict[str, Any] = {
-        "heads": (*poolers, *_heads(module)),
+        "heads": heads,
+        "layers": layers(module, blocks, heads) if blocks else (),
         "final": _final(module, architecture),
         "adapter_targets": architecture.adapter_targets if architecture else _linear_names(module),
         "defaults": _defaults(provenance, len(need.train)),
@@ -197,7 +200,7 @@ def _heads(module: Any) -> tuple[str, ...]:
     if architecture := ARCHITECTURES.get(module.config.model_type):
         return architecture.heads
     children = module.named_children()
-    return tuple(name for name, child in children if name != module.base_model_prefix and any(child.parameters()))
+    return tuple(name for name, child in children if name != module.base_model_prefix and list(child.parameters()))
 
 
 def _final(module: Any, architecture: Architecture | None) -> str:

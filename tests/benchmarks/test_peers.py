@@ -146,10 +146,16 @@ def test_every_lever_is_an_option_that_changes_a_default() -> None:
     from core.saved import difference, to_plain
 
     plain = to_plain(resolve(["task=sentiment"]))
-    for lever in levers.LEVERS:
+    digits = to_plain(resolve(["task=sentiment", "model=resnet"]))
+    for lever in command.WORKS["images"].levers:
+        assert len(difference(digits, to_plain(resolve(["task=sentiment", "model=resnet", lever])))) == 1, lever
+    for lever in command.WORKS["text"].levers:
         changed = difference(plain, to_plain(resolve(["task=sentiment", lever])))
         assert len(changed) == 1, lever
-    assert [each.name for each in levers.variants()][:2] == ["graft", "precision-fp32"]
+    names = [each.name for each in levers.variants(command.WORKS["images"].levers)]
+    assert names == [
+        "graft", "precision-fp32", "reuse-memory-false", "channels-last-false", "cache-mb-0", "everything-off",
+    ]  # fmt: skip
 
 
 def test_graft_is_started_by_its_own_command_line(tmp_path: Path) -> None:

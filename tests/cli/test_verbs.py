@@ -119,7 +119,7 @@ def test_plugins_tells_what_is_installed(graft: Graft) -> None:
     code, out, _ = graft("plugins")
     assert code == 0
     assert "methods (graft-tune" in out
-    assert "  method: full, head, lora" in out
+    assert "  method: freeze, full, head, lora" in out
     found = json.loads(graft("plugins", "--json")[1])
     assert {"data", "text", "methods", "metrics"} <= {entry["name"] for entry in found}
 

@@ -214,9 +214,35 @@ def _logits(model: Any) -> None:
     model.predict = lambda batch: model._logits(batch).float()
 
 
+def _no_targets(model: Any) -> None:
+    model.adapter_targets = ()
+
+
+def _no_features(model: Any) -> None:
+    model.__class__ = type(model).__mro__[1]
+
+
+def _layers_twice(model: Any) -> None:
+    model.layers = (*model.layers[:-1], model.layers[0] + model.layers[-1])
+
+
+def _layers_lost(model: Any) -> None:
+    model.layers = model.layers[1:]
+
+
+def _head_early(model: Any) -> None:
+    *body, last = model.layers
+    model.layers = (last, *body)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (_no_targets, "names 'adapters', and `adapter_targets` is empty"),
+        (_no_features, "names 'features', yet the model has no `features`"),
+        (_layers_twice, "`layers` must name each parameter of the module once; see bert.embeddings"),
+        (_layers_lost, "`layers` must name each parameter of the module once; see bert.embeddings"),
+        (_head_early, "must hold the head's parameters in the last one; see bert.pooler"),
         (_no_mask, "depends on the others in its batch"),
         (_no_head, "`heads` must name"),
         (_unsaved, "opened again .* predicts otherwise"),

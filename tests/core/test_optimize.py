@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import graft_toy
+import pictured
 import pytest
 import torch
 from torch import nn
@@ -19,7 +21,10 @@ from core.optimize import (
     schedule,
     set_learning_rate,
     trainable_state,
+    training_mode,
 )
+from plugins.images.plugin import Timm
+from plugins.methods.plugin import Freeze, Full, Head, Lora
 
 
 def rates(kind: str, total: int = 10, warmup: float = 0.2) -> list[float]:
@@ -128,3 +133,47 @@ def test_trainable_state_is_what_training_changes() -> None:
         module[1].running_mean.fill_(9.0)
     load_trainable(module, state)
     assert module[1].running_mean.tolist() == [0.0, 0.0]
+
+
+def statistics(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Running means and variances by name, whatever has been wrapped around them."""
+    buffers = {name.replace("base_model.model.", ""): value for name, value in module.named_buffers()}
+    return {name: value.clone() for name, value in buffers.items() if "running_" in name}
+
+
+@pytest.mark.parametrize(
+    ("method", "moving"),
+    [
+        (Head(), ()),
+        (Lora(rank=2), ()),
+        (Freeze(layers=1), ("layer4.",)),
+        (Freeze(layers=2), ("layer3.", "layer4.")),
+        (Full(), ("conv1.", "bn1.", "layer")),
+    ],
+    ids=["head", "lora", "freeze-1", "freeze-2", "full"],
+)
+def test_statistics_of_norms_move_only_where_their_weights_train(method: Any, moving: tuple[str, ...]) -> None:
+    examples = pictured.examples(8)
+    loader = Timm(init="scratch", scratch="test_resnet", image_size=32, augment="light")
+    model = method.apply(loader.load(pictured.need(examples)), Plan(2, 1.0, augmented=True))
+    before = statistics(model.module)
+    assert len(before) > 10
+    optimizer = build_optimizer(model, method, Train(), 1e-2)
+    prepared = model.prepare(examples, False)
+    batch = model.collate([prepared.fetch(row, 0, None) for row in range(len(examples))])
+    training_mode(model.module)
+    for _ in range(2):
+        torch.autograd.backward(model.loss(batch).mean())
+        optimizer.step()
+        optimizer.zero_grad()
+    after = statistics(model.module)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if name.startswith(moving or "nothing")}
+
+
+def test_training_mode_puts_back_what_evaluation_had_changed() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Dropout(), nn.BatchNorm2d(2))
+    module[1].requires_grad_(False)
+    module.eval()
+    training_mode(module)
+    assert [layer.training for layer in module] == [True, False, True, True]

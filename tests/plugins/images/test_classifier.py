@@ -136,6 +136,8 @@ def test_thresholds_are_written_with_the_labels(tmp_path: Path) -> None:
     model.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["graft"]["thresholds"] == {"dark": 0.3, "light": 0.5, "striped": 0.25}
+    again = load(Timm(scratch="test_resnet"), need((), "multi", saved=tmp_path))
+    assert again.thresholds == model.thresholds
 
 
 def test_the_sheet_shows_originals_and_epochs() -> None:

@@ -167,3 +167,17 @@ def test_labels_are_saved(tmp_path: Path) -> None:
     model = load(Timm(**TINY), need(examples(3)))
     model.save(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["label_names"] == list(LABELS)
+
+
+@pytest.mark.parametrize(
+    ("attention", "precision", "fused"),
+    [("auto", "bf16", False), ("auto", "fp32", True), ("fused", "bf16", True), ("plain", "fp32", False)],
+)
+def test_attention_is_the_faster_way_and_gives_the_same(attention: str, precision: str, fused: bool) -> None:
+    options = {"init": "scratch", "scratch": "test_vit", "image_size": 160}
+    model: Any = load(Timm(**options, attention=attention), need(examples(3), precision=precision))
+    assert {layer.fused_attn for layer in model.module.modules() if hasattr(layer, "fused_attn")} == {fused}
+    usual: Any = load(Timm(**options), need(examples(3)))
+    images = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(model.module(images), usual.module(images), atol=1e-5, rtol=1e-4)

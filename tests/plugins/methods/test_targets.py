@@ -12,7 +12,7 @@ from core.contracts import AdapterMethod, Metric, Task
 from core.inference import Predictor
 from core.kinds import TextExample
 from plugins.data.plugin import Table
-from plugins.methods.plugin import Full, Head, Lora
+from plugins.methods.plugin import Freeze, Full, Head, Lora
 from plugins.metrics.plugin import F1, Mae
 from plugins.text.plugin import Encoder
 
@@ -34,7 +34,9 @@ def rows(target: str) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("method", [Full(), Head(), Lora(rank=2)], ids=lambda method: method.name)
+@pytest.mark.parametrize(
+    "method", [Full(layer_decay=0.9), Head(), Freeze(layer_decay=0.9), Lora(rank=2)], ids=lambda method: method.name
+)
 def test_a_method_serves_a_target(target: str, method: AdapterMethod, tmp_path: Path) -> None:
     source = tmp_path / "rows.jsonl"
     source.write_text("".join(json.dumps(row) + "\n" for row in rows(target)), encoding="utf-8")

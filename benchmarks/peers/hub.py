@@ -1,0 +1,94 @@
+"""transformers' `Trainer`, as the text and the image work both use it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.peers.measure import Result
+from benchmarks.peers.program import Asked, counted, device
+
+if TYPE_CHECKING:
+    from core.config import RunConfig
+
+
+@dataclass
+class Waiting:
+    """Hands out batches as before, and adds up how long the loop waits for them.
+
+    Attributes:
+        take: What hands them out.
+        seconds: So far.
+    """
+
+    take: Callable[..., Any]
+    seconds: float = 0.0
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """The next batches."""
+        started = time.perf_counter()
+        try:
+            return self.take(*arguments, **named)
+        finally:
+            self.seconds += time.perf_counter() - started
+
+
+def arguments(asked: Asked, more: Mapping[str, Any]) -> Any:
+    """`TrainingArguments` for the work.
+
+    Args:
+        asked: Batch size, epochs and seed are taken from its configuration.
+        more: On top.
+    """
+    from transformers import TrainingArguments
+
+    config: RunConfig = asked.config
+    given: dict[str, Any] = {
+        "output_dir": str(asked.folder / "trainer"),
+        "per_device_train_batch_size": config.train.batch_size,
+        "per_device_eval_batch_size": 2 * config.train.batch_size,
+        "num_train_epochs": config.train.epochs,
+        "max_steps": config.train.max_steps or -1,
+        "save_strategy": "no",
+        "seed": config.seed,
+    }
+    bf16 = _bf16() if asked.settings.get("bf16") else {}
+    return TrainingArguments(**(given | dict(more) | dict(asked.settings.get("arguments", {})) | bf16))
+
+
+def _bf16() -> dict[str, Any]:
+    """The arguments for bf16 on this hardware, by the rule by which Graft chooses its precision."""
+    from core.environment import bf16_native
+
+    return {"bf16": bf16_native(device()), "use_cpu": device() == "cpu"}
+
+
+def trained(asked: Asked, trainer: Any, examples: int, test: Any) -> Result:
+    """Train and test.
+
+    Args:
+        asked: Its settings go into the record.
+        trainer: Ready to train.
+        examples: In the training split.
+        test: The test split, as the trainer takes it.
+    """
+    waiting = trainer.get_batch_samples = Waiting(trainer.get_batch_samples)
+    metrics = trainer.train().metrics
+    predicted = trainer.predict(test)
+    accuracy = float((predicted.predictions.argmax(axis=1) == predicted.label_ids).mean())
+    seen = min(metrics["epoch"], float(trainer.args.num_train_epochs)) * examples
+    return Result(
+        train_seconds=metrics["train_runtime"],
+        examples=round(seen),
+        scores={"accuracy": accuracy},
+        parameters=counted(trainer.model),
+        precision="bf16" if trainer.args.bf16 else "fp32",
+        data_wait_seconds=round(waiting.seconds, 3),
+        detail={
+            "steps": trainer.state.global_step,
+            "learning_rate": trainer.args.learning_rate,
+            "settings": dict(asked.settings),
+        },
+    )

@@ -1,0 +1,140 @@
+"""The image work: which pictures and which network, and how both Graft and other libraries are told of it.
+
+Networks start from the same random weights everywhere, so nothing has to be downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import words
+from benchmarks.peers.text import DATA
+from benchmarks.peers.work import Options, Told
+from core.errors import ConfigError, Problem
+from core.options import option
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from core.config import RunConfig
+    from core.contracts import Splits
+    from core.kinds import ImageExample
+
+PHOTOGRAPHS = "sign_digits"
+"""The folder of `$GRAFT_TEST_DATA` with a folder a class: photographs of hands that show digits."""
+LEARNING_RATE = 1e-3
+"""Graft's own for networks from scratch; `Trainer`'s 5e-5 is for pretrained ones, timm's default for large batches."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of timm's that all peers train from scratch.
+
+    Attributes:
+        preset: Graft's.
+        architecture: timm's name.
+        epochs: Enough that it has learned something from a few hundred images.
+        arguments: Of the architecture.
+    """
+
+    preset: str
+    architecture: str
+    epochs: int
+    arguments: dict[str, int] = field(default_factory=dict)
+
+
+NETWORKS = {
+    "resnet18": Network("resnet", "resnet18", 10),
+    "vit_tiny": Network(
+        "vit", "vit_tiny_patch16_224", 15, {"patch_size": 8, "embed_dim": 192, "depth": 12, "num_heads": 3}
+    ),
+}
+"""ResNet-18, 11.2M parameters; the Vision Transformer of DeiT-tiny's size, 5.4M, with patches for small images."""
+
+
+@dataclass(kw_only=True)
+class ImageOptions(Options):
+    """What can be asked of the image work."""
+
+    model: str = option("resnet18", "The network, from scratch.", choices=tuple(NETWORKS))
+    epochs: int = option(0, "Passes over the training split; 0 for 10 (resnet18) or 15 (vit_tiny).", low=0)
+    image_size: int = option(64, "Height and width in pixels that the network reads.", low=16)
+    data: str = option("", "A folder with a folder of images a class; empty takes sign_digits of GRAFT_TEST_DATA.")
+
+
+def tell(options: ImageOptions, folder: Path) -> Told:
+    """The work as Graft's command line; the other peers read the same words.
+
+    Raises:
+        ConfigError: The images are not there.
+    """
+    del folder  # images are read from where they are
+    place, network = _place(options.data), NETWORKS[options.model]
+    epochs = options.epochs or network.epochs
+    given = ",".join(f"{key}:{value}" for key, value in network.arguments.items())
+    overrides = [
+        "task=image_classification", "data=image_folder", f"data.path={words.quoted(place)}",
+        f"model={network.preset}", "model.init=scratch", f"model.scratch={network.architecture}",
+        *([f"model.scratch_args={{{given}}}"] if given else []), f"model.image_size={options.image_size}",
+        f"train.epochs={epochs}", f"train.batch_size={options.batch_size}", f"train.learning_rate={LEARNING_RATE}",
+    ]  # fmt: skip
+    overrides += [f"data.max_examples={options.examples}"] if options.examples else []
+    overrides += [f"train.max_steps={options.max_steps}"] if options.max_steps else []
+    config = {
+        "data": place.name, "most examples of a split": options.examples or "all", "model": options.model,
+        "image size": options.image_size, "epochs": epochs, "batch size": options.batch_size,
+        "learning rate": LEARNING_RATE, "max_steps": options.max_steps,
+        "the same for all": "files and their split, random weights at the start, AdamW and its peak learning rate",
+    }  # fmt: skip
+    return Told(overrides, config, options.model)
+
+
+def _place(given: str) -> Path:
+    place = Path(given) if given else Path(os.environ[DATA]) / PHOTOGRAPHS if os.environ.get(DATA) else None
+    if place is None or not place.is_dir():
+        cure = (
+            f"Give data=DIR, a folder with a folder of images a class, or set {DATA} to one that holds {PHOTOGRAPHS}."
+        )
+        raise ConfigError(Problem("data", f"there is no folder {given}." if given else "there are no images.", cure))
+    return place.absolute()
+
+
+# --- what the other libraries' programs share ------------------------------------------------------------------------
+
+
+def network(config: RunConfig, labels: int) -> tuple[nn.Module, dict[str, Any]]:
+    """The network with the random weights that Graft's has, and what its architecture is given.
+
+    Args:
+        config: Names the architecture, its arguments and the seed.
+        labels: Number of classes.
+    """
+    import timm
+    import torch
+
+    options: Any = config.model
+    known = timm.get_pretrained_cfg(options.scratch)
+    size = {"img_size": options.image_size} if known is not None and known.fixed_input_size else {}
+    given = dict(options.scratch_args) | size
+    torch.manual_seed(config.seed)
+    return timm.create_model(options.scratch, num_classes=labels, **given), given
+
+
+def link(splits: Splits, folder: Path) -> Path:
+    """Folders `train` and `test` with a folder a class, as other libraries read images; every file is a link."""
+    for name, examples in (("train", splits.train), ("test", splits.test)):
+        _link(examples, splits.labels, folder / name)
+    return folder
+
+
+def _link(examples: Sequence[ImageExample], labels: Sequence[str], folder: Path) -> None:
+    for number, example in enumerate(examples):
+        assert isinstance(example.image, Path)
+        assert isinstance(example.target, int)
+        place = folder / labels[example.target] / f"{number:06}{example.image.suffix.lower()}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(example.image.absolute())

@@ -1,0 +1,117 @@
+"""Which modules an adapter is put on: those a person names or the family's own, and none that peft would get wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+
+from core.contracts import LoadedModel
+from core.errors import ConfigError, Problem, nearest
+
+_PLAIN = (nn.Conv1d.forward, nn.Conv2d.forward, nn.Conv3d.forward)
+_SHOWN = 5
+
+
+def chosen(model: LoadedModel, asked: Sequence[str] | None) -> list[str]:
+    """Ends of the names of the modules to adapt.
+
+    Args:
+        model: Not wrapped yet.
+        asked: Ends of names that a person gave; None for the family's own, less what cannot be adapted.
+
+    Raises:
+        ConfigError: A name fits nothing, or something that cannot be adapted; or the family has nothing to adapt.
+    """
+    modules = dict(model.module.named_modules())
+    if asked is not None:
+        problems = [problem for end in asked if (problem := _problem(model, modules, end)) is not None]
+        if problems or not asked:
+            raise ConfigError(*(problems or [_empty("names no module to adapt.")]))
+        return list(asked)
+    own = [name for end in model.adapter_targets for name in _matching(modules, end)]
+    fit = [name for name in own if not unsuited(modules, name)]
+    if not fit:
+        raise ConfigError(_empty("is null, and this model has no modules of its own to adapt."))
+    return list(model.adapter_targets) if len(fit) == len(own) else fit
+
+
+def unsuited(modules: dict[str, nn.Module], name: str) -> str:
+    """Why peft's update of a module would be wrong or would not merge, as a clause; empty where it is right."""
+    layer = modules[name]
+    if isinstance(modules.get(name.rpartition(".")[0]), nn.MultiheadAttention):
+        return "is computed inside torch's MultiheadAttention, which would pass an update by"
+    if not isinstance(layer, _ConvNd):
+        return ""
+    if layer.groups > 1:
+        what = "depthwise" if layer.groups == layer.in_channels else "grouped"
+        return f"is a {what} convolution ({layer.groups} groups), whose update could not be merged"
+    if any(step != 1 for step in layer.dilation) or layer.padding_mode != "zeros":
+        return "is a convolution with dilation or padding that peft's update does not repeat"
+    if type(layer).forward not in _PLAIN:
+        return f"is a {type(layer).__name__}, which makes its weights or its padding anew in each pass"
+    return ""
+
+
+def _matching(modules: Iterable[str], end: str) -> list[str]:
+    """Names that peft takes an end to mean."""
+    return [name for name in modules if name == end or name.endswith(f".{end}")]
+
+
+def _problem(model: LoadedModel, modules: dict[str, nn.Module], end: str) -> Problem | None:
+    """What is wrong with one target that a person gave."""
+    heads = tuple(f"{head}." for head in model.heads)
+    found = [name for name in _matching(modules, end) if not f"{name}.".startswith(heads)]
+    own = ends(model.adapter_targets)
+    cure = f"The family's own targets: {', '.join(own)}." if own else ""
+    if not found:
+        what = f"{end!r} names no module outside the head."
+        close = nearest(end, own)
+        return Problem("method.targets", what, (f"Did you mean {close!r}? " if close else "") + cure)
+    for name in found:
+        if reason := unsuited(modules, name):
+            return Problem("method.targets", f"{end!r} names {name}, which {reason}.", cure)
+    return None
+
+
+def ends(names: Iterable[str]) -> list[str]:
+    """Names without what is before the last number in them, each once: `blocks.3.attn.qkv` is `attn.qkv`."""
+    found: dict[str, None] = {}
+    for name in names:
+        parts = name.split(".")
+        numbers = [place for place, part in enumerate(parts[:-1]) if part.isdigit()]
+        found.setdefault(".".join(parts[numbers[-1] + 1 if numbers else 0 :]))
+    return list(found)
+
+
+def refuse_unused(parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
+    """Refuse updates of modules that the network never calls: it computes with their weights in its own way.
+
+    Such an update gets no gradient. An end of which any module got one passes: experts and dropped layers wait their
+    turn.
+
+    Args:
+        parameters: Named, between the first backward pass and the clearing of gradients.
+
+    Raises:
+        ConfigError: There are such updates.
+    """
+    used: dict[str, bool] = {}
+    for name, parameter in parameters:
+        module, found, _ = name.partition(".lora_B.")
+        if found:
+            (end,) = ends([module.removeprefix("_orig_mod.").removeprefix("base_model.model.")])
+            used[end] = used.get(end, False) or parameter.grad is not None
+    idle, working = ([end for end in used if used[end] == wanted] for wanted in (False, True))
+    if idle:
+        message = (
+            f"the network never calls {', '.join(idle[:_SHOWN])} by itself, so that updates of it would do nothing."
+        )
+        raise ConfigError(
+            Problem("method.targets", message, f"method.targets=[{','.join(working)}]" if working else "Name others.")
+        )
+
+
+def _empty(message: str) -> Problem:
+    return Problem("method.targets", message, "Name some: method.targets=[attn.qkv,attn.proj].")
