@@ -140,7 +140,7 @@ class LoadedModel(ABC):
     augmented: bool = False
     thresholds: tuple[float, ...] | None = None
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan) -> None:  # noqa: B027 - most families need not know
         """Told once before training how long it will be, for what changes on the way (mosaic closes near the end)."""
 
     @abstractmethod
