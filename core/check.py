@@ -92,8 +92,11 @@ def _accepts(metric: type[Component], target: str) -> bool:
 
 def _training(config: RunConfig) -> Iterator[Problem]:
     train, target = config.train, config.task.target
-    if train.class_weights != "none" and target == "regression":
-        yield Problem("train.class_weights", "a regression has no classes to weigh.", "Use train.class_weights=none.")
+    if train.class_weights != "none" and target in ("regression", "boxes"):
+        what = (
+            "a regression has no classes" if target == "regression" else "a detector's loss has no weights of classes"
+        )
+        yield Problem("train.class_weights", f"{what} to weigh.", "Use train.class_weights=none.")
     if (train.class_weights == "given") != bool(train.given_class_weights):
         cure = "Give both: train.class_weights=given 'train.given_class_weights={LABEL: 2.0, …}'."
         yield Problem("train.class_weights", "given weights and class_weights=given go together.", cure)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from safetensors import SafetensorError
 from torch.utils.data import ConcatDataset
 
@@ -20,9 +19,9 @@ from core.context import Context
 from core.contracts import LoadedModel, Need, Splits, Task
 from core.environment import Hardware, peak_memory_mb
 from core.errors import Problem, RunError
-from core.evaluate import Evaluation, at_thresholds, predict, score, simplest_baseline
+from core.evaluate import Evaluation, at_thresholds, largest_difference, predict, score, simplest_baseline
 from core.evaluate import evaluate as evaluate_split
-from core.kinds import MULTI, REGRESSION, SINGLE, targets_of
+from core.kinds import BOXES, MULTI, REGRESSION, SINGLE, targets_of
 from core.registry import load
 from core.stages import Ready, eval_batch_size
 from core.tables import confusion, per_class
@@ -60,8 +59,22 @@ def evaluate(
     if ctx.writes:
         rows = written(config.task, labels, splits.test, predictions, chosen)
         record.write_lines(ctx.directory / record.PREDICTIONS, rows)
+        _draw(ctx, config.task, splits, predictions, chosen)
     value = scores["val"][config.task.primary]["value"]
     return float("nan") if value is None else float(value)
+
+
+def _draw(ctx: Context, task: Task, splits: Splits, predictions: Predictions, chosen: Sequence[float] | None) -> None:
+    """Write a page of test examples with their predictions, where the kind has one, for a person to look at."""
+    picture = load().kind(task.kind).picture(splits.test, predictions, splits.labels, chosen)
+    if picture is None:
+        return
+    path = ctx.directory / record.PICTURE
+    try:
+        picture.save(path)
+    except OSError as error:
+        raise record.unwritable(path, error) from error
+    ctx.screen.say(f"test: {path.name} in the run's folder shows test images, truth and prediction side by side")
 
 
 def _evaluated(
@@ -82,14 +95,25 @@ def _thresholds(
     ctx: Context, config: RunConfig, predictions: Predictions | None, targets: Targets, labels: Sequence[str]
 ) -> tuple[float, ...] | None:
     """Each label's threshold, from validation; None where one half decides. Into the report, and said."""
-    if config.task.target != MULTI or config.train.thresholds != "validation":
+    target = config.task.target
+    if not _chooses(config):
         return None
     assert predictions is not None
     chosen = limits.choose(predictions, targets)
-    ctx.record(**{limits.KEY: limits.to_json(chosen, labels)})
+    ctx.record(**{limits.KEY: limits.to_json(chosen, labels, target)})
     span = f"{min(chosen):.3g} to {max(chosen):.3g}" if chosen else "none"
-    ctx.screen.say(f"thresholds: {span}, chosen for each label on validation (while training, one half decided)")
+    said = {
+        MULTI: f"thresholds: {span}, chosen for each label on validation (while training, one half decided)",
+        BOXES: f"threshold: objects count as found from a score of {chosen[0]:.3g}, chosen on validation",
+    }
+    ctx.screen.say(said[target])
     return chosen
+
+
+def _chooses(config: RunConfig) -> bool:
+    """Whether thresholds are chosen on validation."""
+    target = config.task.target
+    return target == BOXES or (target == MULTI and config.train.thresholds == "validation")
 
 
 def _scores(
@@ -143,12 +167,12 @@ def _baselines(config: RunConfig, need: Need, splits: Splits, ready: Mapping[str
     if not config.train.baselines:
         return {}
     target, labels = config.task.target, splits.labels
-    chooses = target == MULTI and config.train.thresholds == "validation"
+    chooses = _chooses(config)
     examples: Any = ConcatDataset([splits.val, splits.test]) if chooses else splits.test  # type: ignore[list-item]
     train = targets_of(splits.train, target, len(labels))
-    name, same = simplest_baseline(train, len(examples), labels, target)
+    simplest = simplest_baseline(train, len(examples), labels, target)
     scores = {}
-    for peer, predictions in ({name: same} | config.model.baselines(need, examples)).items():
+    for peer, predictions in (simplest | config.model.baselines(need, examples)).items():
         first = len(predictions) - len(splits.test)
         chosen = limits.choose(predictions[:first], ready["val"].targets) if chooses else None
         scores[peer] = _scores(config, predictions[first:], ready["test"].targets, labels, chosen)
@@ -176,7 +200,7 @@ def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: N
     again = config.method.reopen(config.model, replace(need, saved=folder, train=(), precision="fp32"))
     again.module.to(ctx.hardware.device)
     after = predict(again, again.prepare(probe, train=False), exact, PROBE)
-    gap = float(np.abs(before - after).max(initial=0.0))
+    gap = largest_difference(before, after)
     ctx.record(
         self_test={"examples": len(probe), "largest_difference": gap, "passed": gap <= PROBE_TOLERANCE},
     )

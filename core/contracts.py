@@ -186,14 +186,18 @@ class Metric(Component):
 
     higher_is_better: ClassVar[bool] = True
     targets: ClassVar[tuple[str, ...]] = ("single",)
-    """The targets it accepts: `single`, `multi`, `regression`."""
+    """The targets it accepts: `single`, `multi`, `regression`, `boxes`."""
     decides: ClassVar[bool] = False
     """Whether it looks only at which labels were chosen, not at probabilities: of `multi`, it is then given 1.0 where a
-    probability reaches the label's threshold and 0.0 elsewhere, once thresholds have been chosen."""
+    probability reaches the label's threshold and 0.0 elsewhere, once thresholds have been chosen; of `boxes`, only the
+    detections whose score reaches the threshold."""
 
     @abstractmethod
     def build(self, labels: Sequence[str], target: str) -> torchmetrics.Metric:
-        """A fresh metric, updated with (predictions, targets) of a batch, shaped as `core.kinds` says."""
+        """A fresh metric, updated with (predictions, targets) of a batch, shaped as `core.kinds` says.
+
+        Both are tensors; of `boxes`, both are lists: a `Detections` and a `Boxes` for each image.
+        """
 
     def resample(
         self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], labels: Sequence[str], target: str
@@ -201,8 +205,8 @@ class Metric(Component):
         """The score of each bootstrap resample, float64 [r].
 
         Args:
-            predictions: [n, c] or [n].
-            targets: [n] or [n, c].
+            predictions: As `core.kinds` says, n of them.
+            targets: Likewise.
             counts: int64 [r, n]: how often each example was drawn in each resample.
             labels: Label names.
             target: The task's target.
@@ -213,11 +217,11 @@ class Metric(Component):
         import torch
 
         scores = np.empty(len(counts), dtype=np.float64)
-        given, wanted = torch.tensor(predictions), torch.tensor(targets)
         for row, count in enumerate(counts):
             metric = self.build(labels, target)
             metric.distributed_available_fn = lambda: False  # one process has all predictions
-            drawn = torch.from_numpy(np.repeat(np.arange(len(count)), count))
-            metric.update(given[drawn], wanted[drawn])
+            drawn = np.repeat(np.arange(len(count)), count)
+            pair: list[Any] = [values[drawn] for values in (predictions, targets)]
+            metric.update(*(list(each) if each.dtype == object else torch.from_numpy(each) for each in pair))
             scores[row] = float(metric.compute())
         return scores

@@ -81,14 +81,16 @@ def _cut_pool(table: Table, missing: list[int], options: CutOptions, seed: int) 
         choose = _by_stratum if table.group is None else _by_group
         chosen = choose(unit[free], table.strata[free], key[free], max(1, round(shares[part] * n)), left)
         assigned[free[chosen]] = part
-    _return_labels(table.encoded, unit, assigned)
+    complete = _return_labels(table.encoded, unit, assigned)
+    if not table.encoded.boxes or all((complete == part).any() for part in missing):
+        assigned = complete  # an object's label may be absent from training where there are too few images for all
     for part in (*missing, TRAIN):
         if not (assigned == part).any():
             distinct, what = len(np.unique(unit)), "groups" if table.group is not None else "different examples"
             labels = f" and {len(table.encoded.labels):,} labels" if table.encoded.labels else ""
             message = f"{n:,} rows with {distinct:,} {what}{labels} are too few to cut a {NAMES[part]} split out of."
             cure = f"Add examples, or name a {NAMES[part]} split of your own."
-            if len(table.encoded.labels) > n / 2:
+            if len(table.encoded.labels) > n / 2 and not table.encoded.boxes:
                 cure += " If the labels are numbers to be predicted, use a task whose target is regression."
             raise DataError(Problem("data", message, cure))
     return assigned
@@ -187,14 +189,15 @@ def _by_group(unit: Int, strata: Int, key: NDArray[np.uint64], wanted: int, spar
     return chosen
 
 
-def _return_labels(encoded: Encoded, unit: Int, assigned: Int) -> None:
-    """Put units back to the training split that bear a label which it would lack. Changes `assigned`."""
+def _return_labels(encoded: Encoded, unit: Int, assigned: Int) -> Int:
+    """The same splits, with units put back to the training split that bear a label which it would lack."""
     if not encoded.labels:
-        return
+        return assigned
     lacking = np.flatnonzero((encoded.counts(assigned == TRAIN) == 0) & (encoded.counts(assigned >= 0) > 0))
     if len(lacking):
         moved = np.isin(unit, unit[encoded.bearing(lacking.tolist())])
-        assigned[moved] = TRAIN
+        return np.where(moved, TRAIN, assigned)
+    return assigned
 
 
 def limit(table: Table, assigned: Int, most: int, seed: int) -> Int:

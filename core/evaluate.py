@@ -15,6 +15,7 @@ from core.batching import evaluation_batches
 from core.environment import Hardware, unwrap
 from core.errors import Problem, RunError
 from core.intervals import Score, interval
+from core.kinds import BOXES, objects
 from core.optimize import training_mode
 from core.progress import is_out_of_memory
 from core.thresholds import seen_by
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.contracts import LoadedModel, Metric, Prepared
-    from core.kinds import Predictions, Targets
+    from core.kinds import Detections, Predictions, Targets
 
 
 @dataclass(frozen=True)
@@ -69,21 +70,22 @@ def evaluate(
         hardware: Device, precision and processes; each process takes a share of the examples.
         batch_size: Examples in a batch.
         watch: Told after each batch how many examples are done; may raise to break off.
-        thresholds: Of `multi`: the probability from which each label applies; None for one half.
+        thresholds: Of `multi`: the probability from which each label applies (None: one half); of `boxes`: the score
+            from which an object counts as found (None: any).
     """
     started = time.perf_counter()
     device = "cpu" if hardware.device.startswith("mps") else hardware.device  # MPS lacks float64, which metrics sum in
     built = {key: metric.build(labels, target).to(device) for key, metric in metrics.items()}
-    limits = None if thresholds is None else torch.tensor(thresholds, dtype=torch.float64, device=device)
     mine = np.arange(hardware.rank, len(prepared), hardware.world)
     rows, outputs, done = [], [], 0
     for chosen, prediction in predict_batches(model, prepared, hardware, batch_size, mine):
-        given, truth = prediction.to(device), torch.from_numpy(targets[chosen]).to(device)
-        decided = given if limits is None else (given.double() >= limits).float()
+        found, truth = _as_array(prediction), _as_input(targets[chosen], device)
+        given = _as_input(found, device)
         for key, metric in built.items():
-            metric.update(decided if metrics[key].decides else given, truth)
+            decided = seen_by(metrics[key], found, thresholds)
+            metric.update(given if decided is found else _as_input(decided, device), truth)
         rows.append(chosen)
-        outputs.append(prediction.cpu())
+        outputs.append(found)
         done += len(chosen)
         watch(done)
     scores, tables = _computed(built)
@@ -135,7 +137,7 @@ def predict_batches(
     hardware: Hardware,
     batch_size: int,
     indices: NDArray[np.int64] | None = None,
-) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
+) -> Iterator[tuple[NDArray[np.int64], torch.Tensor | Sequence[Detections]]]:
     """Indices and predictions of each batch, longest first; under inference mode, in the run's precision.
 
     Where memory runs out, batches become half as large, and what is left is predicted in those.
@@ -163,7 +165,9 @@ def predict_batches(
             training_mode(module)
 
 
-def _predicted(model: LoadedModel, tensors: Mapping[str, torch.Tensor], hardware: Hardware) -> torch.Tensor | None:
+def _predicted(
+    model: LoadedModel, tensors: Mapping[str, torch.Tensor], hardware: Hardware
+) -> torch.Tensor | Sequence[Detections] | None:
     """Predictions for a batch, or None where memory ran out."""
     try:
         batch = {name: value.to(hardware.device, non_blocking=True) for name, value in tensors.items()}
@@ -191,22 +195,52 @@ def predict(model: LoadedModel, prepared: Prepared, hardware: Hardware, batch_si
     rows, outputs = [], []
     for chosen, prediction in predict_batches(model, prepared, hardware, batch_size):
         rows.append(chosen)
-        outputs.append(prediction.cpu())
+        outputs.append(_as_array(prediction))
     found = _in_order(rows, outputs, len(prepared), Hardware(hardware.device, hardware.precision))
     assert found is not None
     return found
 
 
-def _in_order(rows: list[Any], outputs: list[torch.Tensor], n: int, hardware: Hardware) -> Predictions | None:
-    shares = hardware.gather((rows, [output.float().numpy() for output in outputs]))
+def _as_array(prediction: torch.Tensor | Sequence[Detections]) -> Predictions:
+    """Predictions of a batch as an array: of numbers, or of what a detector found in each image."""
+    if isinstance(prediction, torch.Tensor):
+        array: NDArray[np.float32] = prediction.float().cpu().numpy()
+        return array
+    return objects(prediction)
+
+
+def _as_input(values: Predictions | Targets, device: str = "cpu") -> Any:
+    """What a metric is updated with: a tensor, or a list of what is in each image."""
+    return list(values) if values.dtype == object else torch.from_numpy(np.ascontiguousarray(values)).to(device)
+
+
+def _in_order(rows: list[Any], outputs: list[Predictions], n: int, hardware: Hardware) -> Predictions | None:
+    shares = hardware.gather((rows, outputs))
     every_row = [chosen for share, _ in shares for chosen in share]
     every_output = [output for _, share in shares for output in share]
     if not every_row:
         return np.zeros((0,), dtype=np.float32)
-    ordered = np.empty((n, *every_output[0].shape[1:]), dtype=np.float32)
+    ordered = np.empty((n, *every_output[0].shape[1:]), dtype=every_output[0].dtype)
     for chosen, output in zip(every_row, every_output, strict=True):
         ordered[chosen] = output
     return ordered
+
+
+def largest_difference(one: Predictions, other: Predictions) -> float:
+    """How far predictions of two models for the same examples are apart, at most.
+
+    Of what is found in images: the largest difference of scores and of corners (as a share of 100 pixels); infinite
+    where another number of objects, or other labels, are found.
+    """
+    if one.dtype != object:
+        return float(np.abs(one - other).max(initial=0.0))
+    gap = 0.0
+    for a, b in zip(one, other, strict=True):
+        if len(a) != len(b) or (np.sort(a.labels) != np.sort(b.labels)).any():
+            return math.inf
+        gap = max(gap, float(np.abs(a.scores - b.scores).max(initial=0.0)))
+        gap = max(gap, float(np.abs(a.corners - b.corners).max(initial=0.0)) / 100)
+    return gap
 
 
 def score(
@@ -234,7 +268,8 @@ def score(
         confidence: Level of the intervals.
         seed: Seeds the bootstrap.
         values: The scores where they have been computed already.
-        thresholds: Of `multi`: the probability from which each label applies; None for one half.
+        thresholds: Of `multi`: the probability from which each label applies (None: one half); of `boxes`: the score
+            from which an object counts as found (None: any).
     """
     if values is None:
         values, _ = _values(metrics, predictions, targets, labels, target, thresholds)
@@ -267,12 +302,12 @@ def _values(
     built = {key: metric.build(labels, target) for key, metric in metrics.items()}
     for key, metric in built.items():
         metric.distributed_available_fn = lambda: False  # one process has all predictions
-        metric.update(torch.tensor(seen_by(metrics[key], predictions, thresholds)), torch.tensor(targets))
+        metric.update(_as_input(seen_by(metrics[key], predictions, thresholds)), _as_input(targets))
     return _computed(built)
 
 
-def simplest_baseline(train: Targets, n: int, labels: Sequence[str], target: str) -> tuple[str, Predictions]:
-    """What knowing only the training targets gives: the shares of the labels, or the mean value.
+def simplest_baseline(train: Targets, n: int, labels: Sequence[str], target: str) -> dict[str, Predictions]:
+    """What knowing only the training targets gives: the shares of the labels, or the mean value; of boxes, nothing.
 
     Args:
         train: Targets of the training split.
@@ -281,11 +316,13 @@ def simplest_baseline(train: Targets, n: int, labels: Sequence[str], target: str
         target: The task's target.
 
     Returns:
-        Its name, and the same prediction n times.
+        By its name, the same prediction n times.
     """
+    if target == BOXES:
+        return {}
     if target == "regression":
-        return "mean", np.full(n, train.mean(), dtype=np.float32)
+        return {"mean": np.full(n, train.mean(), dtype=np.float32)}
     if target == "multi":
-        return "label_frequency", np.tile(train.mean(axis=0, dtype=np.float64).astype(np.float32), (n, 1))
+        return {"label_frequency": np.tile(train.mean(axis=0, dtype=np.float64).astype(np.float32), (n, 1))}
     shares = np.bincount(train.astype(np.int64), minlength=len(labels)) / len(train)
-    return "majority", np.tile(shares.astype(np.float32), (n, 1))
+    return {"majority": np.tile(shares.astype(np.float32), (n, 1))}

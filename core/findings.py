@@ -23,11 +23,13 @@ def refuse_unknown_labels(
 ) -> None:
     """Refuse splits from which a label cannot be learned.
 
+    A label of objects may be absent: an image without it still teaches where it is not, and the data check says so.
+
     Raises:
         DataError: A label occurs in the validation or test split and not in the training split, or fewer than two
             labels are in the training split.
     """
-    if not encoded.labels:
+    if not encoded.labels or encoded.boxes:
         return
     train = encoded.counts(assigned == TRAIN)
     problems = []

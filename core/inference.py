@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from core import report as record
 from core.cache import keep_caches_of_others
@@ -20,7 +18,8 @@ from core.contracts import LoadedModel, Need, Splits
 from core.environment import Hardware
 from core.errors import ConfigError, DataError, Problem, RunError
 from core.inputs import Inputs
-from core.kinds import Kind, targets_of
+from core.kinds import BOXES, Kind, targets_of
+from core.outputs import OBJECT_COLUMNS, Pictures, opened, write_csv, write_jsonl
 from core.registry import load
 from core.saved import from_plain, read_config, to_plain
 from core.thresholds import of_report
@@ -39,7 +38,8 @@ class Predictor:
         labels: Label names.
         kind: The kind of its task.
         hardware: Where it computes.
-        thresholds: Of `multi`: the probability from which each label applies; None for one half.
+        thresholds: Of `multi`: the probability from which each label applies; None for one half. Of `boxes`: the score
+            from which an object counts as found; None for any.
     """
 
     config: RunConfig
@@ -88,19 +88,26 @@ class Predictor:
 
     def predict(self, examples: Iterable[Any]) -> Iterator[dict[str, Any]]:
         """Predictions as JSON values, in order: the example, its label or labels with probabilities, or its value."""
+        return (self.written(example, prediction) for example, prediction in self.pairs(examples))
+
+    def pairs(self, examples: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Each example with its prediction as `raw` gives it, in order."""
         stream = iter(examples)
         while chunk := list(islice(stream, CHUNK)):
-            for example, prediction in zip(chunk, self.raw(chunk), strict=True):
-                written = self.kind.write(prediction, self.labels, self.config.task.target, self.thresholds)
-                yield {**self.kind.content(example), **written}
+            yield from zip(chunk, self.raw(chunk), strict=True)
+
+    def written(self, example: Any, prediction: Any) -> dict[str, Any]:
+        """One prediction as JSON values, with its example."""
+        written = self.kind.write(prediction, self.labels, self.config.task.target, self.thresholds)
+        return {**self.kind.content(example), **written}
 
 
 def predict_verb(words: Sequence[str]) -> int:
-    """Label texts or images from the command line, a file, or standard input."""
+    """Label texts or images, or find objects, from the command line, a file, or standard input."""
     parser = argparse.ArgumentParser(
         "graft predict",
-        description="Label texts or images, whatever the run learned from: from the command line, a file, or standard "
-        "input (one a line).",
+        description="Label texts or images, or find objects, whatever the run learned: from the command line, a file, "
+        "or standard input (one a line).",
     )
     parser.add_argument("run", help="the run's folder")
     parser.add_argument(
@@ -111,6 +118,7 @@ def predict_verb(words: Sequence[str]) -> int:
     parser.add_argument("--file", type=Path, help="a file in the format of the run's data adapter (CSV, JSON Lines, …)")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="how to write (jsonl)")
     parser.add_argument("--output", type=Path, help="write to this file, not to standard output")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="also draw the objects found in each image here")
     asked = parser.parse_intermixed_args(words)
     if asked.file and asked.input:
         raise DataError(Problem("predict", "give inputs or --file, not both."))
@@ -122,50 +130,25 @@ def predict_verb(words: Sequence[str]) -> int:
         examples: Iterable[Any] = predictor.config.data.unlabelled(predictor.config.task, asked.file)
     else:
         examples = inputs.read(asked.input or (line.rstrip("\n") for line in sys.stdin))
-    with _opened(asked.output) as out:
-        write = _write_csv if asked.format == "csv" else _write_jsonl
-        write(predictor.predict(inputs.usable(examples)), out)
+    pictures = None
+    if asked.pictures:
+        pictures = Pictures(asked.pictures, predictor.kind, predictor.labels, predictor.thresholds)
+    with opened(asked.output) as out:
+        rows = _written(predictor, inputs.usable(examples), pictures)
+        if asked.format == "csv":
+            write_csv(rows, out, OBJECT_COLUMNS if predictor.config.task.target == BOXES else ())
+        else:
+            write_jsonl(rows, out)
     inputs.refuse_rest()
     return 0
 
 
-@contextmanager
-def _opened(path: Path | None) -> Iterator[IO[str]]:
-    if path is None:
-        yield sys.stdout
-        return
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            yield file
-    except OSError as error:
-        raise record.unwritable(path, error) from error
-
-
-def _write_jsonl(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
-    for row in rows:
-        out.write(json.dumps(row, ensure_ascii=False) + "\n")
-        out.flush()
-
-
-def _write_csv(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
-    stream = (_flat(row) for row in rows)
-    first = list(islice(stream, CHUNK))
-    columns = list(dict.fromkeys(key for row in first for key in row))
-    if not columns:
-        return
-    writer = csv.DictWriter(out, columns)
-    writer.writeheader()
-    for row in chain(first, stream):
-        if not row.keys() <= set(columns):
-            raise DataError(Problem("predict", "examples of several forms do not fit one CSV.", "Use --format jsonl."))
-        writer.writerow(row)
-
-
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    flat = {key: value for key, value in row.items() if key != "probabilities"}
-    if isinstance(flat.get("labels"), list):
-        flat["labels"] = "|".join(flat["labels"])
-    return flat | {f"p({label})": p for label, p in row.get("probabilities", {}).items()}
+def _written(predictor: Predictor, examples: Iterable[Any], pictures: Pictures | None) -> Iterator[dict[str, Any]]:
+    """Predictions as JSON values; each is also drawn, where pictures are wanted."""
+    for example, prediction in predictor.pairs(examples):
+        if pictures is not None:
+            pictures.write(example, prediction)
+        yield predictor.written(example, prediction)
 
 
 def evaluate_verb(words: Sequence[str]) -> int:

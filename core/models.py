@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
+    from core.contracts import Plan
+    from core.kinds import Detections
+
 
 @dataclass(frozen=True)
 class WeightsPlan:
@@ -137,6 +140,9 @@ class LoadedModel(ABC):
     augmented: bool = False
     thresholds: tuple[float, ...] | None = None
 
+    def planned(self, plan: Plan) -> None:  # noqa: B027 - most families need not know
+        """Told once before training how long it will be, for what changes on the way (mosaic closes near the end)."""
+
     @abstractmethod
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
         """Make examples ready, once and deterministically; the result may be cached by fingerprint."""
@@ -150,8 +156,8 @@ class LoadedModel(ABC):
         """The loss of each example, float32 [b] (or its mean over the batch, 0-d, where it cannot be told apart)."""
 
     @abstractmethod
-    def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Predictions for a batch: float32 [b, c] probabilities, or float32 [b] values (see `core.kinds`)."""
+    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Detections]:
+        """Predictions for a batch: float32 [b, c] probabilities, float32 [b] values, or `Detections` (`core.kinds`)."""
 
     def plain(self) -> LoadedModel:
         """The model as it is saved: without what a method put around it for training alone."""

@@ -18,7 +18,7 @@ SCHEMA = 1
 """Version of the layout of `report.json`; docs/reference/report.md describes it."""
 
 REPORT, LOG, PREDICTIONS, CONFIG = "report.json", "log.jsonl", "predictions.jsonl", "config.yaml"
-MODEL, CHECKPOINTS, SAMPLES = "model", "checkpoints", "samples.png"
+MODEL, CHECKPOINTS, SAMPLES, PICTURE = "model", "checkpoints", "samples.png", "predictions.png"
 
 
 def clean(value: Any) -> Any:
@@ -151,9 +151,10 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
     if report.get("per_class"):
         per_class: Sequence[Mapping[str, Any]] = report["per_class"]
         columns = list(per_class[0])
-        screen.table(
-            "Per class, on the test split", columns, [[_plain(row[key]) for key in columns] for row in per_class]
-        )
+        title = "Per class, on the test split"
+        if "ap50" in columns and report.get("thresholds"):
+            title += "; objects count as found from a score of {:.3g}".format(*report["thresholds"].values())
+        screen.table(title, columns, [[_plain(row[key]) for key in columns] for row in per_class])
     for finding in data["findings"]:
         screen.say(f"data: {finding['message']}")
     for mark in report["training"].get("marks", []):

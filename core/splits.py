@@ -44,12 +44,14 @@ class Fault:
         cure: What to do about it.
         level: `error` for a bad row, subject to `on_bad_row`; `blank` for what is no row at all and is left out;
             `note` for a row that is used all the same.
+        what: The noun for what is counted: `row`, or a part of one such as `object`.
     """
 
     code: str
     message: str
     cure: str = ""
     level: str = "error"
+    what: str = "row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Row:
         split: `TRAIN`, `VAL`, `TEST`, or `UNDECIDED` where the cut by seed decides.
         group: Examples of one group stay on one side of a cut; None for a group of its own.
         fault: What is to be said about it, or None.
+        parts: What is to be said about parts of it (objects in an image), each with the place of the part. A part
+            whose fault is an error is not in `label`: the row is used without it, subject to `on_bad_row`.
     """
 
     example: Any
@@ -71,6 +75,7 @@ class Row:
     split: int = UNDECIDED
     group: str | None = None
     fault: Fault | None = None
+    parts: tuple[tuple[str, Fault], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,6 +226,8 @@ def _read(source: Source, kind: Kind, encoder: Any) -> _Read:
     read = _Read(encoder, Tally())
     for number, row in enumerate(source.rows):
         fault = row.fault
+        for place, part in row.parts:
+            read.tally.add(part, place)
         if fault is None or fault.level == "note":
             fault = encoder.add(row.label) or fault
         if fault is not None:
@@ -250,7 +257,7 @@ class Tally:
         self._places: dict[str, list[str]] = {}
 
     def add(self, fault: Fault, place: str) -> None:
-        """Count one row."""
+        """Count one row, or one part of it."""
         self._faults.setdefault(fault.code, fault)
         self._counts[fault.code] = self._counts.get(fault.code, 0) + 1
         places = self._places.setdefault(fault.code, [])
@@ -263,7 +270,7 @@ class Tally:
             Problem(
                 self._places[code][0],
                 f"{fault.message}{self._others(code)}.",
-                f"{fault.cure} To leave such rows out and count them: data.on_bad_row=skip".strip(),
+                f"{fault.cure} To leave such {fault.what}s out and count them: data.on_bad_row=skip".strip(),
             )
             for code, fault in self._faults.items()
             if fault.level == "error"
@@ -273,7 +280,7 @@ class Tally:
         """One finding for each code."""
         for code, fault in self._faults.items():
             count, places = self._counts[code], tuple(self._places[code])
-            what = "row" if count == 1 else "rows"
+            what = fault.what if count == 1 else f"{fault.what}s"
             if fault.level == "note":
                 yield Finding(code, f"{count:,} {what}: {fault.message}.", count, places, "info")
             else:
@@ -285,7 +292,7 @@ class Tally:
         if count == 1:
             return ""
         more = ", …" if count > len(places) else ""
-        return f" ({count:,} such rows: {', '.join(places)}{more})"
+        return f" ({count:,} such {self._faults[code].what}s: {', '.join(places)}{more})"
 
 
 def _fingerprint(source: Source, task: Task, table: Any, assigned: NDArray[np.int64]) -> str:

@@ -124,7 +124,9 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
     if train.fast_dropout and hardware.on_cpu and fast is not None:
         fast()
     seed_everything(config.seed)
-    model = config.method.apply(model, plan_for(train, hardware, config.seed, examples, model))
+    plan = plan_for(train, hardware, config.seed, examples, model)
+    model.planned(plan)
+    model = config.method.apply(model, plan)
     parameters = count_parameters(model)
     shown = f"{parameters['trainable']:,} of {parameters['total']:,} parameters train"
     ctx.screen.say(f"method: {config.method.name}, {shown}; {hardware.device}, {hardware.precision}")

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from core.contracts import Task
 from core.errors import nearest
-from core.kinds import MULTI, REGRESSION, Kind, Target
+from core.kinds import BOXES, MULTI, REGRESSION, Boxes, Kind, NamedBox, Target
 from core.splits import Fault
 
 MISSING_NAMES = frozenset({"", "nan", "<na>", "null"})
 """What a missing label looks like when it is written as text, in lower case."""
 
 _MISSING = Fault("missing_label", "the label is missing", "Give the row a label, or remove it.")
+_NOT_LABELLED = Fault(
+    "not_labelled", "the image has no annotations", "Annotate it (as empty, where it shows no object), or remove it."
+)
 _NAN = Fault("nan_label", "the label is NaN (not a number)", "Give the row a label, or remove it.")
 
 
@@ -40,6 +43,11 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def boxes(self) -> bool:
+        """Whether targets are the objects of images."""
+        return any(isinstance(each, Boxes) for each in self.table[:1])
 
     def __getitem__(self, index: int) -> Target:
         return self.table[self.values[index]] if self.table else float(self.values[index])
@@ -74,6 +82,8 @@ class Encoded:
 def _indices(target: Target) -> tuple[int, ...]:
     if isinstance(target, tuple):
         return target
+    if isinstance(target, Boxes):
+        return tuple(sorted(set(target.labels)))
     assert isinstance(target, int)
     return (target,)
 
@@ -92,6 +102,8 @@ class Encoder(Protocol):
 
 def encoder(task: Task) -> Encoder:
     """The encoder for a task's target."""
+    if task.target == BOXES:
+        return _Boxes(task)
     return _Values() if task.target == REGRESSION else _Names(task)
 
 
@@ -112,12 +124,7 @@ class _Names:
             if name.lower() in MISSING_NAMES and name not in self._given:
                 return _NAN if name.lower() == "nan" else _MISSING
             if self._given and name not in self._given:
-                close = nearest(name, self._given)
-                return Fault(
-                    "unknown_label",
-                    f"the label {name!r} is not one of task.labels",
-                    f"{f'Did you mean {close!r}? ' if close else ''}Add it to task.labels, or correct the row.",
-                )
+                return _unknown(name, self._given)
         if not self._multi and len(names) != 1:
             message = f"has {len(names)} labels where the task wants one"
             return Fault("several_labels", message, "Use a task whose target is multi.")
@@ -142,6 +149,43 @@ class _Names:
                 "Add examples of a second label, or check which column holds the label.",
             )
         ]
+
+
+class _Boxes:
+    """Targets that are the objects of an image: a sequence of `NamedBox`, or None where nobody has looked."""
+
+    def __init__(self, task: Task) -> None:
+        self._given = tuple(task.labels) if task.labels else ()
+        self._codes: dict[tuple[NamedBox, ...], int] = {}
+        self._values = array("q")
+
+    def add(self, raw: object) -> Fault | None:
+        if raw is None:
+            return _NOT_LABELLED
+        assert _several(raw)
+        boxes = tuple(each for each in raw if isinstance(each, NamedBox))
+        assert len(boxes) == len(raw)
+        for box in boxes:
+            if self._given and box.label not in self._given:
+                return _unknown(box.label, self._given)
+        self._values.append(self._codes.setdefault(boxes, len(self._codes)))
+        return None
+
+    def finish(self) -> tuple[Encoded, list[tuple[str, str]]]:
+        names = self._given or tuple(sorted({box.label for boxes in self._codes for box in boxes}, key=natural))
+        index = {name: number for number, name in enumerate(names)}
+        table: tuple[Target, ...] = tuple(
+            Boxes(
+                tuple(box.corners for box in boxes),
+                tuple(index[box.label] for box in boxes),
+                tuple(box.crowd for box in boxes) if any(box.crowd for box in boxes) else (),
+            )
+            for boxes in self._codes
+        )
+        nothing = not any(self._codes)
+        cure = "Check where the annotations are looked for."
+        complaints = [("no image has an object; there is nothing to find.", cure)] if nothing else []
+        return Encoded(names, np.frombuffer(self._values, dtype=np.int64), table), complaints
 
 
 class _Values:
@@ -172,6 +216,15 @@ class _Values:
         if len(values) and (values == values[0]).all():
             complaints.append((f"every label is {values[0]:g}; there is nothing to learn.", "Check the label column."))
         return Encoded((), values), complaints
+
+
+def _unknown(name: str, given: Sequence[str]) -> Fault:
+    close = nearest(name, given)
+    return Fault(
+        "unknown_label",
+        f"the label {name!r} is not one of task.labels",
+        f"{f'Did you mean {close!r}? ' if close else ''}Add it to task.labels, or correct the row.",
+    )
 
 
 def _several(raw: object) -> TypeGuard[Sequence[object]]:

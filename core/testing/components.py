@@ -11,7 +11,7 @@ from core.component import Component
 from core.config import Train
 from core.contracts import AdapterMethod, Metric
 from core.errors import GraftError
-from core.kinds import MULTI, REGRESSION, SINGLE, Kind
+from core.kinds import BOXES, MULTI, REGRESSION, SINGLE, Kind
 from core.options import limits, violations
 from core.registry import SOCKETS
 from core.testing.expect import Subject
@@ -108,7 +108,7 @@ def _check_schema(subject: Subject, component: type[Component]) -> None:
 
 
 def _check_metric(subject: Subject, component: type[Metric]) -> None:
-    known = (SINGLE, MULTI, REGRESSION)
+    known = (SINGLE, MULTI, REGRESSION, BOXES)
     fit = component.targets and set(component.targets) <= set(known)
     subject.expect(fit, f"`targets` must name some of {', '.join(known)}; it is {component.targets!r}.")
     subject.expect(isinstance(component.higher_is_better, bool), "`higher_is_better` must be True or False.")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.contracts import DataAdapter, Finding, Splits, Task
-from core.kinds import MULTI, REGRESSION, SINGLE, Kind
+from core.kinds import BOXES, MULTI, REGRESSION, SINGLE, Boxes, Kind
 from core.registry import load
 from core.testing.expect import Subject
 
@@ -51,7 +51,9 @@ def _check_labels(subject: Subject, splits: Splits, task: Task) -> None:
         return
     names = isinstance(labels, tuple) and all(isinstance(label, str) and label for label in labels)
     subject.expect(names, f"`labels` must be a tuple of names; it is {labels!r}.")
-    subject.expect(len(set(labels)) == len(labels) >= 2, f"`labels` must be two or more, none twice; it is {labels!r}.")
+    least, words = (1, "one") if task.target == BOXES else (2, "two")
+    enough = len(set(labels)) == len(labels) >= least
+    subject.expect(enough, f"`labels` must be {words} or more, none twice; it is {labels!r}.")
     if task.labels is not None:
         subject.expect(labels == tuple(task.labels), f"must keep to task.labels {task.labels!r}; it gives {labels!r}.")
 
@@ -66,12 +68,15 @@ def _check_split(subject: Subject, part: str, split: Sequence[Any], kind: Kind, 
         fits = isinstance(example, kind.example)
         subject.expect(fits, f"{where} must be a {kind.example.__name__}; it is {example!r}.")
         subject.expect(example.place, f"{where} needs a `place` (file:row), so that messages can name it: {example!r}.")
-        problem = _target_problem(example.target, task.target, n_labels)
+        size = getattr(example, "size", (0, 0))
+        problem = _target_problem(example.target, task.target, n_labels, size)
         subject.expect(not problem, f"the target of {where} {problem}; it is {example.target!r}.")
         kind.identity(example)
 
 
-def _target_problem(value: Any, target: str, n_labels: int) -> str:
+def _target_problem(value: Any, target: str, n_labels: int, size: tuple[int, int] = (0, 0)) -> str:
+    if target == BOXES:
+        return _boxes_problem(value, n_labels, size)
     if target == SINGLE:
         fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < n_labels
         return "" if fits else f"must be the index (int) of one of {n_labels} labels"
@@ -82,6 +87,20 @@ def _target_problem(value: Any, target: str, n_labels: int) -> str:
         fits = isinstance(value, float) and math.isfinite(value)
         return "" if fits else "must be a finite float"
     return "" if value is not None else "is missing"
+
+
+def _boxes_problem(value: Any, n_labels: int, size: tuple[int, int]) -> str:
+    if not isinstance(value, Boxes):
+        return "must be `Boxes` (without any where the image shows no object)"
+    if len(value.corners) != len(value.labels) or len(value.crowd) not in (0, len(value.labels)):
+        return "must have as many corners as labels, and as many crowd flags or none"
+    if not all(isinstance(each, int) and 0 <= each < n_labels for each in value.labels):
+        return f"must have the indices (int) of {n_labels} labels"
+    width, height = size if size != (0, 0) else (math.inf, math.inf)
+    for x1, y1, x2, y2 in value.corners:
+        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):  # false for NaN too
+            return "must have boxes x1, y1, x2, y2 in pixels with a width and a height, within the image"
+    return ""
 
 
 def _check_coverage(subject: Subject, splits: Splits, task: Task) -> None:

@@ -40,6 +40,8 @@ class Subject:
     def expect_equal(self, found: Any, wanted: Any, message: str, tolerance: float = 0.0) -> None:
         """Go on where two arrays or tensors have one shape and the same values; NaN equals NaN.
 
+        Of arrays of `Detections`: the same number of the same labels in each image, and the same scores and corners.
+
         Raises:
             AssertionError: They differ; the message says by how much.
         """
@@ -49,6 +51,11 @@ class Subject:
         first, second = _array(found), _array(wanted)
         if first.shape != second.shape:
             self.fail(f"{message} (the shapes are {list(first.shape)} and {list(second.shape)})")
+        if first.dtype == object:
+            gap = _gap(first, second)
+            if gap > tolerance:
+                self.fail(f"{message} (the largest difference is {gap:.3g})")
+            return
         if not np.allclose(first, second, rtol=tolerance, atol=tolerance, equal_nan=True):
             gap = np.nanmax(np.abs(first.astype(np.float64) - second.astype(np.float64)))
             self.fail(f"{message} (the largest difference is {gap:.3g})")
@@ -58,3 +65,10 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
     import numpy as np
 
     return np.asarray(value.detach().float().cpu() if hasattr(value, "detach") else value)
+
+
+def _gap(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
+    """How far detections are apart; see `largest_difference`."""
+    from core.evaluate import largest_difference
+
+    return largest_difference(one, other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import torch
 import torchmetrics
 
 from core.contracts import Metric
-from core.kinds import MULTI, MULTI_THRESHOLD, REGRESSION, SINGLE, encode_targets
+from core.kinds import BOXES, MULTI, MULTI_THRESHOLD, REGRESSION, SINGLE, encode_targets
+from core.testing.boxes import exact_boxes, found_boxes, rescored, sample_boxes
 from core.testing.expect import Subject
 from core.thresholds import decide
 
@@ -27,7 +29,7 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
 
     Updates in parts, and parts seen by several processes, give what one update gives; `resample` agrees with computing
     each resample anew; perfect predictions score no worse than random ones, as `higher_is_better` says; decisions give
-    what probabilities give where `decides` says so, and there alone.
+    what probabilities give where `decides` says so, and there alone (of boxes: scores then make no difference).
 
     Args:
         metric: The metric, with its options.
@@ -42,7 +44,7 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
         subject.expect(each in metric.targets, f"does not accept this target, only {', '.join(metric.targets)}.")
         names = () if each == REGRESSION else tuple(labels)
         truth = _targets(each, len(names))
-        guesses = _guesses(each, len(names), seed=1)
+        guesses = _guesses(each, len(names), 1, truth)
         value = _check_value(subject, metric, guesses, truth, names, each)
         _check_streaming(subject, metric, guesses, truth, names, each)
         _check_decides(subject, metric, guesses, truth, names, each)
@@ -53,6 +55,8 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
 
 def _targets(target: str, n_labels: int) -> Targets:
     random = np.random.default_rng(0)
+    if target == BOXES:
+        return sample_boxes(N, n_labels)
     if target == REGRESSION:
         return random.normal(10, 3, N).astype(np.float32)
     if target == MULTI:
@@ -60,9 +64,11 @@ def _targets(target: str, n_labels: int) -> Targets:
     return encode_targets([row % n_labels for row in range(N)], SINGLE, n_labels)
 
 
-def _guesses(target: str, n_labels: int, seed: int) -> Predictions:
-    """Random predictions, shaped as `core.kinds` says."""
+def _guesses(target: str, n_labels: int, seed: int, truth: Targets) -> Predictions:
+    """Random predictions, shaped as `core.kinds` says; of boxes, random errors."""
     random = np.random.default_rng(seed)
+    if target == BOXES:
+        return found_boxes(truth, n_labels, seed)
     if target == REGRESSION:
         return random.normal(10, 3, N).astype(np.float32)
     if target == MULTI:
@@ -71,9 +77,16 @@ def _guesses(target: str, n_labels: int, seed: int) -> Predictions:
 
 
 def _perfect(truth: Targets, target: str, n_labels: int) -> Predictions:
+    if target == BOXES:
+        return exact_boxes(truth)
     if target == SINGLE:
         return np.eye(n_labels, dtype=np.float32)[truth.astype(np.int64)]
     return truth.astype(np.float32)
+
+
+def _given(values: Predictions | Targets) -> Any:
+    """What a metric is updated with: a tensor, or a list of what is in each image."""
+    return list(values) if values.dtype == object else torch.tensor(values)
 
 
 def _value(
@@ -87,7 +100,7 @@ def _value(
     """The metric's value, updated in parts that end at `cuts`."""
     built = metric.build(labels, target)
     for given, wanted in zip(np.split(predictions, cuts), np.split(truth, cuts), strict=True):
-        built.update(torch.tensor(given), torch.tensor(wanted))
+        built.update(_given(given), _given(wanted))
     return built.compute()
 
 
@@ -97,10 +110,10 @@ def _check_value(
     built = metric.build(labels, target)
     subject.expect(isinstance(built, torchmetrics.Metric), f"`build` must give a torchmetrics.Metric, not {built!r}.")
     subject.expect(built is not metric.build(labels, target), "`build` must give a fresh metric at each call.")
-    given, wanted = torch.tensor(guesses), torch.tensor(truth)
-    before = given.clone(), wanted.clone()
+    given, wanted = _given(guesses), _given(truth)
+    before = pickle.dumps((given, wanted))
     built.update(given, wanted)
-    kept = torch.equal(given, before[0]) and torch.equal(wanted, before[1])
+    kept = pickle.dumps((given, wanted)) == before
     subject.expect(kept, "`update` changes the predictions or targets that it is given.")
     value = built.compute()
     subject.expect(isinstance(value, torch.Tensor), f"`compute` must give a tensor, not {type(value).__name__}.")
@@ -119,7 +132,7 @@ def _check_streaming(
     subject.expect_equal(parts, whole, "three updates give another value than one with everything.", TOLERANCE)
     mine, other = metric.build(labels, target), metric.build(labels, target)
     for built, half in ((mine, slice(None, 25)), (other, slice(25, None))):
-        built.update(torch.tensor(guesses[half]), torch.tensor(truth[half]))
+        built.update(_given(guesses[half]), _given(truth[half]))
     mine.merge_state(other)
     cure = "Give every state of `add_state` its `dist_reduce_fx` (sum or cat)."
     subject.expect_equal(mine.compute(), whole, f"merging two processes gives another value. {cure}", TOLERANCE)
@@ -130,6 +143,11 @@ def _check_decides(
 ) -> None:
     """Of `multi`, whoever looks at decisions alone must say so, or it would not see the thresholds."""
     if target == REGRESSION:
+        return
+    if target == BOXES:
+        if metric.decides:
+            before, after = (_value(metric, each, truth, labels, target) for each in (guesses, rescored(guesses, 2)))
+            subject.expect_equal(after, before, "`decides`, yet it looks at scores. Leave `decides` at False.")
         return
     several = target == MULTI
     chosen = decide(guesses, [MULTI_THRESHOLD] * len(labels)) if several else np.eye(len(labels))[guesses.argmax(1)]
@@ -162,6 +180,6 @@ def _check_direction(subject: Subject, metric: Metric, truth: Targets, labels: S
     best = float(_value(metric, _perfect(truth, target, len(labels)), truth, labels, target))
     sign = 1 if metric.higher_is_better else -1
     for seed in range(3, 6):
-        random = float(_value(metric, _guesses(target, len(labels), seed), truth, labels, target))
+        random = float(_value(metric, _guesses(target, len(labels), seed, truth), truth, labels, target))
         message = f"`higher_is_better` is {metric.higher_is_better}, yet perfect predictions score {best:.4g}"
         subject.expect(sign * best >= sign * random, f"{message} and random ones {random:.4g}.")

@@ -7,17 +7,20 @@ from typing import Any
 
 from core.contracts import Need, Task
 from core.kinds import (
+    BOXES,
     MULTI,
     REGRESSION,
     SINGLE,
     ImageClassification,
     ImageExample,
+    ObjectDetection,
     Target,
     TextClassification,
     TextExample,
 )
+from core.testing.sample_scenes import box_examples
 
-TEXT, IMAGE = TextClassification.name, ImageClassification.name
+TEXT, IMAGE, DETECTION = TextClassification.name, ImageClassification.name, ObjectDetection.name
 LABELS = ("calm", "fine", "wild")
 COUNT = 48
 _OWN_WORDS = (("quiet", "still", "slow"), ("nice", "plain", "good"), ("loud", "fast", "storm"))
@@ -86,7 +89,7 @@ def _image(target: str, count: int) -> list[ImageExample]:
     return examples
 
 
-_SAMPLES: dict[str, Callable[[str, int], list[Any]]] = {TEXT: _text, IMAGE: _image}
+_SAMPLES: dict[str, Callable[[str, int], list[Any]]] = {TEXT: _text, IMAGE: _image, DETECTION: box_examples}
 
 
 def sample_examples(kind: str = TEXT, target: str = SINGLE, count: int = COUNT) -> list[Any]:
@@ -108,7 +111,8 @@ def sample_examples(kind: str = TEXT, target: str = SINGLE, count: int = COUNT) 
 
 def sample_task(kind: str = TEXT, target: str = SINGLE) -> Task:
     """A task of that kind and target."""
-    return Task(name="sample", kind=kind, target=target, primary="mae" if target == REGRESSION else "accuracy")
+    primary = {REGRESSION: "mae", BOXES: "map50_95"}.get(target, "accuracy")
+    return Task(name="sample", kind=kind, target=target, primary=primary)
 
 
 def sample_need(kind: str = TEXT, target: str = SINGLE, examples: Sequence[Any] = ()) -> Need:

@@ -1,4 +1,4 @@
-"""What the data plugin announces: adapters of texts, of images, and of datasets of the Hub, which hold either."""
+"""What the data plugin announces: adapters of texts, of images, of boxes, and of datasets of the Hub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.hooks import hookimpl
 from core.kinds import ImageExample, TextClassification, TextExample
 from core.options import option
 from core.splits import CutOptions
-from plugins.data import refusals
+from plugins.data import detection, refusals
 from plugins.data.images import IMAGE, Digits, ImageFolder, unlabelled_images
 
 if TYPE_CHECKING:
@@ -222,4 +222,4 @@ def _unlabelled(path: Path, text: str = "", pair: str = "") -> Sequence[TextExam
 @hookimpl
 def data_adapters() -> Sequence[type[DataAdapter]]:
     """The built-in data adapters."""
-    return [Reviews, Table, Lines, Digits, ImageFolder, Hub]
+    return [Reviews, Table, Lines, Digits, ImageFolder, Hub, *detection.ADAPTERS]

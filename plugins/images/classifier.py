@@ -227,7 +227,7 @@ class ImageModel(LoadedModel):
             "graft": {"target": self.need.task.target},
         }
         if self.thresholds is not None:
-            config["graft"][KEY] = to_json(self.thresholds, self.need.labels)
+            config["graft"][KEY] = to_json(self.thresholds, self.need.labels, self.need.task.target)
         return config
 
 

@@ -73,7 +73,7 @@ def _pretrained(options: Timm, need: Need, folder: Path, provenance: Provenance)
     defaults = {"epochs": epochs, "learning_rate": 2e-4}
     model = _assemble(module, arguments, options, need, provenance, size, _preprocessing(module), defaults)
     if need.saved is not None:  # else they are of another task
-        model.thresholds = from_json(config.get("graft", {}).get(KEY), need.labels)
+        model.thresholds = from_json(config.get("graft", {}).get(KEY), need.labels, need.task.target)
     return model
 
 

@@ -137,6 +137,7 @@ class FeatureModel(LoadedModel):
         features: NDArray[np.float32] | None = None
         targets: NDArray[Any] | None = None
         for rows, values in predict_batches(cast(LoadedModel, backbone), prepared, self.hardware, FEATURE_BATCH):
+            assert isinstance(values, Tensor)
             features = _placed(features, rows, values, len(prepared))
             if backbone.targets is not None:
                 targets = _placed(targets, rows, backbone.targets, len(prepared))

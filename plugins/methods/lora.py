@@ -10,9 +10,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.contracts import LoadedModel, ModelLoader, Need, Prepared
+from core.contracts import LoadedModel, ModelLoader, Need, Plan, Prepared
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
+from core.kinds import Detections
 from plugins.methods.targets import chosen, ends
 
 ADAPTER = "adapter"
@@ -108,6 +109,10 @@ class AdaptedModel(LoadedModel):
     def thresholds(self, thresholds: tuple[float, ...] | None) -> None:
         self.inner.thresholds = thresholds
 
+    def planned(self, plan: Plan) -> None:
+        """As the inner model does."""
+        self.inner.planned(plan)
+
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
         """As the inner model does."""
         return self.inner.prepare(examples, train)
@@ -120,7 +125,7 @@ class AdaptedModel(LoadedModel):
         """As the inner model does."""
         return self.inner.loss(batch)
 
-    def predict(self, batch: dict[str, Tensor]) -> Tensor:
+    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Detections]:
         """As the inner model does."""
         return self.inner.predict(batch)
 

@@ -1,1 +1,1 @@
-"""Metrics of classification and regression, built on torchmetrics."""
+"""Metrics of classification, regression and detection, built on torchmetrics."""

@@ -50,6 +50,12 @@ def averaged(of: str, average: str, n_labels: int, target: str) -> Sums:
     return _counted(partial(_averaged, of=of, average=average), n_labels, target)
 
 
+def from_counts(name: str, rows: Callable[..., Tensor], of: str, average: str, n_labels: int) -> Sums:
+    """The same of anything that is counted: `rows` gives what is right, was predicted, and applies, float64 [b, 3c]."""
+    score = partial(_averaged, of=of, average=average)
+    return Sums(name, 3 * n_labels, rows, partial(_from_columns, score=score, n_labels=n_labels))
+
+
 def balanced_accuracy(n_labels: int, target: str) -> Sums:
     """Mean recall over the labels that occur."""
     return _counted(_balanced_accuracy, n_labels, target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,13 +28,13 @@ class Sums:
     Attributes:
         name: Names the columns; two scores of one name sum the same columns.
         width: Number of columns, k.
-        rows: (predictions, targets) of a batch to float64 [b, k].
+        rows: (predictions, targets) of a batch to float64 [b, k]; of images with boxes, they are lists.
         score: Sums [..., k] to scores [...], or to a table [..., c].
     """
 
     name: str
     width: int
-    rows: Callable[[Tensor, Tensor], Tensor]
+    rows: Callable[[Any, Any], Tensor]
     score: Callable[[Array], Array]
 
     def build(self) -> SumMetric:
@@ -47,9 +47,14 @@ class Sums:
         step = max(1, BLOCK_CELLS // self.width)
         for start in range(0, len(targets), step):
             part = slice(start, start + step)
-            rows = self.rows(torch.tensor(predictions[part]), torch.tensor(targets[part])).numpy()
+            rows = self.rows(_given(predictions[part]), _given(targets[part])).numpy()
             sums += counts[:, part].astype(np.float64) @ rows
         return self.score(sums)
+
+
+def _given(values: Predictions | Targets) -> Any:
+    """A batch as `rows` takes it."""
+    return list(values) if values.dtype == object else torch.tensor(values)
 
 
 class SumMetric(torchmetrics.Metric):  # type: ignore[misc]
@@ -63,10 +68,10 @@ class SumMetric(torchmetrics.Metric):  # type: ignore[misc]
         # The state bears the name of its columns: MetricCollection may share states that are called and valued alike.
         self.add_state(sums.name, torch.zeros(sums.width, dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, predictions: Tensor, targets: Tensor) -> None:
+    def update(self, predictions: Any, targets: Any) -> None:
         """Add a batch."""
         seen: Tensor = getattr(self, self.what.name)
-        setattr(self, self.what.name, seen + self.what.rows(predictions, targets).sum(dim=0))
+        setattr(self, self.what.name, seen + self.what.rows(predictions, targets).sum(dim=0).to(seen.device))
 
     def compute(self) -> Tensor:
         """The score so far, float64, 0-d or a table [c]; NaN where it is not defined."""

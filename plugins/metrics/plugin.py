@@ -1,4 +1,4 @@
-"""The metrics of classification, multi-label classification and regression.
+"""The metrics of classification, multi-label classification and regression; those of boxes are in `boxes`.
 
 Averages over labels leave out labels that a split does not hold. A score that is not defined is NaN.
 """
@@ -14,6 +14,7 @@ from core.hooks import hookimpl
 from core.kinds import MULTI, REGRESSION, SINGLE
 from core.options import option
 from plugins.metrics._scored import Scored, Scorer
+from plugins.metrics.boxes import BOX_METRICS
 
 AVERAGES = ("macro", "micro", "weighted", "none")
 AVERAGE_HELP = (
@@ -276,6 +277,9 @@ class Spearman(Scored):
 
 @hookimpl
 def metrics() -> Sequence[type[Metric]]:
-    """All metrics of this module."""
-    labelled = [Accuracy, HammingAccuracy, BalancedAccuracy, Precision, Recall, F1, Mcc, RocAuc, AveragePrecision]
-    return [*labelled, LogLoss, Ece, ConfusionMatrix, Mae, Rmse, R2, Spearman]
+    """All metrics."""
+    plain: list[type[Metric]] = [
+        Accuracy, HammingAccuracy, BalancedAccuracy, Precision, Recall, F1, Mcc, RocAuc, AveragePrecision,
+        LogLoss, Ece, ConfusionMatrix, Mae, Rmse, R2, Spearman,
+    ]  # fmt: skip
+    return [*plain, *BOX_METRICS]

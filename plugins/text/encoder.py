@@ -62,7 +62,7 @@ class EncoderModel(LoadedModel):
         self.scale = scale
         self.findings: list[Finding] = []
         if need.saved is not None:  # else they are of another task
-            self.thresholds = from_json(getattr(module.config, KEY, None), need.labels)
+            self.thresholds = from_json(getattr(module.config, KEY, None), need.labels, need.task.target)
         self._segments = "token_type_ids" in tokenizer.model_input_names
 
     @property
@@ -134,7 +134,7 @@ class EncoderModel(LoadedModel):
         module: Any = self.module
         vars(module.config).pop(KEY, None)
         if self.thresholds is not None:
-            module.config.thresholds = to_json(self.thresholds, self.need.labels)
+            module.config.thresholds = to_json(self.thresholds, self.need.labels, self.need.task.target)
         with quiet():
             module.save_pretrained(str(directory))
             self.tokenizer.save_pretrained(str(directory))

@@ -12,8 +12,10 @@ import pytest
 from core.contracts import DataAdapter, Task
 from core.registry import load
 from core.testing import check_data_adapter, sample_examples, sample_task
-from core.testing.samples import IMAGE, LABELS, TEXT
+from core.testing.samples import DETECTION, IMAGE, LABELS, TEXT
+from plugins.data import boxes_write
 
+Make = Callable[[Path, str], dict[str, Any]]
 ADAPTERS = load().components["data"]
 
 
@@ -80,13 +82,26 @@ def image_hub(folder: Path, target: str) -> dict[str, Any]:
     return {"path": str(folder / "saved")}
 
 
-Make = Callable[[Path, str], dict[str, Any]]
+def boxes(write: str) -> Make:
+    def make(folder: Path, target: str) -> dict[str, Any]:
+        examples = sample_examples(DETECTION, "boxes")
+        writer: Callable[..., None] = getattr(boxes_write, write)
+        writer({"train": examples[:32], "val": examples[32:40], "test": examples[40:]}, LABELS, folder)
+        return {"path": str(folder)}
+
+    return make
+
+
 SOURCES: dict[str, dict[str, tuple[Make, tuple[str, ...]]]] = {
     "reviews": {TEXT: (lambda folder, target: {"max_examples": 60}, ("single",))},
     "table": {TEXT: (table, ("single", "multi", "regression"))},
     "lines": {TEXT: (lines, ("single",))},
     "digits": {IMAGE: (lambda folder, target: {"max_examples": 60}, ("single",))},
     "image_folder": {IMAGE: (image_folder, ("single", "multi"))},
+    "digit_scenes": {DETECTION: (lambda folder, target: {"scenes": 60}, ("boxes",))},
+    "yolo": {DETECTION: (boxes("write_yolo"), ("boxes",))},
+    "voc": {DETECTION: (boxes("write_voc"), ("boxes",))},
+    "coco": {DETECTION: (boxes("write_coco"), ("boxes",))},
     "hub": {TEXT: (hub, ("single", "multi", "regression")), IMAGE: (image_hub, ("single", "multi"))},
 }
 """How to make a small source for each adapter and kind, and the targets it can hold. A new adapter needs an entry."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,17 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "vit": ("timm", {**SMALL, "scratch": "test_vit"}),
     "convnext": ("timm", {**SMALL, "scratch": "test_convnext"}),
     "efficientnet": ("timm", {**SMALL, "scratch": "test_efficientnet"}),
+    "yolo": ("ultralytics", {"init": "scratch", "width": 0.125, "depth": 0.34, "image_size": 64}),
 }
-NEEDS = {"timm": pictured.need(pictured.examples(12))}
-"""What is asked of loaders whose kind has no synthetic examples in the kit."""
+NEEDS = {"timm": pictured.need(pictured.examples(12)), "ultralytics": sample_need("object-detection", "boxes")}
+"""What is asked of loaders whose kind is not text."""
 
 
 def loader(model: str) -> ModelLoader:
     name, options = MODELS[model]
+    for module, command in load().get("model", name).requires.items():
+        if find_spec(module) is None:
+            pytest.skip(f"needs {module}: {command}")
     found = load().get("model", name)(**options)
     assert isinstance(found, ModelLoader)
     return found

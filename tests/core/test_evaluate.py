@@ -157,12 +157,12 @@ def test_a_score_computed_already_is_kept_and_one_that_is_not_defined_has_no_int
 
 
 def test_the_simplest_peers() -> None:
-    name, majority = simplest_baseline(np.array([0, 2, 2, 2]), 5, LABELS, "single")
+    ((name, majority),) = simplest_baseline(np.array([0, 2, 2, 2]), 5, LABELS, "single").items()
     assert name == "majority"
     assert majority.shape == (5, 3)
     assert majority[0].tolist() == [0.25, 0.0, 0.75]
-    name, mean = simplest_baseline(np.array([1.0, 3.0], dtype=np.float32), 2, (), "regression")
+    ((name, mean),) = simplest_baseline(np.array([1.0, 3.0], dtype=np.float32), 2, (), "regression").items()
     assert (name, mean.tolist()) == ("mean", [2.0, 2.0])
     several = np.array([[1, 0, 0], [1, 1, 0]], dtype=np.float32)
-    name, shares = simplest_baseline(several, 1, LABELS, "multi")
+    ((name, shares),) = simplest_baseline(several, 1, LABELS, "multi").items()
     assert (name, shares.tolist()) == ("label_frequency", [[1.0, 0.5, 0.0]])

@@ -222,3 +222,17 @@ def test_fractions_that_leave_nothing_are_a_problem():
     (problem,) = CutOptions(val_fraction=0.5, test_fraction=0.5).cut_problems()
     assert problem.where == "data.test_fraction"
     assert not list(CutOptions().cut_problems())
+
+
+def test_parts_of_rows_that_cannot_be_used_are_counted_and_the_rows_are_used():
+    rows = texts(20)
+    bad, odd = Fault("bad_part", "the part is bad", "Mend it.", what="part"), Fault("odd", "it is odd", level="note")
+    rows[3] = replace(rows[3], parts=(("r:4/1", bad), ("r:4/2", bad), ("r:4/3", odd)))
+    with pytest.raises(DataError) as error:
+        cut(rows)
+    assert "r:4/1: the part is bad (2 such parts: r:4/1, r:4/2)." in str(error.value)
+    assert "To leave such parts out and count them: data.on_bad_row=skip" in str(error.value)
+    splits = cut(rows, on_bad_row="skip")
+    assert sum(map(len, (splits.train, splits.val, splits.test))) == 20
+    said = [(each.code, each.message) for each in splits.findings]
+    assert said[:2] == [("bad_part", "2 parts left out: the part is bad."), ("odd", "1 row: it is odd.")]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import classification_report, confusion_matrix
 
+from core.kinds import Boxes, Detections, objects
 from core.tables import confusion, divide, per_class
 
 
@@ -50,6 +51,18 @@ def test_per_class_at_thresholds() -> None:
         "threshold": 0.85
     }
     assert (second["precision"], second["recall"], second["threshold"]) == (0.5, 1.0, 0.25)
+
+
+def test_per_class_of_boxes() -> None:
+    at, far = (0.0, 0.0, 10.0, 10.0), (50.0, 50.0, 60.0, 60.0)
+    corners = np.array([at, far, far], dtype=np.float32)
+    found = Detections(corners, np.array([0.9, 0.8, 0.1], np.float32), np.array([0, 0, 1]))
+    first, second, third = per_class(objects([found]), objects([Boxes((at, far), (0, 1))]), "abc", "boxes", (0.5,))
+    assert first == {"label": "a", "precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 1} | {
+        "ap50": pytest.approx(1), "ap50_95": pytest.approx(1),
+    }  # fmt: skip
+    assert (second["recall"], second["ap50"]) == (0.0, pytest.approx(1))  # found, but below the threshold
+    assert (third["support"], third["ap50"], third["ap50_95"]) == (0, None, None)
 
 
 def test_confusion_is_scikit_learns(split) -> None:

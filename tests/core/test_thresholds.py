@@ -99,8 +99,8 @@ def test_what_is_stored_decides_and_nothing_near_it() -> None:
     for limit, chosen in ((0.3, ["a"]), (float(edge), ["a"]), (0.3000001, [])):
         assert kind.write(np.array([edge]), ["a"], MULTI, [limit])["labels"] == chosen
         assert decide(np.array([[edge]]), [limit]).tolist() == [[float(bool(chosen))]]
-    assert from_json(to_json((0.1, 0.2), ["a", "b"]), ["b", "a"]) == (0.2, 0.1)
-    assert from_json(None, ["a"]) is None
+    assert from_json(to_json((0.1, 0.2), ["a", "b"], MULTI), ["b", "a"], MULTI) == (0.2, 0.1)
+    assert from_json(None, ["a"], MULTI) is None
 
 
 # --- a whole run ------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 
 from core.config import RunConfig
 from core.contracts import Task
+from plugins.data.detection import Coco, DigitScenes, Voc, Yolo
 from plugins.data.plugin import Digits, Hub, ImageFolder, Lines, Reviews, Table, data_adapters
 
 
@@ -15,8 +16,8 @@ def complaints(adapter, kind: str = "text-classification") -> list[str]:
     return [problem.where for problem in adapter.check(config)]
 
 
-def test_six_adapters_are_announced():
-    names = ["reviews", "table", "lines", "digits", "image_folder", "hub"]
+def test_ten_adapters_are_announced():
+    names = ["reviews", "table", "lines", "digits", "image_folder", "hub", "digit_scenes", "yolo", "voc", "coco"]
     assert [adapter.name for adapter in data_adapters()] == names
 
 
@@ -59,6 +60,23 @@ def test_options_that_cannot_work_are_refused_before_anything_is_read(adapter, w
 )
 def test_options_that_cannot_work_with_images(adapter, where):
     assert complaints(adapter, "image-classification") == where
+
+
+@pytest.mark.parametrize(
+    ("adapter", "where"),
+    [
+        (DigitScenes(), []),
+        (DigitScenes(val_fraction=0.5, test_fraction=0.6), ["data.test_fraction"]),
+        (DigitScenes(smallest=60, largest=50, size=48), ["data.smallest", "data.largest"]),
+        (Yolo(path="cells"), []),
+        (Yolo(), ["data.path"]),
+        (Voc(), ["data.path"]),
+        (Coco(), ["data.path"]),
+        (Coco(path="cells", val="val.json"), ["data.path"]),
+    ],
+)
+def test_options_that_cannot_work_with_boxes(adapter, where):
+    assert complaints(adapter, "object-detection") == where
 
 
 def test_announcing_imports_nothing_heavy():

@@ -14,7 +14,7 @@ from sklearn.preprocessing import label_binarize
 
 from core.contracts import Metric
 from core.intervals import draw_counts
-from core.kinds import MULTI, REGRESSION, SINGLE
+from core.kinds import BOXES, MULTI, REGRESSION, SINGLE
 from core.options import limits
 from plugins.metrics.plugin import (
     F1,
@@ -33,12 +33,17 @@ from plugins.metrics.plugin import (
     Rmse,
     RocAuc,
     Spearman,
-    metrics,
 )
+from plugins.metrics.plugin import metrics as every_metric
 
 N = 240
 SPLITS = ["two labels", "five labels", "rare label", "absent label", "several labels", "values"]
 TARGET = {"several labels": MULTI, "values": REGRESSION}
+
+
+def metrics() -> list[type[Metric]]:
+    """All but those of boxes, which `test_boxes.py` is about."""
+    return [component for component in every_metric() if BOXES not in component.targets]
 
 
 def split(name: str, n: int = N, seed: int = 0):

@@ -1,0 +1,77 @@
+"""Objects in images: what is there, and what a detector says is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Corners = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels of the upright image as it is stored, from its top left corner to the right and down."""
+
+
+class NamedBox(NamedTuple):
+    """One object as a data adapter reads it.
+
+    Attributes:
+        label: Its label's name.
+        corners: Its place.
+        crowd: Whether it stands for many (COCO's `iscrowd`) or is hard to tell (VOC's `difficult`): finding it is
+            neither right nor wrong.
+    """
+
+    label: str
+    corners: Corners
+    crowd: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """The objects of one image; none is an answer too.
+
+    Attributes:
+        corners: The place of each.
+        labels: The index of each one's label.
+        crowd: Whether each stands for many; empty where none does.
+    """
+
+    corners: tuple[Corners, ...] = ()
+    labels: tuple[int, ...] = ()
+    crowd: tuple[bool, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
+        """Corners float32 [k, 4], labels int64 [k], crowd bool [k]."""
+        import numpy as np
+
+        corners = np.asarray(self.corners, dtype=np.float32).reshape(-1, 4)
+        crowd = np.asarray(self.crowd or (False,) * len(self), dtype=bool)
+        return corners, np.asarray(self.labels, dtype=np.int64), crowd
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What a detector says is in one image, the surest first.
+
+    Attributes:
+        corners: float32 [k, 4], in pixels of the upright image as it is stored.
+        scores: float32 [k], from 0 to 1.
+        labels: int64 [k].
+    """
+
+    corners: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def surer_than(self, threshold: float) -> Detections:
+        """Those whose score is at least `threshold`."""
+        kept = self.scores >= threshold
+        return Detections(self.corners[kept], self.scores[kept], self.labels[kept])

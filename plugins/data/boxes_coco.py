@@ -1,0 +1,156 @@
+"""Annotations in one JSON file, as COCO writes its instances: boxes are x, y, width, height in pixels.
+
+Images without an annotation show no object. Segmentations are not looked at. Labels are in the order of their
+categories' numbers, also those that never occur.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.contracts import Splits, Task
+from core.errors import DataError, Problem
+from core.splits import NAMES, UNDECIDED, CutOptions
+from plugins.data import boxes, boxes_files, files
+from plugins.data.boxes import Annotated, Found
+from plugins.data.boxes_faults import image_fault, object_fault
+from plugins.data.coco_images import Images
+from plugins.data.coco_json import Instances, read
+
+_NOWHERE = (0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the data is.
+
+    Attributes:
+        path: A JSON file or a folder, or empty.
+        train, val, test: JSON files, or empty.
+        images: The folder of images, or empty.
+        root: The folder that images must lie in, or empty.
+    """
+
+    path: str = ""
+    train: str = ""
+    val: str = ""
+    test: str = ""
+    images: str = ""
+    root: str = ""
+
+
+def load(place: Place, options: CutOptions, task: Task, seed: int) -> Splits:
+    """Read annotations and images into splits; see `DataAdapter.load`."""
+    found, names = annotated(place)
+    base = Path(place.path or place.train).expanduser().absolute()
+    return boxes.load(found, names, f"{base.name} (COCO)", (), options, task, seed)
+
+
+def annotated(place: Place) -> tuple[list[Annotated], list[str]]:
+    """All images of a data set, and the label names in their order.
+
+    Raises:
+        DataError: A file does not exist, is not JSON, or lacks what it needs; two files name categories differently.
+    """
+    parts = [(split, path, read(path, boxes_files.called(path, base))) for base, split, path in _files(place)]
+    names = _names(parts)
+    found = []
+    for split, path, instances in parts:
+        images = Images(path, split, place.images, place.root, [each.file for each in instances.images.values()])
+        found += list(_part(instances, images, split, names))
+    if not found:
+        raise DataError(Problem(str(parts[0][1]), "names no images.", "Its `images` must list them."))
+    return found, [names[number] for number in sorted(names)]
+
+
+def _files(place: Place) -> Iterator[tuple[Path, int, Path]]:
+    """The folder that messages start from, the split and the path of each JSON file."""
+    if not place.path:
+        for split, name in enumerate(NAMES):
+            for path in files.find(f"data.{name}", given) if (given := getattr(place, name)) else ():
+                yield path.absolute().parent, split, path.absolute()
+        return
+    base = Path(place.path).expanduser().absolute()
+    if not base.is_dir():
+        (path, *_) = files.find("data.path", place.path)
+        yield path.absolute().parent, UNDECIDED, path.absolute()
+        return
+    found = [path for folder in _folders(base) for path in boxes_files.listed(folder, (".json",))]
+    found = [path for path in found if path.stem.startswith("instances")] or found
+    splits = [_split(path, base) for path in found]
+    named = [(split, path) for split, path in zip(splits, found, strict=True) if split != UNDECIDED]
+    if not found:
+        cure = "Give the JSON file itself, or the folder that holds it."
+        raise DataError(Problem("data.path", f"{base} holds no JSON file.", cure))
+    if len(found) > 1 and not any(NAMES[split] == "train" for split, _ in named):
+        names = ", ".join(boxes_files.called(path, base) for path in found[:5])
+        cure = "data.train=FILE data.val=FILE data.test=FILE"
+        raise DataError(Problem("data.path", f"it cannot be told which of {names} is the training split.", cure))
+    for split, path in named if len(found) > 1 else [(splits[0], found[0])]:
+        yield base, split, path
+
+
+def _folders(base: Path) -> list[Path]:
+    splits = sorted(each for each in os.listdir(base) if each.lower() in files.SPLIT_NAMES)
+    return [base, base / "annotations", *(base / each for each in splits)]
+
+
+def _split(path: Path, base: Path) -> int:
+    """The split that a file's name, or the name of its folder below `base`, says."""
+    split = files.split_of(path.stem)
+    if split == UNDECIDED and path.parent != base:
+        split = files.split_of(path.parent.name)
+    return split
+
+
+def _names(parts: Sequence[tuple[int, Path, Instances]]) -> dict[int, str]:
+    """The categories of all files by number."""
+    names: dict[int, str] = {}
+    for _, path, instances in parts:
+        for number, name in instances.categories.items():
+            if names.setdefault(number, name) != name:
+                message = f"the category {number} is {name!r} here, and {names[number]!r} in another file."
+                raise DataError(Problem(str(path), message, "The files of one data set must agree."))
+    repeated = sorted({name for name in names.values() if list(names.values()).count(name) > 1})
+    if repeated:
+        message = f"one name stands for several categories: {', '.join(repeated)}."
+        raise DataError(Problem(str(parts[0][1]), message, "Give each category its own."))
+    return names
+
+
+def _part(instances: Instances, images: Images, split: int, names: Mapping[int, str]) -> Iterator[Annotated]:
+    """The images of one file, then the annotations of images that it does not have."""
+    objects: dict[int, list[Found]] = {number: [] for number in instances.images}
+    for at, said in enumerate(instances.annotations):
+        place = f"{instances.name}:annotations[{at}]"
+        number = said.get("image_id") if isinstance(said, dict) else None
+        if not isinstance(number, int | str) or number not in objects:
+            message = f"the annotation is of an image {number!r}, which `images` does not list"
+            yield Annotated(None, place, split=split, fault=image_fault("unknown_image", message))
+        else:
+            objects[number].append(_object(said, place, names))
+    for number, image in instances.images.items():
+        path, fault = images.find(image.file)
+        place = f"{instances.name}:{image.place}" if path is None else boxes_files.called(path, instances.base)
+        yield Annotated(
+            path, place, tuple(objects[number]), split, stated=image.size, root=images.root, fault=image.fault or fault
+        )
+
+
+def _object(said: Mapping[str, Any], place: str, names: Mapping[int, str]) -> Found:
+    number, box = said.get("category_id"), said.get("bbox")
+    label = names.get(number) if isinstance(number, int) else None
+    if label is None:
+        message = f"the category {number!r} is not one of the {len(names)} categories"
+        return Found("", _NOWHERE, place, fault=object_fault("unknown_class", message))
+    if not isinstance(box, list) or len(box) != 4 or any(isinstance(each, bool | str) for each in box):
+        return Found(label, _NOWHERE, place, fault=object_fault("bad_box", f"`bbox` of {label!r} is not four numbers"))
+    try:
+        x, y, width, height = (float(each) for each in box)
+    except (TypeError, ValueError, OverflowError):
+        return Found(label, _NOWHERE, place, fault=object_fault("bad_box", f"`bbox` of {label!r} is not four numbers"))
+    return Found(label, (x, y, x + width, y + height), place, bool(said.get("iscrowd")))

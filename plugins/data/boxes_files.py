@@ -1,0 +1,97 @@
+"""Folders of images and of their annotations: what is in them, and what messages call it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from core.errors import DataError, Problem, nearest
+from core.images import SUFFIXES
+
+
+def folder(option: str, given: str) -> Path:
+    """An existing folder, absolute.
+
+    Raises:
+        DataError: There is none; the nearest name beside it is offered.
+    """
+    path = Path(given).expanduser().absolute()
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise DataError(Problem(option, f"{path} is not a folder.", "Give the folder that holds the data."))
+    names = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
+    close = nearest(path.name, names)
+    cure = f"Did you mean {str(path.parent / close)!r}?" if close else f"The folder in use is {Path.cwd()}."
+    raise DataError(Problem(option, f"there is no folder {path}.", cure))
+
+
+def walk(top: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+    """Files at any depth whose names end so, by path; hidden ones left out, linked folders read once."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(top, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(each for each in folders if not _is_hidden(each))
+        found += [Path(place, each) for each in names if is_a(each, suffixes)]
+    return sorted(found)
+
+
+def listed(path: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+    """Files in a folder, not below it, whose names end so; none where there is no such folder."""
+    try:
+        names = sorted(os.listdir(path))
+    except OSError:
+        return []
+    return [path / each for each in names if is_a(each, suffixes)]
+
+
+def is_a(name: str, suffixes: Sequence[str] = SUFFIXES) -> bool:
+    """Whether a file's name ends so, and is not hidden."""
+    return not _is_hidden(name) and os.path.splitext(name)[1].lower() in suffixes
+
+
+def called(path: Path, base: Path) -> str:
+    """A path as messages have it: from `base` where it lies in it."""
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
+
+
+class Root:
+    """A folder that files must lie in, wherever symbolic links lead."""
+
+    def __init__(self, real: str) -> None:
+        """Keep to the folder of that real path; an empty one holds everything."""
+        self._start = real.rstrip(os.sep) + os.sep if real else ""
+        self._real: dict[str, str] = {}
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file lies in it."""
+        return self.resolve(path).startswith(self._start)
+
+    def resolve(self, path: Path) -> str:
+        """The real path; that of each folder is found once."""
+        if path.name in ("", "..") or path.is_symlink():
+            return os.path.realpath(path)
+        parent = str(path.parent)
+        if parent not in self._real:
+            self._real[parent] = os.path.realpath(parent)
+        return os.path.join(self._real[parent], path.name)
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that are not blank, with their numbers; a byte that is not UTF-8 becomes a mark.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    return ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"

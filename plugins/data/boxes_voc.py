@@ -1,0 +1,184 @@
+"""Annotations in XML files, one an image, as Pascal VOC and many tools write them.
+
+Boxes are xmin, ymin, xmax, ymax in pixels, taken as they stand: xmax is the right edge. `difficult` objects are marked
+as crowds: finding them is neither right nor wrong.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.contracts import Finding, Splits, Task
+from core.errors import DataError, Problem
+from core.kinds import Corners
+from core.splits import SHOWN, TEST, TRAIN, UNDECIDED, VAL, CutOptions
+from plugins.data import boxes, boxes_files, xml_tree
+from plugins.data.boxes import Annotated, Found
+from plugins.data.boxes_faults import image_fault, object_fault
+from plugins.data.files import SPLIT_NAMES
+from plugins.data.xml_tree import BrokenXmlError, Element
+
+_LISTS = (("train", TRAIN), ("val", VAL), ("test", TEST), ("trainval", UNDECIDED))
+_IMAGES = ("JPEGImages", "images", "Images")
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the data is.
+
+    Attributes:
+        path: The folder.
+        images: The folder of images, or empty.
+        first_pixel: The number of the first pixel: 0 or 1.
+        root: The folder that images must lie in, or empty.
+    """
+
+    path: str
+    images: str = ""
+    first_pixel: int = 0
+    root: str = ""
+
+
+def load(place: Place, options: CutOptions, task: Task, seed: int) -> Splits:
+    """Read annotations and images into splits; see `DataAdapter.load`."""
+    found, findings = annotated(place)
+    base = Path(place.path).expanduser().absolute()
+    return boxes.load(found, None, f"{base.name} (Pascal VOC)", findings, options, task, seed)
+
+
+def annotated(place: Place) -> tuple[list[Annotated], list[Finding]]:
+    """All images of a data set and what is to be said of it.
+
+    Raises:
+        DataError: There is no such folder, or no annotation in it.
+    """
+    base = boxes_files.folder("data.path", place.path)
+    found, findings = [], list[Finding]()
+    for split, folder in _folders(base):
+        reader = _Reader(base, folder, place)
+        chosen = reader.chosen(split)
+        found += [reader.read(stem, part) for stem, part in chosen]
+        findings += reader.findings({stem for stem, _ in chosen})
+    if not found:
+        cure = "It should hold Annotations with XML files, or XML files beside their images."
+        raise DataError(Problem("data.path", f"{base} holds no annotations.", cure))
+    return found, findings
+
+
+def _folders(base: Path) -> list[tuple[int, Path]]:
+    """The folders of a data set: itself, or one for each split as some tools export them."""
+    if (base / "Annotations").is_dir() or boxes_files.listed(base, (".xml",)):
+        return [(UNDECIDED, base)]
+    names = sorted(each for each in os.listdir(base) if each.lower() in SPLIT_NAMES and (base / each).is_dir())
+    return [(SPLIT_NAMES[each.lower()], base / each) for each in names]
+
+
+class _Reader:
+    """The annotations and images of one folder, by their stems."""
+
+    def __init__(self, base: Path, folder: Path, place: Place) -> None:
+        self._base, self._folder, self._first = base, folder, place.first_pixel
+        inner = folder / "Annotations"
+        self._xml = {each.stem: each for each in boxes_files.walk(inner if inner.is_dir() else folder, (".xml",))}
+        images = boxes_files.folder("data.images", place.images) if place.images else self._image_folder()
+        self._root = os.path.realpath(place.root or images)
+        self._named = {each.name: each for each in boxes_files.walk(images)}
+        self._images = {each.stem: each for each in reversed(self._named.values())}
+
+    def chosen(self, split: int) -> list[tuple[str, int]]:
+        """Stems with their splits: as ImageSets/Main lists them, else all."""
+        lists = {part: self._folder / "ImageSets" / "Main" / f"{name}.txt" for name, part in _LISTS}
+        if lists[TRAIN].is_file():
+            del lists[UNDECIDED]
+        given = {part: path for part, path in lists.items() if path.is_file()}
+        if split != UNDECIDED or not ({TRAIN, UNDECIDED} & given.keys()):
+            shown = {self._stem_shown(each) for each in self._xml}
+            return [(each, split) for each in sorted(self._xml.keys() | (self._images.keys() - shown))]
+        return [(line.split()[0], part) for part, path in given.items() for _, line in boxes_files.lines(path)]
+
+    def read(self, stem: str, split: int) -> Annotated:
+        """One image with its objects."""
+        xml, image = self._xml.get(stem), self._images.get(stem)
+        if xml is None:
+            if image is None:
+                message = f"{stem!r} is listed, but has neither an image nor annotations"
+                return Annotated(None, stem, split=split, fault=image_fault("missing_annotation", message))
+            return Annotated(image, boxes_files.called(image, self._base), None, split, root=self._root)
+        name = boxes_files.called(xml, self._base)
+        try:
+            top = xml_tree.parse(xml)
+        except BrokenXmlError as error:
+            where = f"{name}:{error.line}" if error.line else name
+            return Annotated(None, where, split=split, fault=image_fault("broken_annotation", error.message))
+        except OSError as error:
+            message = f"the file cannot be read ({error.strerror or error})"
+            return Annotated(None, name, split=split, fault=image_fault("broken_annotation", message))
+        named = self._named.get(_last(top.said("filename")))
+        image = named if image is None or (named is not None and named.stem == stem) else image
+        if image is None:
+            wanted = top.said("filename") or f"{stem}.jpg"
+            message = f"there is no image {wanted} for the annotations"
+            return Annotated(None, name, split=split, fault=image_fault("label_without_image", message))
+        if top.name != "annotation":
+            message = f"the file holds <{top.name}>, not <annotation>"
+            return Annotated(None, name, split=split, fault=image_fault("broken_annotation", message))
+        objects = tuple(_object(each, name, self._first) for each in top.all("object"))
+        place = boxes_files.called(image, self._base)
+        return Annotated(image, place, objects, split, stated=_size(top), root=self._root)
+
+    def findings(self, used: set[str]) -> Iterator[Finding]:
+        """Annotations that no list names."""
+        others = sorted(self._xml.keys() - used)
+        if others:
+            message = f"{len(others):,} annotated images are in no list of ImageSets/Main, and are not used."
+            places = tuple(boxes_files.called(self._xml[each], self._base) for each in others[:SHOWN])
+            yield Finding("in_no_list", message, len(others), places)
+
+    def _image_folder(self) -> Path:
+        for each in _IMAGES:
+            if (self._folder / each).is_dir():
+                return self._folder / each
+        return self._folder
+
+    def _stem_shown(self, stem: str) -> str:
+        """The stem of the image that annotations are for: theirs, or that of the file they name."""
+        if stem in self._images:
+            return stem
+        try:
+            named = self._named.get(_last(xml_tree.parse(self._xml[stem]).said("filename")))
+        except (BrokenXmlError, OSError):
+            return stem
+        return stem if named is None else named.stem
+
+
+def _last(path: str) -> str:
+    """The last part of a path as any system writes it: annotations often hold where the image once was."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def _size(top: Element) -> tuple[int, int]:
+    """Width and height as they are stated; (0, 0) where they are not."""
+    try:
+        width, height = (int(float(top.said("size", each))) for each in ("width", "height"))
+    except (ValueError, OverflowError):
+        return 0, 0
+    return (width, height) if width > 0 and height > 0 else (0, 0)
+
+
+def _object(element: Element, name: str, first: int) -> Found:
+    label = element.said("name")
+    place = f"{name}:{element.line}"
+    nowhere = (0.0, 0.0, 0.0, 0.0)
+    if not label:
+        return Found("", nowhere, place, fault=object_fault("unknown_class", "the object has no name"))
+    try:
+        x1, y1, x2, y2 = (float(element.said("bndbox", each)) for each in _EDGES)
+    except ValueError:
+        message = f"the object {label!r} has no box of four numbers (bndbox)"
+        return Found(label, nowhere, place, fault=object_fault("bad_box", message))
+    corners: Corners = (x1 - first, y1 - first, x2, y2)
+    return Found(label, corners, place, element.said("difficult") == "1")

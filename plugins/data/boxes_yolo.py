@@ -1,0 +1,218 @@
+"""Annotations in text files, one a picture, as YOLO reads them: `class x y w h`, or a class and a polygon.
+
+Numbers are shares of the width and height of the upright image. The text file of `…/images/…/1.jpg` is
+`…/labels/…/1.txt`, and lies beside the image where no folder is called images. An empty one says: no object.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.contracts import Splits, Task
+from core.errors import DataError, Problem
+from core.kinds import Corners
+from core.splits import UNDECIDED, CutOptions, Fault
+from plugins.data import boxes, boxes_files, yolo_config
+from plugins.data.boxes import Annotated, Found
+from plugins.data.boxes_faults import image_fault, note, object_fault
+from plugins.data.files import SPLIT_NAMES
+from plugins.data.yolo_config import Config
+
+_PIXELS = 2.0
+"""A number above this is of pixels, not a share."""
+_NO_LABELS = ("classes.txt", "train.txt", "val.txt", "test.txt", "README.txt", "obj.names")
+_UNLABELLED: Mapping[str, Fault | None] = {
+    "background": note(
+        "background", "the image has no label file; it is taken to show no object (data.unlabelled_images)", "image"
+    ),
+    "skip": Fault("not_labelled", "the image has no label file", level="blank", what="image"),
+    "error": None,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the data is.
+
+    Attributes:
+        path: A data.yaml, or a folder.
+        images: The folder of images, or empty.
+        names: Label names, or none.
+        unlabelled: What an image without a label file is: `background`, `error` or `skip`.
+        root: The folder that images must lie in, or empty.
+    """
+
+    path: str
+    images: str = ""
+    names: tuple[str, ...] = ()
+    unlabelled: str = "background"
+    root: str = ""
+
+
+def load(place: Place, options: CutOptions, task: Task, seed: int) -> Splits:
+    """Read annotations and images into splits; see `DataAdapter.load`."""
+    config = configured(place)
+    found = annotated(config, place)
+    names = [config.names[number] for number in sorted(config.names)]
+    return boxes.load(found, names, f"{config.base.name} (YOLO)", config.findings, options, task, seed)
+
+
+def annotated(config: Config, place: Place) -> list[Annotated]:
+    """All images of a data set, then the label files that have none.
+
+    Raises:
+        DataError: There is no image, or no label file.
+    """
+    reader = _Reader(config, place)
+    found = [each for split, part in config.parts for each in reader.part(split, part)]
+    if not found:
+        where = ", ".join(str(part) for _, part in config.parts)
+        raise DataError(
+            Problem("data.path", f"there is no image in {where}.", "data.images=FOLDER, or correct the data.yaml.")
+        )
+    if not reader.labelled:
+        first = next((each.image for each in found if each.image is not None), None)
+        wanted = "" if first is None else f" One of them would be {reader.label_file(first)}."
+        message = f"none of {len(found):,} images has a label file.{wanted}"
+        raise DataError(Problem("data.path", message, "Label files lie in a folder labels beside the folder images."))
+    return found + list(reader.orphans())
+
+
+def configured(place: Place) -> Config:
+    """The data set that options name."""
+    path = Path(place.path).expanduser().absolute()
+    if path.is_file():
+        return _renamed(yolo_config.read(path), place)
+    path = boxes_files.folder("data.path", place.path)
+    found = yolo_config.find(path)
+    return _plain(path, place) if found is None else _renamed(yolo_config.read(found), place)
+
+
+def _renamed(config: Config, place: Place) -> Config:
+    if place.images:
+        cure = "Leave it out, or give data.path=FOLDER without a data.yaml."
+        raise DataError(Problem("data.images", "the data.yaml names the folders of images.", cure))
+    names = dict(enumerate(place.names)) if place.names else config.names
+    return Config(config.base, names, config.parts, config.findings)
+
+
+def _plain(path: Path, place: Place) -> Config:
+    """Folders images and labels without a data.yaml; folders train, val and test in or above them are splits."""
+    classes = path / "classes.txt"
+    names = place.names or (tuple(line for _, line in boxes_files.lines(classes)) if classes.is_file() else ())
+    if not names:
+        message = f"{path} holds neither a data.yaml nor a classes.txt, so that the labels have no names."
+        raise DataError(Problem("data.names", message, "data.names=[cat,dog], in the order of their numbers."))
+    if len(set(names)) < len(names):
+        raise DataError(Problem("data.names", "a name stands for several classes.", "Give each class its own."))
+    images = boxes_files.folder("data.images", place.images) if place.images else path / "images"
+    parts = _split_folders(images) or [
+        (split, each / "images") for split, each in _split_folders(path) if (each / "images").is_dir()
+    ]
+    if not parts:
+        parts = [(UNDECIDED, images if images.is_dir() else path)]
+    return Config(path, dict(enumerate(names)), tuple(parts))
+
+
+def _split_folders(path: Path) -> list[tuple[int, Path]]:
+    names = sorted(os.listdir(path)) if path.is_dir() else []
+    return [(SPLIT_NAMES[each.lower()], path / each) for each in names if each.lower() in SPLIT_NAMES]
+
+
+class _Reader:
+    def __init__(self, config: Config, place: Place) -> None:
+        self._base, self._names, self._place = config.base, config.names, place
+        self._elsewhere = Path(place.images).expanduser().absolute() if place.images else None
+        self._pairs: dict[Path, Path] = {}
+        self.labelled = 0
+
+    def part(self, split: int, path: Path) -> Iterator[Annotated]:
+        """The images of a folder, or those that a text file lists."""
+        if path.is_dir():
+            root = os.path.realpath(self._place.root or path)
+            labels = self.label_file(path / "_").parent
+            for each in boxes_files.walk(labels, (".txt",)):
+                self._pairs.setdefault(each.parent, path / each.parent.relative_to(labels))
+            for each in boxes_files.walk(path):
+                yield self._image(each, boxes_files.called(each, self._base), split, root)
+            return
+        root = os.path.realpath(self._place.root or self._base)
+        for number, line in boxes_files.lines(path):
+            found = [start / line for start in (self._base, path.parent)]
+            image = next((each for each in found if each.is_file()), found[0])
+            yield self._image(image, f"{boxes_files.called(path, self._base)}:{number}", split, root)
+
+    def label_file(self, image: Path) -> Path:
+        """Where the objects of an image are written."""
+        if self._elsewhere is not None and image.is_relative_to(self._elsewhere):
+            return (self._base / "labels" / image.relative_to(self._elsewhere)).with_suffix(".txt")
+        parts = list(image.parts)
+        at = len(parts) - 1 - parts[::-1].index("images") if "images" in parts[:-1] else -1
+        if at >= 0:
+            parts[at] = "labels"
+        return Path(*parts).with_suffix(".txt")
+
+    def orphans(self) -> Iterator[Annotated]:
+        """Label files whose images are missing, of all folders that were met."""
+        for labels, images in sorted(self._pairs.items()):
+            stems = {each.stem for each in boxes_files.listed(images)}
+            for each in boxes_files.listed(labels, (".txt",)):
+                if each.stem not in stems and each.name not in _NO_LABELS:
+                    fault = image_fault("label_without_image", "there is no image for the label file")
+                    yield Annotated(None, boxes_files.called(each, self._base), fault=fault)
+
+    def _image(self, image: Path, place: str, split: int, root: str) -> Annotated:
+        labels = self.label_file(image)
+        self._pairs.setdefault(labels.parent, image.parent)
+        try:
+            rows = list(boxes_files.lines(labels))
+        except FileNotFoundError:
+            fault = _UNLABELLED[self._place.unlabelled]
+            objects: tuple[Found, ...] | None = None if fault is None else ()
+            return Annotated(image, place, objects, split, root=root, relative=True, fault=fault)
+        except OSError as error:
+            message = f"its label file {labels} cannot be read ({error.strerror or error})"
+            return Annotated(None, place, split=split, fault=image_fault("broken_annotation", message))
+        self.labelled += 1
+        name = boxes_files.called(labels, self._base)
+        found = tuple(_object(line, f"{name}:{number}", self._names) for number, line in rows)
+        return Annotated(image, place, found, split, root=root, relative=True)
+
+
+def _object(line: str, place: str, names: Mapping[int, str]) -> Found:
+    """One row: a class with the middle, width and height of its box, or with the corners of a polygon."""
+    try:
+        number, *values = (float(each) for each in line.split())
+    except ValueError:
+        return _bad(place, "bad_box", f"the row {line[:60]!r} holds something else than numbers")
+    polygon = len(values) >= 6 and len(values) % 2 == 0
+    if len(values) != 4 and not polygon:
+        message = f"the row has {len(values) + 1} numbers, not a class and a box (5) or a polygon (7, 9, …)"
+        return _bad(place, "bad_box", message)
+    label = names.get(int(number)) if number.is_integer() else None
+    if label is None:
+        message = f"the class {number:g} is not one of the {len(names)} names ({min(names)} to {max(names)})"
+        return _bad(place, "unknown_class", message)
+    if any(abs(each) > _PIXELS for each in values if math.isfinite(each)):
+        return _bad(place, "not_normalised", "the row holds pixels, not shares of the image's width and height")
+    return Found(label, _hull(values) if polygon else _corners(values), place)
+
+
+def _corners(values: Sequence[float]) -> Corners:
+    x, y, width, height = values
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def _hull(values: Sequence[float]) -> Corners:
+    """The box around a polygon; not a number where one of its corners is not."""
+    if not all(map(math.isfinite, values)):
+        return math.nan, math.nan, math.nan, math.nan
+    return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+
+
+def _bad(place: str, code: str, message: str) -> Found:
+    return Found("", (0.0, 0.0, 0.0, 0.0), place, fault=object_fault(code, message))

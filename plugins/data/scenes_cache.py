@@ -1,0 +1,118 @@
+"""Scenes as PNG files in Graft's cache, written aside and renamed; in memory where the cache cannot be written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.cache import cache_directory
+from core.contracts import Finding
+from core.images import inspect
+from core.kinds import Corners
+from core.splits import NAMES
+from plugins.data import scenes
+
+_VERSION = 1
+"""Changes when a recipe makes other scenes than before."""
+_LIST = "scenes.json"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One scene.
+
+    Attributes:
+        name: `train-0001`.
+        split: `train`, `val` or `test`.
+        image: The PNG file, or its bytes.
+        digest: Hash of its pixels.
+        objects: Label and place of each digit.
+    """
+
+    name: str
+    split: str
+    image: Path | bytes
+    digest: str
+    objects: tuple[tuple[str, Corners], ...]
+
+
+def key(recipe: Mapping[str, int]) -> str:
+    """Hash of what decides the scenes; hexadecimal."""
+    return hashlib.sha256(json.dumps([_VERSION, dict(sorted(recipe.items()))]).encode()).hexdigest()
+
+
+def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[Finding]]:
+    """The scenes of a recipe, and what is to be said of them."""
+    folder = cache_directory() / "digit_scenes" / key(recipe)[:16]
+    kept = _read(folder)
+    if kept is not None:
+        return kept, []
+    made = list(_made(recipe))
+    try:
+        _write(folder, made)
+    except OSError as error:
+        message = f"the scenes are held in memory: {folder} cannot be written ({error.strerror or error})."
+        return made, [Finding("cache_not_written", message, len(made), level="info")]
+    return _read(folder) or made, []
+
+
+def _made(recipe: Mapping[str, int]) -> Iterator[Scene]:
+    digits = scenes.digits()
+    for split in NAMES:
+        for number in range(recipe[split]):
+            pixels, boxes = scenes.draw(recipe, digits[split], split, number)
+            image = _png(pixels)
+            objects = tuple((box.label, box.corners) for box in boxes)
+            yield Scene(f"{split}-{number:04}", split, image, inspect(image).digest, objects)
+
+
+def _png(pixels: scenes.Pixels) -> bytes:
+    """Quickly packed: noise hardly packs any better with more care."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def _write(folder: Path, made: list[Scene]) -> None:
+    """Write all scenes into a folder beside, then rename it; another process may have been quicker."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+    try:
+        entries = []
+        for scene in made:
+            assert isinstance(scene.image, bytes)
+            (aside / f"{scene.name}.png").write_bytes(scene.image)
+            file = hashlib.blake2b(scene.image, digest_size=16).hexdigest()
+            entries.append([scene.name, scene.split, scene.digest, file, scene.objects])
+        (aside / _LIST).write_text(json.dumps(entries), encoding="utf-8")
+        if folder.exists():  # damaged, or it would have been read
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileExistsError):
+            os.rename(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _read(folder: Path) -> list[Scene] | None:
+    """The scenes in a folder; None where one is missing or is not as it was written."""
+    try:
+        found = []
+        for name, split, digest, file, objects in json.loads((folder / _LIST).read_text(encoding="utf-8")):
+            image = folder / f"{name}.png"
+            if hashlib.blake2b(image.read_bytes(), digest_size=16).hexdigest() != file:
+                return None
+            placed = tuple((label, (x1, y1, x2, y2)) for label, (x1, y1, x2, y2) in objects)
+            found.append(Scene(name, split, image, digest, placed))
+    except (OSError, ValueError, TypeError):
+        return None
+    return found

@@ -1,0 +1,93 @@
+"""XML as a tree of elements with the lines they stand on; what could expand or fetch anything is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.parsers import expat
+
+MOST_ELEMENTS = 1_000_000
+
+
+class BrokenXmlError(Exception):
+    """A file that cannot be used: what is wrong, and on which line (0 for the whole file)."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.message, self.line = message, line
+
+
+@dataclass
+class Element:
+    """One element, with its text and the line on which it begins."""
+
+    name: str
+    line: int
+    text: str = ""
+    children: list[Element] = field(default_factory=list)
+
+    def all(self, name: str) -> Iterator[Element]:
+        """Its children of that name."""
+        return (each for each in self.children if each.name == name)
+
+    def find(self, *names: str) -> Element | None:
+        """The first child of a name, its first child of the next name, and so on; or None."""
+        found: Element | None = self
+        for name in names:
+            found = None if found is None else next(found.all(name), None)
+        return found
+
+    def said(self, *names: str) -> str:
+        """The text of what `find` finds, without white space around it; empty where there is none."""
+        found = self.find(*names)
+        return "" if found is None else found.text.strip()
+
+
+def parse(path: Path) -> Element:
+    """Read a file.
+
+    A document type is refused, and with it every entity that a document could declare: they are how small files become
+    huge ones, and how files fetch others.
+
+    Raises:
+        BrokenXmlError: It is empty, is not well-formed, or has a document type.
+        OSError: It cannot be read.
+    """
+    content = path.read_bytes()
+    if not content.strip():
+        raise BrokenXmlError("the file is empty")
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    top = Element("", 0)
+    open_ones, count = [top], 0
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        nonlocal count
+        count += 1
+        if count > MOST_ELEMENTS:
+            raise BrokenXmlError(f"the file has more than {MOST_ELEMENTS:,} elements", parser.CurrentLineNumber)
+        element = Element(name, parser.CurrentLineNumber)
+        open_ones[-1].children.append(element)
+        open_ones.append(element)
+
+    def end(name: str) -> None:
+        open_ones.pop()
+
+    def text(data: str) -> None:
+        open_ones[-1].text += data
+
+    def refuse(*declared: object) -> None:
+        message = "the file declares a document type (<!DOCTYPE …>), which is refused"
+        raise BrokenXmlError(message, parser.CurrentLineNumber)
+
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text, refuse
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        reason = expat.ErrorString(error.code)
+        raise BrokenXmlError(f"the file is not well-formed XML ({reason})", error.lineno) from error
+    except (LookupError, ValueError) as error:  # an encoding that does not exist
+        raise BrokenXmlError(f"the file cannot be decoded ({error})") from error
+    return top.children[0]

@@ -1,0 +1,142 @@
+"""Ultralytics as a library: imported once, quietly and offline, and everything else in the process put back.
+
+On import it would look up names, read and write a settings file in the home folder, fetch a font when it draws, send
+errors home where a client of theirs is installed, set thread numbers and print options, and replace `PIL.Image.open`,
+`torch.save` and environment variables. Here it finds what it looks for in Graft's cache, and the rest is undone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from core.cache import cache_directory, keep_caches_of_others
+
+NAME = "ultralytics"
+_SILENT = {"sync": False, "vscode_msg": False, "openvino_msg": False} | dict.fromkeys(
+    ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb"), False
+)
+"""Its settings: nothing is sent, and no tracker is used because it happens to be installed."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """The parts of Ultralytics that Graft uses.
+
+    Attributes:
+        version: Of the package.
+        models: The folder of its architectures, as YAML files.
+        tasks: `ultralytics.nn.tasks`: the networks, and the reader of `.pt` files.
+        augment: `ultralytics.data.augment`: mosaic, perspective, shades, flips, letterbox.
+        instance: `ultralytics.utils.instance`: the boxes that these move.
+        nms: `ultralytics.utils.nms`.
+        ops: `ultralytics.utils.ops`: boxes from one image's pixels to another's.
+        tal: `ultralytics.utils.tal`: anchors, and distances from them as boxes.
+        cv2: OpenCV, as Ultralytics uses it.
+    """
+
+    version: str
+    models: Path
+    tasks: Any
+    augment: Any
+    instance: Any
+    nms: Any
+    ops: Any
+    tal: Any
+    cv2: Any
+
+
+@cache
+def library() -> Library:
+    """Ultralytics, imported on the first call."""
+    keep_caches_of_others()
+    _keep_to_itself()
+    with _undone():
+        import torchvision.ops  # noqa: F401  (else its NMS would be another one, by what happens to be imported)
+        import ultralytics
+        from ultralytics.data import augment
+        from ultralytics.nn import tasks
+        from ultralytics.utils import LOGGER, SETTINGS, USER_CONFIG_DIR, instance, nms, ops, tal
+
+        ours = Path(USER_CONFIG_DIR).is_relative_to(_folder())
+        if any(SETTINGS.get(key) != value for key, value in _SILENT.items()):
+            # Where a program had imported it before, its settings file is not Graft's to write.
+            (SETTINGS.update if ours else lambda values: dict.update(SETTINGS, values))(_SILENT)
+        LOGGER.setLevel("ERROR")
+    import cv2
+
+    models = Path(ultralytics.__file__).parent / "cfg" / "models"
+    return Library(str(ultralytics.__version__), models, tasks, augment, instance, nms, ops, tal, cv2)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """OpenCV without threads of its own: they would compete with torch's, and do not survive a fork."""
+    cv2 = library().cv2
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(0)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _folder() -> Path:
+    return cache_directory() / NAME
+
+
+def _keep_to_itself() -> None:
+    """Tell Ultralytics, here and in processes that this one starts, to stay offline and to write to Graft's cache."""
+    os.environ["YOLO_OFFLINE"] = "true"
+    os.environ["YOLO_AUTOINSTALL"] = "false"
+    os.environ["YOLO_CONFIG_DIR"] = str(_folder())
+    _put_font(_folder() / "Ultralytics" / "Arial.ttf")
+
+
+def _put_font(path: Path) -> None:
+    """Put matplotlib's font where Ultralytics would otherwise download one to."""
+    if path.is_file() or (matplotlib := find_spec("matplotlib")) is None or matplotlib.origin is None:
+        return
+    font = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as aside:
+            shutil.copyfile(font, Path(aside) / path.name).rename(path)
+    except OSError:  # a read-only cache: nothing that Graft does draws with it
+        pass
+
+
+@contextmanager
+def _undone() -> Iterator[None]:
+    """Put back what importing Ultralytics changes in the rest of the process."""
+    import cv2
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    environment, threads = dict(os.environ), cv2.getNumThreads()
+    printing, torch_printing = np.get_printoptions(), vars(torch._tensor_str.PRINT_OPTS).copy()
+    patched: list[tuple[ModuleType, str, Any]] = [(Image, "open", Image.open), (torch, "save", torch.save)]
+    os.environ["YOLO_VERBOSE"] = "false"
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        for module, name, original in patched:
+            setattr(module, name, original)
+        np.set_printoptions(**printing)
+        vars(torch._tensor_str.PRINT_OPTS).update(torch_printing)
+        cv2.setNumThreads(threads)
+        for name in set(os.environ) - set(environment):
+            del os.environ[name]
+        os.environ.update(environment)

@@ -1,0 +1,278 @@
+"""A split's images with their boxes: decoded once, at the size a detector reads, and kept where they fit the budget.
+
+Every image keeps its shape: it is scaled so that its long side is `side` pixels, and stored in the top left corner of a
+square. Where the squares of a split need more than the budget, images are decoded each time they are asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from core.cache import cache_directory
+from core.errors import DataError, Problem
+from core.images import UnreadableImageError, open_image
+from core.kinds import Boxes, BoxExample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ON_DISK_FROM = 64 * 2**20
+"""Bytes of decoded images from which they are kept in a file, for this run and later ones."""
+_NAMED = 20
+_CHUNK = 256
+
+Resize = Callable[["NDArray[np.uint8]", tuple[int, int]], "NDArray[np.uint8]"]
+"""From pixels, uint8 [h, w, 3], to pixels of a given width and height."""
+
+
+class Scene(NamedTuple):
+    """One image at the size that the detector reads, and what is known to be in it.
+
+    Attributes:
+        pixels: uint8 [h, w, 3], RGB; the longer side is `side`. A view of what is stored: not to be written to.
+        size: Width and height of the image as it is stored by its owner, upright.
+        corners: float32 [k, 4], in pixels of `pixels`; of objects that stand for themselves only, not for many.
+        labels: int64 [k].
+    """
+
+    pixels: NDArray[np.uint8]
+    size: tuple[int, int]
+    corners: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How images are brought to the size that a detector reads.
+
+    Attributes:
+        side: The long side, S, in pixels.
+        resize: Scales pixels.
+        key: Tells one way of scaling from another, in the cache.
+    """
+
+    side: int
+    resize: Resize
+    key: str
+
+    def shape(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height, in pixels, that an image of this width and height is scaled to; at least one."""
+        ratio = self.side / max(size)
+        return max(round(size[0] * ratio), 1), max(round(size[1] * ratio), 1)
+
+    def pixels(self, example: BoxExample) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """The scaled image, uint8 [h, w, 3], and its own width and height.
+
+        Raises:
+            UnreadableImageError: The file is no whole image.
+        """
+        image = open_image(example.image)
+        read = np.asarray(image, dtype=np.uint8)
+        shape = self.shape(image.size)
+        return (read if shape == image.size else self.resize(read, shape)), image.size
+
+
+@dataclass
+class Scenes:
+    """A split of images with boxes.
+
+    Attributes:
+        examples: The split.
+        look: How they are scaled.
+        store: uint8 [n, S, S, 3], or None where images are decoded each time.
+        sizes: Width and height of each image, int32 [n, 2]; None where images are decoded each time.
+        lengths: int64 [n], ones: all cost the same.
+    """
+
+    examples: Sequence[BoxExample]
+    look: Look
+    store: NDArray[np.uint8] | None
+    sizes: NDArray[np.int32] | None
+    lengths: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lengths = np.ones(len(self.examples), dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def costly(self) -> bool:
+        """Whether a scene is decoded each time."""
+        return self.store is None
+
+    def scene(self, index: int) -> Scene:
+        """One image and its boxes.
+
+        Raises:
+            DataError: The image has become unreadable since it was first looked at.
+        """
+        example = self.examples[index]
+        if self.store is None or self.sizes is None:
+            try:
+                pixels, size = self.look.pixels(example)
+            except UnreadableImageError as error:
+                raise DataError(Problem(example.place, f"{error.message}.", error.cure)) from error
+        else:
+            size = (int(self.sizes[index, 0]), int(self.sizes[index, 1]))
+            width, height = self.look.shape(size)
+            pixels = self.store[index, :height, :width]
+        corners, labels = _objects(example.target, size)
+        height, width = pixels.shape[:2]
+        ratios = np.asarray([width / size[0], height / size[1]] * 2, dtype=np.float32)
+        return Scene(pixels, size, corners * ratios, labels)
+
+
+def _objects(target: Boxes | None, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Corners inside the image, and labels, of the objects to learn; those that stand for many are left out."""
+    corners, labels, crowd = (target or Boxes()).arrays()
+    limits = np.asarray([*size, *size], dtype=np.float32)
+    return np.clip(corners, 0, limits)[~crowd], labels[~crowd]
+
+
+def prepare(examples: Sequence[BoxExample], look: Look, budget: int, fingerprint: str) -> Scenes:
+    """Decode a split, or find it decoded in the cache, or leave it to be decoded as it is asked for.
+
+    Args:
+        examples: The split.
+        look: How images are scaled.
+        budget: Bytes that decoded images may take.
+        fingerprint: Of the splits, a part of the cache's key.
+
+    Raises:
+        DataError: Images cannot be read; all are named.
+    """
+    needed = len(examples) * look.side * look.side * 3
+    if needed > budget:
+        return Scenes(examples, look, None, None)
+    if needed < ON_DISK_FROM:
+        return Scenes(examples, look, *_decoded(examples, look))
+    return Scenes(examples, look, *_cached(examples, look, fingerprint))
+
+
+def long_side(examples: Sequence[BoxExample], sampled: int = 256) -> int:
+    """The median long side of a sample of images, in pixels; 0 where there are none that can be read."""
+    step = max(1, len(examples) // sampled)
+    sizes = [_size(examples[row]) for row in range(0, len(examples), step)]
+    sides = sorted(max(size) for size in sizes if all(size))
+    return sides[len(sides) // 2] if sides else 0
+
+
+def _size(example: BoxExample) -> tuple[int, int]:
+    """Width and height of an image, from its file where the data adapter has not looked; (0, 0) if unreadable."""
+    if all(example.size):
+        return example.size
+    try:
+        return open_image(example.image).size
+    except UnreadableImageError:
+        return 0, 0
+
+
+# --- decoding -------------------------------------------------------------------------------------------------------
+
+Chunk = tuple["NDArray[np.uint8]", "NDArray[np.int32]"]
+"""Squares uint8 [k, S, S, 3], and widths and heights int32 [k, 2]."""
+
+
+def _decoded(examples: Sequence[BoxExample], look: Look) -> Chunk:
+    """All squares, and the sizes of the images."""
+    store = np.zeros((len(examples), look.side, look.side, 3), dtype=np.uint8)
+    sizes = np.ones((len(examples), 2), dtype=np.int32)
+    at = 0
+    for squares, sized in _squares(examples, look):
+        store[at : at + len(squares)], sizes[at : at + len(sized)] = squares, sized
+        at += len(squares)
+    return store, sizes
+
+
+def _squares(examples: Sequence[BoxExample], look: Look) -> Iterator[Chunk]:
+    """Squares in chunks, by a thread a core: decoders let go of the interpreter.
+
+    Raises:
+        DataError: At the end, for images that could not be read.
+    """
+    problems: list[Problem] = []
+
+    def decode(example: BoxExample) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        square = np.zeros((look.side, look.side, 3), dtype=np.uint8)
+        try:
+            pixels, size = look.pixels(example)
+        except UnreadableImageError as error:
+            problems.append(Problem(example.place, f"{error.message}.", error.cure))
+            return square, (1, 1)
+        square[: pixels.shape[0], : pixels.shape[1]] = pixels
+        return square, size
+
+    stream = (examples[row] for row in range(len(examples)))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        while chunk := list(islice(stream, _CHUNK)):
+            squares, sizes = zip(*pool.map(decode, chunk), strict=True)
+            yield np.stack(squares), np.asarray(sizes, dtype=np.int32)
+    if problems:
+        more = len(problems) - _NAMED
+        rest = [Problem("images", f"{more} more images cannot be read.")] if more > 0 else []
+        raise DataError(*problems[:_NAMED], *rest)
+
+
+# --- the cache ------------------------------------------------------------------------------------------------------
+
+
+def _key(examples: Sequence[BoxExample], look: Look, fingerprint: str) -> str:
+    """Hash of all that decides the pixels."""
+    digest = hashlib.sha256(f"scenes 1 {fingerprint} {look.key} {look.side} {len(examples)}".encode())
+    for row in range(len(examples)):
+        example = examples[row]
+        digest.update((example.digest or example.place).encode())
+        if not example.digest:
+            digest.update(example.image if isinstance(example.image, bytes) else _stamp(example.image))
+    return digest.hexdigest()[:32]
+
+
+def _stamp(path: Path) -> bytes:
+    try:
+        found = path.stat()
+    except OSError:
+        return b"missing"
+    return f"{path} {found.st_size} {found.st_mtime_ns}".encode()
+
+
+def _cached(examples: Sequence[BoxExample], look: Look, fingerprint: str) -> Chunk:
+    """The squares in a memory-mapped file of the cache, written first if it is not there; in memory if it cannot be."""
+    folder = cache_directory() / "scenes" / _key(examples, look, fingerprint)
+    shape = (len(examples), look.side, look.side, 3)
+    try:
+        if not folder.is_dir():
+            _write(folder, shape, _squares(examples, look))
+        store: NDArray[np.uint8] = np.load(folder / "pixels.npy", mmap_mode="r")
+        sizes: NDArray[np.int32] = np.load(folder / "sizes.npy")
+        if store.shape == shape and store.dtype == np.uint8 and sizes.shape == (shape[0], 2):
+            return store, sizes
+    except (OSError, ValueError, EOFError):  # a full or read-only disk, or a damaged file
+        pass
+    return _decoded(examples, look)
+
+
+def _write(folder: Path, shape: tuple[int, ...], chunks: Iterator[Chunk]) -> None:
+    """Write both arrays in NumPy's format aside and rename their folder, so that what bears the name is complete."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as aside:
+        made = Path(aside) / folder.name
+        made.mkdir()
+        sizes: list[NDArray[np.int32]] = []
+        with (made / "pixels.npy").open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            for squares, sized in chunks:
+                file.write(squares.tobytes())
+                sizes.append(sized)
+        np.save(made / "sizes.npy", np.concatenate(sizes))
+        made.rename(folder)

@@ -1,0 +1,209 @@
+"""YOLO as the training loop needs it: Ultralytics' network and loss, and its predictions in pixels of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.contracts import Finding, LoadedModel, Need, Plan, Prepared, Provenance
+from core.environment import unwrap
+from core.kinds import BoxExample, Detections
+from plugins.detection import network as parts
+from plugins.detection import scenes, yolo_saving
+from plugins.detection.library import library, one_thread
+from plugins.detection.network import Architecture
+from plugins.detection.scenes import Look
+from plugins.detection.views import Letterboxed, Schedule, Varied, View
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from plugins.detection.plugin import Ultralytics
+
+MANY_FIRST, MANY_LAST = 0.8, 0.1
+"""Share in the loss of the head that finds objects many times, at the start and at the end, with two heads."""
+_FOREVER = 1e9
+
+
+class YoloModel(LoadedModel):
+    """A detector of Ultralytics'.
+
+    Args:
+        network: An `ultralytics.nn.tasks.DetectionModel` on its device.
+        architecture: What it was built from.
+        options: The component that it was loaded by.
+        need: What was asked for.
+        provenance: Where the base weights came from.
+        defaults: Options of `train` that suit this model.
+        side: Long side of images, and side of the squares that the network reads, in pixels.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        architecture: Architecture,
+        options: Ultralytics,
+        need: Need,
+        provenance: Provenance,
+        defaults: Mapping[str, float],
+        side: int,
+    ) -> None:
+        parts.made_trainable(network)
+        self.module: nn.Module = network
+        self.architecture, self.options, self.need, self.side = architecture, options, need, side
+        self.provenance, self.defaults = provenance, defaults
+        self.heads = (parts.head_of(network),)
+        self.layers = parts.layers_of(network)
+        self.adapter_targets = parts.adapter_targets_of(network)
+        self.findings: list[Finding] = []
+        self.augmented = options.augment
+        self.schedule = Schedule(closing=options.close_mosaic)
+        self.two_heads = getattr(network.model[-1], "one2one_cv2", None) is not None
+        self._detect = network.model[-1]
+        network.args = SimpleNamespace(box=options.box, cls=options.cls, dfl=options.dfl, epochs=1)
+        self._criterion = network.init_criterion()
+
+    def planned(self, plan: Plan) -> None:
+        """Told how long training will be: mosaics close, and the weights of two heads shift, by it."""
+        self.schedule.epochs = plan.epochs
+
+    def prepare(self, examples: Sequence[BoxExample], train: bool) -> Prepared:
+        """Decode the images, once where they fit the budget; for training, ready to be varied."""
+        budget = self.options.cache_mb * 2**20
+        with one_thread():
+            found = scenes.prepare(examples, self._look(), budget, self.need.fingerprint)
+        if train and found.costly:
+            message = (
+                f"{len(examples)} decoded images need more than model.cache_mb={self.options.cache_mb}, "
+                "so they are decoded anew each time they are shown."
+            )
+            self.findings.append(Finding("images_not_cached", message, len(examples), level="info"))
+        if train and self.augmented:
+            return Varied(found, self.options, self.schedule, ahead=not self.need.device.startswith("cpu"))
+        return Letterboxed(found)
+
+    def _look(self) -> Look:
+        """As Ultralytics' letterbox scales."""
+        cv2 = library().cv2
+
+        def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+            scaled: NDArray[np.uint8] = cv2.resize(pixels, shape, interpolation=cv2.INTER_LINEAR)
+            return scaled
+
+        return Look(self.side, resize, f"cv2 {cv2.__version__} linear")
+
+    def collate(self, items: Sequence[View]) -> dict[str, Tensor]:
+        """Stack images, and put the boxes of all of them one after another.
+
+        Returns:
+            `img`, uint8 [b, 3, S, S], channels last in memory; `sizes`, float32 [b, 2], widths and heights of the
+            images as they are stored; `bboxes`, float32 [k, 4], centre, width and height as shares of S; `cls`, float32
+            [k, 1]; `batch_idx`, float32 [k], the image of each box; `done`, float32 [], the share of training done.
+        """
+        images = torch.from_numpy(np.stack([item.pixels for item in items]))
+        counts = [len(item.labels) for item in items]
+        return {
+            "img": images.permute(0, 3, 1, 2),
+            "sizes": torch.tensor([item.size for item in items], dtype=torch.float32),
+            "bboxes": torch.from_numpy(np.concatenate([item.boxes for item in items])),
+            "cls": torch.from_numpy(np.concatenate([item.labels for item in items]).astype(np.float32)).view(-1, 1),
+            "batch_idx": torch.repeat_interleave(torch.tensor(counts)).float(),
+            "done": torch.tensor(self.schedule.share(items[0].epoch), dtype=torch.float32),
+        }
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """Ultralytics' loss of a batch, float32 []: boxes, labels and distances, each by its weight."""
+        raw = self._raw(batch)
+        with torch.autocast(batch["img"].device.type, enabled=False):
+            if not self.two_heads:
+                return self._of_head(self._criterion, raw, batch)
+            many = MANY_FIRST + (MANY_LAST - MANY_FIRST) * batch["done"]
+            often = self._of_head(self._criterion.one2many, raw["one2many"], batch)
+            once = self._of_head(self._criterion.one2one, raw["one2one"], batch)
+            return many * often + (1 - many) * once
+
+    def _of_head(self, criterion: Any, raw: Mapping[str, Any], batch: dict[str, Tensor]) -> Tensor:
+        """What one head loses, float32 []; Ultralytics gives it times the number of images."""
+        terms: Tensor = criterion.loss(_in_full(raw), batch)[0]
+        return terms.sum() / len(batch["img"])
+
+    def _raw(self, batch: dict[str, Tensor]) -> Any:
+        """What the network says before boxes are made of it: a dictionary, or one for each of two heads."""
+        said = self.module(batch["img"].float() / 255)
+        return said[1] if isinstance(said, tuple) else said
+
+    def predict(self, batch: dict[str, Tensor]) -> list[Detections]:
+        """Objects in each image, the surest first, in pixels of the upright image as it is stored.
+
+        Boxes are decoded in float32 whatever the precision is: bfloat16 holds pixels to about one in 256.
+        """
+        raw = self._raw(batch)
+        with torch.autocast(batch["img"].device.type, enabled=False):
+            if self.two_heads and self.options.one_to_one:
+                found = self._surest(self._decoded(_in_full(raw["one2one"]), corners=True))
+            else:
+                found = self._suppressed(self._decoded(_in_full(raw["one2many"] if self.two_heads else raw)))
+        return [self._detections(each, size) for each, size in zip(found, batch["sizes"].tolist(), strict=True)]
+
+    def _decoded(self, raw: Mapping[str, Any], corners: bool = False) -> Tensor:
+        """Boxes in pixels of the square, and the scores of all labels: float32 [b, 4 + c, anchors]."""
+        head, tal = self._detect, library().tal
+        anchors, strides = tal.make_anchors(raw["feats"], head.stride.to(raw["boxes"].device), 0.5)
+        boxes = tal.dist2bbox(head.dfl(raw["boxes"]), anchors.T.unsqueeze(0), xywh=not corners, dim=1) * strides.T
+        return torch.cat([boxes, raw["scores"].sigmoid()], dim=1)
+
+    def _suppressed(self, decoded: Tensor) -> list[Tensor]:
+        """Ultralytics' NMS, the best label of each box, with no limit on its time: [k, 6] an image."""
+        options = self.options
+        found: list[Tensor] = library().nms.non_max_suppression(
+            decoded, options.least_score, options.nms_iou, max_det=options.most_objects, max_time_img=_FOREVER
+        )
+        return found
+
+    def _surest(self, decoded: Tensor) -> list[Tensor]:
+        """Of the head that finds each object once: the surest pairs of a box and a label, [k, 6] an image."""
+        boxes, scores = decoded[:, :4].transpose(1, 2), decoded[:, 4:].transpose(1, 2).flatten(1)
+        labels = decoded.shape[1] - 4
+        best, index = scores.topk(min(self.options.most_objects, scores.shape[1]), dim=1)
+        places = boxes.gather(1, (index // labels).unsqueeze(-1).expand(-1, -1, 4))
+        rows = torch.cat([places, best.unsqueeze(-1), (index % labels).unsqueeze(-1).float()], dim=-1)
+        return [row[row[:, 4] > self.options.least_score] for row in rows]
+
+    def _detections(self, found: Tensor, size: Sequence[float]) -> Detections:
+        """Objects from pixels of the square to pixels of the image; those that lie beside it wholly are left out."""
+        rows = found.float().cpu()
+        shape = (int(size[1]), int(size[0]))
+        corners = library().ops.scale_boxes((self.side, self.side), rows[:, :4].clone(), shape).numpy()
+        kept = (corners[:, 2:] > corners[:, :2]).all(axis=1)
+        scores, labels = rows[:, 4].numpy(), rows[:, 5].numpy().astype(np.int64)
+        return Detections(corners[kept], scores[kept], labels[kept])
+
+    def picture(self, examples: Sequence[BoxExample], prepared: Prepared, seed: int) -> Image:
+        """A sheet: training images with their boxes, and what the first epochs show of them."""
+        from plugins.detection.sheet import sheet
+
+        def seen(epoch: int, row: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32], Any]:
+            view: View = prepared.fetch(row, epoch, rng)
+            centres, extent = view.boxes[:, :2], view.boxes[:, 2:]
+            corners = np.concatenate([centres - extent / 2, centres + extent / 2], axis=1) * self.side
+            return view.pixels, corners, view.labels
+
+        return sheet(examples, seen, self.need.labels, seed, varied=self.augmented)
+
+    def save(self, directory: Path) -> None:
+        """Write `model.safetensors`, `model.yaml` and `config.json`, and `yolo.pt`, which `ultralytics.YOLO` opens."""
+        yolo_saving.save(self, unwrap(self.module), directory)
+
+
+def _in_full(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Raw predictions in float32; of the feature maps only their shapes, which is all that is made of them."""
+    blank = raw["boxes"].new_zeros((), dtype=torch.float32)
+    features = [blank.expand(each.shape) for each in raw["feats"]]
+    return {"boxes": raw["boxes"].float(), "scores": raw["scores"].float(), "feats": features}

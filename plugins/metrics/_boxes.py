@@ -1,0 +1,203 @@
+"""Mean average precision and recall: a record of each image, evaluated by COCO's rules once for all metrics of a split.
+
+The value comes from torchmetrics and faster-coco-eval. Its interval comes from `core.matching` and `core.curves`, by
+the same rules: every image is matched once, and a resample only weighs what was matched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+import torchmetrics
+from numpy.typing import NDArray
+from torchmetrics.detection import MeanAveragePrecision
+from torchmetrics.utilities import dim_zero_cat
+
+from core.curves import precision_recall
+from core.kinds import Detections
+from core.matching import COCO_SIZES, MOST, Matches, match_at, surest
+from core.tables import divide
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.kinds import Boxes, Predictions, Targets
+    from core.tables import Array
+
+Value = TypeVar("Value")
+
+KEPT = 4
+"""Results of so many splits are remembered: of validation and test, each with and without intervals."""
+_PLACES = {"50-95": slice(None), "50": slice(0, 1), "75": slice(5, 6)}
+_SIZES = tuple(COCO_SIZES)
+
+_evaluated: dict[bytes, tuple[Array, Array]] = {}
+_matched: dict[bytes, Matches] = {}
+_resampled: dict[bytes, tuple[Array, Array]] = {}
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One figure of the precision-recall curves.
+
+    Attributes:
+        recall: The highest recall, else the average precision.
+        iou: Which least overlaps, `50-95`, `50` or `75`.
+        area: Which size of objects.
+        by_label: A table [c], not the mean over labels.
+        n_labels: Number of labels, c.
+    """
+
+    recall: bool
+    iou: str
+    area: str
+    by_label: bool
+    n_labels: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the value."""
+        return (self.n_labels,) if self.by_label else ()
+
+    def build(self) -> CurveMetric:
+        """A streaming metric that keeps boxes."""
+        return CurveMetric(self)
+
+    def value(self, records: NDArray[np.float32]) -> Array:
+        """The score, float64 [] or [c], of records that `to_record` made, one after another."""
+        key = _digest(records.tobytes(), self.n_labels)
+        curves = _remembered(_evaluated, key, lambda: _evaluate(records, self.n_labels))
+        values = curves[self.recall][_SIZES.index(self.area), _PLACES[self.iou]].mean(axis=0)
+        return values if self.by_label else np.asarray(_mean(values))
+
+    def resample(self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64]) -> Array:
+        """The score of each resample, [r]; NaN for a table, [r, c]."""
+        if self.by_label:
+            return np.full((len(counts), self.n_labels), np.nan)
+        records = np.concatenate([_NOTHING, *map(to_record, predictions, targets)])
+        split = _digest(records.tobytes(), self.n_labels)
+        size = _SIZES.index(self.area)
+
+        def compute() -> tuple[Array, Array]:
+            found = _remembered(_matched, split, lambda: match_at(predictions, targets, self.n_labels))
+            precision, recall = precision_recall(found, counts, size)
+            return _mean(precision), _mean(recall)  # [r, t] each
+
+        curves = _remembered(_resampled, _digest(split + counts.tobytes(), size), compute, len(_SIZES) * KEPT)
+        scores: Array = curves[self.recall][:, _PLACES[self.iou]].mean(axis=1)
+        return scores
+
+
+def precision(iou: str, area: str, by_label: bool, n_labels: int) -> Curves:
+    """Mean average precision."""
+    return Curves(False, iou, area, by_label, n_labels)
+
+
+def recall(iou: str, area: str, n_labels: int) -> Curves:
+    """Mean average recall."""
+    return Curves(True, iou, area, False, n_labels)
+
+
+class CurveMetric(torchmetrics.Metric):  # type: ignore[misc]
+    """Streams `Curves`: a record of each image, float32 in one row, joined over processes."""
+
+    full_state_update = False
+
+    def __init__(self, curves: Curves) -> None:
+        super().__init__()
+        self.what = curves
+        self.add_state("boxes", [], dist_reduce_fx="cat")
+
+    def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        """A table of one label is a table: torchmetrics would make a number of it."""
+        wrapped: Callable[[], Tensor] = super()._wrap_compute(compute)
+        return lambda: wrapped().reshape(self.what.shape)
+
+    def update(self, predictions: Sequence[Detections], targets: Sequence[Boxes]) -> None:
+        """Keep a batch."""
+        rows = np.concatenate([_NOTHING, *map(to_record, predictions, targets)])
+        self.boxes.append(torch.from_numpy(rows).to(self.device))
+
+    def compute(self) -> Tensor:
+        """The score so far, float64, 0-d or a table [c]; NaN where it is not defined."""
+        records = dim_zero_cat(self.boxes).cpu().numpy() if len(self.boxes) else _NOTHING
+        return torch.as_tensor(self.what.value(records))
+
+
+_NOTHING = np.zeros(0, dtype=np.float32)
+
+
+def to_record(found: Detections, truth: Boxes) -> NDArray[np.float32]:
+    """What is kept of an image, float32: two counts, then six numbers for each detection and for each object.
+
+    A detection is its corners, score and label; an object its corners, label and whether it is a crowd. Labels and
+    counts are whole numbers below 2²⁴, which float32 holds exactly.
+    """
+    if len(found) > MOST:
+        kept = np.sort(surest(found, MOST))
+        found = Detections(found.corners[kept], found.scores[kept], found.labels[kept])
+    corners, labels, crowd = truth.arrays()
+    columns = (found.corners, found.scores[:, None], found.labels[:, None])
+    rows = (
+        np.concatenate([np.asarray(each, dtype=np.float32) for each in columns], axis=1),
+        np.concatenate([corners, labels[:, None], crowd[:, None]], axis=1, dtype=np.float32),
+    )
+    return np.concatenate([np.asarray([len(found), len(truth)], dtype=np.float32), *(each.ravel() for each in rows)])
+
+
+def _images(records: NDArray[np.float32]) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Detections float32 [k, 6] and objects float32 [k, 6] of each image."""
+    place = 0
+    while place < len(records):
+        found, there = records[place : place + 2].astype(np.int64)
+        middle, end = place + 2 + 6 * found, place + 2 + 6 * (found + there)
+        yield records[place + 2 : middle].reshape(-1, 6), records[middle:end].reshape(-1, 6)
+        place = end
+
+
+def _evaluate(records: NDArray[np.float32], n_labels: int) -> tuple[Array, Array]:
+    """Average precision and highest recall, float64 [a, t, c] each; NaN where there is no such object."""
+    nothing = np.full((len(_SIZES), 10, n_labels), np.nan)
+    metric: Any = MeanAveragePrecision(backend="faster_coco_eval", extended_summary=True)
+    metric.warn_on_many_detections = False
+    metric.distributed_available_fn = lambda: False  # the records of all processes are here
+    images = [tuple(map(torch.from_numpy, pair)) for pair in _images(records)]
+    if all(bool(there[:, 5].all()) for _, there in images):  # nothing, or crowds alone
+        return nothing, nothing
+    metric.update(
+        [{"boxes": found[:, :4], "scores": found[:, 4], "labels": found[:, 5].long()} for found, _ in images],
+        [{"boxes": at[:, :4], "labels": at[:, 4].long(), "iscrowd": at[:, 5].long()} for _, at in images],
+    )
+    found = metric.compute()
+    labels = found["classes"].reshape(-1).numpy()
+    tables = nothing.copy(), nothing.copy()
+    # precision [t, 101, c, a, 3] and recall [t, c, a, 3]; the last of the three is for 100 detections; -1 is undefined.
+    values = found["precision"][..., -1].mean(dim=1), found["recall"][..., -1]
+    for table, value in zip(tables, values, strict=True):
+        table[..., labels] = np.where(value >= 0, value, np.nan).transpose(2, 0, 1)
+    return tables
+
+
+def _mean(values: Array) -> Array:
+    """Mean over the last axis of what is defined; NaN where nothing is."""
+    defined = ~np.isnan(values)
+    return divide(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1), empty=np.nan)
+
+
+def _digest(content: bytes, number: int) -> bytes:
+    return blake2b(content, digest_size=16, salt=number.to_bytes(8, "little")).digest()
+
+
+def _remembered(known: dict[bytes, Value], key: bytes, compute: Callable[[], Value], most: int = KEPT) -> Value:
+    """What was computed before, or is now; the oldest of more than `most` is forgotten."""
+    if key not in known:
+        value = compute()
+        while len(known) >= most:
+            known.pop(next(iter(known)))
+        known[key] = value
+    return known[key]

@@ -1,0 +1,20 @@
+"""The networks of these tests are so small that threads cost more than they give; YOLO's need the extra `yolo`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+import torch
+
+if find_spec("ultralytics") is None:
+    collect_ignore = ["test_library.py", "test_saving.py", "test_views.py", "test_yolo.py"]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
