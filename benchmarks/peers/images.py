@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import words
 from benchmarks.peers.text import DATA
 from benchmarks.peers.work import Options, Told
+from core.contracts import Task
 from core.errors import ConfigError, Problem
+from core.kinds import ImageClassification
 from core.options import option
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 PHOTOGRAPHS = "sign_digits"
 """The folder of `$GRAFT_TEST_DATA` with a folder a class: photographs of hands that show digits."""
+DIGITS = "digits"
+"""What stands for the embedded digits, of 8×8 pixels."""
 LEARNING_RATE = 1e-3
 """Graft's own for networks from scratch; `Trainer`'s 5e-5 is for pretrained ones, timm's default for large batches."""
 
@@ -63,7 +67,11 @@ class ImageOptions(Options):
     model: str = option("resnet18", "The network, from scratch.", choices=tuple(NETWORKS))
     epochs: int = option(0, "Passes over the training split; 0 for 10 (resnet18) or 15 (vit_tiny).", low=0)
     image_size: int = option(64, "Height and width in pixels that the network reads.", low=16)
-    data: str = option("", "A folder with a folder of images a class; empty takes sign_digits of GRAFT_TEST_DATA.")
+    data: str = option(
+        "",
+        "A folder with a folder of images a class, or digits for the embedded ones; empty takes sign_digits of "
+        "GRAFT_TEST_DATA.",
+    )
 
 
 def tell(options: ImageOptions, folder: Path) -> Told:
@@ -72,8 +80,8 @@ def tell(options: ImageOptions, folder: Path) -> Told:
     Raises:
         ConfigError: The images are not there.
     """
-    del folder  # images are read from where they are
-    place, network = _place(options.data), NETWORKS[options.model]
+    place = _digits(folder / DIGITS) if options.data == DIGITS else _place(options.data)
+    network = NETWORKS[options.model]
     epochs = options.epochs or network.epochs
     given = ",".join(f"{key}:{value}" for key, value in network.arguments.items())
     overrides = [
@@ -91,6 +99,18 @@ def tell(options: ImageOptions, folder: Path) -> Told:
         "the same for all": "files and their split, random weights at the start, AdamW and its peak learning rate",
     }  # fmt: skip
     return Told(overrides, config, options.model)
+
+
+def _digits(folder: Path) -> Path:
+    """The embedded digits as files, a folder a class, so that every library reads them alike."""
+    from plugins.data.images import Digits
+
+    splits = Digits().load(Task(kind=ImageClassification.name), 0)
+    for number, example in enumerate([*splits.train, *splits.val, *splits.test]):
+        place = folder / splits.labels[example.target]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number:06}.png").write_bytes(example.image)
+    return folder.absolute()
 
 
 def _place(given: str) -> Path:

@@ -1,4 +1,4 @@
-"""The embedded digits, whole runs at their defaults: they learn what they should."""
+"""The embedded digits, whole runs: they learn what they should."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import tiny
+from forked import Program
 
 
 def trained(folder: Path, *words: str) -> dict[str, Any]:
-    """A run with all processors, in a process of its own."""
+    """A run at its defaults with all processors, in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     command = [sys.executable, "-m", "core", "task=digits", f"hydra.run.dir={folder}", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -21,14 +22,26 @@ def trained(folder: Path, *words: str) -> dict[str, Any]:
     return tiny.report(folder)
 
 
-def test_resnet_from_scratch(tmp_path: Path) -> None:
-    report = trained(tmp_path / "run", "model=resnet")
-    assert report["init"] == "scratch"
-    assert report["scores"]["test"]["accuracy"]["value"] >= 0.97
+def test_a_few_epochs_from_scratch_learn_most_of_it(program: Program, tmp_path: Path) -> None:
+    words = ("task=digits", "model=resnet", "model.init=scratch", "train.epochs=3", f"hydra.run.dir={tmp_path / 'run'}")
+    ended = program.run(*words, seconds=600)
+    assert ended.code == 0, ended.err
+    report = tiny.report(tmp_path / "run")
+    assert report["scores"]["test"]["accuracy"]["value"] >= 0.90
     assert report["scores"]["baselines"]["pixels_linear"]["accuracy"]["value"] > 0.9
     assert report["self_test"]["passed"]
 
 
 @pytest.mark.nightly
-def test_vit_from_scratch(tmp_path: Path) -> None:
-    assert trained(tmp_path / "run", "model=vit")["scores"]["test"]["accuracy"]["value"] >= 0.93
+def test_resnet_at_its_defaults(tmp_path: Path) -> None:
+    report = trained(tmp_path / "run", "model=resnet")
+    assert report["init"] == "scratch"
+    assert report["scores"]["test"]["accuracy"]["value"] >= 0.97
+    assert report["seconds"] < 60
+
+
+@pytest.mark.nightly
+def test_vit_at_its_defaults(tmp_path: Path) -> None:
+    report = trained(tmp_path / "run", "model=vit")
+    assert report["scores"]["test"]["accuracy"]["value"] >= 0.93
+    assert report["seconds"] < 120
