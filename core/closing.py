@@ -21,7 +21,7 @@ from core.environment import Hardware, peak_memory_mb
 from core.errors import Problem, RunError
 from core.evaluate import Evaluation, at_thresholds, largest_difference, predict, score, simplest_baseline
 from core.evaluate import evaluate as evaluate_split
-from core.kinds import BOXES, MULTI, REGRESSION, SINGLE, targets_of
+from core.kinds import BOXES, MULTI, MULTI_THRESHOLD, REGRESSION, SINGLE, targets_of
 from core.registry import load
 from core.stages import Ready, eval_batch_size
 from core.tables import confusion, per_class
@@ -103,7 +103,9 @@ def _thresholds(
     ctx.record(**{limits.KEY: limits.to_json(chosen, labels, target)})
     span = f"{min(chosen):.3g} to {max(chosen):.3g}" if chosen else "none"
     said = {
-        MULTI: f"thresholds: {span}, chosen for each label on validation (while training, one half decided)",
+        MULTI: f"thresholds: {span}, chosen for each label on validation (while training, one half decided)"
+        if any(each != MULTI_THRESHOLD for each in chosen)
+        else "thresholds: one half for every label; validation gives no reason for another",
         BOXES: f"threshold: objects count as found from a score of {chosen[0]:.3g}, chosen on validation",
     }
     ctx.screen.say(said[target])

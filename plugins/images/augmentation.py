@@ -113,6 +113,11 @@ def as_evaluated(size: tuple[int, int], crop: float) -> NDArray[np.float32]:
     return _affine(size, crop, crop, 0.0, np.zeros(2))
 
 
+def unvaried(size: tuple[int, int], crop: float) -> Variation:
+    """What is done to an example that is stored for training and shown as evaluation sees it."""
+    return Variation(as_evaluated(size, crop), np.ones(3, dtype=np.float32), NOTHING)
+
+
 def _affine(
     size: tuple[int, int], across: float, down: float, angle: float, shift: NDArray[np.float64]
 ) -> NDArray[np.float32]:

@@ -59,7 +59,9 @@ def _spread(examples: Sequence[ImageExample], count: int) -> list[int]:
     for row in candidates:
         chosen.setdefault(examples[row].target, row)
     rest = [row for row in candidates if row not in chosen.values()]
-    return [*chosen.values(), *rest][:count]
+    wanted = count - len(chosen)
+    spread = rest[:: max(1, len(rest) // wanted)] if wanted > 0 else []
+    return [*chosen.values(), *spread][:count]
 
 
 def _images(seen: Tensor) -> list[Image]:

@@ -22,7 +22,7 @@ from core.cache import cache_directory
 from core.errors import DataError, Problem
 from core.images import UnreadableImageError, open_image
 from core.kinds import ImageExample
-from plugins.images.augmentation import Mixing, Policy, Variation, mix, vary
+from plugins.images.augmentation import Mixing, Policy, Variation, mix, unvaried, vary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,7 +123,7 @@ class Pictures:
         """
         policy = self.look.policy
         if policy is None or rng is None:
-            return Item(self._view(index, None))
+            return Item(self._view(index, None))  # without a generator nothing is drawn
         mixing = mix(policy, index, len(self), rng)
         partner = None if mixing is None else self._view(mixing.partner, rng)
         return Item(self._view(index, rng), mixing, partner)
@@ -137,9 +137,12 @@ class Pictures:
         else:
             pixels = self.store[index]
         variation = None
-        if rng is not None and self.look.policy is not None:
-            width, height = self._sizes[index]
-            variation = vary(self.look.policy, (int(width), int(height)), self.look.crop, rng)
+        if self.look.policy is not None:
+            width, height = (int(each) for each in self._sizes[index])
+            if rng is None:
+                variation = unvaried((width, height), self.look.crop)
+            else:
+                variation = vary(self.look.policy, (width, height), self.look.crop, rng)
         return View(pixels, variation, None if self.targets is None else self.targets[index])
 
 

@@ -214,3 +214,10 @@ def test_check_estimates_and_says_the_input_size(program: Program, photos: Path)
     assert ended.code == 0, ended.err
     assert "32×32" in ended.out
     assert "activations" in ended.out
+
+
+def test_check_of_a_transformer_sees_images_of_the_size_it_reads(program: Program, photos: Path) -> None:
+    words = tiny_images.words(photos, "model.scratch=test_vit", "model.image_size=32")
+    ended = program.run("check", *words)
+    assert ended.code == 0, ended.err
+    assert "activations" in ended.out

@@ -155,3 +155,10 @@ def test_images_that_exceed_the_budget_are_decoded_anew_and_said_so() -> None:
     prepared = model.prepare(examples(6), train=True)
     assert getattr(prepared, "costly")
     assert [finding.code for finding in model.findings] == ["images_not_cached"]
+
+
+def test_without_a_generator_training_images_are_seen_as_evaluation_sees_them() -> None:
+    model = model_of(augment="strong")
+    prepared = model.prepare(mixed_sizes(), train=True)
+    seen = model.seen(model.collate([prepared.fetch(row, 0, None) for row in range(4)]))
+    assert seen.shape == (4, 3, 32, 32)

@@ -1,0 +1,69 @@
+"""Detection on the command line: train, look, predict, and resume after a kill with mosaic and a moving average."""
+
+from __future__ import annotations
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import tiny
+from forked import Program
+from PIL import Image
+
+pytestmark = pytest.mark.skipif(find_spec("ultralytics") is None, reason="the yolo extra is not installed")
+WORDS = (
+    "task=digit_scenes", "data.scenes=60", "data.size=64", "data.objects=2", "data.largest=30", "model.init=scratch",
+    "model.width=0.125", "model.depth=0.34", "model.image_size=64", "train.batch_size=8", "train.max_steps=24",
+    "train.epochs=4", "train.bootstrap_resamples=20", "train.precision=fp32", "train.device=cpu", "train.log_steps=2",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("detection") / "run"
+    ended = program.run(*WORDS, f"hydra.run.dir={run}")
+    assert ended.code == 0, ended.err
+    return run
+
+
+def test_a_run_leaves_everything_behind(trained: Path) -> None:
+    report = tiny.report(trained)
+    assert report["status"] == "completed"
+    assert report["self_test"]["passed"]
+    assert set(report["scores"]["test"]) >= {"map50_95", "map50", "map75", "mar", "precision", "recall", "f1"}
+    assert report["scores"]["baselines"] == {}
+    assert 0 <= report["thresholds"]["objects"] <= 1
+    for name in ("samples.png", "predictions.png"):
+        assert Image.open(trained / name).size[0] > 200
+    assert (trained / "model" / "yolo.pt").is_file()
+    assert (trained / "model" / "model.safetensors").is_file()
+    rows = tiny.lines((trained / "predictions.jsonl").read_text())
+    assert len(rows) == report["data"]["sizes"]["test"]
+    assert all(len(each["box"]) == 4 for row in rows for each in row["target"])
+
+
+def test_predict_writes_objects_and_pictures(program: Program, trained: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (50, 90), "gray").save(tmp_path / "one.png")
+    ended = program.run("predict", trained, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
+    assert ended.code == 0, ended.err
+    (row,) = tiny.lines(ended.out)
+    assert row["image"].endswith("one.png")
+    assert isinstance(row["objects"], list)
+    assert len(list((tmp_path / "drawn").iterdir())) == 1
+
+
+def test_killed_and_resumed_it_ends_the_same(program: Program, tmp_path: Path) -> None:
+    words = (*WORDS, "train.ema=0.9", "train.checkpoint_steps=2", "train.workers=2", "model.mosaic=1.0")
+    reference, killed = tmp_path / "reference", tmp_path / "killed"
+    assert program.run(*words, f"hydra.run.dir={reference}").code == 0
+    process = program.start(*words, f"hydra.run.dir={killed}")
+    process.until(lambda: killed.is_dir() and len(list((killed / "checkpoints").glob("*"))) > 1)
+    time.sleep(0.2)
+    process.signal(9)
+    assert process.wait().code != 0
+    ended = program.run("resume", killed)
+    assert ended.code == 0, ended.err
+    first, second = ((each / "model" / "model.safetensors").read_bytes() for each in (reference, killed))
+    assert first == second
+    assert tiny.report(reference)["scores"] == tiny.report(killed)["scores"]
