@@ -6,19 +6,16 @@ square. Where the squares of a split need more than the budget, images are decod
 
 from __future__ import annotations
 
-import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from core.cache import cache_directory
+from core.decoded import cache_key, in_chunks
 from core.errors import DataError, Problem
 from core.images import UnreadableImageError, open_image
 from core.kinds import Boxes, BoxExample
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
 
 ON_DISK_FROM = 64 * 2**20
 """Bytes of decoded images from which they are kept in a file, for this run and later ones."""
-_NAMED = 20
-_CHUNK = 256
 
 Resize = Callable[["NDArray[np.uint8]", tuple[int, int]], "NDArray[np.uint8]"]
 """From pixels, uint8 [h, w, 3], to pixels of a given width and height."""
@@ -201,54 +196,26 @@ def _squares(examples: Sequence[BoxExample], look: Look) -> Iterator[Chunk]:
     Raises:
         DataError: At the end, for images that could not be read.
     """
-    problems: list[Problem] = []
 
     def decode(example: BoxExample) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         square = np.zeros((look.side, look.side, 3), dtype=np.uint8)
-        try:
-            pixels, size = look.pixels(example)
-        except UnreadableImageError as error:
-            problems.append(Problem(example.place, f"{error.message}.", error.cure))
-            return square, (1, 1)
+        pixels, size = look.pixels(example)
         square[: pixels.shape[0], : pixels.shape[1]] = pixels
         return square, size
 
-    stream = (examples[row] for row in range(len(examples)))
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        while chunk := list(islice(stream, _CHUNK)):
-            squares, sizes = zip(*pool.map(decode, chunk), strict=True)
-            yield np.stack(squares), np.asarray(sizes, dtype=np.int32)
-    if problems:
-        more = len(problems) - _NAMED
-        rest = [Problem("images", f"{more} more images cannot be read.")] if more > 0 else []
-        raise DataError(*problems[:_NAMED], *rest)
+    blank = np.zeros((look.side, look.side, 3), dtype=np.uint8), (1, 1)
+    for chunk in in_chunks(examples, decode, blank):
+        squares, sizes = zip(*chunk, strict=True)
+        yield np.stack(squares), np.asarray(sizes, dtype=np.int32)
 
 
 # --- the cache ------------------------------------------------------------------------------------------------------
 
 
-def _key(examples: Sequence[BoxExample], look: Look, fingerprint: str) -> str:
-    """Hash of all that decides the pixels."""
-    digest = hashlib.sha256(f"scenes 1 {fingerprint} {look.key} {look.side} {len(examples)}".encode())
-    for row in range(len(examples)):
-        example = examples[row]
-        digest.update((example.digest or example.place).encode())
-        if not example.digest:
-            digest.update(example.image if isinstance(example.image, bytes) else _stamp(example.image))
-    return digest.hexdigest()[:32]
-
-
-def _stamp(path: Path) -> bytes:
-    try:
-        found = path.stat()
-    except OSError:
-        return b"missing"
-    return f"{path} {found.st_size} {found.st_mtime_ns}".encode()
-
-
 def _cached(examples: Sequence[BoxExample], look: Look, fingerprint: str) -> Chunk:
     """The squares in a memory-mapped file of the cache, written first if it is not there; in memory if it cannot be."""
-    folder = cache_directory() / "scenes" / _key(examples, look, fingerprint)
+    how = f"scenes 1 {fingerprint} {look.key} {look.side} {len(examples)}"
+    folder = cache_directory() / "scenes" / cache_key((examples[row] for row in range(len(examples))), how)
     shape = (len(examples), look.side, look.side, 3)
     try:
         if not folder.is_dir():

@@ -6,19 +6,16 @@ whole image, squeezed into a square somewhat larger than what the model sees.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from core.cache import cache_directory
+from core.decoded import cache_key, in_chunks
 from core.errors import DataError, Problem
 from core.images import UnreadableImageError, open_image
 from core.kinds import ImageExample
@@ -32,8 +29,6 @@ if TYPE_CHECKING:
 
 ON_DISK_FROM = 64 * 2**20
 """Bytes of decoded images from which they are kept in a file, for this run and later ones."""
-_NAMED = 20
-_CHUNK = 256
 
 
 class View(NamedTuple):
@@ -199,49 +194,17 @@ def _squares(examples: Sequence[ImageExample], look: Look) -> Iterator[NDArray[n
     Raises:
         DataError: At the end, for images that could not be read.
     """
-    problems: list[Problem] = []
-
-    def decode(example: ImageExample) -> NDArray[np.uint8]:
-        try:
-            return look.pixels(example)
-        except UnreadableImageError as error:
-            problems.append(Problem(example.place, f"{error.message}.", error.cure))
-            return np.zeros((look.side, look.side, 3), dtype=np.uint8)
-
-    stream = _iterate(examples)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        while chunk := list(islice(stream, _CHUNK)):
-            yield np.stack(list(pool.map(decode, chunk)))
-    if problems:
-        more = len(problems) - _NAMED
-        rest = [Problem("images", f"{more} more images cannot be read.")] if more > 0 else []
-        raise DataError(*problems[:_NAMED], *rest)
+    blank = np.zeros((look.side, look.side, 3), dtype=np.uint8)
+    return (np.stack(chunk) for chunk in in_chunks(examples, look.pixels, blank))
 
 
 # --- the cache ------------------------------------------------------------------------------------------------------
 
 
-def _key(examples: Sequence[ImageExample], look: Look, fingerprint: str) -> str:
-    """Hash of all that decides the pixels."""
-    digest = hashlib.sha256(f"1 {fingerprint} {look.key} {look.side} {len(examples)}".encode())
-    for example in _iterate(examples):
-        digest.update((example.digest or example.place).encode())
-        if not example.digest:
-            digest.update(example.image if isinstance(example.image, bytes) else _stamp(example.image))
-    return digest.hexdigest()[:32]
-
-
-def _stamp(path: Path) -> bytes:
-    try:
-        found = path.stat()
-    except OSError:
-        return b"missing"
-    return f"{path} {found.st_size} {found.st_mtime_ns}".encode()
-
-
 def _cached(examples: Sequence[ImageExample], look: Look, fingerprint: str) -> NDArray[np.uint8]:
     """The squares in a memory-mapped file of the cache, written first if it is not there; in memory if it cannot be."""
-    path = cache_directory() / "images" / f"{_key(examples, look, fingerprint)}.npy"
+    how = f"1 {fingerprint} {look.key} {look.side} {len(examples)}"
+    path = cache_directory() / "images" / f"{cache_key(_iterate(examples), how)}.npy"
     shape = (len(examples), look.side, look.side, 3)
     try:
         if not path.is_file():
