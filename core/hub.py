@@ -1,4 +1,4 @@
-"""Whether the Hugging Face Hub can be reached: asked once, within seconds, and never where that is switched off."""
+"""Whether servers of weights can be reached, the Hub first: asked once, within seconds, and never if switched off."""
 
 from __future__ import annotations
 
@@ -23,16 +23,31 @@ def hub_unreachable() -> str:
     `HF_ENDPOINT` and the proxy variables are respected. Where `HF_HUB_OFFLINE` is set, no socket is opened and no name
     looked up.
     """
+    return _why_not(endpoint(), "the Hub")
+
+
+@cache
+def unreachable(address: str, name: str) -> str:
+    """The same of another server; what switches the Hub off switches it off too.
+
+    Args:
+        address: Such as `https://example.org`.
+        name: What to call it.
+    """
+    return _why_not(address, name)
+
+
+def _why_not(address: str, name: str) -> str:
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         if os.environ.get(variable, "").upper() in {"1", "ON", "YES", "TRUE"}:
-            return f"{variable} is set, so the Hub is not asked"
+            return f"{variable} is set, so {name} is not asked"
     answers: list[str] = []
     # A name look-up has no time limit of its own, so the question is asked in a thread that may be left behind.
-    asking = threading.Thread(target=lambda: answers.append(_ask(endpoint())), daemon=True)
+    asking = threading.Thread(target=lambda: answers.append(_ask(address)), daemon=True)
     asking.start()
     asking.join(PROBE_SECONDS)
     failure = answers[0] if answers else f"no answer within {PROBE_SECONDS:g} s"
-    return f"the Hub at {endpoint()} cannot be reached ({failure})" if failure else ""
+    return f"{name} at {address} cannot be reached ({failure})" if failure else ""
 
 
 def _ask(address: str) -> str:

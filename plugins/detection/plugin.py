@@ -19,6 +19,14 @@ SIZES = ("n", "s", "m", "l", "x")
 STRIDE = 32
 NARROWEST = {"26": 0.125, "12": 0.25, "11": 0.125}
 """The least width that the generations with attention can have."""
+VARIANTS = ("resnet18", "resnet34", "resnet50")
+COCO, IMAGENET = "coco", "imagenet"
+"""Weights that torchvision publishes: of a whole detector, and of the residual network alone."""
+GROUPS = 32
+"""The heads' group norms have so many groups."""
+LEAST_SIDE = 128
+"""Pixels of FCOS's squares, at least: of smaller ones its coarsest levels would see a single place, and torch leaves
+parts of the gradient of a convolution with stride 2 on a single place unwritten (in bf16 on a CPU)."""
 
 
 @dataclass
@@ -97,13 +105,8 @@ class Ultralytics(ModelLoader):
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other, and a pickle that is not trusted."""
-        if config.task.target != BOXES:
-            yield Problem(
-                "model", f"finds boxes, and the task's target is {config.task.target}.", "Use task.target=boxes."
-            )
-        if self.image_size % STRIDE:
-            near = max(STRIDE, round(self.image_size / STRIDE) * STRIDE)
-            yield Problem("model.image_size", f"{self.image_size} is not a multiple of {STRIDE}.", f"Such as {near}.")
+        yield from _not_boxes(config)
+        yield from _not_a_multiple("image_size", self.image_size, STRIDE)
         if self.init == "pretrained" and not self.checkpoint:
             yield Problem(
                 "model.checkpoint",
@@ -126,6 +129,103 @@ class Ultralytics(ModelLoader):
         from plugins.detection.yolo_loading import load
 
         return load(self, need)
+
+
+@dataclass
+class Torchvision(ModelLoader):
+    """FCOS by torchvision (Tian et al. 2019, arXiv:1904.01355): a detector under a permissive licence (BSD).
+
+    A residual network, a feature pyramid, and heads that say of every place which object lies there and how far its
+    sides are. Images are scaled so that their long side is `image_size` pixels and centred in grey squares.
+    """
+
+    name: ClassVar[str] = "torchvision"
+    kinds: ClassVar[tuple[str, ...]] = (ObjectDetection.name,)
+    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS})
+
+    variant: str = option("resnet50", "The residual network that pretrained weights are of.", choices=VARIANTS)
+    checkpoint: str = option(
+        "",
+        "coco: torchvision's whole detector (resnet50 only); imagenet: its residual network; a .pth file of either "
+        "(only tensors are read from it); the model/ folder of a run. Empty: coco for resnet50, imagenet for others.",
+        folder=True,
+    )
+    init: str = option(
+        "auto",
+        "auto: the checkpoint, or from scratch where it is not here and there is no network; pretrained: the "
+        "checkpoint, or fail; scratch: the architecture alone.",
+        choices=("auto", "pretrained", "scratch"),
+    )
+    sha256: str = option("", "What the checkpoint's file must hash to; empty for what its name says.")
+    scratch: str = option(
+        "resnet18", "The residual network from scratch; empty takes the variant.", choices=("", *VARIANTS)
+    )
+    channels: int | None = option(
+        None, f"Of pyramid and heads, a multiple of {GROUPS}; null: 256, and from scratch 96.", low=GROUPS, high=512
+    )
+    convolutions: int | None = option(
+        None, "Hidden convolutions of each head; null: 4, and from scratch 2.", low=1, high=8
+    )
+    image_size: int = option(
+        0, "Long side in pixels that images are scaled to, a multiple of 32 from 128; 0 goes by the images, and says so.",
+        low=0,
+    )
+    scratch_examples: int = option(
+        29000, "From scratch: examples, repeats counted, that epochs=null aims at (12 to 300 epochs).", low=1
+    )
+    scratch_learning_rate: float = option(1e-3, "From scratch: the rate that learning_rate=null takes.", above=0)
+    augment: bool = option(True, "Whether training images are varied; false shows them as they are.")
+    scale: float = option(0.5, "Scaled by up to this share, up or down.", low=0, high=0.95)
+    translate: float = option(0.1, "Moved by up to this share of the side.", low=0, high=0.9)
+    fliplr: float = option(0.5, "Share mirrored left to right; 0 for digits, text and hands.", low=0, high=1)
+    shade: float = option(0.3, "Brightness, contrast and saturation changed by up to this share.", low=0, high=1)
+    least_score: float = option(0.01, "Objects with a lower score are not looked at.", low=0, high=1)
+    nms_iou: float = option(
+        0.6, "Of objects of one label that overlap by more than this, only the surest is kept.", above=0, high=1
+    )
+    most_objects: int = option(100, "Objects predicted in one image, at most: the surest.", low=1, high=1000)
+    cache_mb: int = option(
+        2048, "Decoded, resized images are kept where they fit in so many MiB; else they are decoded each time.", low=0
+    )
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Options that contradict each other, and weights that do not exist."""
+        yield from _not_boxes(config)
+        yield from _not_a_multiple("image_size", self.image_size, STRIDE)
+        yield from _not_a_multiple("channels", self.channels or 0, GROUPS)
+        if 0 < self.image_size < LEAST_SIDE:
+            message = f"{self.image_size} pixels are too few for the coarsest level of FCOS."
+            yield Problem("model.image_size", message, f"At least {LEAST_SIDE}; smaller images are enlarged.")
+        if self.checkpoint == COCO and self.variant != "resnet50":
+            message = f"torchvision has weights of COCO for resnet50 only, and model.variant is {self.variant}."
+            yield Problem("model.checkpoint", message, f"model.variant=resnet50, or model.checkpoint={IMAGENET}.")
+        whole = self.checkpoint == COCO or (not self.checkpoint and self.variant == "resnet50")
+        if whole and self.init == "pretrained":
+            for name in ("channels", "convolutions"):
+                if getattr(self, name) is not None:
+                    message = "is as the weights of COCO have it, and cannot be chosen."
+                    yield Problem(f"model.{name}", message, f"Leave it out, or model.checkpoint={IMAGENET}.")
+
+    def load(self, need: Need) -> LoadedModel:
+        """Build the network with a head for the labels, and read the weights where they can be had.
+
+        Raises:
+            WeightsError: They cannot be had, or are of another architecture.
+        """
+        from plugins.detection.fcos_loading import load
+
+        return load(self, need)
+
+
+def _not_boxes(config: RunConfig) -> Iterable[Problem]:
+    if config.task.target != BOXES:
+        yield Problem("model", f"finds boxes, and the task's target is {config.task.target}.", "Use task.target=boxes.")
+
+
+def _not_a_multiple(option: str, value: int, of: int) -> Iterable[Problem]:
+    if value % of:
+        near = max(of, round(value / of) * of)
+        yield Problem(f"model.{option}", f"{value} is not a multiple of {of}.", f"Such as {near}.")
 
 
 def is_pickle(checkpoint: str) -> bool:
@@ -151,4 +251,4 @@ def kinds() -> Sequence[type[Kind]]:
 @hookimpl
 def model_loaders() -> Sequence[type[ModelLoader]]:
     """Detectors."""
-    return [Ultralytics]
+    return [Ultralytics, Torchvision]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.batching import example_rng
+from core.contracts import Prepared
 from core.images import open_image
 from core.kinds import Boxes, BoxExample
+from plugins.detection.views import corners_in
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +28,7 @@ _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#
 
 def sheet(
     examples: Sequence[BoxExample],
-    seen: Callable[[int, int, np.random.Generator], Drawn],
+    prepared: Prepared,
     labels: Sequence[str],
     seed: int,
     varied: bool = True,
@@ -35,7 +37,7 @@ def sheet(
 
     Args:
         examples: The training split.
-        seen: From an epoch, a row and its generator to what is shown.
+        prepared: The same, ready to be shown: it fetches `View`s.
         labels: Label names.
         seed: The run's seed.
         varied: Whether epochs differ; else one is shown.
@@ -54,7 +56,8 @@ def sheet(
         top = CAPTION + GAP + place * (TILE + CAPTION + GAP)
         corners, found, _ = (examples[row].target or Boxes()).arrays()
         drawn: list[Drawn] = [(np.asarray(open_image(examples[row].image)), corners, found)]
-        drawn += [seen(epoch, row, example_rng(seed, epoch, row)) for epoch in epochs]
+        views = [prepared.fetch(row, epoch, example_rng(seed, epoch, row)) for epoch in epochs]
+        drawn += [(view.pixels, corners_in(view), view.labels) for view in views]
         for column, each in enumerate(drawn):
             page.paste(tile(*each, labels), (GAP + column * (TILE + GAP), top))
         caption = examples[row].place.encode("latin-1", "replace").decode("latin-1")[:100]

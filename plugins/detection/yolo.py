@@ -16,10 +16,12 @@ from core.environment import unwrap
 from core.kinds import BoxExample, Detections
 from plugins.detection import network as parts
 from plugins.detection import scenes, yolo_saving
+from plugins.detection.defaults import not_kept
 from plugins.detection.library import library, one_thread
 from plugins.detection.network import Architecture
+from plugins.detection.mosaics import Varied
 from plugins.detection.scenes import Look
-from plugins.detection.views import Letterboxed, Schedule, Varied, View
+from plugins.detection.views import Letterboxed, Schedule, View
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,11 +82,7 @@ class YoloModel(LoadedModel):
         with one_thread():
             found = scenes.prepare(examples, self._look(), budget, self.need.fingerprint)
         if train and found.costly:
-            message = (
-                f"{len(examples)} decoded images need more than model.cache_mb={self.options.cache_mb}, "
-                "so they are decoded anew each time they are shown."
-            )
-            self.findings.append(Finding("images_not_cached", message, len(examples), level="info"))
+            self.findings.append(not_kept(len(examples), self.options.cache_mb))
         if train and self.augmented:
             return Varied(found, self.options, self.schedule, ahead=not self.need.device.startswith("cpu"))
         return Letterboxed(found)
@@ -189,13 +187,7 @@ class YoloModel(LoadedModel):
         """A sheet: training images with their boxes, and what the first epochs show of them."""
         from plugins.detection.sheet import sheet
 
-        def seen(epoch: int, row: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32], Any]:
-            view: View = prepared.fetch(row, epoch, rng)
-            centres, extent = view.boxes[:, :2], view.boxes[:, 2:]
-            corners = np.concatenate([centres - extent / 2, centres + extent / 2], axis=1) * self.side
-            return view.pixels, corners, view.labels
-
-        return sheet(examples, seen, self.need.labels, seed, varied=self.augmented)
+        return sheet(examples, prepared, self.need.labels, seed, varied=self.augmented)
 
     def save(self, directory: Path) -> None:
         """Write `model.safetensors`, `model.yaml` and `config.json`, and `yolo.pt`, which `ultralytics.YOLO` opens."""

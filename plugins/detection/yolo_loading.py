@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.contracts import Finding, Need, Provenance
+from core.contracts import Need, Provenance
 from core.errors import Problem, WeightsError
 from plugins.detection import network as parts
-from plugins.detection import scenes, yolo_saving
+from plugins.detection import yolo_saving
+from plugins.detection.defaults import epochs_for, side_for
+from plugins.detection.files import sha256_of
 from plugins.detection.library import library
 from plugins.detection.network import Architecture
-from plugins.detection.plugin import STRIDE, is_pickle, untrusted
+from plugins.detection.plugin import is_pickle, untrusted
 from plugins.detection.yolo import YoloModel
 
 if TYPE_CHECKING:
     from plugins.detection.plugin import Ultralytics
 
-SMALLEST, LARGEST = 64, 640
-"""Pixels that the long side is at least and at most, where it goes by the images."""
 _EXAMPLES_SEEN, _RATE = 16000, 5e-4
 """Of a pretrained model: examples, repeats counted, that it is trained on; and the rate."""
 
@@ -68,7 +67,7 @@ def _from_scratch(options: Ultralytics, need: Need) -> YoloModel:
     )
     note = f"{why} {architecture.name} ({count}) starts from random weights."
     provenance = Provenance("scratch", architecture.name, "its architecture's YAML", note=note)
-    epochs = _epochs(options.scratch_examples, len(need.train), 12, 300)
+    epochs = epochs_for(options.scratch_examples, len(need.train), 12, 300)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
     return _assembled(network, architecture, options, need, provenance, defaults)
 
@@ -77,7 +76,7 @@ def _pretrained(options: Ultralytics, need: Need) -> YoloModel:
     path = Path(options.checkpoint).expanduser()
     if path.is_dir():
         saved = yolo_saving.read(path)
-        sha256 = _hash(path / yolo_saving.WEIGHTS, options.sha256)
+        sha256 = sha256_of(path / yolo_saving.WEIGHTS, options.sha256)
         base = parts.build(saved.architecture, saved.labels, seed=0)
         _fill(base, saved.state, path)
         architecture = saved.architecture
@@ -89,7 +88,7 @@ def _pretrained(options: Ultralytics, need: Need) -> YoloModel:
     network = parts.build(architecture, need.labels, need.seed)
     network.load(base, verbose=False)
     provenance = Provenance("pretrained", options.checkpoint, str(path.absolute()), sha256=sha256)
-    epochs = _epochs(_EXAMPLES_SEEN, len(need.train), 5, 100)
+    epochs = epochs_for(_EXAMPLES_SEEN, len(need.train), 5, 100)
     return _assembled(network, architecture, options, need, provenance, {"epochs": epochs, "learning_rate": _RATE})
 
 
@@ -108,7 +107,7 @@ def _hash_of_pickle(path: Path, options: Ultralytics) -> str:
         raise WeightsError(Problem("model.checkpoint", f"{path} is no checkpoint of YOLO.", cure))
     if not options.trust:
         raise WeightsError(untrusted(options.checkpoint))
-    return _hash(path, options.sha256)
+    return sha256_of(path, options.sha256)
 
 
 def _unpickled(path: Path) -> Any:
@@ -133,28 +132,11 @@ def _unpickled(path: Path) -> Any:
     return network
 
 
-def _hash(path: Path, wanted: str) -> str:
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(Problem("model.checkpoint", f"{path} cannot be read ({error.strerror}).")) from error
-    if wanted and found != wanted.lower():
-        message = f"{path} is not the file that was pinned: its SHA-256 is {found}, not {wanted}."
-        raise WeightsError(Problem("model.sha256", message, "Take out model.sha256 if the new file is wanted."))
-    return found
-
-
 def _plain(values: Any) -> Any:
     """Nested plain values, for YAML."""
     if isinstance(values, Mapping):
         return {key: _plain(value) for key, value in values.items()}
     return [_plain(each) for each in values] if isinstance(values, list | tuple) else values
-
-
-def _epochs(wanted: int, examples: int, fewest: int, most: int) -> float:
-    """Epochs that show about `wanted` examples in all."""
-    return float(min(most, max(fewest, round(wanted / max(1, examples)))))
 
 
 def _assembled(
@@ -165,13 +147,7 @@ def _assembled(
     provenance: Provenance,
     defaults: Mapping[str, float],
 ) -> YoloModel:
-    side, reason = options.image_size, ""
-    if not side and (long := scenes.long_side(need.train)):
-        side = min(LARGEST, max(SMALLEST, -(-long // STRIDE) * STRIDE))
-        reason = f"the long sides of the training images are {long} pixels (median)"
-    side = side or LARGEST
+    side, findings = side_for(options.image_size, need.train)
     model = YoloModel(network.to(need.device), architecture, options, need, provenance, defaults, side)
-    if reason:
-        message = f"images are read at {side}×{side} pixels: {reason}; model.image_size changes it."
-        model.findings.append(Finding("image_size", message, max(1, len(need.train)), level="info"))
+    model.findings += findings
     return model

@@ -40,6 +40,6 @@ def examples(n: int = 12, width: int = 64, height: int = 48, objects: int | None
     return made
 
 
-def need(train: Sequence[BoxExample] = (), **more: Any) -> Need:
+def need(train: Sequence[BoxExample] = (), labels: tuple[str, ...] = LABELS, **more: Any) -> Need:
     task = Task(kind="object-detection", target="boxes")
-    return Need(task, LABELS, train, fingerprint="scenes", **more)
+    return Need(task, labels, train, fingerprint="scenes", **more)

@@ -14,7 +14,8 @@ from core.batching import Steps, example_rng
 from core.contracts import Plan
 from plugins.detection.library import library
 from plugins.detection.plugin import Ultralytics
-from plugins.detection.views import Letterboxed, Schedule, Varied, View
+from plugins.detection.mosaics import Varied
+from plugins.detection.views import Letterboxed, Schedule, View
 from plugins.detection.yolo import YoloModel
 
 TINY = {"init": "scratch", "width": 0.125, "depth": 0.34}

@@ -1,0 +1,155 @@
+"""FCOS as the training loop needs it: torchvision's network and loss, and its predictions in pixels of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.contracts import Finding, LoadedModel, Need, Prepared, Provenance
+from core.environment import unwrap
+from core.kinds import BoxExample, Detections
+from plugins.detection import fcos_network as parts
+from plugins.detection import fcos_saving, scenes
+from plugins.detection.defaults import not_kept
+from plugins.detection.fcos_network import Architecture, Network
+from plugins.detection.jitter import Jittered, Strength
+from plugins.detection.scenes import Look
+from plugins.detection.views import Letterboxed, View, corners_in, margins
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from plugins.detection.plugin import Torchvision
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue in ImageNet, on a scale of 0 to 1, as torchvision normalises."""
+
+
+class FcosModel(LoadedModel):
+    """A detector of torchvision's.
+
+    Args:
+        detector: A `torchvision.models.detection.FCOS` on its device; it makes the loss and the boxes.
+        architecture: What it was built from.
+        options: The component that it was loaded by.
+        need: What was asked for.
+        provenance: Where the base weights came from.
+        defaults: Options of `train` that suit this model.
+        side: Long side of images, and side of the squares that the network reads, in pixels.
+    """
+
+    def __init__(
+        self,
+        detector: Any,
+        architecture: Architecture,
+        options: Torchvision,
+        need: Need,
+        provenance: Provenance,
+        defaults: Mapping[str, float],
+        side: int,
+    ) -> None:
+        self.module: nn.Module = Network(detector)
+        self.architecture, self.options, self.need, self.side = architecture, options, need, side
+        self.provenance, self.defaults = provenance, defaults
+        self.heads = parts.HEADS
+        self.layers = parts.layers_of(self.module)
+        self.adapter_targets = parts.adapter_targets_of(self.module)
+        self.findings: list[Finding] = []
+        self.augmented = options.augment
+        self._detector = detector
+        self._places = parts.places(detector, side, need.device)
+        self._mean, self._std = (torch.tensor(each, device=need.device).view(1, 3, 1, 1) * 255 for each in (MEAN, STD))
+
+    def prepare(self, examples: Sequence[BoxExample], train: bool) -> Prepared:
+        """Decode the images, once where they fit the budget; for training, ready to be varied."""
+        options = self.options
+        found = scenes.prepare(examples, self._look(), options.cache_mb * 2**20, self.need.fingerprint)
+        if train and found.costly:
+            self.findings.append(not_kept(len(examples), options.cache_mb))
+        if train and self.augmented:
+            strength = Strength(options.scale, options.translate, options.fliplr, options.shade)
+            return Jittered(found, strength, ahead=not self.need.device.startswith("cpu"))
+        return Letterboxed(found)
+
+    def _look(self) -> Look:
+        """As Pillow scales: averaging, where an image becomes smaller."""
+        from PIL import Image
+        from PIL import __version__ as version
+
+        def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+            return np.asarray(Image.fromarray(pixels).resize(shape, Image.Resampling.BILINEAR), dtype=np.uint8)
+
+        return Look(self.side, resize, f"pillow {version} bilinear")
+
+    def collate(self, items: Sequence[View]) -> dict[str, Tensor]:
+        """Stack images, and put the boxes of all of them one after another.
+
+        Returns:
+            `images`, uint8 [b, 3, S, S], channels last in memory; `sizes`, float32 [b, 2], widths and heights of the
+            images as they are stored; `corners`, float32 [k, 4], in pixels of the squares; `labels`, int64 [k];
+            `counts`, int64 [b], the number of boxes of each image.
+        """
+        return {
+            "images": torch.from_numpy(np.stack([item.pixels for item in items])).permute(0, 3, 1, 2),
+            "sizes": torch.tensor([item.size for item in items], dtype=torch.float32),
+            "corners": torch.from_numpy(np.concatenate([corners_in(item) for item in items])),
+            "labels": torch.from_numpy(np.concatenate([item.labels for item in items])),
+            "counts": torch.tensor([len(item.labels) for item in items]),
+        }
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """torchvision's loss of a batch, float32 []: labels, boxes and how central a place is, over all objects."""
+        raw = self._raw(batch)
+        with torch.autocast(batch["images"].device.type, enabled=False):
+            counts = batch["counts"].tolist()
+            boxes, labels = batch["corners"].split(counts), batch["labels"].split(counts)
+            targets = [{"boxes": one, "labels": other} for one, other in zip(boxes, labels, strict=True)]
+            anchors = [torch.cat(self._places)] * len(counts)
+            terms: dict[str, Tensor] = self._detector.compute_loss(targets, raw, anchors, self._per_level())
+            return torch.stack(list(terms.values())).sum()
+
+    def _per_level(self) -> list[int]:
+        return [len(each) for each in self._places]
+
+    def _raw(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the network says, in float32 whatever the precision is: boxes in bfloat16 would be coarse."""
+        said = self.module((batch["images"].float() - self._mean) / self._std)
+        return {name: value.float() for name, value in said.items()}
+
+    def predict(self, batch: dict[str, Tensor]) -> list[Detections]:
+        """Objects in each image, the surest first, in pixels of the upright image as it is stored."""
+        raw = self._raw(batch)
+        with torch.autocast(batch["images"].device.type, enabled=False):
+            levels = {name: value.split(self._per_level(), dim=1) for name, value in raw.items()}
+            sizes = batch["sizes"].tolist()
+            found = self._detector.postprocess_detections(
+                levels, [self._places] * len(sizes), [(self.side, self.side)] * len(sizes)
+            )
+        return [self._detections(each, (int(w), int(h))) for each, (w, h) in zip(found, sizes, strict=True)]
+
+    def _detections(self, found: Mapping[str, Tensor], size: tuple[int, int]) -> Detections:
+        """Objects from pixels of the square to pixels of the image; those that lie beside it wholly are left out."""
+        width, height = self._look().shape(size)
+        left, top = margins(width, height, self.side)
+        ratios = np.asarray([size[0] / width, size[1] / height] * 2, dtype=np.float32)
+        corners = (found["boxes"].cpu().numpy() - np.asarray([left, top] * 2, dtype=np.float32)) * ratios
+        corners = np.clip(corners, 0, np.asarray([*size, *size], dtype=np.float32))
+        kept = (corners[:, 2:] > corners[:, :2]).all(axis=1)
+        scores, labels = found["scores"].cpu().numpy(), found["labels"].cpu().numpy()
+        return Detections(corners[kept], scores[kept], labels[kept])
+
+    def picture(self, examples: Sequence[BoxExample], prepared: Prepared, seed: int) -> Image:
+        """A sheet: training images with their boxes, and what the first epochs show of them."""
+        from plugins.detection.sheet import sheet
+
+        return sheet(examples, prepared, self.need.labels, seed, varied=self.augmented)
+
+    def save(self, directory: Path) -> None:
+        """Write `model.safetensors`, whose names are torchvision's, and `config.json`."""
+        fcos_saving.save(self, unwrap(self.module), directory)

@@ -1,0 +1,126 @@
+"""FCOS by torchvision (Tian et al. 2019, arXiv:1904.01355): built for given labels, and what is known of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+STRIDES = (8, 16, 32, 64, 128)
+"""Pixels between the places of each level of the pyramid; the object sizes that a level is for go with them."""
+HEADS = ("head.classification_head", "head.regression_head")
+LOGITS = "head.classification_head.cls_logits."
+"""The beginning of the names of the weights whose shape goes by the number of labels."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """All that decides the shapes of a network's weights, but for the number of labels.
+
+    Attributes:
+        variant: The residual network: `resnet18`, `resnet34` or `resnet50`.
+        channels: Of the pyramid and the heads; a multiple of 32.
+        convolutions: In each head, before its last one.
+        frozen_norms: Whether the residual network's batch norms are constants, as torchvision has them in pretrained
+            detectors: small batches would spoil the statistics.
+    """
+
+    variant: str
+    channels: int
+    convolutions: int
+    frozen_norms: bool
+
+    @property
+    def name(self) -> str:
+        """Such as `fcos_resnet18_fpn`, torchvision's way of naming."""
+        return f"fcos_{self.variant}_fpn"
+
+
+FULL = Architecture("resnet50", 256, 4, True)
+"""What torchvision's weights of COCO are of."""
+
+
+class Network(nn.Module):
+    """Pyramid and heads: from images to what is said about each place, before boxes are made of it.
+
+    Its weights bear the names that they have in `torchvision.models.detection.FCOS`.
+    """
+
+    def __init__(self, detector: Any) -> None:
+        super().__init__()
+        self.backbone: nn.Module = detector.backbone
+        self.head: nn.Module = detector.head
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """From normalised images, float32 [b, 3, S, S], to three outputs for each of p places.
+
+        Returns:
+            `cls_logits` [b, p, c], `bbox_regression` [b, p, 4] and `bbox_ctrness` [b, p, 1].
+        """
+        said: dict[str, Tensor] = self.head(list(self.backbone(images).values()))
+        return said
+
+
+def build(architecture: Architecture, labels: int, seed: int, **limits: Any) -> Any:
+    """A `torchvision.models.detection.FCOS`, its random weights drawn from the seed.
+
+    Args:
+        architecture: Its shapes.
+        labels: How many.
+        seed: Of the weights.
+        limits: `score_thresh`, `nms_thresh` and the like.
+    """
+    from torchvision.models import detection, resnet
+    from torchvision.models.detection.backbone_utils import BackboneWithFPN
+    from torchvision.ops import FrozenBatchNorm2d
+    from torchvision.ops.feature_pyramid_network import LastLevelP6P7
+
+    norm = FrozenBatchNorm2d if architecture.frozen_norms else nn.BatchNorm2d
+    width = architecture.channels
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body = getattr(resnet, architecture.variant)(weights=None, norm_layer=norm)
+        widths = [body.inplanes // 4, body.inplanes // 2, body.inplanes]
+        levels = {"layer2": "0", "layer3": "1", "layer4": "2"}
+        backbone = BackboneWithFPN(body, levels, widths, width, LastLevelP6P7(width, width))
+        head = detection.fcos.FCOSHead(width, 1, labels, architecture.convolutions)
+        return detection.FCOS(backbone, labels, head=head, **limits)
+
+
+def places(detector: Any, side: int, device: str) -> list[Tensor]:
+    """The places that a network speaks about, as squares, float32 [p, 4], level by level.
+
+    Args:
+        detector: Makes them.
+        side: Of the images, in pixels; a multiple of 32.
+        device: Where to.
+    """
+    from torchvision.models.detection.image_list import ImageList
+
+    grids, grid = [], side // STRIDES[0]
+    for _ in STRIDES:
+        grids.append(torch.empty((1, 1, grid, grid), device=device))
+        grid = -(-grid // 2)
+    blank = torch.empty((1, 1, side, side), device=device)
+    (anchors,) = detector.anchor_generator(ImageList(blank, [(side, side)]), grids)
+    return list(anchors.split([each.shape[2] * each.shape[3] for each in grids]))
+
+
+def layers_of(network: nn.Module) -> tuple[tuple[str, ...], ...]:
+    """Names of parameters by depth: stem, the stages of the residual network, pyramid, heads."""
+    stages = ("backbone.body.layer1.", "backbone.body.layer2.", "backbone.body.layer3.", "backbone.body.layer4.")
+    names = [name for name, _ in network.named_parameters()]
+    deep = [tuple(name for name in names if name.startswith(start)) for start in (*stages, "backbone.fpn.", "head.")]
+    stem = tuple(name for name in names if not name.startswith((*stages, "backbone.fpn.", "head.")))
+    return (stem, *deep)
+
+
+def adapter_targets_of(network: nn.Module) -> tuple[str, ...]:
+    """Whole names of the convolutions of backbone and pyramid; the first one stays."""
+    return tuple(
+        name
+        for name, layer in network.named_modules()
+        if isinstance(layer, nn.Conv2d) and name.startswith("backbone.") and name != "backbone.body.conv1"
+    )
