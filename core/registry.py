@@ -216,7 +216,7 @@ def _give_up(registry: Registry, name: str, error: Exception) -> None:
 
 
 def _implements(registry: Registry, module: object, hook: str) -> bool:
-    return module is not None and registry.manager.parse_hookimpl_opts(module, hook) is not None
+    return hasattr(module, hook) and registry.manager.parse_hookimpl_opts(module, hook) is not None
 
 
 def _add(

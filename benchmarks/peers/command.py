@@ -11,7 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import words
-from benchmarks.peers import images, images_timm, images_trainer, measurements, text, trainer
+from benchmarks.peers import (
+    detection,
+    detection_ultralytics,
+    images,
+    images_timm,
+    images_trainer,
+    measurements,
+    text,
+    trainer,
+)
 from benchmarks.peers.graft import Graft
 from benchmarks.peers.measure import Harness, Peer, environment
 from benchmarks.peers.work import Options, Told, Work
@@ -32,6 +41,13 @@ WORKS = {
         images.ImageOptions,
         images.tell,
         (images_timm.DEFAULTS, images_timm.TUNED, images_trainer.DEFAULTS, images_trainer.TUNED, Graft()),
+        (*COMMON, "train.channels_last=false", "model.cache_mb=0"),
+    ),
+    "detection": Work(
+        "detection",
+        detection.DetectionOptions,
+        detection.tell,
+        (detection_ultralytics.DEFAULTS, detection_ultralytics.TUNED, Graft()),
         (*COMMON, "train.channels_last=false", "model.cache_mb=0"),
     ),
 }
@@ -100,7 +116,8 @@ def _measured(verb: str, work: Work, chosen: Sequence[Peer], options: Options) -
         results = Path(options.out) if options.out else _folder(verb, told, where)
         if results.is_dir() and measurements.read([results]):
             raise RunError(Problem("out", f"{results} holds measurements already.", "Give another folder: out=DIR."))
-        harness = Harness(chosen, results, where, options.timeout_minutes, lambda line: print(line, file=sys.stderr))
+        minutes, at_once = options.timeout_minutes, options.at_once
+        harness = Harness(chosen, results, where, minutes, lambda line: print(line, file=sys.stderr), at_once)
         found = harness.run(told.overrides, options.rounds, options.seed, told.config)
         title = " ".join(filter(None, (f"{verb}:", work.kind, told.suffix)))
         table = results / "README.md"

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,6 +94,7 @@ class Harness:
         environment: Hardware and versions, for the record.
         timeout_minutes: The longest that one may take.
         say: Told one line a measurement.
+        at_once: How many run at the same time; above 1 they disturb each other, and only their scores are worth a look.
     """
 
     peers: Sequence[Peer]
@@ -100,9 +102,10 @@ class Harness:
     environment: Mapping[str, Any]
     timeout_minutes: float
     say: Callable[[str], None]
+    at_once: int = 1
 
     def run(self, overrides: Sequence[str], rounds: int, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Measure every peer once a round; round r has the seed `seed + r - 1` for all.
+        """Measure every peer once a round, in turn; round r has the seed `seed + r - 1` for all.
 
         Args:
             overrides: The work, but for the seed.
@@ -110,17 +113,22 @@ class Harness:
             seed: Of the first round.
             config: What was asked for, for the record.
         """
-        found = []
-        for number in range(1, rounds + 1):
-            for peer in self.peers:
-                work = [*overrides, f"seed={seed + number - 1}"]
-                entry = {"schema": SCHEMA, "round": number, "peer": peer.name, "summary": peer.summary}
-                entry |= {"config": dict(config), "environment": dict(self.environment)}
-                entry |= measure(peer, work, self.timeout_minutes)
-                self._keep(entry)
-                found.append(entry)
-                self.say(f"round {number}/{rounds}  {peer.name:<18} {_brief(entry)}")
-        return found
+        turns = [(number, peer) for number in range(1, rounds + 1) for peer in self.peers]
+
+        def take(turn: tuple[int, Peer]) -> dict[str, Any]:
+            number, peer = turn
+            work = [*overrides, f"seed={seed + number - 1}"]
+            entry = {"schema": SCHEMA, "round": number, "peer": peer.name, "summary": peer.summary}
+            entry |= {"config": dict(config), "environment": dict(self.environment), "at_once": self.at_once}
+            entry |= measure(peer, work, self.timeout_minutes)
+            self._keep(entry)
+            self.say(f"round {number}/{rounds}  {peer.name:<18} {_brief(entry)}")
+            return entry
+
+        if self.at_once == 1:
+            return [take(turn) for turn in turns]  # in this thread, where an interruption ends the process too
+        with ThreadPoolExecutor(self.at_once) as pool:
+            return list(pool.map(take, turns))
 
     def _keep(self, entry: Mapping[str, Any]) -> None:
         self.results.mkdir(parents=True, exist_ok=True)

@@ -22,12 +22,17 @@ LEGEND = (
     "Speeds are medians over the rounds, with the smallest and the largest; the ratio is taken within each round. "
     "Waiting for data is the part of the training time in which the next batch was not there yet."
 )
+SCORES_ALONE = "Several ran at the same time, so this is a table of scores alone: it says nothing about speed."
 
 Measurement = Mapping[str, Any]
+METRIC = "primary metric"
+"""Where a measurement's `config` names its score; accuracy, where it does not."""
 COLUMNS = (
-    "peer", "examples/s", "graft ÷ this", "waiting for data", "end to end", "test accuracy", "peak memory",
+    "peer", "examples/s", "graft ÷ this", "waiting for data", "end to end", "test {metric}", "peak memory",
     "precision", "n",
 )  # fmt: skip
+UNTIMED = ("peer", "test {metric}", "precision", "n")
+"""The columns that do not depend on what else the machine did."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Row:
         ratio: Median, smallest and largest over the rounds of the reference's speed divided by this one's.
         wait_seconds, wait_share: Median time in which training waited for its next batch; and as a share of its time.
         wall_seconds: Median from start to end of the process.
-        accuracy, accuracy_sd: Mean on the test split, and the sample's deviation.
+        metric: The name of the score.
+        score, score_sd: Mean on the test split, and the sample's deviation.
         peak_rss_mb: Median.
         trainable: Parameters that train.
         precision: Of the matrix products.
@@ -56,8 +62,9 @@ class Row:
     wait_seconds: float | None
     wait_share: float | None
     wall_seconds: float
-    accuracy: float | None
-    accuracy_sd: float | None
+    metric: str
+    score: float | None
+    score_sd: float | None
     peak_rss_mb: float
     trainable: int
     precision: str
@@ -94,7 +101,8 @@ def rows(measurements: Sequence[Measurement]) -> list[Row]:
 
 def _row(members: Sequence[Measurement], reference: Mapping[int, float]) -> Row:
     first = members[0]
-    accuracies = [score for each in members if (score := each["scores"].get("accuracy")) is not None]
+    metric = str(first["config"].get(METRIC, "accuracy"))
+    scores = [score for each in members if (score := each["scores"].get(metric)) is not None]
     waits = [(w, w / each["train_seconds"]) for each in members if (w := each.get("data_wait_seconds")) is not None]
     ratios = [reference[each["round"]] / each["examples_per_second"] for each in members if each["round"] in reference]
     return Row(
@@ -106,8 +114,9 @@ def _row(members: Sequence[Measurement], reference: Mapping[int, float]) -> Row:
         wait_seconds=statistics.median(seconds for seconds, _ in waits) if waits else None,
         wait_share=statistics.median(share for _, share in waits) if waits else None,
         wall_seconds=statistics.median(each["wall_seconds"] for each in members),
-        accuracy=statistics.fmean(accuracies) if accuracies else None,
-        accuracy_sd=statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        metric=metric,
+        score=statistics.fmean(scores) if scores else None,
+        score_sd=statistics.stdev(scores) if len(scores) > 1 else None,
         peak_rss_mb=statistics.median(each["peak_rss_mb"] for each in members),
         trainable=first["parameters"]["trainable"],
         precision=first["precision"],
@@ -124,7 +133,8 @@ def warnings(measurements: Sequence[Measurement]) -> list[str]:
     trainable = {row.peer: row.trainable for row in rows(measurements)}
     if len(set(trainable.values())) > 1:
         found.append(f"not the same parameters were trained: {', '.join(f'{k} {v:,}' for k, v in trainable.items())}.")
-    if disturbed := [each for each in measurements if each.get("others_busy_percent", 0.0) > BUSY_PERCENT]:
+    alone = [each for each in measurements if each.get("at_once", 1) == 1]
+    if disturbed := [each for each in alone if each.get("others_busy_percent", 0.0) > BUSY_PERCENT]:
         names = ", ".join(f"round {each['round']} {each['peer']}" for each in disturbed)
         found.append(f"other processes kept the processors busy before {names}: measure again on a quiet machine.")
     if len({json.dumps(each["config"], sort_keys=True) for each in measurements}) > 1:
@@ -135,15 +145,24 @@ def warnings(measurements: Sequence[Measurement]) -> list[str]:
 def markdown(measurements: Sequence[Measurement]) -> str:
     """The table, the rounds, what failed, the warnings, the work and the machine."""
     found = rows(measurements)
-    parts = [grid(COLUMNS, [_cells(row) for row in found])] if found else ["No measurement has completed."]
+    timed = not any(each.get("at_once", 1) > 1 for each in measurements)
+    parts = [_grid(found, timed)] if found else ["No measurement has completed."]
     parts.append("\n".join(f"- {row.peer}: {row.summary}" for row in found))
-    parts.append(LEGEND)
+    parts.append(LEGEND if timed else SCORES_ALONE)
     if failed := [each for each in measurements if each["status"] != "completed"]:
         lines = [f"- round {each['round']} {each['peer']}: {_one_line(each['error'])}" for each in failed]
         parts.append("Failed:\n\n" + "\n".join(lines))
     parts += [f"Warning: {each}" for each in warnings(measurements)]
     parts.append(_conditions(measurements))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _grid(found: Sequence[Row], timed: bool) -> str:
+    """The table; without what depends on how busy the machine was, where several ran at the same time."""
+    metric = "/".join(dict.fromkeys(row.metric for row in found))
+    columns = [each.format(metric=metric) for each in COLUMNS]
+    kept = [at for at, each in enumerate(COLUMNS) if timed or each in UNTIMED]
+    return grid([columns[at] for at in kept], [[_cells(row)[at] for at in kept] for row in found])
 
 
 def _one_line(error: str | None) -> str:
@@ -166,7 +185,7 @@ def _cells(row: Row) -> list[str]:
         "1" if row.peer == REFERENCE else ratio,
         "-" if row.wait_seconds is None else f"{row.wait_seconds:.1f} s ({100 * (row.wait_share or 0):.1f}%)",
         f"{row.wall_seconds:.0f} s",
-        spread(row.accuracy, row.accuracy_sd),
+        spread(row.score, row.score_sd),
         f"{row.peak_rss_mb:,.0f} MiB",
         row.precision,
         str(row.n),

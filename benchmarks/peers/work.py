@@ -22,6 +22,7 @@ class Options:
     seed: int = option(0, "Of the first round; each further round adds 1.", low=0)
     only: str = option("", "Some of them, by name, with commas between; empty for all.")
     timeout_minutes: float = option(30.0, "The longest that one measurement may take.", above=0)
+    at_once: int = option(1, "How many run at the same time; above 1, for scores alone: speeds are not shown.", low=1)
     out: str = option("", "Where the measurements go; empty for benchmarks/results/….")
 
 

@@ -161,7 +161,10 @@ class Torchvision(ModelLoader):
         "resnet18", "The residual network from scratch; empty takes the variant.", choices=("", *VARIANTS)
     )
     channels: int | None = option(
-        None, f"Of pyramid and heads, a multiple of {GROUPS}; null: 256, and from scratch 96.", low=GROUPS, high=512
+        None,
+        f"Of pyramid and heads, a multiple of {GROUPS} from {2 * GROUPS}; null: 256, and from scratch 96.",
+        low=2 * GROUPS,  # with one in a group, a single image has nothing to be normalised by on the coarsest level
+        high=512,
     )
     convolutions: int | None = option(
         None, "Hidden convolutions of each head; null: 4, and from scratch 2.", low=1, high=8

@@ -147,7 +147,7 @@ def test_the_whole_comparison(pictures: Path, tmp_path: Path, capsys: pytest.Cap
     found = json.loads(capsys.readouterr().out)
     assert [row["peer"] for row in found["rows"]] == [peer.name for peer in command.WORKS["images"].peers]
     assert len({row["trainable"] for row in found["rows"]}) == 1
-    assert all(row["wait_share"] < 1 and row["accuracy"] is not None for row in found["rows"])
+    assert all(row["wait_share"] < 1 and row["score"] is not None for row in found["rows"])
     entries = measurements.read([tmp_path / "out"])
     assert all(each["data_wait_seconds"] >= 0 and each["train_seconds"] > 0 for each in entries)
     assert all('data.path="DATA/' in each["work"].replace("'", "") for each in entries)

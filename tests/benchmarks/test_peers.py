@@ -178,3 +178,23 @@ def test_every_peer_trains_two_steps(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [each["detail"]["steps"] for each in entries] == [2, 2, 2]
     assert [each["examples"] for each in entries] == [16, 16, 16]
     assert (tmp_path / "out" / "README.md").is_file()
+
+
+def test_measured_at_the_same_time_only_scores_are_shown(tmp_path: Path) -> None:
+    peers = [FakePeer("trainer", 10.0), FakePeer("graft", 40.0)]
+    found = Harness(peers, tmp_path, WHERE, 1.0, print, at_once=3).run(["task=t"], 2, 5, {"epochs": 1})
+    assert [(each["round"], each["peer"]) for each in found] == [
+        (1, "trainer"), (1, "graft"), (2, "trainer"), (2, "graft"),
+    ]  # fmt: skip
+    table = measurements.markdown(found)
+    assert "examples/s" not in table
+    assert "graft ÷ this" not in table
+    assert "test accuracy" in table
+    assert measurements.SCORES_ALONE in table
+    assert not measurements.warnings(found)
+
+
+def test_the_score_is_the_one_that_the_work_names() -> None:
+    given = measurement("graft", 1, 9.0, config={measurements.METRIC: "map50"}, scores={"map50": 0.25, "accuracy": 1.0})
+    assert measurements.rows([given])[0].score == 0.25
+    assert "test map50" in measurements.markdown([given])

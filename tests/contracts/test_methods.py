@@ -24,9 +24,11 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "vit": ("timm", {**SMALL, "scratch": "test_vit"}),
     "convnext": ("timm", {**SMALL, "scratch": "test_convnext"}),
     "efficientnet": ("timm", {**SMALL, "scratch": "test_efficientnet"}),
+    "fcos": ("torchvision", {"init": "scratch", "channels": 64, "convolutions": 1}),
     "yolo": ("ultralytics", {"init": "scratch", "width": 0.125, "depth": 0.34, "image_size": 64}),
 }
-NEEDS = {"timm": pictured.need(pictured.examples(12)), "ultralytics": sample_need("object-detection", "boxes")}
+BOXES = sample_need("object-detection", "boxes")
+NEEDS = {"timm": pictured.need(pictured.examples(12)), "torchvision": BOXES, "ultralytics": BOXES}
 """What is asked of loaders whose kind is not text."""
 
 

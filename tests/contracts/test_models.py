@@ -20,6 +20,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"init": "scratch", "scratch": name, "image_size": 32}
         for name in ("test_resnet", "test_convnext", "test_efficientnet", "test_vit")
     ],
+    "torchvision": [{"init": "scratch", "channels": 64, "convolutions": 1}],
     "ultralytics": [
         {"init": "scratch", "width": 0.125, "depth": 0.34, "image_size": 64, **options}
         for options in ({}, {"one_to_one": True}, {"version": "11"}, {"version": "8"})

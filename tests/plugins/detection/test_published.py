@@ -66,7 +66,7 @@ def server(residual: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def imagenet(**options: Any) -> Any:
-    return Torchvision(variant="resnet18", channels=32, convolutions=1, **options).load(
+    return Torchvision(variant="resnet18", channels=64, convolutions=1, **options).load(
         scened.need(scened.examples(4))
     )
 
@@ -105,7 +105,7 @@ def test_a_file_that_is_not_what_its_name_says(server: str, residual: Path, cach
 
 
 def test_without_a_network_it_starts_from_scratch_and_says_so() -> None:
-    model = Torchvision(channels=32, convolutions=1).load(scened.need(scened.examples(4)))
+    model = Torchvision(channels=64, convolutions=1).load(scened.need(scened.examples(4)))
     assert model.provenance.init == "scratch"
     for word in ("fcos_resnet50_fpn_coco", "HF_HUB_OFFLINE is set", "fcos_resnet18_fpn", "random weights"):
         assert word in model.provenance.note

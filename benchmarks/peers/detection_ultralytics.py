@@ -1,0 +1,191 @@
+"""Ultralytics' own trainer as a peer on detection: at its defaults, and tuned by hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.measure import Result
+from benchmarks.peers.program import Asked, Program, device, main
+
+MODULE = "benchmarks.peers.detection_ultralytics"
+DEFAULTS = Program(
+    "ultralytics",
+    "Ultralytics' own trainer at its defaults (fp32 on a CPU, images decoded each time, 8 workers at most), "
+    "without its plots",
+    MODULE,
+    {"bf16": False, "arguments": {}},
+)
+TUNED = Program(
+    "ultralytics-tuned",
+    "the same with cache=ram and a worker a core; on a GPU amp=bf16 too, which it refuses on a CPU",
+    MODULE,
+    {"bf16": True, "arguments": {"cache": "ram"}},
+)
+
+
+@dataclass
+class Clock:
+    """Adds up the time that epochs of training take, and how much of it passes until the next batch is there.
+
+    Ultralytics tells it of both: validation and saving, which come between epochs, are not in it.
+
+    Attributes:
+        seconds: In training.
+        waited: Of these, until a batch was there.
+        steps: Batches seen.
+        most: End after so many batches; 0 for no limit.
+    """
+
+    most: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+    steps: int = 0
+    _epoch: float = field(default=0.0, repr=False)
+    _asked: float = field(default=0.0, repr=False)
+
+    def epoch_started(self, trainer: Any) -> None:
+        """An epoch begins."""
+        self._epoch = self._asked = time.perf_counter()
+
+    def batch_started(self, trainer: Any) -> None:
+        """A batch is there."""
+        self.waited += time.perf_counter() - self._asked
+
+    def batch_ended(self, trainer: Any) -> None:
+        """A step is done."""
+        self.steps += 1
+        self._asked = time.perf_counter()
+        if self.steps == self.most:
+            self.epoch_ended(trainer)
+            raise EnoughError
+
+    def epoch_ended(self, trainer: Any) -> None:
+        """An epoch's training is over."""
+        self.seconds += time.perf_counter() - self._epoch
+
+    def listen(self, model: Any) -> None:
+        """Be told by Ultralytics."""
+        for event, action in (
+            ("on_train_epoch_start", self.epoch_started), ("on_train_batch_start", self.batch_started),
+            ("on_train_batch_end", self.batch_ended), ("on_train_epoch_end", self.epoch_ended),
+        ):  # fmt: skip
+            model.add_callback(event, action)
+
+
+class EnoughError(Exception):
+    """As many batches have been seen as were asked for: Ultralytics has no option for that."""
+
+
+def work(asked: Asked) -> Result:
+    """Train and test as asked."""
+    from plugins.detection.library import library
+
+    library()  # keeps it offline, and its settings in Graft's cache
+    from ultralytics import YOLO
+
+    from core.environment import bf16_native
+
+    train, options = asked.config.train, _options(asked)
+    where = device()
+    half = where == "cuda" and bool(asked.settings["bf16"]) and bf16_native(where)
+    model = YOLO(str(_architecture(asked)), task="detect")
+    clock = Clock(train.max_steps)
+    clock.listen(model)
+    more = {"workers": os.cpu_count() or 1} if asked.settings["bf16"] else {}
+    given: dict[str, Any] = {
+        "data": options["data"], "epochs": int(train.epochs or 1), "batch": train.batch_size, "imgsz": options["side"],
+        "seed": asked.config.seed, "device": "0" if where == "cuda" else "cpu", "project": str(asked.folder),
+        "name": "trained", "plots": False, "amp": "bf16" if half else False,
+    }  # fmt: skip
+    try:
+        model.train(**given, **more, **asked.settings["arguments"])
+    except EnoughError:
+        return _result(asked, clock, {}, half, model.trainer.model, {"steps": clock.steps})
+    best = YOLO(str(asked.folder / "trained" / "weights" / "best.pt"))
+    theirs = best.val(
+        data=options["data"], split="test", imgsz=options["side"], plots=False, device=given["device"],
+        project=str(asked.folder), name="tested", batch=train.batch_size,
+    )  # fmt: skip
+    detail = {"steps": clock.steps, "by its own measure": {"map50": theirs.box.map50, "map50_95": theirs.box.map}}
+    return _result(asked, clock, _scores(asked, best, options["side"]), half, best.model, detail)
+
+
+def _options(asked: Asked) -> dict[str, Any]:
+    model: Any = asked.config.model
+    data: Any = asked.config.data
+    return {"side": model.image_size, "data": str(data.path)}
+
+
+def _architecture(asked: Asked) -> Path:
+    """The architecture's YAML as Graft builds it: with one head, that finds objects many times."""
+    import yaml
+
+    from plugins.detection.network import described
+
+    options: Any = asked.config.model
+    labels = len(asked.splits.labels)
+    plan = dict(described(options.version, options.size, options.depth, options.width, labels).plan)
+    plan.pop("graft_name")
+    path = asked.folder / f"yolo{options.version}{options.size}.yaml"
+    path.write_text(yaml.safe_dump(plan | {"nc": labels, "end2end": False}), encoding="utf-8")
+    return path
+
+
+def _result(
+    asked: Asked, clock: Clock, scores: dict[str, float], half: bool, network: Any, detail: dict[str, Any]
+) -> Result:
+    """What was measured; a score is of whole trainings only."""
+    batch = asked.config.train.batch_size
+    parameters = [each for name, each in network.named_parameters() if ".dfl." not in name]
+    total = sum(each.numel() for each in parameters)
+    return Result(
+        train_seconds=round(clock.seconds, 4),
+        examples=_seen(clock.steps, batch, len(asked.splits.train)),
+        scores=scores,
+        parameters={"total": total, "trainable": total},
+        precision="bf16" if half else "fp32",
+        data_wait_seconds=round(clock.waited, 4),
+        detail=detail | {"settings": dict(asked.settings)},
+    )
+
+
+def _seen(steps: int, batch: int, examples: int) -> int:
+    """Training examples in so many steps, of which the last one of an epoch may be smaller."""
+    epochs, rest = divmod(steps, -(-examples // batch))
+    return epochs * examples + min(rest * batch, examples)
+
+
+def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
+    """Scores of the test split by Graft's metrics, from the boxes that Ultralytics finds with the limits of Graft's."""
+    import numpy as np
+
+    from core.images import open_image
+    from core.kinds import Detections
+    from plugins.metrics.boxes import MeanAveragePrecision
+
+    options: Any = asked.config.model
+    test: Sequence[Any] = asked.splits.test
+    found = []
+    for example in test:
+        pixels = np.ascontiguousarray(np.asarray(open_image(example.image))[..., ::-1])
+        (each,) = model.predict(
+            pixels, imgsz=side, rect=False, conf=options.least_score, iou=options.nms_iou,
+            max_det=options.most_objects, verbose=False, save=False,
+        )  # fmt: skip
+        rows = each.boxes.data.cpu().numpy().astype(np.float32)
+        found.append(Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)))
+    scores = {}
+    for key, overlaps in (("map50", "50"), ("map50_95", "50-95")):
+        metric = MeanAveragePrecision(iou=overlaps).build(asked.splits.labels, asked.config.task.target)
+        metric.update(found, [example.target for example in test])
+        scores[key] = float(metric.compute())
+    return scores
+
+
+if __name__ == "__main__":
+    main(work)
