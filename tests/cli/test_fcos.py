@@ -1,0 +1,78 @@
+"""Detection without AGPL code: FCOS trains, predicts and resumes in an installation that has no Ultralytics."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tiny
+from forked import Program
+from PIL import Image
+
+WITHOUT = Path(__file__).parents[1] / "support" / "without.py"
+WORDS = (
+    "task=digit_scenes", "model=fcos", "data.scenes=40", "data.size=64", "data.objects=2", "data.largest=30",
+    "model.init=scratch", "model.channels=64", "model.convolutions=1", "train.batch_size=8", "train.max_steps=8",
+    "train.epochs=4", "train.bootstrap_resamples=20", "train.precision=fp32", "train.device=cpu", "train.log_steps=2",
+)  # fmt: skip
+
+
+def without_ultralytics(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(WITHOUT), "ultralytics,cv2", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("fcos") / "run"
+    ended = without_ultralytics(*WORDS, f"hydra.run.dir={run}")
+    assert ended.returncode == 0, ended.stderr
+    return run
+
+
+def test_a_run_leaves_everything_behind(trained: Path) -> None:
+    report = tiny.report(trained)
+    assert report["status"] == "completed"
+    assert report["self_test"]["passed"]
+    assert report["model"]["loader"] == "torchvision"
+    assert set(report["scores"]["test"]) >= {"map50_95", "map50", "map75", "mar", "precision", "recall", "f1"}
+    for name in ("samples.png", "predictions.png"):
+        assert Image.open(trained / name).size[0] > 200
+    assert {each.name for each in (trained / "model").iterdir()} >= {"model.safetensors", "config.json"}
+
+
+def test_predict_and_evaluate(trained: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (50, 90), "gray").save(tmp_path / "one.png")
+    ended = without_ultralytics("predict", trained, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
+    assert ended.returncode == 0, ended.stderr
+    (row,) = tiny.lines(ended.stdout)
+    assert row["image"].endswith("one.png")
+    assert isinstance(row["objects"], list)
+    assert len(list((tmp_path / "drawn").iterdir())) == 1
+    ended = without_ultralytics("evaluate", trained, "--json")
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_yolo_is_refused_there_with_the_command_that_installs_it() -> None:
+    ended = without_ultralytics("check", "task=digit_scenes", "model=yolo")
+    assert ended.returncode == 2
+    assert 'pip install "graft-tune[yolo]"' in ended.stderr
+
+
+def test_killed_and_resumed_it_ends_the_same(program: Program, tmp_path: Path) -> None:
+    words = (*WORDS, "train.ema=0.9", "train.checkpoint_steps=2", "train.workers=2")
+    reference, killed = tmp_path / "reference", tmp_path / "killed"
+    assert program.run(*words, f"hydra.run.dir={reference}").code == 0
+    process = program.start(*words, f"hydra.run.dir={killed}")
+    process.until(lambda: killed.is_dir() and len(list((killed / "checkpoints").glob("*"))) > 1)
+    time.sleep(0.2)
+    process.signal(9)
+    assert process.wait().code != 0
+    ended = program.run("resume", killed)
+    assert ended.code == 0, ended.err
+    first, second = ((each / "model" / "model.safetensors").read_bytes() for each in (reference, killed))
+    assert first == second
+    assert tiny.report(reference)["scores"] == tiny.report(killed)["scores"]
