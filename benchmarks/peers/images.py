@@ -31,7 +31,10 @@ PHOTOGRAPHS = "sign_digits"
 DIGITS = "digits"
 """What stands for the embedded digits, of 8×8 pixels."""
 LEARNING_RATE = 1e-3
-"""Graft's own for networks from scratch; `Trainer`'s 5e-5 is for pretrained ones, timm's default for large batches."""
+"""Graft's own for networks from scratch; `Trainer`'s 5e-5 is for pretrained ones, timm's default for large batches.
+
+A transformer of twelve blocks learns nothing for many epochs at this rate and small batches, so it has one of its own.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,21 @@ class Network:
         preset: Graft's.
         architecture: timm's name.
         epochs: Enough that it has learned something from a few hundred images.
+        learning_rate: The peak.
         arguments: Of the architecture.
     """
 
     preset: str
     architecture: str
     epochs: int
+    learning_rate: float = LEARNING_RATE
     arguments: dict[str, int] = field(default_factory=dict)
 
 
 NETWORKS = {
     "resnet18": Network("resnet", "resnet18", 10),
     "vit_tiny": Network(
-        "vit", "vit_tiny_patch16_224", 15, {"patch_size": 8, "embed_dim": 192, "depth": 12, "num_heads": 3}
+        "vit", "vit_tiny_patch16_224", 15, 3e-4, {"patch_size": 8, "embed_dim": 192, "depth": 12, "num_heads": 3}
     ),
 }
 """ResNet-18, 11.2M parameters; the Vision Transformer of DeiT-tiny's size, 5.4M, with patches for small images."""
@@ -88,14 +93,14 @@ def tell(options: ImageOptions, folder: Path) -> Told:
         "task=image_classification", "data=image_folder", f"data.path={words.quoted(place)}",
         f"model={network.preset}", "model.init=scratch", f"model.scratch={network.architecture}",
         *([f"model.scratch_args={{{given}}}"] if given else []), f"model.image_size={options.image_size}",
-        f"train.epochs={epochs}", f"train.batch_size={options.batch_size}", f"train.learning_rate={LEARNING_RATE}",
+        f"train.epochs={epochs}", f"train.batch_size={options.batch_size}", f"train.learning_rate={network.learning_rate}",
     ]  # fmt: skip
     overrides += [f"data.max_examples={options.examples}"] if options.examples else []
     overrides += [f"train.max_steps={options.max_steps}"] if options.max_steps else []
     config = {
         "data": place.name, "most examples of a split": options.examples or "all", "model": options.model,
         "image size": options.image_size, "epochs": epochs, "batch size": options.batch_size,
-        "learning rate": LEARNING_RATE, "max_steps": options.max_steps,
+        "learning rate": network.learning_rate, "max_steps": options.max_steps,
         "the same for all": "files and their split, random weights at the start, AdamW and its peak learning rate",
     }  # fmt: skip
     return Told(overrides, config, options.model)
