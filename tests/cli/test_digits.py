@@ -1,4 +1,4 @@
-"""The embedded digits, whole runs: they learn what they should."""
+"""The embedded digits and scenes of them, whole runs: they learn what they should."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import tiny
 from forked import Program
 
 
-def trained(folder: Path, *words: str) -> dict[str, Any]:
+def trained(folder: Path, *words: str, task: str = "digits") -> dict[str, Any]:
     """A run at its defaults with all processors, in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    command = [sys.executable, "-m", "core", "task=digits", f"hydra.run.dir={folder}", *words]
+    command = [sys.executable, "-m", "core", f"task={task}", f"hydra.run.dir={folder}", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return tiny.report(folder)
@@ -45,3 +45,18 @@ def test_vit_at_its_defaults(tmp_path: Path) -> None:
     report = trained(tmp_path / "run", "model=vit")
     assert report["scores"]["test"]["accuracy"]["value"] >= 0.93
     assert report["seconds"] < 120
+
+
+@pytest.mark.nightly
+def test_yolo_at_its_defaults(tmp_path: Path) -> None:
+    pytest.importorskip("ultralytics")
+    report = trained(tmp_path / "run", "model=yolo", task="digit_scenes")
+    assert report["scores"]["test"]["map50"]["value"] >= 0.75
+    assert report["seconds"] < 360
+
+
+@pytest.mark.nightly
+def test_fcos_at_its_defaults(tmp_path: Path) -> None:
+    report = trained(tmp_path / "run", "model=fcos", task="digit_scenes")
+    assert report["init"] == "scratch"
+    assert report["scores"]["test"]["map50"]["value"] >= 0.50

@@ -9,6 +9,9 @@ from zipfile import ZipFile
 import pytest
 from boxed import found, load, problem
 
+from core.compose import resolve
+from core.report import read
+from core.run import run
 from plugins.data import boxes_coco, boxes_voc, boxes_yolo
 from plugins.data.boxes import BoxRows
 from plugins.data.detection import Voc, Yolo
@@ -35,6 +38,25 @@ def test_eight_photographs(path: str) -> None:
     assert [len(each) for each in (splits.train, splits.val, splits.test)] == [3, 4, 1]
     assert len(splits.labels) == 80
     assert splits.labels[0] == "person"
+
+
+@pytest.mark.parametrize("model", ["yolo", "fcos"])
+def test_eight_photographs_are_trained_on_and_scored(model: str, tmp_path: Path) -> None:
+    """The road from data.yaml to a report; four photographs teach nothing."""
+    if model == "yolo":
+        pytest.importorskip("ultralytics")
+    sizes = {"yolo": ["model.width=0.125", "model.depth=0.34"], "fcos": ["model.channels=64", "model.convolutions=1"]}
+    config = resolve(
+        [
+            "task=object_detection", "data=yolo", f"data.path={DATA / 'coco8'}", f"model={model}", *sizes[model],
+            "model.init=scratch", "model.image_size=128", "train=smoke", "train.device=cpu", "train.precision=fp32",
+        ]
+    )  # fmt: skip
+    run(config, tmp_path / "run", quiet=True)
+    report = read(tmp_path / "run")
+    assert report["status"] == "completed"
+    assert report["self_test"]["passed"]
+    assert 0 <= report["scores"]["test"]["map50"]["value"] <= 1
 
 
 @pytest.fixture
