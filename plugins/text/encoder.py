@@ -1,4 +1,4 @@
-"""A text encoder with a classification head, as the training loop needs it."""
+"""A text encoder or decoder with a classification head, as the training loop needs it."""
 
 from __future__ import annotations
 
@@ -148,8 +148,7 @@ class FeaturedEncoder(EncoderModel):
     def features(self, batch: dict[str, Tensor]) -> Tensor:
         """What feeds the head: [b, d], or [b, 1, d] for RoBERTa."""
         module: Any = self.module
-        hidden: Tensor = module.base_model(**_inputs(batch)).last_hidden_state
-        return self.architecture.features(module, hidden, batch["attention_mask"])
+        return self.architecture.features(module, _inputs(batch))
 
     def head(self, features: Tensor) -> Tensor:
         """The logits, [b, c], that the module makes of features."""

