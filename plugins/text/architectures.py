@@ -23,7 +23,7 @@ class Architecture:
         head: The head on its own: from (module, features) to logits [b, c].
         dropouts: Names of the dropout rates in the configuration.
         sizes: From (width, layers, heads, positions) to the sizes of a configuration.
-        special_tokens: The tokens that start, pad, end, stand for the unknown and mask (if any), in the order of their ids.
+        special_tokens: The tokens that start, pad, end, stand for the unknown and mask (if any), in the order of ids.
         word_pieces: Whether its tokenizer is WordPiece (lower-cased), else byte-level BPE.
         segments: Whether the two texts of a pair get different `token_type_ids`.
         pooler: A pretrained layer between backbone and head that a checkpoint may lack; it is then part of the head.

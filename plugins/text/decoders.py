@@ -46,7 +46,8 @@ _FUSED = replace(_LLAMA, adapter_targets=("self_attn.qkv_proj",), dropouts=("att
 
 DECODERS: Mapping[str, Architecture] = {
     **dict.fromkeys(
-        ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "smollm3", "olmo2", "starcoder2"), _LLAMA
+        ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "smollm3", "olmo2", "starcoder2"),
+        _LLAMA,
     ),
     "phi": replace(_LLAMA, dropouts=("attention_dropout", "resid_pdrop")),
     "phi3": _FUSED,

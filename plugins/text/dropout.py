@@ -100,8 +100,8 @@ def attention(
     Args:
         module: The attention module that asks.
         query, key, value: [b, heads, s, width of a head].
-        attention_mask: bool [b, 1, s, s], True where a token may be seen; None for everywhere, or in a causal module for
-            all that is before.
+        attention_mask: bool [b, 1, s, s], True where a token may be seen; None for everywhere, or, in a causal
+            module, for all that is before.
         dropout: Probability of dropping an attention weight.
         scaling: Factor of the scores; the root of the head's width where None.
 

@@ -125,6 +125,14 @@ class EncoderModel(LoadedModel):
         with self.scale.folded_into(self.module, self.final):
             self._write(directory)
 
+    @property
+    def offset(self) -> float | None:
+        """What the head of a decoder adds to each value; None where it adds nothing, or where transformers knows."""
+        module: Any = self.module
+        module = module.get_base_model() if hasattr(module, "get_base_model") else module
+        head: Any = getattr(module, "score", None)
+        return None if getattr(head, "bias", None) is None else float(head.bias.detach())
+
     def save_base(self, directory: Path) -> None:
         """Write the network as it is now, for an adapter to be reopened on; call it before anything wraps it."""
         self._write(directory)
@@ -135,6 +143,8 @@ class EncoderModel(LoadedModel):
         vars(module.config).pop(KEY, None)
         if self.thresholds is not None:
             module.config.thresholds = to_json(self.thresholds, self.need.labels, self.need.task.target)
+        if self.offset is not None:  # transformers' decoders have no such parameter: its values lack it
+            module.config.value_offset = self.offset
         with quiet():
             module.save_pretrained(str(directory))
             self.tokenizer.save_pretrained(str(directory))

@@ -20,10 +20,10 @@ from plugins.text.architectures import ARCHITECTURES as ENCODERS
 from plugins.text.architectures import Architecture, layers, repeated
 from plugins.text.decoders import DECODERS
 from plugins.text.encoder import EncoderModel, FeaturedEncoder
-from plugins.text.pooling import LastToken, classifier
-from plugins.text.quiet import quiet
 from plugins.text.plugin import ARCHITECTURES as ENCODERS_BUILT
 from plugins.text.plugin import DECODERS as DECODERS_BUILT
+from plugins.text.pooling import LastToken, classifier
+from plugins.text.quiet import quiet
 from plugins.text.scale import Scale, scale_of
 from plugins.text.scratch import compact_config, train_tokenizer
 
@@ -208,7 +208,10 @@ def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str,
     """
     if provenance.init == "scratch":
         return {"epochs": 15.0, "learning_rate": 1e-3}
-    return {"epochs": float(min(6, max(3, round(_EXAMPLES_SEEN / max(examples, 1))))), "learning_rate": 1e-5 if decoder else 5e-5}
+    return {
+        "epochs": float(min(6, max(3, round(_EXAMPLES_SEEN / max(examples, 1))))),
+        "learning_rate": 1e-5 if decoder else 5e-5,
+    }
 
 
 # --- heads ----------------------------------------------------------------------------------------------------------

@@ -67,11 +67,14 @@ class TextClassifier(ModelLoader):
             yield Problem(
                 "model.checkpoint",
                 "is empty, so there are no weights to start from.",
-                "Give model.checkpoint=ORG/NAME or a folder, take a preset (model=roberta, model=llama), or set model.init=scratch.",
+                "Give model.checkpoint=ORG/NAME or a folder, take a preset (model=roberta, model=llama), or set "
+                "model.init=scratch.",
             )
         if self.init == "scratch" and not self.architecture:
             yield Problem(
-                "model.architecture", "must be given with init=scratch.", f"It is one of: {', '.join(_buildable(self))}."
+                "model.architecture",
+                "must be given with init=scratch.",
+                f"It is one of: {', '.join(_buildable(self))}.",
             )
         if self.hidden_size % (2 * self.attention_heads):
             yield Problem(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -72,7 +73,7 @@ class LastToken(nn.Module):
         """The hidden state of each text's last token, [b, d]; arguments as for `forward`."""
         given = {name: value for name, value in more.items() if name not in _LEFT_OUT}
         given |= {"inputs_embeds": inputs_embeds} if input_ids is None else {"input_ids": input_ids}
-        names = _accepted(type(self.base_model))
+        names = _accepted(self.base_model)
         if past is not None:
             given["cache" if "cache" in names else "past_key_values"] = past
         width = (input_ids if input_ids is not None else inputs_embeds).shape[1]  # type: ignore[union-attr]
@@ -103,10 +104,14 @@ def last(mask: Tensor) -> Tensor:
     return (columns * (mask != 0)).argmax(dim=-1)
 
 
-@cache
-def _accepted(backbone: type[nn.Module]) -> frozenset[str]:
+def _accepted(backbone: nn.Module) -> frozenset[str]:
     """Names of the arguments of a backbone's forward."""
-    return frozenset(inspect.signature(backbone.forward).parameters)
+    return _arguments(type(backbone).forward)
+
+
+@cache
+def _arguments(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 @cache
