@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
 
 
 def keep_caches_of_others() -> None:
-    """Let what the libraries below write by themselves (matplotlib's list of fonts) go into Graft's cache too."""
+    """Let what the libraries below write by themselves (matplotlib's list of fonts) go into Graft's cache too.
+
+    And let bitsandbytes, which peft imports, keep its advice to itself: it wants another package, which would fetch
+    kernels from the Hub.
+    """
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     os.environ.setdefault("MPLCONFIGDIR", str(cache_directory() / "matplotlib"))
 
 

@@ -147,6 +147,8 @@ class AdapterMethod(Component):
     """What it asks of a model, by the names in `core.capabilities`, each with the reason."""
     experimental: ClassVar[Mapping[str, str]] = {}
     """Capabilities of a model with which it is experimental, each with a note."""
+    additive: ClassVar[bool] = False
+    """Whether it trains only what it adds to the base weights, and the head: they may lie in half precision."""
     frozen: ClassVar[bool] = False
     """Whether it leaves the backbone as it is, so that features may be computed once."""
 

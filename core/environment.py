@@ -7,6 +7,7 @@ import os
 import platform
 import random
 import resource
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -151,6 +152,13 @@ def _precision(asked: str, device: str) -> str:
         cure = "Use train.precision=auto, bf16 or fp32."
         raise ConfigError(Problem("train.precision", "fp16 on a CPU is hundreds of times slower than fp32.", cure))
     return asked
+
+
+def gpu_at_hand() -> bool:
+    """Whether there seems to be an NVIDIA or AMD GPU, asked of the system without importing torch."""
+    return any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")) or bool(
+        shutil.which("nvidia-smi")
+    )
 
 
 @cache

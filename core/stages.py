@@ -13,7 +13,7 @@ import torch
 from core.config import RunConfig, Train
 from core.context import Context, refuse_other_data
 from core.contracts import Finding, HasOwnFit, HasPicture, LoadedModel, Need, Plan, Prepared, Splits
-from core.environment import Hardware, describe, keep_freed_memory, seed_everything, unwrap
+from core.environment import Hardware, describe, keep_freed_memory, peak_memory_mb, seed_everything, unwrap
 from core.evaluate import evaluate
 from core.kinds import targets_of
 from core.loop import Loop
@@ -85,6 +85,7 @@ def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
         weights=config.method.weights(),
         class_weights=class_weights(config, splits),
         label_smoothing=config.train.label_smoothing,
+        additive=config.method.additive,
         frozen=config.method.frozen,
     )
 
@@ -97,9 +98,21 @@ def load_model(ctx: Context, need: Need) -> LoadedModel:
     if provenance.init == "scratch" and provenance.note:
         ctx.screen.banner(provenance.note)
     ctx.screen.say(f"model: {provenance.checkpoint or ctx.config.model.name} ({provenance.init}; {provenance.source})")
-    entry = {"loader": ctx.config.model.name, "provenance": asdict(provenance)}
-    ctx.record(model=entry | {"load_seconds": round(time.monotonic() - started, 2)}, init=provenance.init)
+    entry: dict[str, Any] = {"loader": ctx.config.model.name, "provenance": asdict(provenance)}
+    entry |= {"load_seconds": round(time.monotonic() - started, 2)}
+    if model.base_weights:
+        entry |= {"base_weights": dict(model.base_weights) | {"peak_mb": peak_memory_mb(need.device)}}
+        ctx.screen.say(_weighed(model.base_weights))
+    ctx.record(model=entry, init=provenance.init)
     return model
+
+
+def _weighed(weights: Mapping[str, float]) -> str:
+    """What quantised base weights take, as a sentence."""
+    return (
+        f"weights: the quantised layers take {weights['quantised_ratio']:.3f} of their size in bf16, the whole model "
+        f"{weights['ratio']:.3f} ({weights['bytes'] / 2**20:.1f} MiB, measured)"
+    )
 
 
 def resolve_train(config: RunConfig, model: LoadedModel) -> Train:
@@ -149,9 +162,15 @@ def count_parameters(model: LoadedModel) -> dict[str, int]:
     """Numbers of parameters: all, and those that train."""
     parameters = list(unwrap(model.module).parameters())
     return {
-        "total": sum(p.numel() for p in parameters),
+        "total": sum(_elements(p) for p in parameters),
         "trainable": sum(p.numel() for p in parameters if p.requires_grad),
     }
+
+
+def _elements(parameter: torch.nn.Parameter) -> int:
+    """Numbers that a parameter stands for: several lie in a byte where it is quantised."""
+    packed: Any = getattr(parameter, "quant_state", None)
+    return parameter.numel() if packed is None else int(packed.shape.numel())
 
 
 def prepare(ctx: Context, model: LoadedModel, splits: Splits) -> dict[str, Ready]:

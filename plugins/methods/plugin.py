@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core.capabilities import ADAPTERS, GRADIENTS, LAYERS, lacking
-from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, ParamGroup, Plan
+from core.capabilities import ADAPTERS, GRADIENTS, LAYERS, QUANTISED, lacking
+from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, ParamGroup, Plan, WeightsPlan
 from core.errors import Problem
 from core.hooks import hookimpl
 from core.options import option
@@ -129,6 +129,7 @@ class Lora(AdapterMethod):
     """Train low-rank updates of linear layers and convolutions, and the head (Hu et al. 2021, arXiv:2106.09685)."""
 
     name: ClassVar[str] = "lora"
+    additive: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
     needs: ClassVar[Mapping[str, str]] = {
         GRADIENTS: "its updates are trained by gradients",
@@ -164,7 +165,61 @@ class Lora(AdapterMethod):
         return reopen(loader, need)
 
 
+@dataclass
+class Qlora(Lora):
+    """LoRA on base weights of 4 bits, quantised while they are loaded (Dettmers et al. 2023, arXiv:2305.14314)."""
+
+    name: ClassVar[str] = "qlora"
+    additive: ClassVar[bool] = True
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
+    requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
+    needs: ClassVar[Mapping[str, str]] = {**Lora.needs, QUANTISED: "its base weights are quantised"}
+
+    quant_type: str = option(
+        "nf4", "Of the 4 bits: nf4 suits weights that are normally distributed.", choices=("nf4", "fp4")
+    )
+    double_quant: bool = option(True, "Quantise the quantisation constants too: 0.4 bits a weight less.")
+    compute_dtype: str = option(
+        "auto",
+        "Dtype of the matrix products and of what is not quantised; auto takes that of train.precision.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Where the hardware cannot, and what would do."""
+        from plugins.methods.quantised import problems
+
+        yield from super().check(config)
+        yield from problems(config, self.compute_dtype)
+
+    def weights(self) -> WeightsPlan:
+        """4 bits, by bitsandbytes."""
+        return WeightsPlan(4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes")
+
+
+@dataclass
+class Lora8(Lora):
+    """LoRA on base weights of 8 bits, quantised while they are loaded (Dettmers et al. 2022, arXiv:2208.07339)."""
+
+    name: ClassVar[str] = "lora8"
+    additive: ClassVar[bool] = True
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
+    requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
+    needs: ClassVar[Mapping[str, str]] = {**Lora.needs, QUANTISED: "its base weights are quantised"}
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Where the hardware cannot, and what would do."""
+        from plugins.methods.quantised import problems
+
+        yield from super().check(config)
+        yield from problems(config, "auto")
+
+    def weights(self) -> WeightsPlan:
+        """8 bits, by bitsandbytes."""
+        return WeightsPlan(8, "int8", False, "auto", "bitsandbytes")
+
+
 @hookimpl
 def adapter_methods() -> list[type[AdapterMethod]]:
     """The adapter methods of this plugin."""
-    return [Full, Head, Freeze, Lora]
+    return [Full, Head, Freeze, Lora, Qlora, Lora8]

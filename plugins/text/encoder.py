@@ -14,6 +14,7 @@ from core.losses import per_example, to_predictions
 from core.thresholds import KEY, from_json, to_json
 from plugins.text import dropout, tokens
 from plugins.text.architectures import Architecture
+from plugins.text.quantising import Original
 from plugins.text.quiet import quiet
 from plugins.text.scale import Scale
 
@@ -61,6 +62,7 @@ class EncoderModel(LoadedModel):
         self.defaults = defaults
         self.scale = scale
         self.findings: list[Finding] = []
+        self.original: Original | None = None
         if need.saved is not None:  # else they are of another task
             self.thresholds = from_json(getattr(module.config, KEY, None), need.labels, need.task.target)
         self._segments = "token_type_ids" in tokenizer.model_input_names
@@ -140,6 +142,9 @@ class EncoderModel(LoadedModel):
     def _write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
+        if self.original is not None and not hasattr(module, "peft_config"):
+            self.original.copy(directory)  # what would be written is quantised, and quantised again when it is opened
+            return
         vars(module.config).pop(KEY, None)
         if self.thresholds is not None:
             module.config.thresholds = to_json(self.thresholds, self.need.labels, self.need.task.target)

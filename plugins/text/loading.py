@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,14 @@ from core.contracts import Need, Provenance
 from core.errors import ConfigError, Problem, WeightsError
 from core.kinds import MULTI, REGRESSION
 from core.weights import Found, find
-from plugins.text import padding
+from plugins.text import padding, quantising
 from plugins.text.architectures import ARCHITECTURES as ENCODERS
 from plugins.text.architectures import Architecture, layers, repeated
-from plugins.text.decoders import DECODERS
 from plugins.text.encoder import EncoderModel, FeaturedEncoder
+from plugins.text.networks import ARCHITECTURES, heads_in, network_of, read, seeded
 from plugins.text.plugin import ARCHITECTURES as ENCODERS_BUILT
 from plugins.text.plugin import DECODERS as DECODERS_BUILT
-from plugins.text.pooling import LastToken, classifier
+from plugins.text.pooling import LastToken
 from plugins.text.quiet import quiet
 from plugins.text.scale import Scale, scale_of
 from plugins.text.scratch import compact_config, train_tokenizer
@@ -30,7 +29,6 @@ from plugins.text.scratch import compact_config, train_tokenizer
 if TYPE_CHECKING:
     from plugins.text.plugin import TextClassifier
 
-ARCHITECTURES = {**ENCODERS, **DECODERS}
 KNOWN = (
     "FacebookAI/roberta-base",
     "FacebookAI/roberta-large",
@@ -84,12 +82,19 @@ def _from_scratch(options: TextClassifier, need: Need, provenance: Provenance) -
     architecture = ARCHITECTURES[options.architecture]
     tokenizer = train_tokenizer(architecture, need.train, options.vocabulary, options.max_length)
     config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(need))
-    with _seeded(need.seed):
-        module = _network(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    with seeded(need.seed):
+        module = network_of(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    original: quantising.Original | None = None
+    odd: Sequence[str] = ()
+    if need.weights is not None:
+        original = quantising.Original(module, tokenizer)
+        module, _, odd = read(options, need, original.path, config)
     size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
     poolers = (architecture.pooler,) if architecture.pooler else ()
-    return _assemble(module, tokenizer, need, replace(provenance, note=note), poolers)
+    model = _assemble(module, tokenizer, need, replace(provenance, note=note), poolers, odd)
+    model.original = original
+    return model
 
 
 def _pretrained(options: TextClassifier, need: Need, folder: Path, provenance: Provenance) -> EncoderModel:
@@ -102,54 +107,19 @@ def _pretrained(options: TextClassifier, need: Need, folder: Path, provenance: P
         named = _label_names(config)
         _set_head(config, options, need)
         _settle_padding(options, need, folder, config, tokenizer)
-        with _seeded(need.seed):
-            module, info = _read(folder, config)
+        with seeded(need.seed):
+            module, info, odd = read(options, need, folder, config)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:400]
         raise WeightsError(
             Problem("model.checkpoint", f"{folder} cannot be read as a text {_what(options)}: {reason}", "")
         ) from error
     tokenizer.model_max_length = _length(options, need, config, tokenizer)
-    heads = _heads(module)
+    heads = heads_in(module)
     poolers = _check_keys(info, heads, folder)
     if named and need.saved is None and named != need.labels:
         _renew(module, heads, need.seed)
-    return _assemble(module, tokenizer, need, provenance, poolers)
-
-
-def _read(folder: Path, config: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The network and the report of what its file lacked. A head of another size is made anew."""
-    module, info = _network(config).from_pretrained(
-        str(folder),
-        config=config,
-        dtype=torch.float32,
-        local_files_only=True,
-        use_safetensors=True,
-        ignore_mismatched_sizes=True,
-        output_loading_info=True,
-    )
-    return module, info
-
-
-def _network(config: Any) -> Any:
-    """The sequence-classification class for a configuration; of a decoder, with Graft's pooling.
-
-    Raises:
-        ValueError: transformers has none.
-    """
-    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as CLASSES
-
-    if type(config) not in CLASSES:
-        raise ValueError(f"transformers has no sequence classifier for the architecture {config.model_type!r}")
-    network = CLASSES[type(config)]
-    return classifier(network) if _is_decoder(network, config) else network
-
-
-def _is_decoder(network: type[Any], config: Any) -> bool:
-    """Whether a class is fed from the last token: those that Graft knows, and those that transformers writes so."""
-    from transformers.modeling_layers import GenericForSequenceClassification
-
-    return config.model_type in DECODERS or issubclass(network, GenericForSequenceClassification)
+    return _assemble(module, tokenizer, need, provenance, poolers, odd)
 
 
 def _settle_padding(options: TextClassifier, need: Need, folder: Path, config: Any, tokenizer: Any) -> None:
@@ -158,7 +128,7 @@ def _settle_padding(options: TextClassifier, need: Need, folder: Path, config: A
     Raises:
         WeightsError: The checkpoint is of the other kind, or its tokenizer has nothing to pad with.
     """
-    network = _network(config)
+    network = network_of(config)
     decoder = issubclass(network, LastToken)
     if decoder != options.causal:
         other = "decoder" if decoder else "encoder"
@@ -177,12 +147,17 @@ def _what(options: TextClassifier) -> str:
 
 
 def _assemble(
-    module: Any, tokenizer: Any, need: Need, provenance: Provenance, poolers: tuple[str, ...]
+    module: Any,
+    tokenizer: Any,
+    need: Need,
+    provenance: Provenance,
+    poolers: tuple[str, ...],
+    odd: Sequence[str],
 ) -> EncoderModel:
     """The model, with what is known of its architecture."""
     architecture = ARCHITECTURES.get(module.config.model_type)
     fresh = need.task.target == REGRESSION and need.saved is None
-    heads = (*poolers, *_heads(module))
+    heads = (*poolers, *heads_in(module))
     blocks = architecture.blocks if architecture else repeated(module)
     known: dict[str, Any] = {
         "heads": heads,
@@ -194,9 +169,13 @@ def _assemble(
     }
     module = module.to(need.device)
     if architecture is None:
-        return EncoderModel(module, tokenizer, need, provenance, **known)
-    model = FeaturedEncoder(module, tokenizer, need, provenance, **known)
-    model.architecture = architecture
+        model = EncoderModel(module, tokenizer, need, provenance, **known)
+    else:
+        model = FeaturedEncoder(module, tokenizer, need, provenance, **known)
+        model.architecture = architecture
+    if need.weights is not None:
+        model.findings += quantising.finding(odd)
+        model.base_weights = quantising.measured(module)
     return model
 
 
@@ -244,25 +223,17 @@ def _label_names(config: Any) -> tuple[str, ...]:
 
 def _renew(module: Any, heads: tuple[str, ...], seed: int) -> None:
     """Start the head afresh: the one in the checkpoint was trained for other labels."""
-    with _seeded(seed):
-        fresh = _network(module.config)._from_config(module.config, dtype=torch.float32)
+    with seeded(seed):
+        fresh = network_of(module.config)._from_config(module.config, dtype=torch.float32)
     for name in heads:
         module.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())
-
-
-def _heads(module: Any) -> tuple[str, ...]:
-    """The head by the table, or else every submodule with parameters that is not the backbone."""
-    if architecture := ARCHITECTURES.get(module.config.model_type):
-        return architecture.heads
-    children = module.named_children()
-    return tuple(name for name, child in children if name != module.base_model_prefix and list(child.parameters()))
 
 
 def _final(module: Any, architecture: Architecture | None) -> str:
     if architecture:
         return architecture.final
     linear: list[str] = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
-    return [name for name in linear if name.startswith(_heads(module))][-1]
+    return [name for name in linear if name.startswith(heads_in(module))][-1]
 
 
 def _linear_names(module: Any) -> tuple[str, ...]:
@@ -300,17 +271,3 @@ def _length(options: TextClassifier, need: Need, config: Any, tokenizer: Any) ->
             Problem("model.max_length", f"{options.max_length} is more than the {most} tokens that the model can read.")
         )
     return options.max_length
-
-
-# --- surroundings ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Random initialisation by a seed; the global generator goes on as if nothing had happened."""
-    before = torch.default_generator.get_state()
-    torch.default_generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.default_generator.set_state(before)
