@@ -149,6 +149,11 @@ class LoadedModel(ABC):
     def planned(self, plan: Plan) -> None:  # noqa: B027 - most families need not know
         """Told once before training how long it will be, for what changes on the way (mosaic closes near the end)."""
 
+    def keep_less(self) -> None:
+        """Keep only what goes into each block for the backward pass, and compute the rest again; called before a method
+        is applied, of families with the capability `checkpointing`."""
+        raise NotImplementedError
+
     @abstractmethod
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
         """Make examples ready, once and deterministically; the result may be cached by fingerprint."""

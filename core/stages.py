@@ -136,6 +136,8 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
     fast = getattr(model, "use_fast_dropout", None)
     if train.fast_dropout and hardware.on_cpu and fast is not None:
         fast()
+    if train.gradient_checkpointing:
+        model.keep_less()
     seed_everything(config.seed)
     plan = plan_for(train, hardware, config.seed, examples, model)
     model.planned(plan)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from core.contracts import Finding, LoadedModel, Need, Provenance
+from core.errors import ConfigError, Problem
 from core.kinds import REGRESSION, TextExample
 from core.losses import per_example, to_predictions
 from core.thresholds import KEY, from_json, to_json
@@ -121,6 +122,22 @@ class EncoderModel(LoadedModel):
     def use_fast_dropout(self) -> None:
         """Draw dropout masks from packed integers; call it where training is on a processor."""
         dropout.use_fast_dropout(self.module)
+
+    def keep_less(self) -> None:
+        """Compute each layer's activations again in the backward pass.
+
+        Raises:
+            ConfigError: transformers cannot do so for this network.
+        """
+        module: Any = self.module
+        exact = {"use_reentrant": False}
+        if not module.supports_gradient_checkpointing:
+            message = f"transformers cannot compute the activations of a {type(module).__name__} again."
+            raise ConfigError(Problem("train.gradient_checkpointing", message, "Leave it out."))
+        if hasattr(module, "activation_checkpointing_enable"):  # its name from 5.2x on
+            module.activation_checkpointing_enable(activation_checkpointing_kwargs=exact)
+        else:
+            module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=exact)
 
     def save(self, directory: Path) -> None:
         """Write weights (or the adapter, where peft wraps the module), configuration, labels and tokenizer."""

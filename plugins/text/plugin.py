@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import ADAPTERS, FEATURES, GRADIENTS, LAYERS, QUANTISED
+from core.capabilities import ADAPTERS, CHECKPOINTING, FEATURES, GRADIENTS, LAYERS, QUANTISED
 from core.config import RunConfig
 from core.contracts import LoadedModel, ModelLoader, Need
 from core.errors import Problem
@@ -28,7 +28,9 @@ class TextClassifier(ModelLoader):
     """What encoders and decoders have in common: where weights come from, what is read, what is built from scratch."""
 
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
-    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED})
+    capabilities: ClassVar[frozenset[str]] = frozenset(
+        {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED, CHECKPOINTING}
+    )
     causal: ClassVar[bool]
     """Whether its networks are decoders: a token sees those before it, and the last one feeds the head."""
 

@@ -17,6 +17,7 @@ SIZES = (
 )  # fmt: skip
 LLAMA = ("model=llama", *SIZES)
 quantising = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="needs the qlora extra")
+FRUGAL = ("train.optimizer=adamw8bit", "train.gradient_checkpointing=true", "train.micro_batch_size=3")
 METHODS = ["lora", *(pytest.param(each, marks=quantising) for each in ("qlora", "lora8"))]
 
 
@@ -91,3 +92,17 @@ def test_the_pipeline_of_transformers_opens_it_with_its_labels(program: Program,
     (best,) = pipeline("text-classification", model=str(base / "full" / "model"))("a fine and lovely thing")
     assert best["label"] == said["label"] == "good"
     assert best["score"] == pytest.approx(said["probabilities"]["good"], abs=1e-5)
+
+
+@quantising
+def test_with_every_saving_of_memory_killed_and_resumed_it_ends_the_same(program: Program, base: Path) -> None:
+    ended = program.run(*words(base, "full", "frugal", *FRUGAL))
+    assert ended.code == 0, ended.err
+    process = program.start(*words(base, "full", "frugal-killed", *FRUGAL))
+    killed = base / "frugal-killed"
+    process.until(lambda: len(list((killed / "checkpoints").glob("step-*.json"))) > 0)
+    process.signal(signal.SIGKILL)
+    assert process.wait().code == -signal.SIGKILL
+    assert program.run("resume", killed).code == 0
+    weights = [(run / "model" / "model.safetensors").read_bytes() for run in (base / "frugal", killed)]
+    assert weights[0] == weights[1]
