@@ -216,7 +216,7 @@ def finish(ctx: Context, config: RunConfig, unsure: list[str]) -> None:
     ctx.record(
         status="completed",
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
-        memory={"peak_mb": peak_memory_mb(ctx.hardware.device)},
+        memory=ctx.report.get("memory", {}) | {"peak_mb": peak_memory_mb(ctx.hardware.device)},
         nondeterministic_kernels=unsure,
     )
     if not ctx.writes:

@@ -72,14 +72,14 @@ def estimate_memory(model: LoadedModel, batch: dict[str, Tensor], train: Train, 
     """
     module = unwrap(model.module).to(hardware.device)
     training_mode(module)
-    parameters = {id(p.untyped_storage()): p for p in module.parameters()}
+    parameters = {p.untyped_storage().data_ptr() for p in module.parameters()}
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     trainable = sum(p.numel() * p.element_size() for p in module.parameters() if p.requires_grad)
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if id(storage) not in parameters:
+        if storage.data_ptr() not in parameters:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 

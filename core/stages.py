@@ -17,6 +17,7 @@ from core.environment import Hardware, describe, keep_freed_memory, peak_memory_
 from core.evaluate import evaluate
 from core.kinds import targets_of
 from core.loop import Loop
+from core.memory import estimate
 from core.progress import total_steps
 from core.report import SAMPLES, unwritable
 from core.weighting import class_weights, example_weights
@@ -187,10 +188,26 @@ def prepare(ctx: Context, model: LoadedModel, splits: Splits) -> dict[str, Ready
         _draw(ctx, model, ready["train"])
     for finding in model.findings:
         _say(ctx, finding)
+    _estimate(ctx, model, ready)
     known = ctx.report["data"]["findings"]
     found = [asdict(finding) for finding in model.findings if asdict(finding) not in known]
     ctx.record(data=ctx.report["data"] | {"findings": [*known, *found]})
     return ready
+
+
+def _estimate(ctx: Context, model: LoadedModel, ready: Mapping[str, Ready]) -> None:
+    """Record what memory the training is thought to need, for the report to show beside what it took."""
+    if isinstance(model, HasOwnFit):
+        return
+    longest = int(max(ready["train"].prepared.lengths, default=0))
+    train = replace(ctx.config.train, batch_size=min(ctx.config.train.batch_size, len(ready["train"].prepared)))
+    config = replace(ctx.config, train=train)
+    if model.provenance.init == "scratch" and hasattr(config.model, "init"):
+        config.model = replace(config.model, init="scratch")  # not what it would have been with a network
+    outputs = max(1, len(ctx.report["data"]["labels"]))
+    found = estimate(config, outputs, ctx.hardware.precision, ctx.hardware.device, longest)
+    if found:
+        ctx.record(memory={"estimate_mb": found})
 
 
 def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:

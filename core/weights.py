@@ -111,6 +111,27 @@ def _cache_folder() -> str:
     return str(constants.HF_HUB_CACHE)
 
 
+def local_file(checkpoint: str, name: str) -> Path | None:
+    """A small file of a checkpoint where it is on this machine already; nothing is asked of the network."""
+    if checkpoint.startswith(PACKAGE):
+        spec = find_spec(checkpoint.removeprefix(PACKAGE)) if checkpoint.removeprefix(PACKAGE).isidentifier() else None
+        places = spec.submodule_search_locations if spec is not None else None
+        found = [
+            path for place in places or () for path in (Path(place) / name, *sorted(Path(place).glob(f"*/{name}")))
+        ]
+        return next((path for path in found if path.is_file()), None)
+    folder = Path(checkpoint).expanduser()
+    if checkpoint and folder.is_dir():
+        return folder / name if (folder / name).is_file() else None
+    if not checkpoint or _looks_like_path(checkpoint):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    repository, _, revision = checkpoint.partition("@")
+    cached = try_to_load_from_cache(repository, name, revision=revision or None)
+    return Path(cached) if isinstance(cached, str) else None
+
+
 # --- local ----------------------------------------------------------------------------------------------------------
 
 

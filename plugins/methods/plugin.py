@@ -14,6 +14,7 @@ from core.options import option
 
 if TYPE_CHECKING:
     from core.config import RunConfig
+    from core.memory import Footprint
 
 
 _DECAY_HELP = (
@@ -53,6 +54,10 @@ class Full(AdapterMethod):
             parameter.requires_grad_(True)
         return model
 
+    def trainable(self, footprint: Footprint) -> int:
+        """All of it."""
+        return footprint.parameters + footprint.head
+
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """A group a layer, the head's first, where rates decay."""
         from plugins.methods.depth import decayed
@@ -77,6 +82,10 @@ class Head(AdapterMethod):
                 "head trains on the features of a frozen backbone, and one initialised from scratch has none.",
                 "Use method=full, or model.init=pretrained.",
             )
+
+    def trainable(self, footprint: Footprint) -> int:
+        """The head."""
+        return footprint.head
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
         """Freeze all but the head; features are computed once where examples do not change from epoch to epoch."""
@@ -116,6 +125,10 @@ class Freeze(AdapterMethod):
         from plugins.methods.depth import freeze_before
 
         return freeze_before(model, self.layers)
+
+    def trainable(self, footprint: Footprint) -> int:
+        """A share of the layers, and the head."""
+        return footprint.linear * min(self.layers, footprint.layers) // footprint.layers + footprint.head
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """A group a layer that trains, the head's first, where rates decay."""
@@ -157,6 +170,10 @@ class Lora(AdapterMethod):
             from plugins.methods.targets import refuse_unused
 
             refuse_unused(model.module.named_parameters())
+
+    def trainable(self, footprint: Footprint) -> int | None:
+        """The updates of the family's own targets, and the head; of other targets it is not known beforehand."""
+        return None if self.targets is not None else self.rank * footprint.adapted + footprint.head
 
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
         """Load the base, and the adapter from `need.saved` onto it."""

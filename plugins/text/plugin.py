@@ -16,6 +16,7 @@ from core.options import option
 
 if TYPE_CHECKING:
     from core.kinds import Predictions
+    from core.memory import Footprint
 
 ARCHITECTURES = ("roberta", "bert", "distilbert", "modernbert")
 """Encoders that can be built from scratch, by the Hub's `model_type`."""
@@ -94,6 +95,12 @@ class TextClassifier(ModelLoader):
         from plugins.text.loading import load
 
         return load(self, need)
+
+    def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
+        """From the checkpoint's config.json where it is here, or what is known of the preset's."""
+        from plugins.text.shapes import footprint
+
+        return footprint(self, outputs)
 
     def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
         """TF-IDF of words and word pairs with a linear model, fitted to the training split."""
