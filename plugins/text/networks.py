@@ -66,7 +66,8 @@ def read(
     )
     for name in heads_in(module):
         module.get_submodule(name).float()
-    quantising.settle(module)
+    if need.weights is not None:
+        quantising.settle(module, quantising.compute_dtype(need.weights, need.precision))
     return module, info, odd
 
 

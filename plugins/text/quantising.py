@@ -92,15 +92,19 @@ def options(plan: WeightsPlan, need: Need, apart: Iterable[str]) -> dict[str, An
     return {"quantization_config": config, "device_map": {"": need.device}}
 
 
-def settle(module: nn.Module) -> None:
-    """Keep an evaluation from changing how quantised weights are stored.
+def settle(module: nn.Module, dtype: torch.dtype) -> None:
+    """Keep what runs through quantised layers from changing them.
 
-    On processors with AVX512-BF16 bitsandbytes repacks 4-bit weights for inference in the first pass outside of
-    training, for good; the training steps after it then have wrong or missing gradients, with only a warning.
+    bitsandbytes casts biases, for good, to the dtype of whatever comes in; rounded to that of the products beforehand,
+    they stay what they are, and what they will be when they are loaded again. And on processors with AVX512-BF16 it
+    repacks 4-bit weights for inference in the first pass outside of training, for good; the training steps after it
+    then have wrong or missing gradients, with only a warning.
     """
     for layer in module.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             setattr(layer, "support_avx512bf16_for_cpu", False)
+        if hasattr(layer.weight if isinstance(layer, nn.Linear) else None, "SCB") and layer.bias is not None:
+            layer.bias.data = layer.bias.data.to(dtype).to(layer.bias.dtype)
 
 
 def finding(odd: Sequence[str]) -> list[Finding]:

@@ -103,6 +103,23 @@ def test_an_encoder_and_its_head() -> None:
         assert torch.isfinite(predict(model, ROWS)).all()
 
 
+@pytest.mark.parametrize("plan", [NF4, INT8])
+@torch.no_grad()
+def test_a_pass_in_half_precision_changes_nothing_for_good(plan: WeightsPlan, tmp_path: Path) -> None:
+    """bitsandbytes casts biases to the dtype of what comes in, and leaves them so."""
+    sizes = {"hidden_size": 64, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
+    start = Encoder(init="scratch", architecture="bert", **sizes).load(need())
+    for parameter in start.module.parameters():
+        if parameter.ndim == 1:
+            parameter.normal_()
+    start.save(tmp_path)
+    loader = Encoder(checkpoint=str(tmp_path), max_length=32)
+    used, fresh = (loader.load(need(weights=plan, precision="bf16")) for _ in range(2))
+    with torch.autocast("cpu", torch.bfloat16):
+        used.loss(batch(used, ROWS))
+    assert torch.equal(predict(used, ROWS), predict(fresh, ROWS))
+
+
 def odd_llama(folder: Path, width: int, inner: int) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
 
