@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -203,7 +204,8 @@ def _estimate(ctx: Context, model: LoadedModel, ready: Mapping[str, Ready]) -> N
     train = replace(ctx.config.train, batch_size=min(ctx.config.train.batch_size, len(ready["train"].prepared)))
     config = replace(ctx.config, train=train)
     if model.provenance.init == "scratch" and hasattr(config.model, "init"):
-        config.model = replace(config.model, init="scratch")  # not what it would have been with a network
+        config.model = copy(config.model)
+        setattr(config.model, "init", "scratch")  # not what it would have been with a network
     outputs = max(1, len(ctx.report["data"]["labels"]))
     found = estimate(config, outputs, ctx.hardware.precision, ctx.hardware.device, longest)
     if found:

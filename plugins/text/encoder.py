@@ -15,6 +15,7 @@ from core.losses import per_example, to_predictions
 from core.thresholds import KEY, from_json, to_json
 from plugins.text import dropout, tokens
 from plugins.text.architectures import Architecture
+from plugins.text.pooling import LastToken
 from plugins.text.quantising import Original
 from plugins.text.quiet import quiet
 from plugins.text.scale import Scale
@@ -64,6 +65,7 @@ class EncoderModel(LoadedModel):
         self.scale = scale
         self.findings: list[Finding] = []
         self.original: Original | None = None
+        self.known = {"padded_right": True} if isinstance(module, LastToken) else {}
         if need.saved is not None:  # else they are of another task
             self.thresholds = from_json(getattr(module.config, KEY, None), need.labels, need.task.target)
         self._segments = "token_type_ids" in tokenizer.model_input_names
@@ -104,7 +106,7 @@ class EncoderModel(LoadedModel):
         return self.head_predict(self._logits(batch))
 
     def _logits(self, batch: dict[str, Tensor]) -> Tensor:
-        logits: Tensor = self.module(**_inputs(batch)).logits
+        logits: Tensor = self.module(**_inputs(batch), **self.known).logits
         return logits
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:

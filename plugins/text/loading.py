@@ -92,7 +92,7 @@ def _from_scratch(options: TextClassifier, need: Need, provenance: Provenance) -
     size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
     poolers = (architecture.pooler,) if architecture.pooler else ()
-    model = _assemble(module, tokenizer, need, replace(provenance, note=note), poolers, odd)
+    model = assemble(module, tokenizer, need, replace(provenance, note=note), poolers, odd)
     model.original = original
     return model
 
@@ -119,7 +119,7 @@ def _pretrained(options: TextClassifier, need: Need, folder: Path, provenance: P
     poolers = _check_keys(info, heads, folder)
     if named and need.saved is None and named != need.labels:
         _renew(module, heads, need.seed)
-    return _assemble(module, tokenizer, need, provenance, poolers, odd)
+    return assemble(module, tokenizer, need, provenance, poolers, odd)
 
 
 def _settle_padding(options: TextClassifier, need: Need, folder: Path, config: Any, tokenizer: Any) -> None:
@@ -146,7 +146,7 @@ def _what(options: TextClassifier) -> str:
     return "decoder" if options.causal else "encoder"
 
 
-def _assemble(
+def assemble(
     module: Any,
     tokenizer: Any,
     need: Need,

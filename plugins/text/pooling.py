@@ -43,6 +43,7 @@ class LastToken(nn.Module):
         past_key_values: Any = None,
         cache: Any = None,
         inputs_embeds: Tensor | None = None,
+        padded_right: bool | None = None,
         **more: Any,
     ) -> Any:
         """Logits [b, c], as the class of transformers gives them.
@@ -53,12 +54,13 @@ class LastToken(nn.Module):
             position_ids: int64 [b, s]; counted along the mask where None.
             past_key_values, cache: Keys and values of what comes before; the name depends on the version.
             inputs_embeds: In place of `input_ids`.
+            padded_right: Whether all padding is on the right, where that is known; None to read the mask for it.
             more: Passed on, but for what only the class of transformers would use.
         """
         from transformers.modeling_outputs import SequenceClassifierOutput
 
         past = cache if cache is not None else past_key_values
-        pooled = self.pooled(input_ids, attention_mask, position_ids, past, inputs_embeds, **more)
+        pooled = self.pooled(input_ids, attention_mask, position_ids, past, inputs_embeds, padded_right, **more)
         return SequenceClassifierOutput(logits=self.score(pooled.to(self.score.weight.dtype)))
 
     def pooled(
@@ -68,6 +70,7 @@ class LastToken(nn.Module):
         position_ids: Tensor | None = None,
         past: Any = None,
         inputs_embeds: Tensor | None = None,
+        padded_right: bool | None = None,
         **more: Any,
     ) -> Tensor:
         """The hidden state of each text's last token, [b, d]; arguments as for `forward`."""
@@ -77,7 +80,7 @@ class LastToken(nn.Module):
         if past is not None:
             given["cache" if "cache" in names else "past_key_values"] = past
         width = (input_ids if input_ids is not None else inputs_embeds).shape[1]  # type: ignore[union-attr]
-        if attention_mask is not None and not (past is None and self._needs_no_mask(attention_mask)):
+        if attention_mask is not None and not (past is None and self._needs_no_mask(attention_mask, padded_right)):
             given["attention_mask"] = attention_mask
             if position_ids is None and "position_ids" in names:
                 position_ids = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -width:]
@@ -88,13 +91,15 @@ class LastToken(nn.Module):
             return hidden[:, -1]
         return hidden[torch.arange(len(hidden), device=hidden.device), last(attention_mask[:, -width:])]
 
-    def _needs_no_mask(self, mask: Tensor) -> bool:
+    def _needs_no_mask(self, mask: Tensor, padded_right: bool | None) -> bool:
         """Whether causal attention alone keeps every token from padding: where all of it is on the right.
 
-        Without a mask, attention takes its fast causal kernels. transformers reads the mask here too.
+        Without a mask, attention takes its fast causal kernels. To read the mask would let the host wait for a GPU.
         """
         if self.config.model_type not in DECODERS or getattr(self.config, "use_bidirectional_attention", None):
             return False
+        if padded_right is not None:
+            return padded_right
         return bool((mask[:, 1:] <= mask[:, :-1]).all()) and bool(mask[:, 0].all())
 
 

@@ -103,8 +103,9 @@ def settle(module: nn.Module, dtype: torch.dtype) -> None:
     for layer in module.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             setattr(layer, "support_avx512bf16_for_cpu", False)
-        if hasattr(layer.weight if isinstance(layer, nn.Linear) else None, "SCB") and layer.bias is not None:
-            layer.bias.data = layer.bias.data.to(dtype).to(layer.bias.dtype)
+        bias = layer.bias if isinstance(layer, nn.Linear) and hasattr(layer.weight, "SCB") else None
+        if bias is not None:
+            bias.data = bias.data.to(dtype).to(bias.dtype)
 
 
 def finding(odd: Sequence[str]) -> list[Finding]:
