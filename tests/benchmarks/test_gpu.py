@@ -13,21 +13,8 @@ from benchmarks import __main__ as program
 from benchmarks.gpu import command
 from benchmarks.gpu.networks import Options, flops_per_token, linear_parameters
 
-TINY = [
-    "width=64",
-    "layers=2",
-    "heads=4",
-    "key_value_heads=2",
-    "inner=128",
-    "vocabulary=200",
-    "length=16",
-    "batch_size=4",
-    "steps=3",
-    "warmup=1",
-    "rounds=1",
-    "rank=4",
-    "device=cpu",
-]
+SHAPE = ("width=64", "layers=2", "heads=4", "key_value_heads=2", "inner=128", "vocabulary=200")
+TINY = (*SHAPE, "length=16", "batch_size=4", "steps=3", "warmup=1", "rounds=1", "rank=4", "device=cpu")
 
 
 @pytest.fixture(scope="module")
