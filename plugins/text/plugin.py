@@ -85,6 +85,14 @@ class TextClassifier(ModelLoader):
                 f"{self.hidden_size} is not a multiple of twice the {self.attention_heads} attention heads.",
             )
 
+        plan = config.method.weights()
+        if plan is not None and plan.bits == 4 and self.init == "scratch" and self.hidden_size % 64:
+            yield Problem(
+                "model.hidden_size",
+                f"{self.hidden_size} leaves nothing to quantise: 4-bit layers need inputs in multiples of 64.",
+                "Take model.hidden_size=64 (or 128, …), or method=lora.",
+            )
+
     def load(self, need: Need) -> LoadedModel:
         """Find the weights, put a fresh head for the task on them, and tokenize as they expect.
 

@@ -106,3 +106,20 @@ def test_with_every_saving_of_memory_killed_and_resumed_it_ends_the_same(program
     assert program.run("resume", killed).code == 0
     weights = [(run / "model" / "model.safetensors").read_bytes() for run in (base / "frugal", killed)]
     assert weights[0] == weights[1]
+
+
+@quantising
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(3))
+def test_qlora_reaches_the_score_of_lora_within_two_points(program: Program, tmp_path: Path, seed: int) -> None:
+    """On the embedded reviews, from weights that are worth quantising: a compact Llama's, trained in full."""
+    common = ("task=sentiment", f"seed={seed}", "train.baselines=false")
+    assert program.run(*common, "model=llama", "train.epochs=5", f"hydra.run.dir={tmp_path / 'full'}").code == 0
+    scores = {}
+    for method in ("lora", "qlora", "lora8"):
+        start = ("model=decoder", f"model.checkpoint={tmp_path / 'full' / 'model'}", f"method={method}")
+        ended = program.run(*common, *start, f"hydra.run.dir={tmp_path / method}")
+        assert ended.code == 0, ended.err
+        scores[method] = tiny.report(tmp_path / method)["scores"]["test"]["f1_macro"]["value"]
+    assert scores["qlora"] >= scores["lora"] - 0.02
+    assert scores["lora8"] >= scores["lora"] - 0.02

@@ -97,6 +97,14 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
     assert "float16 on a CPU" in refused(Qlora(compute_dtype="float16"), device="cpu")
 
 
+def test_sizes_that_leave_nothing_to_quantise_are_refused() -> None:
+    config = graft_toy.config(method=Qlora(), model=tiny(hidden_size=48))
+    config = replace(config, task=replace(config.task, kind="text-classification"))
+    with pytest.raises(ConfigError, match="48 leaves nothing to quantise"):
+        checking.check(config)
+    checking.check(replace(config, model=tiny(hidden_size=64)))
+
+
 def test_families_that_do_not_quantise_are_refused() -> None:
     config = graft_toy.config(method=Qlora(), model=graft_toy.Toy())
     with pytest.raises(ConfigError, match="toy does not say which submodules"):

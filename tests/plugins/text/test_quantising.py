@@ -160,3 +160,18 @@ def test_the_dtype_of_what_is_not_quantised_goes_with_the_products() -> None:
         assert module.model.embed_tokens.weight.dtype == module.model.norm.weight.dtype == wanted
         assert module.model.layers[0].mlp.up_proj.compute_dtype == wanted
         assert module.score.weight.dtype == torch.float32
+
+
+def test_on_a_gpu_what_does_not_train_lies_in_half_precision() -> None:
+    from plugins.text.networks import _dtype
+
+    on_gpu = need(device="cuda", precision="bf16", additive=True)
+    assert _dtype(tiny(), on_gpu) == torch.bfloat16
+    encoder = Encoder(init="scratch", architecture="bert")
+    for options, changes in (
+        (tiny(), {"additive": False}),
+        (tiny(), {"precision": "fp32"}),
+        (tiny(), {"device": "cpu"}),
+    ):
+        assert _dtype(options, replace(on_gpu, **changes)) == torch.float32  # type: ignore[arg-type]
+    assert _dtype(encoder, on_gpu) == torch.float32
