@@ -38,6 +38,8 @@ def inspect(config: RunConfig) -> dict[str, Any]:
     found = {"data": data, "weights": asdict(model.provenance), "device": f"{hardware.device}, {hardware.precision}"}
     if isinstance(model, HasOwnFit):
         return found
+    if train.gradient_checkpointing:
+        model.keep_less()
     steps = total_steps(train, len(splits.train))
     model = config.method.apply(model, plan_for(train, hardware, config.seed, len(splits.train), model))
     training = {"steps": steps, "epochs": train.epochs, "learning_rate": train.learning_rate}
@@ -91,7 +93,7 @@ def estimate_memory(model: LoadedModel, batch: dict[str, Tensor], train: Train, 
     parts = {
         "weights": weights,
         "gradients": trainable,
-        "optimizer": 2 * trainable,
+        "optimizer": 2 * trainable if train.optimizer == "adamw" else trainable // 2,
         "average": trainable if train.ema else 0,
         "activations": activations,
     }

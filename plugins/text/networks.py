@@ -13,7 +13,7 @@ from core.contracts import Need
 from plugins.text import quantising
 from plugins.text.architectures import ARCHITECTURES as ENCODERS
 from plugins.text.decoders import DECODERS
-from plugins.text.pooling import classifier
+from plugins.text.pooling import LastToken, classifier
 
 if TYPE_CHECKING:
     from plugins.text.plugin import TextClassifier
@@ -37,10 +37,17 @@ def network_of(config: Any) -> Any:
 
 
 def _is_decoder(network: type[Any], config: Any) -> bool:
-    """Whether a class is fed from the last token: those that Graft knows, and those that transformers writes so."""
+    """Whether a class is fed from the last token: those that Graft knows, and others that only ever see what is before.
+
+    Of those without notes: transformers has a causal language model, and none that fills gaps.
+    """
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING as CAUSAL
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING as FILLING
     from transformers.modeling_layers import GenericForSequenceClassification
 
-    return config.model_type in DECODERS or issubclass(network, GenericForSequenceClassification)
+    if config.model_type in DECODERS or issubclass(network, GenericForSequenceClassification):
+        return True
+    return type(config) in CAUSAL and type(config) not in FILLING
 
 
 def read(
@@ -49,6 +56,9 @@ def read(
     """The network, the report of what its file lacked, and the names of layers whose sizes cannot be quantised.
 
     A head of another size is made anew. Heads are float32 whatever the rest is.
+
+    Raises:
+        ValueError: It is a decoder with another kind of head.
     """
     network, more, odd = network_of(config), dict[str, Any](), list[str]()
     if need.weights is not None:
@@ -64,6 +74,8 @@ def read(
         output_loading_info=True,
         **more,
     )
+    if isinstance(module, LastToken) and not hasattr(module, "score"):
+        raise ValueError(f"{type(module).__name__} has no head by the name of score")
     for name in heads_in(module):
         module.get_submodule(name).float()
     if need.weights is not None:

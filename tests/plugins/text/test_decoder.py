@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -62,6 +63,29 @@ def test_each_architecture(architecture: str, tmp_path: Path) -> None:
     assert sum("lora_B" in name for name, _ in adapted.module.named_parameters()) == 2 * len(model.adapter_targets)
     adapted.loss(given).mean().backward()
     assert all(p.grad is not None for p in adapted.module.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("architecture", ["arcee", "bloom", "gpt_neo"])
+def test_a_decoder_without_notes(architecture: str, tmp_path: Path) -> None:
+    """Its mask is kept, its blocks and its linear layers are found."""
+    more: dict[str, Any] = {"attention_types": [[["global"], 2]]} if architecture == "gpt_neo" else {}
+    base = checkpoint(tmp_path / "base", architecture, **more)
+    model = Decoder(checkpoint=str(base), max_length=32).load(need())
+    together = predict(model, ROWS)
+    torch.testing.assert_close(torch.cat([predict(model, [row]) for row in ROWS]), together, atol=1e-6, rtol=0)
+    model.save(tmp_path / "saved")
+    torch.testing.assert_close(opened(tmp_path / "saved", ROWS), together, atol=1e-5, rtol=0)
+    assert len(model.layers) == 1 + 2 + 1
+    assert not isinstance(model, HasFeatures)
+    adapted = Lora(rank=2).apply(model, Plan(1, 1.0))
+    adapted.loss(batch(adapted, ROWS)).mean().backward()
+    assert all(p.grad is not None for p in adapted.module.parameters() if p.requires_grad)
+
+
+def test_a_decoder_with_another_kind_of_head_is_refused(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path, "ctrl", n_embd=16, dff=32)
+    with pytest.raises(WeightsError, match="CTRLForSequenceClassification has no head by the name of score"):
+        Decoder(checkpoint=str(folder), max_length=32).load(need())
 
 
 def on_the_left(model: object, given: dict[str, torch.Tensor], extra: int = 3) -> torch.Tensor:
