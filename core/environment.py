@@ -164,9 +164,9 @@ def gpu_at_hand() -> bool:
 @cache
 def bf16_native(device: str) -> bool:
     """Whether the device multiplies bf16 matrices in hardware: AVX512-BF16 or AMX on a CPU, Ampere or later on CUDA."""
-    import torch
-
     if device.startswith("cuda"):
+        import torch
+
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False

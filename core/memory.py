@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.environment import gpu_at_hand
+from core.environment import bf16_native, gpu_at_hand
 
 if TYPE_CHECKING:
     from core.config import RunConfig
@@ -69,7 +69,8 @@ def estimate(
     if shape is None or trainable is None:
         return {}
     device = device or (train.device if train.device != "auto" else "cuda" if gpu_at_hand() else "cpu")
-    precision = precision or (train.precision if train.precision != "auto" else "bf16")
+    halved = not device.startswith("cpu") or bf16_native("cpu")
+    precision = precision or (train.precision if train.precision != "auto" else "bf16" if halved else "fp32")
     moments = 8 if train.optimizer == "adamw" else 2
     parts = {
         "weights": _weights(config, shape, precision, device),

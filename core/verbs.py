@@ -209,8 +209,10 @@ def check(words: Sequence[str]) -> int:
     elif importlib.util.find_spec("torch") is None:
         found["note"] = "torch is not installed, so data, model and memory were not looked at: pip install graft-tune"
     else:
+        from core.cache import keep_caches_of_others
         from core.inspection import inspect
 
+        keep_caches_of_others()
         found |= inspect(config)
     if as_json:
         _json(found)
