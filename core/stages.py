@@ -201,7 +201,8 @@ def _estimate(ctx: Context, model: LoadedModel, ready: Mapping[str, Ready]) -> N
     if isinstance(model, HasOwnFit):
         return
     longest = int(max(ready["train"].prepared.lengths, default=0))
-    train = replace(ctx.config.train, batch_size=min(ctx.config.train.batch_size, len(ready["train"].prepared)))
+    per_process = -(-ctx.config.train.batch_size // ctx.hardware.world)
+    train = replace(ctx.config.train, batch_size=min(per_process, len(ready["train"].prepared)))
     config = replace(ctx.config, train=train)
     if model.provenance.init == "scratch" and hasattr(config.model, "init"):
         config.model = copy(config.model)

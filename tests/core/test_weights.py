@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import WeightsError
-from core.weights import find
+from core.weights import find, local_file
 
 WEIGHTS = b"not really a tensor"
 FILES = {"config.json": b"{}", "model.safetensors": WEIGHTS, "onnx/model.safetensors": b"x", "pytorch_model.bin": b"p"}
@@ -189,3 +189,31 @@ def test_hub(hub: str, tmp_path: Path) -> None:
     assert "no weights in safetensors" in pickled
     again = run(NO_SOCKETS + "print(find('org/good').provenance)", tmp_path, HF_HUB_OFFLINE="1")
     assert "source='hub cache'" in again
+
+
+def test_a_small_file_is_found_where_the_checkpoint_is_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert local_file(str(folder), "config.json") is None
+    (folder / "config.json").write_text("{}")
+    assert local_file(str(folder), "config.json") == folder / "config.json"
+    package = tmp_path / "some_weights" / "model"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("raise RuntimeError('it is not imported')")
+    (package / "config.json").write_text("{}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert local_file("pkg:some_weights", "config.json") == package / "config.json"
+    assert local_file("pkg:no_such_weights", "config.json") is None
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert local_file("org/name", "config.json") is None
+    snapshot = tmp_path / "hub" / "models--org--name" / "snapshots" / SHA
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    (tmp_path / "hub" / "models--org--name" / "refs").mkdir()
+    (tmp_path / "hub" / "models--org--name" / "refs" / "main").write_text(SHA)
+    assert local_file("org/name", "config.json") == snapshot / "config.json"
+    assert local_file("", "config.json") is local_file("./nowhere", "config.json") is None
