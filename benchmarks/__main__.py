@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: suites of runs, the peers, the levers, and tables made from files alone."""
+"""`python -m benchmarks`: suites of runs, the peers, the levers, a GPU, and tables made from files alone."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ Measures Graft. Results are files; every table is made from files alone.
                                    transformers' Trainer, kind=images through a plain timm loop and through Trainer;
                                    also as suite=peers
   levers [key=value …]             Graft with each of its speed options switched off in turn; kind=text or kind=images
+  gpu [key=value …]                a Llama-3-8B-shaped classifier with random weights on one GPU, LoRA and QLoRA: tokens
+                                   per second, peak memory and share of the GPU's peak beside transformers' Trainer
 
 `peers --help` and `levers --help` show their options, with kind=images those of the image work.
 """
-VERBS = ("table", "peers", "levers")
+VERBS = ("table", "peers", "levers", "gpu")
 
 
 @dataclass
@@ -68,6 +70,10 @@ def _dispatch(asked: list[str]) -> int:
         from benchmarks import levers
 
         return levers.levers(rest[1:], as_json)
+    if rest and rest[0] == "gpu":
+        from benchmarks.gpu import command as on_gpu
+
+        return on_gpu.gpu(rest[1:])
     if any("=" in word for word in rest):
         return _suite(rest, as_json)
     close = nearest(rest[0], VERBS) if rest else None

@@ -18,6 +18,7 @@ ADAPTERS = "adapters"
 LAYERS = "layers"
 FEATURES = "features"
 QUANTISED = "quantised"
+CHECKPOINTING = "checkpointing"
 
 MEANING = {
     GRADIENTS: "its models are trained by gradients, in the one loop",
@@ -25,6 +26,7 @@ MEANING = {
     LAYERS: "it says which parameters are at which depth (`layers`)",
     FEATURES: "its backbone and its head run apart, so that features are computed once",
     QUANTISED: "it can quantise the base weights while it loads them",
+    CHECKPOINTING: "it can compute activations again rather than keep them (`train.gradient_checkpointing`)",
 }
 """Every capability that a loader may declare, in words."""
 
@@ -34,6 +36,7 @@ _LACKING = {
     LAYERS: "does not say which parameters are at which depth (`layers`)",
     FEATURES: "cannot run its backbone and its head apart",
     QUANTISED: "cannot quantise its weights while it loads them",
+    CHECKPOINTING: "cannot compute activations again rather than keep them",
 }
 
 SUPPORTED, EXPERIMENTAL, UNSUPPORTED = "supported", "experimental", "unsupported"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 
-from core.capabilities import QUANTISED, UNSUPPORTED, fit
+from core.capabilities import CHECKPOINTING, QUANTISED, UNSUPPORTED, fit, lacking
 from core.component import Component
-from core.config import SOCKETS, RunConfig
+from core.config import SOCKETS, RunConfig, Train
 from core.contracts import Metric
+from core.environment import gpu_at_hand
 from core.errors import ConfigError, PluginError, Problem, unknown
 from core.kinds import Kind
 from core.options import violations
@@ -106,6 +107,36 @@ def _training(config: RunConfig) -> Iterator[Problem]:
         yield Problem("train.thresholds", f"applies to the target multi, not {target}.", "Leave it out.")
     if config.model.own_fit:
         yield from _own_fit(config)
+        return
+    if train.gradient_checkpointing:
+        yield from _checkpointing(config)
+    if train.optimizer != "adamw":
+        yield from _optimizer(train)
+
+
+def _checkpointing(config: RunConfig) -> Iterator[Problem]:
+    """Activations can be computed again where the family can, and where there are some to keep."""
+    where = "train.gradient_checkpointing"
+    if lacks := lacking(type(config.model), CHECKPOINTING):
+        cure = "Leave it out; train.micro_batch_size=… also saves memory, with any model."
+        yield Problem(where, f"{lacks}.", cure)
+    elif config.method.frozen:
+        message = f"{config.method.name} trains on features that are computed once, without gradients."
+        yield Problem(where, f"{message} There are no activations to save.", "Leave it out.")
+
+
+def _optimizer(train: Train) -> Iterator[Problem]:
+    """Moments in 8 bits need bitsandbytes; paged ones a GPU, from whose memory they are moved away."""
+    if importlib.util.find_spec("bitsandbytes") is None:
+        message = f"{train.optimizer} needs the package bitsandbytes, which is not installed."
+        yield Problem("train.optimizer", message, 'pip install "graft-tune[qlora]", or train.optimizer=adamw.')
+    on_gpu = train.device.startswith("cuda") or (train.device == "auto" and gpu_at_hand())
+    if train.optimizer.startswith("paged") and not on_gpu:
+        message = "paged_adamw8bit moves memory away from a GPU, and this run has none."
+        yield Problem("train.optimizer", message, "Use train.optimizer=adamw8bit, or train.device=cuda.")
+    elif train.device.startswith("mps"):
+        cure = "Use train.optimizer=adamw."
+        yield Problem("train.optimizer", f"{train.optimizer} has no kernels for Apple's GPUs (mps).", cure)
 
 
 def _method(config: RunConfig) -> Iterator[Problem]:
@@ -122,8 +153,6 @@ def _method(config: RunConfig) -> Iterator[Problem]:
 
 def _own_fit(config: RunConfig) -> Iterator[Problem]:
     """Options of the loop mean nothing to a model that is fitted without gradients."""
-    from core.config import Train
-
     name, plain = config.model.name, Train()
     kept = {"device", "precision", "class_weights", "given_class_weights", "confidence", "bootstrap_resamples"}
     kept |= {"baselines", "eval_batch_size", "batch_size", "thresholds"}

@@ -21,10 +21,15 @@ KEEP = 2
 """Checkpoints kept: the newest, and the one before in case the newest is torn."""
 
 
+_SMALL = 256
+
+
 def flatten(state: Any, tensors: dict[str, Tensor], prefix: str = "") -> Any:
     """Move the tensors of a nested state into `tensors`; returns the rest, as JSON values that name them."""
     if isinstance(state, Tensor):
-        tensors[prefix] = state.detach().cpu().contiguous()
+        held = state.detach().cpu().contiguous()
+        # An 8-bit optimizer has one small table for all parameters, and safetensors refuses memory that is shared.
+        tensors[prefix] = held.clone() if held.numel() <= _SMALL else held
         return {"__tensor__": prefix}
     if isinstance(state, dict):
         pairs = [[key, flatten(value, tensors, f"{prefix}/{key}")] for key, value in state.items()]

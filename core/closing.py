@@ -199,7 +199,7 @@ def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: N
     exact = Hardware(ctx.hardware.device, "fp32")
     plain = model.plain()
     before = predict(plain, plain.prepare(probe, train=False), exact, PROBE)
-    again = config.method.reopen(config.model, replace(need, saved=folder, train=(), precision="fp32"))
+    again = config.method.reopen(config.model, replace(need, saved=folder, train=()))
     again.module.to(ctx.hardware.device)
     after = predict(again, again.prepare(probe, train=False), exact, PROBE)
     gap = largest_difference(before, after)
@@ -216,7 +216,7 @@ def finish(ctx: Context, config: RunConfig, unsure: list[str]) -> None:
     ctx.record(
         status="completed",
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
-        memory={"peak_mb": peak_memory_mb(ctx.hardware.device)},
+        memory=ctx.report.get("memory", {}) | {"peak_mb": peak_memory_mb(ctx.hardware.device)},
         nondeterministic_kernels=unsure,
     )
     if not ctx.writes:

@@ -27,6 +27,15 @@ class Train:
     micro_batch_size: int = option(
         0, "Examples in one forward pass; 0 for the whole batch. Smaller needs less memory.", low=0
     )
+    gradient_checkpointing: bool = option(
+        False, "Keep only what goes into each layer and compute the rest again: much less memory, a third slower."
+    )
+    optimizer: str = option(
+        "adamw",
+        "adamw; adamw8bit keeps its moments in 8 bits; paged_adamw8bit also moves them to the machine's memory where a "
+        "GPU's runs short. The last two need bitsandbytes.",
+        choices=("adamw", "adamw8bit", "paged_adamw8bit"),
+    )
     learning_rate: float | None = option(
         None, "Peak learning rate; null takes the recipe's, the model's or the method's own.", above=0
     )

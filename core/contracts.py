@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     import torchmetrics
     from numpy.typing import NDArray
 
+    from core.config import RunConfig
     from core.kinds import Predictions, Targets
+    from core.memory import Footprint
 
 __all__ = [
     "AdapterMethod",
@@ -102,6 +104,10 @@ class ModelLoader(Component):
         assert need.saved is not None
         return self.load(need)
 
+    def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
+        """Sizes of the network, for an estimate of memory before anything is fetched; None where they are not known."""
+        return None
+
     def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
         """Predictions of simple peers for `examples`, fitted to `need.train`: by name, [n, c] or [n]."""
         return {}
@@ -147,6 +153,8 @@ class AdapterMethod(Component):
     """What it asks of a model, by the names in `core.capabilities`, each with the reason."""
     experimental: ClassVar[Mapping[str, str]] = {}
     """Capabilities of a model with which it is experimental, each with a note."""
+    additive: ClassVar[bool] = False
+    """Whether it trains only what it adds to the base weights, and the head: they may lie in half precision."""
     frozen: ClassVar[bool] = False
     """Whether it leaves the backbone as it is, so that features may be computed once."""
 
@@ -161,6 +169,10 @@ class AdapterMethod(Component):
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
         """Open what was saved to `need.saved` after this method had been applied."""
         return loader.reopen(need)
+
+    def trainable(self, footprint: Footprint) -> int | None:
+        """How many numbers train in a network of this size, for an estimate of memory; None where it does not say."""
+        return None
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """Groups of trainable parameters with rates of their own, or None for one group at `lr`."""

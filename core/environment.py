@@ -7,6 +7,7 @@ import os
 import platform
 import random
 import resource
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -153,12 +154,19 @@ def _precision(asked: str, device: str) -> str:
     return asked
 
 
+def gpu_at_hand() -> bool:
+    """Whether there seems to be an NVIDIA or AMD GPU, asked of the system without importing torch."""
+    return any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")) or bool(
+        shutil.which("nvidia-smi")
+    )
+
+
 @cache
 def bf16_native(device: str) -> bool:
     """Whether the device multiplies bf16 matrices in hardware: AVX512-BF16 or AMX on a CPU, Ampere or later on CUDA."""
-    import torch
-
     if device.startswith("cuda"):
+        import torch
+
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False

@@ -38,6 +38,8 @@ def inspect(config: RunConfig) -> dict[str, Any]:
     found = {"data": data, "weights": asdict(model.provenance), "device": f"{hardware.device}, {hardware.precision}"}
     if isinstance(model, HasOwnFit):
         return found
+    if train.gradient_checkpointing:
+        model.keep_less()
     steps = total_steps(train, len(splits.train))
     model = config.method.apply(model, plan_for(train, hardware, config.seed, len(splits.train), model))
     training = {"steps": steps, "epochs": train.epochs, "learning_rate": train.learning_rate}
@@ -72,14 +74,14 @@ def estimate_memory(model: LoadedModel, batch: dict[str, Tensor], train: Train, 
     """
     module = unwrap(model.module).to(hardware.device)
     training_mode(module)
-    parameters = {id(p.untyped_storage()): p for p in module.parameters()}
+    parameters = {p.untyped_storage().data_ptr() for p in module.parameters()}
     weights = sum(p.numel() * p.element_size() for p in module.parameters())
     trainable = sum(p.numel() * p.element_size() for p in module.parameters() if p.requires_grad)
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if id(storage) not in parameters:
+        if storage.data_ptr() not in parameters:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
@@ -91,7 +93,7 @@ def estimate_memory(model: LoadedModel, batch: dict[str, Tensor], train: Train, 
     parts = {
         "weights": weights,
         "gradients": trainable,
-        "optimizer": 2 * trainable,
+        "optimizer": 2 * trainable if train.optimizer == "adamw" else trainable // 2,
         "average": trainable if train.ema else 0,
         "activations": activations,
     }

@@ -28,7 +28,7 @@ class WeightsPlan:
         bits: 4 or 8.
         quant_type: Such as `nf4`, `fp4`, `int8`.
         double_quant: Whether the quantisation constants are quantised too.
-        compute_dtype: The dtype of the matrix products, such as `bfloat16`.
+        compute_dtype: The dtype of the matrix products, such as `bfloat16`; `auto` for that of the run's precision.
         backend: The library that does it, such as `bitsandbytes`.
     """
 
@@ -55,6 +55,8 @@ class Need:
         weights: What to do to the base weights while loading, or None.
         class_weights: Weight of each label in the loss, or None; hand it to `core.losses.per_example`.
         label_smoothing: Hand it to `core.losses.per_example` too.
+        additive: Whether the method trains only what it adds to the base weights (and the head): a loader may then keep
+            them in half precision.
         frozen: Whether the method leaves the backbone as it is, so that features may be computed once: a loader then
             leaves out random augmentation that was not asked for.
         saved: A folder written by `LoadedModel.save` to load from in place of the base weights, or None.
@@ -70,6 +72,7 @@ class Need:
     weights: WeightsPlan | None = None
     class_weights: tuple[float, ...] | None = None
     label_smoothing: float = 0.0
+    additive: bool = False
     frozen: bool = False
     saved: Path | None = None
 
@@ -126,6 +129,8 @@ class LoadedModel(ABC):
         defaults: Values for options of `train` that are null in the configuration (`epochs`, `learning_rate`).
         findings: What `prepare` had to do to examples, such as truncating them.
         augmented: Whether training examples change from epoch to epoch, so that features cannot be computed once.
+        base_weights: What the base weights take in memory, measured where the family quantises them; see
+            docs/reference/report.md.
         thresholds: Of `multi`: the probability from which each label applies, chosen on the validation split before
             the model is saved; None for one half.
     """
@@ -138,10 +143,16 @@ class LoadedModel(ABC):
     defaults: Mapping[str, float]
     findings: list[Finding]
     augmented: bool = False
+    base_weights: Mapping[str, float] = {}
     thresholds: tuple[float, ...] | None = None
 
     def planned(self, plan: Plan) -> None:  # noqa: B027 - most families need not know
         """Told once before training how long it will be, for what changes on the way (mosaic closes near the end)."""
+
+    def keep_less(self) -> None:
+        """Keep only what goes into each block for the backward pass, and compute the rest again; called before a method
+        is applied, of families with the capability `checkpointing`."""
+        raise NotImplementedError
 
     @abstractmethod
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:

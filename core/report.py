@@ -163,9 +163,16 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
     screen.say(
         f"trained {parameters['trainable']:,} of {parameters['total']:,} parameters in {training['seconds']:.0f} s "
         f"({training.get('examples_per_second') or 0:.0f} examples/s), "
-        f"peak memory {report['memory']['peak_mb']['resident']:.0f} MiB, {report['seconds']:.0f} s in all"
+        f"peak memory {_memory(report['memory'])}, {report['seconds']:.0f} s in all"
     )
     screen.out.print(f"run: {directory}", markup=False)
+
+
+def _memory(memory: Mapping[str, Any]) -> str:
+    """The measured peak, the GPU's where there is one, beside the estimate where there is one."""
+    peak, estimated = memory["peak_mb"], memory.get("estimate_mb")
+    measured = f"{peak['gpu']:.0f} MiB on the GPU" if "gpu" in peak else f"{peak['resident']:.0f} MiB"
+    return measured + (f" (estimated {estimated['total']:.0f})" if estimated else "")
 
 
 def cell(score: Mapping[str, Any] | float | None) -> str:

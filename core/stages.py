@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ import torch
 from core.config import RunConfig, Train
 from core.context import Context, refuse_other_data
 from core.contracts import Finding, HasOwnFit, HasPicture, LoadedModel, Need, Plan, Prepared, Splits
-from core.environment import Hardware, describe, keep_freed_memory, seed_everything, unwrap
+from core.environment import Hardware, describe, keep_freed_memory, peak_memory_mb, seed_everything, unwrap
 from core.evaluate import evaluate
 from core.kinds import targets_of
 from core.loop import Loop
+from core.memory import estimate
 from core.progress import total_steps
 from core.report import SAMPLES, unwritable
 from core.weighting import class_weights, example_weights
@@ -85,6 +87,7 @@ def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
         weights=config.method.weights(),
         class_weights=class_weights(config, splits),
         label_smoothing=config.train.label_smoothing,
+        additive=config.method.additive,
         frozen=config.method.frozen,
     )
 
@@ -97,9 +100,21 @@ def load_model(ctx: Context, need: Need) -> LoadedModel:
     if provenance.init == "scratch" and provenance.note:
         ctx.screen.banner(provenance.note)
     ctx.screen.say(f"model: {provenance.checkpoint or ctx.config.model.name} ({provenance.init}; {provenance.source})")
-    entry = {"loader": ctx.config.model.name, "provenance": asdict(provenance)}
-    ctx.record(model=entry | {"load_seconds": round(time.monotonic() - started, 2)}, init=provenance.init)
+    entry: dict[str, Any] = {"loader": ctx.config.model.name, "provenance": asdict(provenance)}
+    entry |= {"load_seconds": round(time.monotonic() - started, 2)}
+    if model.base_weights:
+        entry |= {"base_weights": dict(model.base_weights) | {"peak_mb": peak_memory_mb(need.device)}}
+        ctx.screen.say(_weighed(model.base_weights))
+    ctx.record(model=entry, init=provenance.init)
     return model
+
+
+def _weighed(weights: Mapping[str, float]) -> str:
+    """What quantised base weights take, as a sentence."""
+    return (
+        f"weights: the quantised layers take {weights['quantised_ratio']:.3f} of their size in bf16, the whole model "
+        f"{weights['ratio']:.3f} ({weights['bytes'] / 2**20:.1f} MiB, measured)"
+    )
 
 
 def resolve_train(config: RunConfig, model: LoadedModel) -> Train:
@@ -123,6 +138,8 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
     fast = getattr(model, "use_fast_dropout", None)
     if train.fast_dropout and hardware.on_cpu and fast is not None:
         fast()
+    if train.gradient_checkpointing:
+        model.keep_less()
     seed_everything(config.seed)
     plan = plan_for(train, hardware, config.seed, examples, model)
     model.planned(plan)
@@ -149,9 +166,15 @@ def count_parameters(model: LoadedModel) -> dict[str, int]:
     """Numbers of parameters: all, and those that train."""
     parameters = list(unwrap(model.module).parameters())
     return {
-        "total": sum(p.numel() for p in parameters),
+        "total": sum(_elements(p) for p in parameters),
         "trainable": sum(p.numel() for p in parameters if p.requires_grad),
     }
+
+
+def _elements(parameter: torch.nn.Parameter) -> int:
+    """Numbers that a parameter stands for: several lie in a byte where it is quantised."""
+    packed: Any = getattr(parameter, "quant_state", None)
+    return parameter.numel() if packed is None else int(packed.shape.numel())
 
 
 def prepare(ctx: Context, model: LoadedModel, splits: Splits) -> dict[str, Ready]:
@@ -166,10 +189,28 @@ def prepare(ctx: Context, model: LoadedModel, splits: Splits) -> dict[str, Ready
         _draw(ctx, model, ready["train"])
     for finding in model.findings:
         _say(ctx, finding)
+    _estimate(ctx, model, ready)
     known = ctx.report["data"]["findings"]
     found = [asdict(finding) for finding in model.findings if asdict(finding) not in known]
     ctx.record(data=ctx.report["data"] | {"findings": [*known, *found]})
     return ready
+
+
+def _estimate(ctx: Context, model: LoadedModel, ready: Mapping[str, Ready]) -> None:
+    """Record what memory the training is thought to need, for the report to show beside what it took."""
+    if isinstance(model, HasOwnFit):
+        return
+    longest = int(max(ready["train"].prepared.lengths, default=0))
+    per_process = -(-ctx.config.train.batch_size // ctx.hardware.world)
+    train = replace(ctx.config.train, batch_size=min(per_process, len(ready["train"].prepared)))
+    config = replace(ctx.config, train=train)
+    if model.provenance.init == "scratch" and hasattr(config.model, "init"):
+        config.model = copy(config.model)
+        setattr(config.model, "init", "scratch")  # not what it would have been with a network
+    outputs = max(1, len(ctx.report["data"]["labels"]))
+    found = estimate(config, outputs, ctx.hardware.precision, ctx.hardware.device, longest)
+    if found:
+        ctx.record(memory={"estimate_mb": found})
 
 
 def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:

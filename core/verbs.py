@@ -183,27 +183,36 @@ def plugins(words: Sequence[str]) -> int:
 
 
 def check(words: Sequence[str]) -> int:
-    """Everything short of training: the configuration, the data's findings, parameters, an estimate of memory."""
+    """Everything short of training: the configuration, an estimate of memory, the data's findings, parameters.
+
+    With --quick only what needs no library, no data and no download: the configuration and the estimate.
+    """
     from core.cli import split_flags
 
     if words and words[0] in ("-h", "--help"):
         sys.stdout.write(
-            "usage: graft check [--json] [--config-dir DIR] key=value …\n\n" + (check.__doc__ or "") + "\n"
+            "usage: graft check [--quick] [--json] [--config-dir DIR] key=value …\n\n" + (check.__doc__ or "") + "\n"
         )
         return 0
     from core import compose
     from core.check import check as check_config
+    from core.memory import estimate, sentence
 
     overrides, flags = split_flags(words)
     config = compose.resolve(overrides)
     check_config(config)
     as_json = "--json" in flags
-    found: dict[str, Any] = {"config": "ok"}
-    if importlib.util.find_spec("torch") is None:
+    parts = estimate(config, len(config.task.labels or ("", "")))
+    found: dict[str, Any] = {"config": "ok", "estimate": sentence(parts)} | ({"estimate_mb": parts} if as_json else {})
+    if "--quick" in flags:
+        pass
+    elif importlib.util.find_spec("torch") is None:
         found["note"] = "torch is not installed, so data, model and memory were not looked at: pip install graft-tune"
     else:
+        from core.cache import keep_caches_of_others
         from core.inspection import inspect
 
+        keep_caches_of_others()
         found |= inspect(config)
     if as_json:
         _json(found)

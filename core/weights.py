@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
@@ -109,6 +109,27 @@ def _cache_folder() -> str:
     from huggingface_hub import constants
 
     return str(constants.HF_HUB_CACHE)
+
+
+def local_file(checkpoint: str, name: str) -> Path | None:
+    """A small file of a checkpoint where it is on this machine already; nothing is asked of the network."""
+    if checkpoint.startswith(PACKAGE):
+        spec = find_spec(checkpoint.removeprefix(PACKAGE)) if checkpoint.removeprefix(PACKAGE).isidentifier() else None
+        places = spec.submodule_search_locations if spec is not None else None
+        found = [
+            path for place in places or () for path in (Path(place) / name, *sorted(Path(place).glob(f"*/{name}")))
+        ]
+        return next((path for path in found if path.is_file()), None)
+    folder = Path(checkpoint).expanduser()
+    if checkpoint and folder.is_dir():
+        return folder / name if (folder / name).is_file() else None
+    if not checkpoint or _looks_like_path(checkpoint):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    repository, _, revision = checkpoint.partition("@")
+    cached = try_to_load_from_cache(repository, name, revision=revision or None)
+    return Path(cached) if isinstance(cached, str) else None
 
 
 # --- local ----------------------------------------------------------------------------------------------------------
@@ -217,16 +238,39 @@ def _wanted(name: str, info: ModelInfo) -> list[str]:
     raise _error(f"the repository {name} holds no weights (*.safetensors).", f"It holds: {', '.join(files[:10])}.")
 
 
+def _gated(name: str, error: BaseException) -> WeightsError:
+    """Weights that their owner gives to some accounts only; there is a network, so nothing else takes their place."""
+    said = str(getattr(error, "server_message", "") or "").strip()
+    message = f"{name} is gated: the Hub gives it to accounts that have accepted its licence, and refused this one."
+    cure = (
+        f"Accept the licence at {endpoint()}/{name}, wait until access is granted, then run `hf auth login` (or set "
+        "HF_TOKEN) with a token that may read gated repositories. Without it: another checkpoint that is not gated "
+        "(model.checkpoint=…), or model.init=scratch."
+    )
+    return _error(message + (f" It said: {said}" if said else ""), cure)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from: the Hub's client wraps a refusal in an error about connections."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
+
+
+def _status(error: BaseException) -> int:
+    """The status of the answer that an error is about; 0 where it is about none."""
+    return int(getattr(getattr(error, "response", None), "status_code", 0))
+
+
 def _hub_error(checkpoint: str, error: Exception, known: Sequence[str]) -> WeightsError:
     """What went wrong at the Hub, in words."""
     from huggingface_hub import errors
 
     name, _, revision = checkpoint.partition("@")
-    if isinstance(error, errors.GatedRepoError):
-        return _error(
-            f"{name} is gated: its licence must be accepted first.",
-            f"Accept the licence at {endpoint()}/{name}, then run: hf auth login",
-        )
+    for cause in _causes(error):
+        if isinstance(cause, errors.GatedRepoError) or _status(cause) == 403:
+            return _gated(name, cause)
     if isinstance(error, errors.RevisionNotFoundError):
         return _error(f"{name} has no revision {revision!r}.", f"See {endpoint()}/{name}/commits/main")
     if isinstance(error, errors.RepositoryNotFoundError):

@@ -47,7 +47,7 @@ def check_method(
     subject.expect(
         plan is None or isinstance(plan, WeightsPlan), f"`weights` must give a WeightsPlan or None: {plan!r}."
     )
-    need = replace(need, weights=plan, frozen=method.frozen)
+    need = replace(need, weights=plan, additive=method.additive, frozen=method.frozen)
     model = _applied(subject, method, loader, need, steps)
     _check_heads(subject, model)
     _check_groups(subject, method, model, learning_rate)

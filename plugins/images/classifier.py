@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from core.contracts import Finding, LoadedModel, Need, Prepared, Provenance
 from core.environment import unwrap
+from core.errors import ConfigError, Problem
 from core.kinds import ImageExample, encode_targets
 from core.losses import per_example, to_predictions
 from core.thresholds import KEY, to_json
@@ -193,6 +194,19 @@ class ImageModel(LoadedModel):
 
         assert isinstance(prepared, Pictures)
         return sheet(self, examples, prepared, seed)
+
+    def keep_less(self) -> None:
+        """Compute each stage's activations again in the backward pass.
+
+        Raises:
+            ConfigError: timm cannot do so for this network.
+        """
+        module: Any = self.module
+        try:
+            module.set_grad_checkpointing(True)
+        except (AttributeError, AssertionError) as error:
+            message = f"timm cannot compute the activations of a {type(module).__name__} again."
+            raise ConfigError(Problem("train.gradient_checkpointing", message, "Leave it out.")) from error
 
     def save(self, directory: Path) -> None:
         """Write `model.safetensors` and `config.json`, as timm writes and reads them, with labels and preprocessing."""

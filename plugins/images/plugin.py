@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import ADAPTERS, FEATURES, GRADIENTS, LAYERS
+from core.capabilities import ADAPTERS, CHECKPOINTING, FEATURES, GRADIENTS, LAYERS
 from core.config import RunConfig
 from core.contracts import LoadedModel, ModelLoader, Need
 from core.errors import Problem
@@ -26,7 +26,7 @@ class Timm(ModelLoader):
 
     name: ClassVar[str] = "timm"
     kinds: ClassVar[tuple[str, ...]] = ("image-classification",)
-    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES})
+    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES, CHECKPOINTING})
 
     variant: str = option(
         "", "The model by timm's name, such as resnet50.a1_in1k; its weights are timm/NAME on the Hub."

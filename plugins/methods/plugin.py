@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core.capabilities import ADAPTERS, GRADIENTS, LAYERS, lacking
-from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, ParamGroup, Plan
+from core.capabilities import ADAPTERS, GRADIENTS, LAYERS, QUANTISED, lacking
+from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, ParamGroup, Plan, WeightsPlan
 from core.errors import Problem
 from core.hooks import hookimpl
 from core.options import option
 
 if TYPE_CHECKING:
     from core.config import RunConfig
+    from core.memory import Footprint
 
 
 _DECAY_HELP = (
@@ -53,6 +54,10 @@ class Full(AdapterMethod):
             parameter.requires_grad_(True)
         return model
 
+    def trainable(self, footprint: Footprint) -> int:
+        """All of it."""
+        return footprint.parameters + footprint.head
+
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """A group a layer, the head's first, where rates decay."""
         from plugins.methods.depth import decayed
@@ -77,6 +82,10 @@ class Head(AdapterMethod):
                 "head trains on the features of a frozen backbone, and one initialised from scratch has none.",
                 "Use method=full, or model.init=pretrained.",
             )
+
+    def trainable(self, footprint: Footprint) -> int:
+        """The head."""
+        return footprint.head
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
         """Freeze all but the head; features are computed once where examples do not change from epoch to epoch."""
@@ -117,6 +126,10 @@ class Freeze(AdapterMethod):
 
         return freeze_before(model, self.layers)
 
+    def trainable(self, footprint: Footprint) -> int:
+        """A share of the layers, and the head."""
+        return footprint.linear * min(self.layers, footprint.layers) // footprint.layers + footprint.head
+
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """A group a layer that trains, the head's first, where rates decay."""
         from plugins.methods.depth import decayed
@@ -129,6 +142,7 @@ class Lora(AdapterMethod):
     """Train low-rank updates of linear layers and convolutions, and the head (Hu et al. 2021, arXiv:2106.09685)."""
 
     name: ClassVar[str] = "lora"
+    additive: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
     needs: ClassVar[Mapping[str, str]] = {
         GRADIENTS: "its updates are trained by gradients",
@@ -157,6 +171,10 @@ class Lora(AdapterMethod):
 
             refuse_unused(model.module.named_parameters())
 
+    def trainable(self, footprint: Footprint) -> int | None:
+        """The updates of the family's own targets, and the head; of other targets it is not known beforehand."""
+        return None if self.targets is not None else self.rank * footprint.adapted + footprint.head
+
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
         """Load the base, and the adapter from `need.saved` onto it."""
         from plugins.methods.lora import reopen
@@ -164,7 +182,61 @@ class Lora(AdapterMethod):
         return reopen(loader, need)
 
 
+@dataclass
+class Qlora(Lora):
+    """LoRA on base weights of 4 bits, quantised while they are loaded (Dettmers et al. 2023, arXiv:2305.14314)."""
+
+    name: ClassVar[str] = "qlora"
+    additive: ClassVar[bool] = True
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
+    requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
+    needs: ClassVar[Mapping[str, str]] = {**Lora.needs, QUANTISED: "its base weights are quantised"}
+
+    quant_type: str = option(
+        "nf4", "Of the 4 bits: nf4 suits weights that are normally distributed.", choices=("nf4", "fp4")
+    )
+    double_quant: bool = option(True, "Quantise the quantisation constants too: 0.4 bits a weight less.")
+    compute_dtype: str = option(
+        "auto",
+        "Dtype of the matrix products and of what is not quantised; auto takes that of train.precision.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Where the hardware cannot, and what would do."""
+        from plugins.methods.quantised import problems
+
+        yield from super().check(config)
+        yield from problems(config, self.compute_dtype)
+
+    def weights(self) -> WeightsPlan:
+        """4 bits, by bitsandbytes."""
+        return WeightsPlan(4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes")
+
+
+@dataclass
+class Lora8(Lora):
+    """LoRA on base weights of 8 bits, quantised while they are loaded (Dettmers et al. 2022, arXiv:2208.07339)."""
+
+    name: ClassVar[str] = "lora8"
+    additive: ClassVar[bool] = True
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
+    requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
+    needs: ClassVar[Mapping[str, str]] = {**Lora.needs, QUANTISED: "its base weights are quantised"}
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Where the hardware cannot, and what would do."""
+        from plugins.methods.quantised import problems
+
+        yield from super().check(config)
+        yield from problems(config, "auto")
+
+    def weights(self) -> WeightsPlan:
+        """8 bits, by bitsandbytes."""
+        return WeightsPlan(8, "int8", False, "auto", "bitsandbytes")
+
+
 @hookimpl
 def adapter_methods() -> list[type[AdapterMethod]]:
     """The adapter methods of this plugin."""
-    return [Full, Head, Freeze, Lora]
+    return [Full, Head, Freeze, Lora, Qlora, Lora8]

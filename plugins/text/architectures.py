@@ -18,12 +18,12 @@ class Architecture:
         final: The last linear layer of the head, which makes the logits.
         blocks: The list of its layers, between the embeddings and what the head is fed from.
         adapter_targets: Ends of the names of the attention's projections.
-        features: What the class feeds its head: from (module, last hidden state [b, s, d], attention mask [b, s]) to
-            [b, ...].
+        features: What the class feeds its head: from the module and its inputs (`input_ids` and `attention_mask`,
+            [b, s], perhaps `token_type_ids`) to [b, ...].
         head: The head on its own: from (module, features) to logits [b, c].
         dropouts: Names of the dropout rates in the configuration.
         sizes: From (width, layers, heads, positions) to the sizes of a configuration.
-        special_tokens: The tokens that start, pad, end, stand for the unknown and mask, in the order of their ids.
+        special_tokens: The tokens that start, pad, end, stand for the unknown and mask (if any), in the order of ids.
         word_pieces: Whether its tokenizer is WordPiece (lower-cased), else byte-level BPE.
         segments: Whether the two texts of a pair get different `token_type_ids`.
         pooler: A pretrained layer between backbone and head that a checkpoint may lack; it is then part of the head.
@@ -33,7 +33,7 @@ class Architecture:
     final: str
     blocks: str
     adapter_targets: tuple[str, ...]
-    features: Callable[[Any, Tensor, Tensor], Tensor]
+    features: Callable[[Any, Mapping[str, Tensor]], Tensor]
     head: Callable[[Any, Tensor], Tensor]
     dropouts: tuple[str, ...]
     sizes: Callable[[int, int, int, int], dict[str, Any]]
@@ -45,21 +45,27 @@ class Architecture:
     """More of the compact configuration."""
 
 
-def _first(module: Any, hidden: Tensor, mask: Tensor) -> Tensor:
+def _hidden(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The last hidden state, [b, s, d]."""
+    return module.base_model(**inputs).last_hidden_state  # type: ignore[no-any-return]
+
+
+def _first(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """The hidden state of the first token, [b, d]."""
-    return hidden[:, 0]
+    return _hidden(module, inputs)[:, 0]
 
 
-def _first_as_sequence(module: Any, hidden: Tensor, mask: Tensor) -> Tensor:
+def _first_as_sequence(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """The hidden state of the first token as a sequence of one, [b, 1, d]: RoBERTa's head picks it out itself."""
-    return hidden[:, :1]
+    return _hidden(module, inputs)[:, :1]
 
 
-def _pooled(module: Any, hidden: Tensor, mask: Tensor) -> Tensor:
+def _pooled(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """As the configuration says, the first token or the mean of all, [b, d]."""
+    hidden = _hidden(module, inputs)
     if module.config.classifier_pooling == "cls":
         return hidden[:, 0]
-    weights = mask.unsqueeze(-1)
+    weights = inputs["attention_mask"].unsqueeze(-1)
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
 
 
@@ -164,6 +170,10 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 }
 
 
+_FINAL_NORMS = tuple(f"{norm}.{what}" for norm in ("ln_f", "final_layer_norm") for what in ("weight", "bias"))
+"""Of decoders whose final norm does not say so, or is made before the blocks."""
+
+
 def layers(module: nn.Module, blocks: str, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """Names of the parameters by depth: the embeddings, each block (the last with a final norm), the pooler and head.
 
@@ -184,7 +194,8 @@ def layers(module: nn.Module, blocks: str, heads: tuple[str, ...]) -> tuple[tupl
         elif inside:
             found[1 + int(name.removeprefix(f"{blocks}.").partition(".")[0])].append(name)
         else:
-            found[count if passed and "norm" in name.lower() else 0].append(name)
+            final = name.endswith(_FINAL_NORMS) or (passed and "norm" in name.lower())
+            found[count if final else 0].append(name)
     return tuple(tuple(names) for names in found if names)
 
 

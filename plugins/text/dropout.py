@@ -100,7 +100,8 @@ def attention(
     Args:
         module: The attention module that asks.
         query, key, value: [b, heads, s, width of a head].
-        attention_mask: bool [b, 1, s, s], True where a token may be seen; or None for everywhere.
+        attention_mask: bool [b, 1, s, s], True where a token may be seen; None for everywhere, or, in a causal
+            module, for all that is before.
         dropout: Probability of dropping an attention weight.
         scaling: Factor of the scores; the root of the head's width where None.
 
@@ -108,13 +109,16 @@ def attention(
         [b, s, heads, width of a head], and None for the weights.
     """
     plain = dropout == 0.0 or query.device.type != "cpu" or kwargs.get("position_bias") is not None
-    if plain or key.shape[1] != query.shape[1] or (attention_mask is None and kwargs.get("is_causal")):
+    if plain or key.shape[1] != query.shape[1]:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         given = sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
         return given[0], None
+    causal = kwargs.get("is_causal")
+    if attention_mask is None and (getattr(module, "is_causal", True) if causal is None else causal):
+        attention_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()
     scores = torch.matmul(query * (scaling or query.shape[-1] ** -0.5), key.transpose(-1, -2))
     if attention_mask is not None:
         allowed = attention_mask.dtype == torch.bool

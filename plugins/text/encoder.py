@@ -1,4 +1,4 @@
-"""A text encoder with a classification head, as the training loop needs it."""
+"""A text encoder or decoder with a classification head, as the training loop needs it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from core.contracts import Finding, LoadedModel, Need, Provenance
+from core.errors import ConfigError, Problem
 from core.kinds import REGRESSION, TextExample
 from core.losses import per_example, to_predictions
 from core.thresholds import KEY, from_json, to_json
 from plugins.text import dropout, tokens
 from plugins.text.architectures import Architecture
+from plugins.text.pooling import LastToken
+from plugins.text.quantising import Original
 from plugins.text.quiet import quiet
 from plugins.text.scale import Scale
 
@@ -61,6 +64,8 @@ class EncoderModel(LoadedModel):
         self.defaults = defaults
         self.scale = scale
         self.findings: list[Finding] = []
+        self.original: Original | None = None
+        self.known = {"padded_right": True} if isinstance(module, LastToken) else {}
         if need.saved is not None:  # else they are of another task
             self.thresholds = from_json(getattr(module.config, KEY, None), need.labels, need.task.target)
         self._segments = "token_type_ids" in tokenizer.model_input_names
@@ -101,7 +106,7 @@ class EncoderModel(LoadedModel):
         return self.head_predict(self._logits(batch))
 
     def _logits(self, batch: dict[str, Tensor]) -> Tensor:
-        logits: Tensor = self.module(**_inputs(batch)).logits
+        logits: Tensor = self.module(**_inputs(batch), **self.known).logits
         return logits
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
@@ -120,10 +125,34 @@ class EncoderModel(LoadedModel):
         """Draw dropout masks from packed integers; call it where training is on a processor."""
         dropout.use_fast_dropout(self.module)
 
+    def keep_less(self) -> None:
+        """Compute each layer's activations again in the backward pass.
+
+        Raises:
+            ConfigError: transformers cannot do so for this network.
+        """
+        module: Any = self.module
+        exact = {"use_reentrant": False}
+        if not module.supports_gradient_checkpointing:
+            message = f"transformers cannot compute the activations of a {type(module).__name__} again."
+            raise ConfigError(Problem("train.gradient_checkpointing", message, "Leave it out."))
+        if hasattr(module, "activation_checkpointing_enable"):  # its name from 5.2x on
+            module.activation_checkpointing_enable(activation_checkpointing_kwargs=exact)
+        else:
+            module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=exact)
+
     def save(self, directory: Path) -> None:
         """Write weights (or the adapter, where peft wraps the module), configuration, labels and tokenizer."""
         with self.scale.folded_into(self.module, self.final):
             self._write(directory)
+
+    @property
+    def offset(self) -> float | None:
+        """What the head of a decoder adds to each value; None where it adds nothing, or where transformers knows."""
+        module: Any = self.module
+        module = module.get_base_model() if hasattr(module, "get_base_model") else module
+        head: Any = getattr(module, "score", None)
+        return None if getattr(head, "bias", None) is None else float(head.bias.detach())
 
     def save_base(self, directory: Path) -> None:
         """Write the network as it is now, for an adapter to be reopened on; call it before anything wraps it."""
@@ -132,9 +161,14 @@ class EncoderModel(LoadedModel):
     def _write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
+        if self.original is not None and not hasattr(module, "peft_config"):
+            self.original.copy(directory)  # what would be written is quantised, and quantised again when it is opened
+            return
         vars(module.config).pop(KEY, None)
         if self.thresholds is not None:
             module.config.thresholds = to_json(self.thresholds, self.need.labels, self.need.task.target)
+        if self.offset is not None:  # transformers' decoders have no such parameter: its values lack it
+            module.config.value_offset = self.offset
         with quiet():
             module.save_pretrained(str(directory))
             self.tokenizer.save_pretrained(str(directory))
@@ -148,8 +182,7 @@ class FeaturedEncoder(EncoderModel):
     def features(self, batch: dict[str, Tensor]) -> Tensor:
         """What feeds the head: [b, d], or [b, 1, d] for RoBERTa."""
         module: Any = self.module
-        hidden: Tensor = module.base_model(**_inputs(batch)).last_hidden_state
-        return self.architecture.features(module, hidden, batch["attention_mask"])
+        return self.architecture.features(module, _inputs(batch))
 
     def head(self, features: Tensor) -> Tensor:
         """The logits, [b, c], that the module makes of features."""

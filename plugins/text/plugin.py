@@ -1,4 +1,4 @@
-"""What the text plugin announces: text classification, and encoders such as BERT and RoBERTa to do it with."""
+"""What the text plugin announces: text classification; encoders (BERT, RoBERTa) and decoders (Llama, Qwen) for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import ADAPTERS, FEATURES, GRADIENTS, LAYERS
+from core.capabilities import ADAPTERS, CHECKPOINTING, FEATURES, GRADIENTS, LAYERS, QUANTISED
 from core.config import RunConfig
 from core.contracts import LoadedModel, ModelLoader, Need
 from core.errors import Problem
@@ -16,18 +16,24 @@ from core.options import option
 
 if TYPE_CHECKING:
     from core.kinds import Predictions
+    from core.memory import Footprint
 
 ARCHITECTURES = ("roberta", "bert", "distilbert", "modernbert")
-"""What can be built from scratch, by the Hub's `model_type`."""
+"""Encoders that can be built from scratch, by the Hub's `model_type`."""
+DECODERS = ("llama",)
+"""Decoders that can be built from scratch."""
 
 
 @dataclass
-class Encoder(ModelLoader):
-    """A text encoder (BERT, RoBERTa and their kin) with a classification head, from transformers."""
+class TextClassifier(ModelLoader):
+    """What encoders and decoders have in common: where weights come from, what is read, what is built from scratch."""
 
-    name: ClassVar[str] = "encoder"
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
-    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES})
+    capabilities: ClassVar[frozenset[str]] = frozenset(
+        {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED, CHECKPOINTING}
+    )
+    causal: ClassVar[bool]
+    """Whether its networks are decoders: a token sees those before it, and the last one feeds the head."""
 
     checkpoint: str = option(
         "",
@@ -41,9 +47,7 @@ class Encoder(ModelLoader):
         choices=("auto", "pretrained", "scratch"),
     )
     architecture: str = option(
-        "",
-        "What to build where training is from scratch; empty where the checkpoint must say.",
-        choices=("", *ARCHITECTURES),
+        "", "What to build where training is from scratch; empty where the checkpoint must say.", choices=("",)
     )
     sha256: str = option("", "What model.safetensors must hash to; empty for anything.")
     max_length: int = option(
@@ -66,11 +70,14 @@ class Encoder(ModelLoader):
             yield Problem(
                 "model.checkpoint",
                 "is empty, so there are no weights to start from.",
-                "Give model.checkpoint=ORG/NAME or a folder, take a preset (model=roberta), or set model.init=scratch.",
+                "Give model.checkpoint=ORG/NAME or a folder, take a preset (model=roberta, model=llama), or set "
+                "model.init=scratch.",
             )
         if self.init == "scratch" and not self.architecture:
             yield Problem(
-                "model.architecture", "must be given with init=scratch.", f"It is one of: {', '.join(ARCHITECTURES)}."
+                "model.architecture",
+                "must be given with init=scratch.",
+                f"It is one of: {', '.join(_buildable(self))}.",
             )
         if self.hidden_size % (2 * self.attention_heads):
             yield Problem(
@@ -78,22 +85,69 @@ class Encoder(ModelLoader):
                 f"{self.hidden_size} is not a multiple of twice the {self.attention_heads} attention heads.",
             )
 
+        plan = config.method.weights()
+        if plan is not None and plan.bits == 4 and self.init == "scratch" and self.hidden_size % 64:
+            yield Problem(
+                "model.hidden_size",
+                f"{self.hidden_size} leaves nothing to quantise: 4-bit layers need inputs in multiples of 64.",
+                "Take model.hidden_size=64 (or 128, …), or method=lora.",
+            )
+
     def load(self, need: Need) -> LoadedModel:
         """Find the weights, put a fresh head for the task on them, and tokenize as they expect.
 
         Raises:
-            WeightsError: The weights cannot be had, or are not those of an encoder.
+            WeightsError: The weights cannot be had, or are not those of such a network.
             ConfigError: `max_length` is more than the checkpoint can read.
         """
         from plugins.text.loading import load
 
         return load(self, need)
 
+    def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
+        """From the checkpoint's config.json where it is here, or what is known of the preset's."""
+        from plugins.text.shapes import footprint
+
+        return footprint(self, outputs)
+
     def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
         """TF-IDF of words and word pairs with a linear model, fitted to the training split."""
         from plugins.text.baselines import tfidf_linear
 
         return {"tfidf_linear": tfidf_linear(need, examples)}
+
+
+@dataclass
+class Encoder(TextClassifier):
+    """A text encoder (BERT, RoBERTa and their kin) with a classification head, from transformers."""
+
+    name: ClassVar[str] = "encoder"
+    causal: ClassVar[bool] = False
+
+    architecture: str = option(
+        "",
+        "What to build where training is from scratch; empty where the checkpoint must say.",
+        choices=("", *ARCHITECTURES),
+    )
+
+
+@dataclass
+class Decoder(TextClassifier):
+    """A text decoder (Llama, Qwen, Mistral, Gemma and their kin) as a classifier: its last token feeds the head."""
+
+    name: ClassVar[str] = "decoder"
+    causal: ClassVar[bool] = True
+
+    architecture: str = option(
+        "",
+        "What to build where training is from scratch; empty where the checkpoint must say.",
+        choices=("", *DECODERS),
+    )
+
+
+def _buildable(component: TextClassifier) -> tuple[str, ...]:
+    """What a component can build from scratch."""
+    return DECODERS if component.causal else ARCHITECTURES
 
 
 @hookimpl
@@ -104,5 +158,5 @@ def kinds() -> Sequence[type[Kind]]:
 
 @hookimpl
 def model_loaders() -> Sequence[type[ModelLoader]]:
-    """Encoders."""
-    return [Encoder]
+    """Encoders and decoders."""
+    return [Encoder, Decoder]

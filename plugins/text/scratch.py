@@ -1,4 +1,4 @@
-"""A compact encoder and its tokenizer, made from the training texts alone."""
+"""A compact encoder or decoder and its tokenizer, made from the training texts alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def _roles(architecture: Architecture) -> dict[str, str]:
     names = {token.strip("[]<>").lower(): token for token in architecture.special_tokens}
     start, end = names.get("cls", "<s>"), names.get("sep", "</s>")
     roles = {"cls_token": start, "sep_token": end, "pad_token": names["pad"], "unk_token": names["unk"]}
-    return {**roles, "mask_token": names["mask"], "bos_token": start, "eos_token": end}
+    roles |= {"bos_token": start, "eos_token": end}
+    return {**roles, "mask_token": names["mask"]} if "mask" in names else roles
 
 
 def _texts(examples: Sequence[TextExample]) -> Iterator[str]:
@@ -125,7 +126,7 @@ def compact_config(name: str, architecture: Architecture, options: Any, tokenize
     Args:
         name: The architecture's `model_type`.
         architecture: What Graft knows of it.
-        options: The `Encoder` component: sizes and dropout.
+        options: The component: sizes and dropout.
         tokenizer: Its tokenizer, for the vocabulary and the ids of special tokens.
         head: Labels and problem type.
     """

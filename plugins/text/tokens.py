@@ -114,6 +114,7 @@ def _tokenise(
     lengths: list[int] = []
     seconds: list[int] = []
     cut: list[int] = []
+    stand_in = _stand_in(tokenizer)
     for start in range(0, len(examples), _CHUNK):
         chunk = [examples[row] for row in range(start, min(start + _CHUNK, len(examples)))]
         texts, pairs = _texts(chunk)
@@ -130,7 +131,7 @@ def _tokenise(
             for position, row in enumerate(long):
                 for name in full:
                     full[name][row] = short[name][position]
-        ids = full["input_ids"]
+        ids = full["input_ids"] = [each or [stand_in] for each in full["input_ids"]]
         lengths += map(len, ids)
         segments = full.get("token_type_ids")
         seconds += map(len, ids) if segments is None else [len(each) - sum(each) for each in segments]
@@ -138,6 +139,12 @@ def _tokenise(
         sink.write(np.concatenate([np.asarray(each, dtype=np.int32) for each in ids]).tobytes())
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
     return offsets, np.asarray(seconds, dtype=np.int64), np.asarray(cut, dtype=np.int64)
+
+
+def _stand_in(tokenizer: Any) -> int:
+    """What stands for an empty text, where the tokenizer adds no special tokens and gives nothing at all."""
+    known = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return next(int(each) for each in (*known, 0) if each is not None)
 
 
 def _texts(chunk: Sequence[TextExample]) -> tuple[list[str], list[str] | None]:

@@ -20,6 +20,7 @@ SMALL = {"init": "scratch", "image_size": 32}
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("encoder", {**TINY, "architecture": "bert"}),
     "roberta": ("encoder", {**TINY, "architecture": "roberta"}),
+    "llama": ("decoder", {**TINY, "architecture": "llama"}),
     "resnet": ("timm", {**SMALL, "scratch": "test_resnet"}),
     "vit": ("timm", {**SMALL, "scratch": "test_vit"}),
     "convnext": ("timm", {**SMALL, "scratch": "test_convnext"}),
@@ -32,8 +33,9 @@ NEEDS = {"timm": pictured.need(pictured.examples(12)), "torchvision": BOXES, "ul
 """What is asked of loaders whose kind is not text."""
 
 
-def loader(model: str) -> ModelLoader:
+def loader(model: str, quantised: bool) -> ModelLoader:
     name, options = MODELS[model]
+    options = {**options, "hidden_size": 64} if quantised and "hidden_size" in options else options  # kernels' blocks
     for module, command in load().get("model", name).requires.items():
         if find_spec(module) is None:
             pytest.skip(f"needs {module}: {command}")
@@ -43,8 +45,9 @@ def loader(model: str) -> ModelLoader:
 
 
 def checked(name: str, model: str, folder: Path, need: Need | None, **options: Any) -> None:
-    method, family = METHODS[name](**options), loader(model)
+    method = METHODS[name](**options)
     assert isinstance(method, AdapterMethod)
+    family = loader(model, method.weights() is not None)
     found = fit(type(family), type(method))
     if found.status == UNSUPPORTED:
         pytest.skip(found.reason)

@@ -16,6 +16,7 @@ LOADERS = load().components["model"]
 TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
 SMALL: dict[str, list[dict[str, Any]]] = {
     "encoder": [{**TINY, "architecture": each} for each in ("roberta", "bert", "distilbert", "modernbert")],
+    "decoder": [{**TINY, "architecture": "llama"}],
     "timm": [
         {"init": "scratch", "scratch": name, "image_size": 32}
         for name in ("test_resnet", "test_convnext", "test_efficientnet", "test_vit")

@@ -154,7 +154,7 @@ def test_every_capability_has_words_for_having_and_for_lacking_it() -> None:
 
 
 @pytest.mark.parametrize("method", BUILT_IN)
-@pytest.mark.parametrize("model", ["encoder", "timm"])
+@pytest.mark.parametrize("model", ["encoder", "decoder", "timm"])
 def test_the_families_that_graft_carries_fit_the_methods_that_it_carries(model: str, method: str) -> None:
     found: Any = load().components
     assert fit(found["model"][model], found["method"][method]) == Fit(SUPPORTED)
@@ -202,7 +202,10 @@ def test_list_methods_shows_the_table_and_gives_it_as_json(graft: Graft) -> None
         if not row.startswith("  ("):
             assert len(row.replace(" (", "(").split()) == 1 + len(table[0].split())
     entries = json.loads(graft("list", "methods", "--json")[1])
-    assert all(entry["fits"]["timm"] == {"status": "supported", "reason": ""} for entry in entries)
+    fits = {entry["name"]: entry["fits"]["timm"] for entry in entries}
+    assert all(fits[name] == {"status": "supported", "reason": ""} for name in BUILT_IN)
+    assert fits["qlora"]["status"] == "unsupported"
+    assert "timm cannot quantise its weights while it loads them" in fits["qlora"]["reason"]
     assert all("fits" not in entry for entry in json.loads(graft("list", "models", "--json")[1]))
     assert "which model" not in graft("list", "models")[1]
 

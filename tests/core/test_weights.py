@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import WeightsError
-from core.weights import find
+from core.weights import find, local_file
 
 WEIGHTS = b"not really a tensor"
 FILES = {"config.json": b"{}", "model.safetensors": WEIGHTS, "onnx/model.safetensors": b"x", "pytorch_model.bin": b"p"}
@@ -24,7 +24,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 class _Hub(BaseHTTPRequestHandler):
-    """A stand-in for the Hub: org/good, org/gated, org/pickled; every other name is not found."""
+    """A stand-in for the Hub: org/good, org/gated, org/refused, org/pickled; every other name is not found."""
 
     def _answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -37,7 +37,8 @@ class _Hub(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        files = {"org/good": list(FILES), "org/gated": ["model.safetensors"], "org/pickled": ["pytorch_model.bin"]}
+        files = {"org/good": list(FILES), "org/pickled": ["pytorch_model.bin"]}
+        files |= {name: ["model.safetensors"] for name in ("org/gated", "org/refused")}
         repo = "/".join(path.removeprefix("/api/models").strip("/").split("/")[:2])
         if path == "/":
             self._answer(200, b"")
@@ -51,6 +52,8 @@ class _Hub(BaseHTTPRequestHandler):
             self._answer(200, json.dumps(about).encode(), Content_Type="application/json")
         elif repo == "org/gated":
             self._answer(403, b"", X_Error_Code="GatedRepo")
+        elif repo == "org/refused":
+            self._answer(403, b"", X_Error_Message="this token may not read gated repositories")
         else:
             name = path.split(f"/resolve/{SHA}/")[1]
             self._answer(200, FILES[name], ETag=f'"{hash(name)}"', X_Repo_Commit=SHA)
@@ -169,16 +172,48 @@ def test_unreachable_hub_is_given_up_within_seconds(tmp_path: Path) -> None:
 
 
 def test_hub(hub: str, tmp_path: Path) -> None:
-    names = ["org/good", "org/goood", "org/gated", "org/pickled"]
+    names = ["org/good", "org/goood", "org/gated", "org/refused", "org/pickled"]
     good, *errors = run(EACH.format(names=names), tmp_path, HF_ENDPOINT=hub).split("model.checkpoint: ")
     assert f"revision='{SHA}'" in good
     (folder,) = tmp_path.glob("hub/models--org--good/snapshots/*")
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
-    missing, gated, pickled = errors
+    missing, gated, refused, pickled = errors
     assert "no model 'org/goood'" in missing
     assert "Did you mean 'org/good'?" in missing
-    assert "Accept the licence" in gated
-    assert "hf auth login" in gated
+    for said in (gated, refused):  # `auto` too: there is a network, so scratch weights do not take their place
+        assert "is gated" in said
+        assert "Accept the licence" in said
+        assert "hf auth login" in said
+        assert "scratch" not in said.partition("Without it")[0]
+    assert "this token may not read gated repositories" in refused
     assert "no weights in safetensors" in pickled
     again = run(NO_SOCKETS + "print(find('org/good').provenance)", tmp_path, HF_HUB_OFFLINE="1")
     assert "source='hub cache'" in again
+
+
+def test_a_small_file_is_found_where_the_checkpoint_is_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert local_file(str(folder), "config.json") is None
+    (folder / "config.json").write_text("{}")
+    assert local_file(str(folder), "config.json") == folder / "config.json"
+    package = tmp_path / "some_weights" / "model"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("raise RuntimeError('it is not imported')")
+    (package / "config.json").write_text("{}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert local_file("pkg:some_weights", "config.json") == package / "config.json"
+    assert local_file("pkg:no_such_weights", "config.json") is None
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert local_file("org/name", "config.json") is None
+    snapshot = tmp_path / "hub" / "models--org--name" / "snapshots" / SHA
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    (tmp_path / "hub" / "models--org--name" / "refs").mkdir()
+    (tmp_path / "hub" / "models--org--name" / "refs" / "main").write_text(SHA)
+    assert local_file("org/name", "config.json") == snapshot / "config.json"
+    assert local_file("", "config.json") is local_file("./nowhere", "config.json") is None

@@ -65,6 +65,7 @@ def test_attention_agrees_with_torch_on_average(masked: bool) -> None:
     given = mask if masked else None
     wanted = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=given).transpose(1, 2)
     module = nn.Module()
+    module.is_causal = False  # type: ignore[assignment]
     plain, _ = attention(module, query, key, value, given, is_causal=False)
     torch.testing.assert_close(plain, wanted)
     many = [each.repeat(1000, 1, 1, 1) for each in (query, key, value)]

@@ -1,0 +1,57 @@
+"""LoRA on quantised base weights: where it cannot be, and merging it exactly."""
+
+from __future__ import annotations
+
+import copy
+import platform
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from core.environment import gpu_at_hand
+from core.errors import Problem
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from core.config import RunConfig
+
+
+def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
+    """What keeps bitsandbytes from working here, known without importing anything; each with what would do.
+
+    Args:
+        config: Says the device and the precision.
+        compute_dtype: Of the products.
+    """
+    method, train = config.method.name, config.train
+    on_gpu = train.device.startswith("cuda") or (train.device == "auto" and gpu_at_hand())
+    instead = "Use method=lora, or run it on a CPU (train.device=cpu) or on an NVIDIA GPU."
+    if train.device.startswith("mps") or (train.device == "auto" and sys.platform == "darwin"):
+        yield Problem("method", f"{method} has no quantised kernels for Apple's GPUs (mps).", instead)
+    elif not on_gpu and platform.machine().lower() not in ("x86_64", "amd64", "aarch64", "arm64"):
+        message = f"{method} has no quantised kernels for this processor ({platform.machine()})."
+        yield Problem("method", message, "Use method=lora, or run it on an x86-64 or ARM processor or an NVIDIA GPU.")
+    if compute_dtype == "float16" and not on_gpu:
+        cure = "Use method.compute_dtype=auto (bf16 where the processor has it, else float32)."
+        yield Problem("method.compute_dtype", "float16 on a CPU is hundreds of times slower than float32.", cure)
+
+
+def merged(wrapped: Any) -> nn.Module:
+    """The base with the adapter in its weights, unquantised: exact, where merging into 4 bits would round again.
+
+    The base is dequantised first, and the adapter put on and merged into what that gives.
+
+    Args:
+        wrapped: A `PeftModel` whose base is quantised; it is left as it is.
+    """
+    from peft import get_peft_model, set_peft_model_state_dict
+    from peft.utils import get_peft_model_state_dict
+
+    config = copy.deepcopy(wrapped.peft_config["default"])
+    state = get_peft_model_state_dict(wrapped)
+    plain = copy.deepcopy(wrapped).unload().dequantize().float()
+    again: Any = get_peft_model(plain, config)
+    set_peft_model_state_dict(again, state)
+    result: nn.Module = again.merge_and_unload()
+    return result

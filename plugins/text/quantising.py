@@ -1,0 +1,163 @@
+"""Base weights quantised while they are loaded, with bitsandbytes: what is, what is not, and what it then weighs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.contracts import Finding, Need, WeightsPlan
+from core.errors import Problem, WeightsError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+BLOCK, ROWS = 64, 32
+"""Sizes that 4-bit kernels ask for: inputs a multiple of the block, outputs of the rows."""
+_SHOWN = 5
+
+
+def compute_dtype(plan: WeightsPlan, precision: str) -> torch.dtype:
+    """The dtype of the products: the plan's, or with `auto` that of the run."""
+    if plan.compute_dtype != "auto":
+        return DTYPES[plan.compute_dtype]
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+
+
+def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> tuple[list[str], list[str]]:
+    """Names of the linear layers that stay as they are: those of the head, and those whose sizes do not fit.
+
+    Args:
+        network: A class of transformers.
+        config: Its configuration.
+        heads: Names of the submodules that are the head.
+        bits: 4 or 8.
+
+    Returns:
+        The heads; and the layers of other sizes.
+
+    Raises:
+        WeightsError: Nothing would be quantised.
+    """
+    with torch.device("meta"):
+        empty = network(config)
+    inside = tuple(f"{head}." for head in heads)
+    layers = {name: layer for name, layer in empty.named_modules() if is_linear(layer)}
+    body = {name: layer for name, layer in layers.items() if not f"{name}.".startswith(inside)}
+    odd = [name for name, layer in body.items() if bits == 4 and not _fits(layer)]
+    if len(odd) == len(body):
+        shape = "none" if not body else " x ".join(map(str, _shape(next(iter(body.values())))))
+        message = (
+            f"nothing in this model can be quantised: 4-bit layers need inputs in multiples of {BLOCK} and outputs in "
+            f"multiples of {ROWS} (its first: {shape})."
+        )
+        raise WeightsError(Problem("method", message, "Use method=lora, or a model of other sizes (width 64, 128, …)."))
+    return [*heads], odd
+
+
+def is_linear(layer: nn.Module) -> bool:
+    """Whether a layer is a matrix product: torch's, or GPT-2's, which is the other way round."""
+    return isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
+
+
+def _shape(layer: Any) -> tuple[int, int]:
+    """Inputs and outputs."""
+    rows, columns = layer.weight.shape
+    return (columns, rows) if isinstance(layer, nn.Linear) else (rows, columns)
+
+
+def _fits(layer: Any) -> bool:
+    inputs, outputs = _shape(layer)
+    return inputs % BLOCK == 0 and outputs % ROWS == 0
+
+
+def options(plan: WeightsPlan, need: Need, apart: Iterable[str]) -> dict[str, Any]:
+    """What `from_pretrained` is told."""
+    from transformers import BitsAndBytesConfig
+
+    skipped = list(apart)
+    if plan.bits == 8:
+        config = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skipped)
+    else:
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type=plan.quant_type,
+            bnb_4bit_use_double_quant=plan.double_quant,
+            bnb_4bit_compute_dtype=compute_dtype(plan, need.precision),
+            llm_int8_skip_modules=skipped,
+        )
+    return {"quantization_config": config, "device_map": {"": need.device}}
+
+
+def settle(module: nn.Module, dtype: torch.dtype) -> None:
+    """Keep what runs through quantised layers from changing them.
+
+    bitsandbytes casts biases, for good, to the dtype of whatever comes in; rounded to that of the products beforehand,
+    they stay what they are, and what they will be when they are loaded again. And on processors with AVX512-BF16 it
+    repacks 4-bit weights for inference in the first pass outside of training, for good; the training steps after it
+    then have wrong or missing gradients, with only a warning.
+    """
+    for layer in module.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            setattr(layer, "support_avx512bf16_for_cpu", False)
+        bias = layer.bias if isinstance(layer, nn.Linear) and hasattr(layer.weight, "SCB") else None
+        if bias is not None:
+            bias.data = bias.data.to(dtype).to(bias.dtype)
+
+
+def finding(odd: Sequence[str]) -> list[Finding]:
+    """What is said of layers that stayed as they are."""
+    if not odd:
+        return []
+    message = f"{len(odd)} layers are not quantised: their sizes are not multiples of {BLOCK} (inputs) and {ROWS}."
+    return [Finding("not_quantised", message, len(odd), tuple(odd[:_SHOWN]), level="info")]
+
+
+def measured(module: nn.Module) -> dict[str, float]:
+    """What the weights of a network take, in bytes as they lie in memory, beside what they would take in bf16."""
+    kept: dict[str, float] = {"bytes": 0, "bf16_bytes": 0, "quantised_bytes": 0, "quantised_bf16_bytes": 0}
+    for layer in module.modules():
+        for parameter in layer.parameters(recurse=False):
+            state, rows = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)
+            size = parameter.untyped_storage().nbytes()
+            plain = 2 * (parameter.numel() if state is None else state.shape.numel())
+            if state is not None:
+                size += sum(tensor.untyped_storage().nbytes() for tensor in _constants(state))
+            if rows is not None:
+                size += rows.untyped_storage().nbytes()
+            kept["bytes"] += size
+            kept["bf16_bytes"] += plain
+            if state is not None or rows is not None:
+                kept["quantised_bytes"] += size
+                kept["quantised_bf16_bytes"] += plain
+    kept["ratio"] = round(kept["bytes"] / kept["bf16_bytes"], 4)
+    if kept["quantised_bf16_bytes"]:
+        kept["quantised_ratio"] = round(kept["quantised_bytes"] / kept["quantised_bf16_bytes"], 4)
+    return kept
+
+
+def _constants(state: Any) -> list[torch.Tensor]:
+    """The quantisation constants of a 4-bit weight, with those of a second quantisation."""
+    nested = [] if state.state2 is None else _constants(state.state2)
+    more = [tensor for tensor in (state.absmax, state.code, state.offset) if isinstance(tensor, torch.Tensor)]
+    return more + nested
+
+
+class Original:
+    """A copy on disk of a network that was not pretrained, for an adapter to be reopened on by quantising it again."""
+
+    def __init__(self, module: Any, tokenizer: Any) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="graft-")
+        self.path = Path(self._folder.name)
+        module.save_pretrained(str(self.path))
+        tokenizer.save_pretrained(str(self.path))
+
+    def copy(self, directory: Path) -> None:
+        """Write it to a folder."""
+        shutil.copytree(self.path, directory, dirs_exist_ok=True)
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> Original:
+        return self

@@ -1,0 +1,111 @@
+"""LoRA on quantised weights: exact merging, what is saved, and what is refused before any download."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import graft_toy
+import pytest
+import torch
+from decoding import examples, need, predict, tiny
+
+from core import check as checking
+from core.contracts import Plan
+from core.errors import ConfigError
+from plugins.methods import quantised
+from plugins.methods.plugin import Lora8, Qlora
+from plugins.text.plugin import Decoder
+
+pytest.importorskip("bitsandbytes")
+
+ROWS = examples()[:9]
+
+
+def adapted(method: Any, folder: Path) -> Any:
+    """A model with an update that is not zero."""
+    tiny(hidden_size=64, layers=1).load(need()).save(folder)
+    loader = Decoder(checkpoint=str(folder), max_length=32)
+    model = method.apply(loader.load(need(weights=method.weights())), Plan(1, 1.0))
+    torch.manual_seed(0)
+    for name, parameter in model.module.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model
+
+
+@torch.no_grad()
+def test_merging_is_exact_because_the_base_is_dequantised_first(tmp_path: Path) -> None:
+    model = adapted(Qlora(rank=4), tmp_path)
+    before = predict(model, ROWS)
+    whole = model.module
+    inner = model.inner
+    inner.module = quantised.merged(whole)
+    assert not any("bit" in type(layer).__name__ for layer in inner.module.modules())
+    torch.testing.assert_close(predict(inner, ROWS), before, atol=2e-6, rtol=0)
+    inner.module = whole.merge_and_unload()  # peft's own: rounded to four bits once more
+    assert (predict(inner, ROWS) - before).abs().max() > 1e-5
+
+
+@pytest.mark.parametrize("method", [Qlora(rank=4), Lora8(rank=4)])
+def test_what_is_saved_is_the_adapter_and_the_head(method: Any, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    model = adapted(method, tmp_path / "base")
+    model.save(tmp_path / "saved")
+    assert sorted(path.name for path in (tmp_path / "saved").rglob("*.safetensors")) == ["adapter_model.safetensors"]
+    names = load_file(tmp_path / "saved" / "adapter_model.safetensors")
+    assert all("lora_" in name or "score" in name for name in names)
+    assert any("score" in name for name in names)
+    loader = Decoder(checkpoint=str(tmp_path / "base"), max_length=32)
+    again = method.reopen(loader, need(weights=method.weights(), train=(), saved=tmp_path / "saved"))
+    assert torch.equal(predict(again, ROWS), predict(model, ROWS))
+
+
+def refused(method: Any, **train: Any) -> str:
+    """What `check` says of a run with this method."""
+    config = graft_toy.config(method=method, model=Decoder(init="scratch", architecture="llama"))
+    task, options = replace(config.task, kind="text-classification"), replace(config.train, **train)
+    config = replace(config, task=task, train=options)
+    with pytest.raises(ConfigError) as caught:
+        checking.check(config)
+    return caught.value.report()
+
+
+@pytest.mark.parametrize("method", [Qlora(), Lora8()])
+def test_without_the_package_or_the_hardware_it_is_refused_with_what_would_do(
+    method: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "no quantised kernels for Apple's GPUs" in refused(method, device="mps")
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(quantised, "gpu_at_hand", lambda: False)
+    said = refused(method)
+    assert "no quantised kernels for this processor (riscv64)" in said
+    assert "Use method=lora" in said
+    real = checking.importlib.util.find_spec
+    monkeypatch.setattr(
+        checking.importlib.util, "find_spec", lambda name: None if name == "bitsandbytes" else real(name)
+    )
+    said = refused(method)
+    assert "needs the package bitsandbytes" in said
+    assert 'pip install "graft-tune[qlora]"' in said
+
+
+def test_half_precision_on_a_cpu_is_refused() -> None:
+    assert "float16 on a CPU" in refused(Qlora(compute_dtype="float16"), device="cpu")
+
+
+def test_sizes_that_leave_nothing_to_quantise_are_refused() -> None:
+    config = graft_toy.config(method=Qlora(), model=tiny(hidden_size=48))
+    config = replace(config, task=replace(config.task, kind="text-classification"))
+    with pytest.raises(ConfigError, match="48 leaves nothing to quantise"):
+        checking.check(config)
+    checking.check(replace(config, model=tiny(hidden_size=64)))
+
+
+def test_families_that_do_not_quantise_are_refused() -> None:
+    config = graft_toy.config(method=Qlora(), model=graft_toy.Toy())
+    with pytest.raises(ConfigError, match="toy does not say which submodules"):
+        checking.check(config)
