@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 
-from core.capabilities import QUANTISED, UNSUPPORTED, fit
+from core.capabilities import PRECISIONS, QUANTISED, UNSUPPORTED, fit
 from core.component import Component
 from core.config import SOCKETS, RunConfig
 from core.contracts import Metric
@@ -111,9 +111,13 @@ def _training(config: RunConfig) -> Iterator[Problem]:
 def _method(config: RunConfig) -> Iterator[Problem]:
     """A method must fit the model: see `core.capabilities`."""
     model, method = type(config.model), type(config.method)
+    asked = config.train.precision
     found = fit(model, method)
+    if found.status != UNSUPPORTED and asked in PRECISIONS:
+        found = fit(model, method, asked)
     if found.status == UNSUPPORTED:
-        message = f"{method.name} cannot adapt {model.name}: {found.reason}."
+        where = f" in {asked}" if fit(model, method).status != UNSUPPORTED else ""
+        message = f"{method.name} cannot adapt {model.name}{where}: {found.reason}."
         yield Problem("method", message, "`python -m core list methods` shows which fit.")
     elif config.method.weights() is not None and QUANTISED not in model.capabilities:
         message = f"{method.name} quantises weights while they are loaded, which model={model.name} does not support."

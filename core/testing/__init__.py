@@ -15,13 +15,14 @@ Each check says in its docstring what it demands, and in its message what was fo
 
 from core.testing.components import check_component
 from core.testing.data import check_data_adapter
-from core.testing.methods import check_method
+from core.testing.methods import check_cell, check_method
 from core.testing.metrics import check_metric
 from core.testing.models import check_model_loader
 from core.testing.plugins import check_light, check_plugin, check_preset
 from core.testing.samples import sample_examples, sample_need, sample_task
 
 __all__ = [
+    "check_cell",
     "check_component",
     "check_data_adapter",
     "check_light",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import ADAPTERS, FEATURES, GRADIENTS, LAYERS
+from core.capabilities import ADAPTERS, FEATURES, GRADIENTS, LAYERS, LINEAR, VIRTUAL
 from core.config import RunConfig
 from core.contracts import LoadedModel, ModelLoader, Need
 from core.errors import Problem
@@ -27,7 +27,7 @@ class Encoder(ModelLoader):
 
     name: ClassVar[str] = "encoder"
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
-    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES})
+    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES, LINEAR, VIRTUAL})
 
     checkpoint: str = option(
         "",
