@@ -88,8 +88,8 @@ def fit(model: type[ModelLoader], method: type[AdapterMethod], precision: str = 
     for capability, reason in method.needs.items():
         if lacks := lacking(model, capability):
             return Fit(UNSUPPORTED, f"{reason}, and {lacks}")
-    if reason := method.refuses.get(precision) or model.refuses.get(precision):
-        return Fit(UNSUPPORTED, reason)
+    if refused := method.refuses.get(precision) or model.refuses.get(precision):
+        return Fit(UNSUPPORTED, refused)
     for what, note in method.experimental.items():
         if what == precision or (what not in PRECISIONS and not lacking(model, what)):
             return Fit(EXPERIMENTAL, note)

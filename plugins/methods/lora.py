@@ -138,9 +138,11 @@ def reopen(loader: ModelLoader, need: Need) -> LoadedModel:
     model = loader.load(replace(need, saved=base if base.is_dir() else None))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of AdaLoRA's ranks, which are heeded; of block sizes fitted as in training
-        model.module = PeftModel.from_pretrained(model.module, str(need.saved))
-    if isinstance(model, HasVirtualTokens) and model.module.peft_config["default"].is_prompt_learning:
-        model.reserve(model.module.peft_config["default"].num_virtual_tokens)
+        wrapped: Any = PeftModel.from_pretrained(model.module, str(need.saved))
+    model.module = wrapped
+    config = wrapped.peft_config["default"]
+    if isinstance(model, HasVirtualTokens) and config.is_prompt_learning:
+        model.reserve(config.num_virtual_tokens)
     return AdaptedModel(model)
 
 

@@ -182,7 +182,7 @@ def move_ranks(model: LoadedModel, step: int) -> None:
 
 def rank_state(model: LoadedModel) -> dict[str, Any]:
     """What the allocator remembers: smoothed importances and their uncertainty, by parameter, and who was kept."""
-    tuner: Any = unwrap(model.module).base_model  # type: ignore[union-attr]
+    tuner: Any = unwrap(model.module).base_model
     allocator = tuner.rankallocator
     return {
         "importance": dict(allocator.exp_avg_ipt),
@@ -193,7 +193,7 @@ def rank_state(model: LoadedModel) -> dict[str, Any]:
 
 def take_rank_state(model: LoadedModel, state: dict[str, Any]) -> None:
     """Take back what `rank_state` gave."""
-    tuner: Any = unwrap(model.module).base_model  # type: ignore[union-attr]
+    tuner: Any = unwrap(model.module).base_model
     allocator, device = tuner.rankallocator, next(tuner.parameters()).device
     allocator.exp_avg_ipt, allocator.exp_avg_unc = (
         {name: value.to(device) for name, value in state[key].items()} for key in ("importance", "uncertainty")

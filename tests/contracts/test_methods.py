@@ -70,7 +70,7 @@ def need_of(model: str) -> Need | None:
 
 
 def cell(name: str, model: str, precision: str, folder: Path) -> None:
-    """A cell works, or is refused with the reason: before loading, or after it where only some models of a family fit."""
+    """A cell works, or is refused with the reason: before loading, or after it where some models of a family fit."""
     family = loader(model)
     linear = LINEAR in METHODS[name].needs and LINEAR in family.partly  # type: ignore[attr-defined]
     if linear and model in ("resnet", "efficientnet"):
