@@ -22,6 +22,7 @@ QUANTISED = "quantised"
 LINEAR = "linear"
 VIRTUAL = "virtual_tokens"
 PAST = "past"
+BIASES = "biases"
 
 FP32, BF16, FP16 = "fp32", "bf16", "fp16"
 PRECISIONS = (FP32, BF16, FP16)
@@ -37,6 +38,7 @@ MEANING = {
     LINEAR: "some of the submodules that an adapter may wrap are linear layers",
     VIRTUAL: "virtual tokens can stand before its texts (`reserve`)",
     PAST: "its layers take keys and values that stand before a text's own",
+    BIASES: "some of its modules outside the head have biases",
 }
 """Every capability that a loader may declare, in words."""
 
@@ -49,7 +51,10 @@ _LACKING = {
     LINEAR: "offers convolutions only",
     VIRTUAL: "reads no virtual tokens",
     PAST: "takes no keys and values from before a text",
+    BIASES: "has no biases",
 }
+_IMPLIED = {BIASES: GRADIENTS}
+"""What goes without saying of a family that declares another capability; where some models lack it, `partly` tells."""
 
 SUPPORTED, EXPERIMENTAL, UNSUPPORTED = "supported", "experimental", "unsupported"
 
@@ -75,7 +80,7 @@ def lacking(model: type[ModelLoader], capability: str) -> str:
     """What `model` cannot do, as a clause (`bag does not say …`); empty where some of its models can."""
     if capability == GRADIENTS and model.own_fit:
         return f"{model.name} is fitted without gradients"
-    if capability in model.capabilities or capability in model.partly:
+    if {capability, _IMPLIED.get(capability)} & model.capabilities or capability in model.partly:
         return ""
     return f"{model.name} {_LACKING.get(capability, f'does not declare the capability {capability!r}')}"
 

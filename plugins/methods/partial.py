@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core.capabilities import GRADIENTS, LAYERS, lacking
+from core.capabilities import BIASES, GRADIENTS, LAYERS, lacking
 from core.contracts import AdapterMethod, LoadedModel, ParamGroup, Plan
 from core.errors import Problem
 from core.options import option
@@ -128,7 +128,10 @@ class BitFit(AdapterMethod):
 
     name: ClassVar[str] = "bitfit"
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 1e-3}
-    needs: ClassVar[Mapping[str, str]] = {GRADIENTS: "its biases are trained by gradients"}
+    needs: ClassVar[Mapping[str, str]] = {
+        GRADIENTS: "its biases are trained by gradients",
+        BIASES: "it trains biases",
+    }
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Scratch weights are random, and no biases make up for that."""

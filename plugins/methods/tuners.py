@@ -66,7 +66,23 @@ def oft(options: Oft, model: LoadedModel) -> LoadedModel:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a block size was fitted to a layer: said in the option's help
-        return put_on(model, options.targets, config, linear="rotations of a convolution's patches would not merge")
+        adapted = put_on(model, options.targets, config, linear="rotations of a convolution's patches would not merge")
+    for name, module in adapted.module.named_modules():
+        if name.endswith(".oft_R.default"):
+            module.register_forward_pre_hook(_as_rows)
+            module.register_forward_hook(_shaped_again)
+    return adapted
+
+
+def _as_rows(module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
+    """Inputs [..., d] of a linear layer as [n, d]: peft takes any that have four dimensions for images."""
+    module.seen_shape = inputs[0].shape
+    return (inputs[0].flatten(0, -2),)
+
+
+def _shaped_again(module: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    """What was rotated, in the shape in which it came."""
+    return output.view(module.seen_shape)
 
 
 def loha(options: Loha, model: LoadedModel) -> LoadedModel:

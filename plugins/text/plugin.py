@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import ADAPTERS, FEATURES, GRADIENTS, LAYERS, LINEAR, VIRTUAL
+from core.capabilities import ADAPTERS, BIASES, FEATURES, GRADIENTS, LAYERS, LINEAR, VIRTUAL
 from core.config import RunConfig
 from core.contracts import LoadedModel, ModelLoader, Need
 from core.errors import Problem
@@ -28,6 +28,7 @@ class Encoder(ModelLoader):
     name: ClassVar[str] = "encoder"
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES, LINEAR, VIRTUAL})
+    partly: ClassVar[Mapping[str, str]] = {BIASES: "all but ModernBERT, which has none outside its head"}
 
     checkpoint: str = option(
         "",

@@ -9,7 +9,7 @@ from typing import Any
 import pictured
 import pytest
 
-from core.capabilities import BF16, FP16, FP32, LINEAR, UNSUPPORTED, fit
+from core.capabilities import BF16, BIASES, FP16, FP32, LINEAR, UNSUPPORTED, fit
 from core.contracts import AdapterMethod, ModelLoader, Need
 from core.errors import ConfigError
 from core.registry import load
@@ -38,7 +38,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "prefix": {"tokens": 3},
 }
 """Of methods whose defaults are for longer runs or longer texts."""
-RATES = {"ia3": 3e-2, "vera": 3e-2, "bitfit": 1e-2}
+LACKING = {
+    LINEAR: (("resnet", "efficientnet"), "own targets are convolutions"),
+    BIASES: (("modernbert",), "no module of this model outside its head has a bias"),
+}
+"""Models that lack what others of their family have (`ModelLoader.partly`), and what they are refused with."""
 LORA: list[dict[str, Any]] = [
     {"dora": True},
     {"rslora": True, "b_rate": 4.0},
@@ -72,11 +76,12 @@ def need_of(model: str) -> Need | None:
 def cell(name: str, model: str, precision: str, folder: Path) -> None:
     """A cell works, or is refused with the reason: before loading, or after it where some models of a family fit."""
     family = loader(model)
-    linear = LINEAR in METHODS[name].needs and LINEAR in family.partly  # type: ignore[attr-defined]
-    if linear and model in ("resnet", "efficientnet"):
-        with pytest.raises(ConfigError, match="own targets are convolutions"):
-            check_cell(method(name), family, folder, precision, need_of(model))
-        return
+    for capability, (lacking, message) in LACKING.items():
+        if capability in METHODS[name].needs and model in lacking:  # type: ignore[attr-defined]
+            assert capability in family.partly
+            with pytest.raises(ConfigError, match=message):
+                check_cell(method(name), family, folder, precision, need_of(model))
+            return
     works = check_cell(method(name), family, folder, precision, need_of(model))
     assert works == (fit(type(family), METHODS[name], precision).status != UNSUPPORTED)  # type: ignore[arg-type]
 
