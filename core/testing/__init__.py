@@ -8,7 +8,7 @@ Graft runs it over its own registry; a plugin's author runs it in the plugin's o
         check_plugin("acme")
 
     def test_method(tmp_path):
-        check_method(BitFit(), Bag(), tmp_path)
+        check_method(Anchor(), Bag(), tmp_path)
 
 Each check says in its docstring what it demands, and in its message what was found and what would put it right.
 """
