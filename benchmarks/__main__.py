@@ -25,10 +25,12 @@ Measures Graft. Results are files; every table is made from files alone.
                                    transformers' Trainer, kind=images through a plain timm loop and through Trainer;
                                    also as suite=peers
   levers [key=value …]             Graft with each of its speed options switched off in turn; kind=text or kind=images
+  methods [work=text]              every adapter method on one task, work=images and work=detection likewise: what it
+                                   saves, trains and needs, how fast it is, how well it does
 
-`peers --help` and `levers --help` show their options, with kind=images those of the image work.
+`peers --help`, `methods --help` and `levers --help` show their options, with kind=images those of the image work.
 """
-VERBS = ("table", "peers", "levers")
+VERBS = ("table", "peers", "levers", "methods")
 
 
 @dataclass
@@ -68,6 +70,10 @@ def _dispatch(asked: list[str]) -> int:
         from benchmarks import levers
 
         return levers.levers(rest[1:], as_json)
+    if rest and rest[0] == "methods":
+        from benchmarks.methods import command as comparison
+
+        return comparison.methods(rest[1:])
     if any("=" in word for word in rest):
         return _suite(rest, as_json)
     close = nearest(rest[0], VERBS) if rest else None

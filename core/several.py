@@ -63,7 +63,7 @@ def _key(tensor: Tensor) -> tuple[Any, ...]:
     import torch
 
     raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-    return tuple(tensor.shape), str(tensor.dtype), hashlib.blake2b(memoryview(raw), digest_size=16).digest()
+    return tuple(tensor.shape), str(tensor.dtype), hashlib.blake2b(raw.tobytes(), digest_size=16).digest()
 
 
 def share(module: nn.Module, held: dict[tuple[Any, ...], Tensor]) -> tuple[int, int]:
