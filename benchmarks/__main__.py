@@ -27,10 +27,11 @@ Measures Graft. Results are files; every table is made from files alone.
   levers [key=value …]             Graft with each of its speed options switched off in turn; kind=text or kind=images
   methods [work=text]              every adapter method on one task, work=images and work=detection likewise: what it
                                    saves, trains and needs, how fast it is, how well it does
+  lora [key=value …]               every weight against LoRA by its recipe, in turn: score, speed, parameters
 
 `peers --help`, `methods --help` and `levers --help` show their options, with kind=images those of the image work.
 """
-VERBS = ("table", "peers", "levers", "methods")
+VERBS = ("table", "peers", "levers", "methods", "lora")
 
 
 @dataclass
@@ -70,6 +71,10 @@ def _dispatch(asked: list[str]) -> int:
         from benchmarks import levers
 
         return levers.levers(rest[1:], as_json)
+    if rest and rest[0] == "lora":
+        from benchmarks import lora
+
+        return lora.lora(rest[1:], as_json)
     if rest and rest[0] == "methods":
         from benchmarks.methods import command as comparison
 

@@ -200,9 +200,7 @@ def _check_resumed(
     train_on(taken_up, second, need.train, steps, rate, need.precision, start=middle, kept=optimizer)
     wanted, found = (trainable_state(unwrap(each.module)) for each in (model, taken_up))
     odd = [name for name, value in wanted.items() if not torch.equal(value, found[name])]
-    message = (
-        f"a run that is resumed ends with other weights ({', '.join(odd[:3])}); is all of its state in `state_dict`?"
-    )
+    message = f"a resumed run ends with other weights ({', '.join(odd[:3])}); is all of its state in `state_dict`?"
     subject.expect(not odd, message)
 
 

@@ -115,12 +115,16 @@ class Anchor(AdapterMethod):
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup]:
         """The head, without weight decay, and all else."""
-        heads = [name for name, _ in model.module.named_parameters() if name not in self._start]
+        from core.environment import unwrap
+
+        heads = [name for name, _ in unwrap(model.module).named_parameters() if name not in self._start]
         return [ParamGroup(list(self._start), lr), ParamGroup(heads, self.head_rate * lr, weight_decay=0.0)]
 
     def after_step(self, model: LoadedModel, step: int) -> None:
         """Pull."""
-        for name, parameter in model.module.named_parameters():
+        from core.environment import unwrap
+
+        for name, parameter in unwrap(model.module).named_parameters():
             if name in self._start:
                 parameter.data.lerp_(self._start[name].to(parameter.device), self.pull)
 
