@@ -100,7 +100,8 @@ def fit(model: type[ModelLoader], method: type[AdapterMethod], precision: str = 
             return Fit(EXPERIMENTAL, note)
     if precision in _NOTES and not model.own_fit:
         return Fit(EXPERIMENTAL, _NOTES[precision])
-    limits = [f"{reason}: {model.partly[each]}" for each, reason in method.needs.items() if each in model.partly]
+    some = [(reason, model.partly[each]) for each, reason in method.needs.items() if each in model.partly]
+    limits = [f"{reason}; of {model.name}: {which}" for reason, which in some]
     return Fit(SUPPORTED, "; ".join(limits))
 
 

@@ -28,7 +28,7 @@ class Timm(ModelLoader):
     kinds: ClassVar[tuple[str, ...]] = ("image-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES})
     partly: ClassVar[Mapping[str, str]] = {
-        LINEAR: "vision transformers and other networks with linear layers; purely convolutional ones are refused"
+        LINEAR: "transformers and other networks with linear layers; purely convolutional ones are refused when loaded"
     }
 
     variant: str = option(

@@ -52,7 +52,10 @@ class Lora(OnModules):
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """What cannot go together."""
-        if self.initialisation == LOFTQ:
+        if self.weights() is not None and self.initialisation != "default":
+            message = f"{self.initialisation} starts from whole weights, and {self.name} loads them quantised."
+            yield Problem("method.initialisation", message, "Leave it at default, or use method=lora.")
+        elif self.initialisation == LOFTQ:
             yield Problem(
                 "method.initialisation",
                 "loftq starts from what quantising the base weights loses, and lora quantises nothing.",

@@ -28,7 +28,9 @@ class Encoder(ModelLoader):
     name: ClassVar[str] = "encoder"
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES, LINEAR, VIRTUAL})
-    partly: ClassVar[Mapping[str, str]] = {BIASES: "all but ModernBERT, which has none outside its head"}
+    partly: ClassVar[Mapping[str, str]] = {
+        BIASES: "all but ModernBERT, which has none outside its head and is refused when loaded"
+    }
 
     checkpoint: str = option(
         "",

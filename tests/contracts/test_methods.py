@@ -30,7 +30,10 @@ MORE: dict[str, tuple[str, dict[str, Any]]] = {
     "efficientnet": ("timm", {**SMALL, "scratch": "test_efficientnet"}),
 }
 """Models that differ from the first of their family in what some methods trip over; all methods on them are nightly."""
-NEEDS = {"timm": pictured.need(pictured.examples(12)), "ultralytics": sample_need("object-detection", "boxes")}
+NEEDS = {
+    "timm": pictured.need(pictured.examples(12)),
+    "ultralytics": sample_need("object-detection", "boxes"),
+}
 """What is asked of loaders whose kind is not text."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "adalora": {"every": 2, "rank": 2, "first_rank": 4},

@@ -217,7 +217,7 @@ def test_a_precision_that_does_not_fit_is_refused_whoever_chose_it() -> None:
 
 def test_what_only_some_models_of_a_family_have_is_supported_with_a_note() -> None:
     some = type("Some", (Bag,), {"capabilities": frozenset({GRADIENTS, ADAPTERS}), "partly": {LINEAR: "the big ones"}})
-    assert fit(some, Vera) == Fit(SUPPORTED, "it shares random matrices among linear layers: the big ones")
+    assert fit(some, Vera) == Fit(SUPPORTED, "it shares random matrices among linear layers; of acme-bag: the big ones")
     assert fit(family(GRADIENTS, ADAPTERS), Vera).status == UNSUPPORTED
 
 
