@@ -46,3 +46,19 @@ def test_broken_off_and_resumed_it_ends_the_same(
     assert halved["resumed"] == 1
     assert whole["scores"] == halved["scores"]
     assert whole["self_test"]["passed"]
+
+
+def test_what_is_inserted_draws_its_dropout_masks_the_fast_way_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+    begin: Any = Loop._begin
+
+    def look(loop: Any) -> None:
+        begin(loop)
+        found.extend(type(each).__name__ for name, each in loop.module.named_modules() if "lora_dropout." in name)
+
+    monkeypatch.setattr(Loop, "_begin", look)
+    words = ["method=lora", "method.dropout=0.1", "train.max_steps=1"]
+    run(resolve(tiny.words(tiny.table(tmp_path / "reviews.csv"), *words)), tmp_path / "run", quiet=True)
+    assert found == ["FastDropout"] * 2
