@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cells, words
+from benchmarks import cells, processes, words
 from benchmarks.methods import records
 from benchmarks.methods.work import BASE, WORKS, write_digits
 from core.errors import ConfigError, Problem, unknown
@@ -43,11 +43,21 @@ def methods(asked: Sequence[str]) -> int:
         write_digits(runs)
     if base := work.base_suite(runs):
         cells.run_suite(base, runs / BASE, say)
-    folders = cells.run_suite(work.suite(runs, wanted), runs, say)
+    folders = cells.run_suite(work.suite(runs, wanted), runs, say, _watched)
     found = [records.entry(work.name, folder, runs) for folder in folders]
     records.write(found, Path(chosen.out) if chosen.out else RESULTS)
     sys.stdout.write(records.markdown(found))
     return 1 if any(each["status"] != "completed" for each in found) else 0
+
+
+def _watched(command: Sequence[str], logs: Path, timeout_seconds: float) -> processes.Ended:
+    """Run a cell; note beforehand how much of the processors others take, as speeds are only as good as that is low."""
+    import psutil
+
+    busy = psutil.cpu_percent(interval=1.0)
+    logs.mkdir(parents=True, exist_ok=True)
+    (logs / records.BUSY).write_text(f"{busy}\n", encoding="utf-8")
+    return processes.run(command, logs, timeout_seconds)
 
 
 def say(text: str) -> None:

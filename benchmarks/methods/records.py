@@ -11,6 +11,10 @@ from benchmarks.tables import grid, hardware
 from core import report as record
 
 SCHEMA = "graft-method-1"
+BUSY = "others_busy_percent.txt"
+"""Beside what a run printed: the share of the processors that others took just before it."""
+BUSY_PERCENT = 10.0
+"""Above this, a run's speed is called disturbed."""
 FAILED = "failed"
 """The folder of runs that did not complete; the table lists them below."""
 COLUMNS = (
@@ -50,6 +54,8 @@ def entry(work: str, folder: Path, out: Path) -> dict[str, Any]:
         "scores": report.get("scores", {}).get("test"),
         "self_test": report.get("self_test"),
     }
+    busy = out / "logs" / folder.name / BUSY
+    kept["others_busy_percent"] = float(busy.read_text(encoding="utf-8")) if busy.is_file() else None
     if isinstance(kept["environment"], dict):
         kept["environment"].pop("platform", None)
     plain: dict[str, Any] = json.loads(json.dumps(record.clean(kept)).replace(str(out), "OUT"))
@@ -85,6 +91,9 @@ def markdown(entries: Sequence[Entry]) -> str:
         if members:
             parts += [f"## {work}", _conditions(members[0]), grid(COLUMNS, [_cells(each) for each in members])]
     parts.append(LEGEND)
+    if disturbed := [each for each in entries if (each.get("others_busy_percent") or 0) > BUSY_PERCENT]:
+        names = ", ".join(f"{each['work']} {each['method']}" for each in disturbed)
+        parts.append(f"Warning: others kept the processors busy before {names}; their speeds and times say little.")
     if failed := [each for each in entries if each["status"] != "completed"]:
         lines = [f"- {each['work']}, {each['method']}: {' '.join(str(each['error']).split())[:200]}" for each in failed]
         parts.append("Not completed:\n\n" + "\n".join(lines))

@@ -58,6 +58,9 @@ def test_a_file_a_run_and_the_table_from_files_alone(tmp_path: Path) -> None:
     adapter = good / "model" / "adapter"
     adapter.mkdir(parents=True)
     (adapter / "weights").write_bytes(b"x" * 2**19)
+    busy = out / "logs" / "good" / records.BUSY
+    busy.parent.mkdir(parents=True)
+    busy.write_text("37.5\n", encoding="utf-8")
     entries = [records.entry("text", each, out) for each in (good, bad)]
     records.write(entries, tmp_path / "results")
     assert (tmp_path / "results" / "failed" / "text-vera.json").is_file()
@@ -72,6 +75,7 @@ def test_a_file_a_run_and_the_table_from_files_alone(tmp_path: Path) -> None:
         "lora", "accuracy 0.800", "0.700 to 0.900", "50", "0.25%", "3.00 MiB", "0.50 MiB", "1,234 MiB", "123", "33 s",
     ]  # fmt: skip
     assert "- text, vera: it broke" in table
+    assert "Warning: others kept the processors busy before text lora;" in table
 
 
 @pytest.mark.parametrize("name", WORKS)
@@ -102,7 +106,7 @@ def test_the_digits_of_the_base_are_others_than_those_of_the_comparison(tmp_path
 def test_the_command_runs_writes_and_tells_of_failures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fake(suite: Any, out: Path, say: Any) -> list[Path]:
+    def fake(suite: Any, out: Path, say: Any, runner: Any = None) -> list[Path]:
         status = {"ia3": "failed"}
         return [
             ran(out, cell.name, choices={"method": cell.method}, status=status.get(cell.method, "completed"))
