@@ -27,10 +27,13 @@ Measures Graft. Results are files; every table is made from files alone.
   levers [key=value …]             Graft with each of its speed options switched off in turn; kind=text or kind=images
   gpu [key=value …]                a Llama-3-8B-shaped classifier with random weights on one GPU, LoRA and QLoRA: tokens
                                    per second, peak memory and share of the GPU's peak beside transformers' Trainer
+  methods [work=text]              every adapter method on one task, work=images and work=detection likewise: what it
+                                   saves, trains and needs, how fast it is, how well it does
+  lora [key=value …]               every weight against LoRA by its recipe, in turn: score, speed, parameters
 
-`peers --help` and `levers --help` show their options, with kind=images those of the image work.
+`peers --help`, `methods --help` and `levers --help` show their options, with kind=images those of the image work.
 """
-VERBS = ("table", "peers", "levers", "gpu")
+VERBS = ("table", "peers", "levers", "methods", "lora", "gpu")
 
 
 @dataclass
@@ -74,6 +77,14 @@ def _dispatch(asked: list[str]) -> int:
         from benchmarks.gpu import command as on_gpu
 
         return on_gpu.gpu(rest[1:])
+    if rest and rest[0] == "lora":
+        from benchmarks import lora
+
+        return lora.lora(rest[1:], as_json)
+    if rest and rest[0] == "methods":
+        from benchmarks.methods import command as comparison
+
+        return comparison.methods(rest[1:])
     if any("=" in word for word in rest):
         return _suite(rest, as_json)
     close = nearest(rest[0], VERBS) if rest else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 
-from core.capabilities import CHECKPOINTING, QUANTISED, UNSUPPORTED, fit, lacking
+from core.capabilities import CHECKPOINTING, PRECISIONS, QUANTISED, UNSUPPORTED, fit, lacking
 from core.component import Component
 from core.config import SOCKETS, RunConfig, Train
 from core.contracts import Metric
@@ -142,9 +142,13 @@ def _optimizer(train: Train) -> Iterator[Problem]:
 def _method(config: RunConfig) -> Iterator[Problem]:
     """A method must fit the model: see `core.capabilities`."""
     model, method = type(config.model), type(config.method)
+    asked = config.train.precision
     found = fit(model, method)
+    if found.status != UNSUPPORTED and asked in PRECISIONS:
+        found = fit(model, method, asked)
     if found.status == UNSUPPORTED:
-        message = f"{method.name} cannot adapt {model.name}: {found.reason}."
+        where = f" in {asked}" if fit(model, method).status != UNSUPPORTED else ""
+        message = f"{method.name} cannot adapt {model.name}{where}: {found.reason}."
         yield Problem("method", message, "`python -m core list methods` shows which fit.")
     elif config.method.weights() is not None and QUANTISED not in model.capabilities:
         message = f"{method.name} quantises weights while they are loaded, which model={model.name} does not support."

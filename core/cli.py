@@ -28,7 +28,8 @@ Look, before and after:
   check key=value …       everything short of training                      --json
   resume RUN              go on with a run that was killed or interrupted
   evaluate RUN [key=value …]  score a run's model, on other data if given   --json
-  predict RUN [INPUT …]   label texts or images, --file, standard input     --format jsonl|csv
+  predict RUN [INPUT …]   label texts or images, --file, standard input     --format jsonl|csv --with RUN
+  export RUN              whole weights, what was trained merged into them  --out DIR
 
 Options:  --config-dir DIR (presets of your own)   --debug (show tracebacks)   --version   -h, --help
 Each verb has its own --help. Shell completion: eval "$(python -m core -sc install=bash)"
@@ -111,6 +112,7 @@ def _verbs() -> dict[str, Verb]:
         "resume": lazily("core.verbs", "resume"),
         "evaluate": lazily("core.inference", "evaluate_verb"),
         "predict": lazily("core.inference", "predict_verb"),
+        "export": lazily("core.export", "export_verb"),
     }
 
 

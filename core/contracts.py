@@ -13,6 +13,7 @@ from core.models import (
     HasFeatures,
     HasOwnFit,
     HasPicture,
+    HasVirtualTokens,
     IsCostly,
     LoadedModel,
     Need,
@@ -38,6 +39,7 @@ __all__ = [
     "HasFeatures",
     "HasOwnFit",
     "HasPicture",
+    "HasVirtualTokens",
     "IsCostly",
     "LoadedModel",
     "Metric",
@@ -90,6 +92,10 @@ class ModelLoader(Component):
     """Whether its models are fitted without gradients: then options of `train` and other methods are refused."""
     capabilities: ClassVar[frozenset[str]] = frozenset({"gradients"})
     """What its models can do, by the names in `core.capabilities`; methods are refused that need more."""
+    partly: ClassVar[Mapping[str, str]] = {}
+    """Capabilities that some of its models have and others lack, each with which; those are refused when loaded."""
+    refuses: ClassVar[Mapping[str, str]] = {}
+    """Precisions in which its models cannot be trained, each with the reason."""
 
     @abstractmethod
     def load(self, need: Need) -> LoadedModel:
@@ -152,11 +158,15 @@ class AdapterMethod(Component):
     needs: ClassVar[Mapping[str, str]] = {"gradients": "weights are adapted by gradients"}
     """What it asks of a model, by the names in `core.capabilities`, each with the reason."""
     experimental: ClassVar[Mapping[str, str]] = {}
-    """Capabilities of a model with which it is experimental, each with a note."""
+    """Capabilities of a model, or precisions, with which it is experimental, each with a note."""
+    refuses: ClassVar[Mapping[str, str]] = {}
+    """Precisions in which it cannot work, each with the reason."""
     additive: ClassVar[bool] = False
     """Whether it trains only what it adds to the base weights, and the head: they may lie in half precision."""
     frozen: ClassVar[bool] = False
     """Whether it leaves the backbone as it is, so that features may be computed once."""
+    unmergeable: ClassVar[str] = ""
+    """Why what it trains cannot be merged into the weights, as a clause; empty where it can, or where it is weights."""
 
     def weights(self) -> WeightsPlan | None:
         """What the loader must do to the base weights while loading, or None."""
@@ -173,6 +183,10 @@ class AdapterMethod(Component):
     def trainable(self, footprint: Footprint) -> int | None:
         """How many numbers train in a network of this size, for an estimate of memory; None where it does not say."""
         return None
+
+    def merge(self, model: LoadedModel) -> LoadedModel:
+        """What `reopen` gave, as a model of its family alone that saves whole weights; `model` is used up."""
+        return model.plain()
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """Groups of trainable parameters with rates of their own, or None for one group at `lr`."""

@@ -38,6 +38,7 @@ class Predictor:
         labels: Label names.
         kind: The kind of its task.
         hardware: Where it computes.
+        need: What its loader was told.
         thresholds: Of `multi`: the probability from which each label applies; None for one half. Of `boxes`: the score
             from which an object counts as found; None for any.
     """
@@ -47,6 +48,7 @@ class Predictor:
     labels: tuple[str, ...]
     kind: Kind
     hardware: Hardware
+    need: Need
     thresholds: tuple[float, ...] | None = None
 
     @classmethod
@@ -77,7 +79,7 @@ class Predictor:
         )
         model = config.method.reopen(config.model, need)
         model.module.to(hardware.device).eval()
-        return cls(config, model, need.labels, load().kind(config.task.kind), hardware, of_report(report))
+        return cls(config, model, need.labels, load().kind(config.task.kind), hardware, need, of_report(report))
 
     def raw(self, examples: Sequence[Any]) -> Any:
         """Predictions as arrays: float32 [n, c] or [n], as `core.kinds` says."""
@@ -119,13 +121,23 @@ def predict_verb(words: Sequence[str]) -> int:
     parser.add_argument("--file", type=Path, help="a file in the format of the run's data adapter (CSV, JSON Lines, …)")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="how to write (jsonl)")
     parser.add_argument("--output", type=Path, help="write to this file, not to standard output")
+    parser.add_argument(
+        "--with", dest="others", action="append", default=[], type=Path, metavar="RUN",
+        help="also ask this run, whose base is the same and is held in memory once; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="also draw the objects found in each image here")
     asked = parser.parse_intermixed_args(words)
     if asked.file and asked.input:
         raise DataError(Problem("predict", "give inputs or --file, not both."))
     if asked.file and not asked.file.is_file():
         raise DataError(Problem(str(asked.file), "there is no such file.", "Check the path after --file."))
-    predictor = Predictor.open(asked.run)
+    if asked.others and asked.pictures:
+        raise DataError(Problem("--pictures", "draws what one run found.", "Leave out --with."))
+    from core import several
+
+    runs = [Path(asked.run), *asked.others]
+    predictors = several.open_together(runs)
+    predictor = predictors[0]
     inputs = Inputs(predictor.kind)
     if asked.file:
         examples: Iterable[Any] = predictor.config.data.unlabelled(predictor.config.task, asked.file)
@@ -135,7 +147,9 @@ def predict_verb(words: Sequence[str]) -> int:
     if asked.pictures:
         pictures = Pictures(asked.pictures, predictor.kind, predictor.labels, predictor.thresholds)
     with opened(asked.output) as out:
-        rows = _written(predictor, inputs.usable(examples), pictures)
+        usable = inputs.usable(examples)
+        alone = len(runs) == 1
+        rows = _written(predictor, usable, pictures) if alone else several.answers(runs, predictors, usable)
         if asked.format == "csv":
             write_csv(rows, out, OBJECT_COLUMNS if predictor.config.task.target == BOXES else ())
         else:

@@ -217,6 +217,19 @@ class HasPicture(Protocol):
 
 
 @runtime_checkable
+class HasVirtualTokens(Protocol):
+    """A capability of a `LoadedModel`: a method can put virtual tokens before its texts."""
+
+    def reserve(self, places: int) -> None:
+        """Read texts so short that so many virtual tokens fit before them; said in `findings` where it matters.
+
+        Raises:
+            ConfigError: No room is left for texts.
+        """
+        ...
+
+
+@runtime_checkable
 class HasOwnFit(Protocol):
     """A capability of a `LoadedModel`: it is fitted without gradients (scikit-learn, nearest neighbours)."""
 

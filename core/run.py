@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.cache import keep_caches_of_others
+from core.capabilities import refuse_precision
 from core.check import check
 from core.config import RunConfig
 from core.errors import Problem, RunError
@@ -48,6 +49,7 @@ def run(
     from core.environment import Hardware, deterministic, seed_everything
 
     hardware = Hardware.resolve(config.train)
+    refuse_precision(config.model, config.method, hardware.precision)
     folder = Path(directory) if directory is not None else default_directory(config)
     context = Context(
         config, folder.absolute(), hardware, Screen(quiet or hardware.rank > 0), dict(choices or {}), resuming

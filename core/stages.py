@@ -135,15 +135,14 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
         keep_freed_memory()
     if train.channels_last:
         model.module.to(memory_format=torch.channels_last)
-    fast = getattr(model, "use_fast_dropout", None)
-    if train.fast_dropout and hardware.on_cpu and fast is not None:
-        fast()
+    _use_fast_dropout(train, hardware, model)
     if train.gradient_checkpointing:
         model.keep_less()
     seed_everything(config.seed)
     plan = plan_for(train, hardware, config.seed, examples, model)
     model.planned(plan)
     model = config.method.apply(model, plan)
+    _use_fast_dropout(train, hardware, model)  # in what was inserted, too
     parameters = count_parameters(model)
     shown = f"{parameters['trainable']:,} of {parameters['total']:,} parameters train"
     ctx.screen.say(f"method: {config.method.name}, {shown}; {hardware.device}, {hardware.precision}")
@@ -153,6 +152,13 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
         environment=describe(hardware),
     )
     return model
+
+
+def _use_fast_dropout(train: Train, hardware: Hardware, model: LoadedModel) -> None:
+    """Let a model that can draw its dropout masks the fast way, on a processor."""
+    fast = getattr(model, "use_fast_dropout", None)
+    if train.fast_dropout and hardware.on_cpu and fast is not None:
+        fast()
 
 
 def plan_for(train: Train, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> Plan:

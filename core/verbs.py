@@ -7,7 +7,7 @@ import dataclasses
 import importlib.util
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def list_(words: Sequence[str]) -> int:
         sys.stdout.write(f"  {entry['name']:<{width}}  {entry['summary']}{mark}\n")
     if group == "method":
         rows = "".join(f"  {line}\n" for line in capabilities.table(_fits()))
-        sys.stdout.write(f"\nwhich model (row) each method (column) can adapt:\n{rows}")
+        sys.stdout.write(f"\nwhich method (row) can adapt which model (column), in which precision:\n{rows}")
     return 0
 
 
@@ -53,10 +53,14 @@ BUILT_IN = ("data", "text", "images", "detection", "methods", "metrics")
 """Names of the plugins that Graft carries; entries of others show their owner."""
 
 
-def _fits() -> dict[str, dict[str, capabilities.Fit]]:
-    """How each registered method fits each registered family."""
+def _fits() -> capabilities.Fits:
+    """How each registered method fits each registered family, in each precision."""
     found: Any = load().components
     return capabilities.fits(found["model"], found["method"])
+
+
+def _plain(found: Mapping[str, Mapping[str, capabilities.Fit]]) -> dict[str, dict[str, dict[str, str]]]:
+    return {model: {name: dataclasses.asdict(each) for name, each in cells.items()} for model, cells in found.items()}
 
 
 def _entries() -> list[dict[str, Any]]:
@@ -70,7 +74,7 @@ def _entries() -> list[dict[str, Any]]:
     found = _fits()
     for entry in entries:
         if entry["group"] == "method":
-            entry["fits"] = {model: dataclasses.asdict(each) for model, each in found[entry["name"]].items()}
+            entry["fits"] = _plain(found[entry["name"]])
     entries += [
         {"group": p.group, "name": p.name, "summary": p.summary, "owner": p.owner, "form": "preset"}
         for p in presets.every()
@@ -118,7 +122,7 @@ def _described(group: str, name: str) -> dict[str, Any]:
         needs = dict(component.requires)
         described = {"name": f"{group}/{name}", "summary": summary, "requires": needs}
         if group == "method":
-            described["fits"] = {model: dataclasses.asdict(each) for model, each in _fits()[name].items()}
+            described["fits"] = _plain(_fits()[name])
         return described | {"options": list(options(component))}
     if name in by_name:
         lines = by_name[name].path.read_text(encoding="utf-8").splitlines()

@@ -8,20 +8,21 @@ Graft runs it over its own registry; a plugin's author runs it in the plugin's o
         check_plugin("acme")
 
     def test_method(tmp_path):
-        check_method(BitFit(), Bag(), tmp_path)
+        check_method(Anchor(), Bag(), tmp_path)
 
 Each check says in its docstring what it demands, and in its message what was found and what would put it right.
 """
 
 from core.testing.components import check_component
 from core.testing.data import check_data_adapter
-from core.testing.methods import check_method
+from core.testing.methods import check_cell, check_method
 from core.testing.metrics import check_metric
 from core.testing.models import check_model_loader
 from core.testing.plugins import check_light, check_plugin, check_preset
 from core.testing.samples import sample_examples, sample_need, sample_task
 
 __all__ = [
+    "check_cell",
     "check_component",
     "check_data_adapter",
     "check_light",

@@ -1,19 +1,30 @@
-"""What an adapter method must do: let the head train, freeze what it says it freezes, learn, resume and reopen."""
+"""What an adapter method must do: let the head train, freeze what it says, learn, resume, reopen and merge."""
 
 from __future__ import annotations
 
+import copy
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from core.capabilities import FP32, UNSUPPORTED, fit
+from core.check import check
+from core.config import RunConfig, Train
 from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan, WeightsPlan
 from core.environment import seed_everything, unwrap
+from core.errors import ConfigError
+from core.optimize import load_trainable, trainable_state
+from core.registry import load
 from core.testing.expect import Subject
 from core.testing.running import PROBE, TOLERANCE, predicted, to_reopen, train_on
 from core.testing.samples import TEXT, sample_need
+
+MERGED_TOLERANCE = 1e-4
+"""Sums of weights and updates round otherwise than sums of their products."""
 
 
 def check_method(
@@ -23,12 +34,14 @@ def check_method(
     need: Need | None = None,
     steps: int = 12,
     learning_rate: float = 3e-3,
+    precision: str = FP32,
 ) -> None:
     """Check an adapter method on a small model, on a CPU.
 
     The head trains; a few steps lower the loss; what is frozen stays as it was; applying it twice with one seed gives
-    the same model (a resumed run depends on it); its parameter groups cover what trains, once; its state survives a
-    checkpoint; what was saved and opened again predicts the same.
+    the same model, and training that is broken off in the middle and taken up with its state by another instance ends
+    with the same weights (a resumed run depends on both); its parameter groups cover what trains, once; what was saved
+    and opened again predicts the same; and so does the merged model, unless `unmergeable` says why there is none.
 
     Args:
         method: The method, with its options.
@@ -37,6 +50,7 @@ def check_method(
         need: The task and at least nine training examples; None for synthetic ones of the loader's first kind.
         steps: Optimizer steps within which the loss must fall.
         learning_rate: Of these steps.
+        precision: Of their matrix products, `fp32` or `bf16`.
 
     Raises:
         AssertionError: What is wrong, and what would put it right.
@@ -47,18 +61,62 @@ def check_method(
     subject.expect(
         plan is None or isinstance(plan, WeightsPlan), f"`weights` must give a WeightsPlan or None: {plan!r}."
     )
-    need = replace(need, weights=plan, additive=method.additive, frozen=method.frozen)
+    need = replace(need, weights=plan, additive=method.additive, frozen=method.frozen, precision=precision)
     model = _applied(subject, method, loader, need, steps)
     _check_heads(subject, model)
     _check_groups(subject, method, model, learning_rate)
     _check_repeatable(subject, model, _applied(subject, method, loader, need, steps))
     _check_learning(subject, method, model, need, steps, learning_rate)
-    _check_state(subject, method)
+    _check_resumed(subject, method, loader, model, need, steps, learning_rate)
     before = predicted(model, need.train[:PROBE])
     model.save(folder)
     again = method.reopen(loader, to_reopen(need, folder))
     message = "the saved model, opened again by `reopen`, predicts otherwise."
     subject.expect_equal(predicted(again, need.train[:PROBE]), before, message, TOLERANCE)
+    _check_merged(subject, method, loader, again, need, folder)
+
+
+def check_cell(
+    method: AdapterMethod, loader: ModelLoader, folder: Path, precision: str = FP32, need: Need | None = None
+) -> bool:
+    """Check what `core.capabilities` says of a method on a family in a precision: that it works, or why it is refused.
+
+    Args:
+        method: The method, with its options.
+        loader: Options that make a small model, without a network.
+        folder: An empty folder to save to.
+        precision: `fp32`, `bf16` or `fp16`; a cell in `fp16` is looked at only where it is refused.
+        need: As `check_method` takes it.
+
+    Returns:
+        Whether it was found to work.
+
+    Raises:
+        AssertionError: It does not work, or it is not refused with the reason.
+    """
+    found = fit(type(loader), type(method), precision)
+    need = need or sample_need(next(iter(loader.kinds), TEXT))
+    if found.status == UNSUPPORTED:
+        message = refusal(method, loader, need, precision)
+        Subject(f"method={method.name} on model={loader.name} in {precision}").expect(
+            found.reason in message, f"`check` must refuse it because {found.reason}; it says {message!r}."
+        )
+        return False
+    if precision == "fp16":
+        return False
+    check_method(method, loader, folder, need, precision=precision)
+    return True
+
+
+def refusal(method: AdapterMethod, loader: ModelLoader, need: Need, precision: str) -> str:
+    """What is said of a run with these before anything is loaded; empty where nothing is wrong with them."""
+    data: Any = next(iter(load().components["data"].values()))
+    config = RunConfig(need.task, data(), loader, method, {}, Train(precision=precision))
+    try:
+        check(config)
+    except ConfigError as error:
+        return " ".join(str(problem.message) for problem in error.problems if problem.where == "method")
+    return ""
 
 
 def _applied(subject: Subject, method: AdapterMethod, loader: ModelLoader, need: Need, steps: int) -> LoadedModel:
@@ -110,7 +168,7 @@ def _check_learning(
 ) -> None:
     parameters = _parameters(model)
     kept: dict[str, Tensor] = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-    losses = train_on(model, method, need.train, steps, rate)
+    losses = train_on(model, method, need.train, steps, rate, need.precision)
     shown = ", ".join(f"{loss:.4f}" for loss in losses)
     subject.expect(min(losses[1:]) < losses[0], f"the loss does not fall in {steps} steps: {shown}.")
     moved = {name for name, parameter in parameters.items() if not torch.equal(parameter, kept[name])}
@@ -119,12 +177,55 @@ def _check_learning(
     subject.expect(any(_in_head(name, model.heads) for name in moved), "training does not change the head.")
 
 
-def _check_state(subject: Subject, method: AdapterMethod) -> None:
+def _check_resumed(
+    subject: Subject,
+    method: AdapterMethod,
+    loader: ModelLoader,
+    model: LoadedModel,
+    need: Need,
+    steps: int,
+    rate: float,
+) -> None:
+    """Broken off in the middle and taken up by another instance, training ends with the weights that `model` has."""
+    middle = steps // 2
+    first, second = copy.copy(method), copy.copy(method)
+    begun = _applied(subject, first, loader, need, steps)
+    optimizer: dict[str, Any] = {}
+    train_on(begun, first, need.train, steps, rate, need.precision, stop=middle, kept=optimizer)
+    state = _through_a_file(subject, first)
+    weights = trainable_state(unwrap(begun.module))
+    taken_up = _applied(subject, second, loader, need, steps)
+    load_trainable(unwrap(taken_up.module), weights)
+    second.load_state_dict(state)
+    train_on(taken_up, second, need.train, steps, rate, need.precision, start=middle, kept=optimizer)
+    wanted, found = (trainable_state(unwrap(each.module)) for each in (model, taken_up))
+    odd = [name for name, value in wanted.items() if not torch.equal(value, found[name])]
+    message = f"a resumed run ends with other weights ({', '.join(odd[:3])}); is all of its state in `state_dict`?"
+    subject.expect(not odd, message)
+
+
+def _through_a_file(subject: Subject, method: AdapterMethod) -> dict[str, Any]:
+    """The method's state, as a checkpoint gives it back."""
     buffer = io.BytesIO()
     torch.save(method.state_dict(), buffer)
     buffer.seek(0)
     try:
-        state = torch.load(buffer, weights_only=True)
+        state: dict[str, Any] = torch.load(buffer, weights_only=True)
     except Exception as error:  # whatever the unpickler refuses
         subject.fail(f"`state_dict` may hold tensors, numbers, texts, lists and dicts only: {error}")
-    method.load_state_dict(state)
+    return state
+
+
+def _check_merged(
+    subject: Subject, method: AdapterMethod, loader: ModelLoader, again: LoadedModel, need: Need, folder: Path
+) -> None:
+    """Whole weights, saved by the family and opened by its loader alone, predict what the adapter does."""
+    if method.unmergeable:
+        return
+    before = predicted(again, need.train[:PROBE])
+    merged = method.merge(again)
+    subject.expect(isinstance(merged, LoadedModel), f"`merge` must return a LoadedModel, not {type(merged).__name__}.")
+    merged.save(folder / "merged")
+    whole = loader.reopen(replace(to_reopen(need, folder / "merged"), weights=None))
+    message = "the merged model, saved and opened by its loader alone, predicts otherwise."
+    subject.expect_equal(predicted(whole, need.train[:PROBE]), before, message, MERGED_TOLERANCE)

@@ -15,7 +15,7 @@ from core.contracts import AdapterMethod, LoadedModel, Need, Plan
 from core.environment import Hardware
 from core.evaluate import predict
 from core.kinds import BOXES, MULTI, REGRESSION, SINGLE, Detections
-from core.optimize import build_optimizer
+from core.optimize import build_optimizer, load_optimizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,24 +57,50 @@ def losses_of(model: LoadedModel, batch: dict[str, Tensor]) -> Tensor:
 
 
 def train_on(
-    model: LoadedModel, method: AdapterMethod, examples: Sequence[Any], steps: int, rate: float
+    model: LoadedModel,
+    method: AdapterMethod,
+    examples: Sequence[Any],
+    steps: int,
+    rate: float,
+    precision: str = "fp32",
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    kept: dict[str, Any] | None = None,
 ) -> list[float]:
     """Train on one batch of all examples, without dropout, so that a few steps show.
+
+    Args:
+        model: Trained in place.
+        method: That was applied to it.
+        examples: With targets.
+        steps: In the whole training.
+        rate: Learning rate.
+        precision: Of matrix products, `fp32` or `bf16`.
+        start: The first step of this part of it.
+        stop: The step before which this part ends; None for the end.
+        kept: The optimizer's state to begin with, where it holds one; afterwards that at the end.
 
     Returns:
         The mean loss before each step, and after the last one.
     """
     batch = collated(model, model.prepare(examples, train=True), range(len(examples)))
+    hardware = Hardware("cpu", precision)
     optimizer = build_optimizer(model, method, Train(), rate)
+    if kept:
+        load_optimizer(optimizer, kept)
     model.module.eval()
     losses = []
-    for step in range(steps):
-        loss = model.loss(batch).mean()
+    for step in range(start, steps if stop is None else stop):
+        with hardware.autocast():
+            loss = model.loss(batch).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         method.after_step(model, step)
         optimizer.zero_grad(set_to_none=True)
         losses.append(float(loss.detach()))
+    if kept is not None:
+        kept |= optimizer.state_dict()
     return [*losses, float(losses_of(model, batch).mean())]
 
 

@@ -133,9 +133,7 @@ def _assembled(
         kept = base.state if labels == need.labels else _without_logits(base.state)
         _fill(detector, kept, base)
     side, findings = (side, []) if side is not None else side_for(options.image_size, need.train, LEAST_SIDE)
-    model = FcosModel(
-        detector.to(need.device), base.architecture, options, need, base.provenance, defaults, side
-    )
+    model = FcosModel(detector.to(need.device), base.architecture, options, need, base.provenance, defaults, side)
     model.findings += findings
     return model
 

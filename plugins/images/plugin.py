@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import ADAPTERS, CHECKPOINTING, FEATURES, GRADIENTS, LAYERS
+from core.capabilities import ADAPTERS, CHECKPOINTING, FEATURES, GRADIENTS, LAYERS, LINEAR
 from core.config import RunConfig
 from core.contracts import LoadedModel, ModelLoader, Need
 from core.errors import Problem
@@ -27,6 +27,9 @@ class Timm(ModelLoader):
     name: ClassVar[str] = "timm"
     kinds: ClassVar[tuple[str, ...]] = ("image-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES, CHECKPOINTING})
+    partly: ClassVar[Mapping[str, str]] = {
+        LINEAR: "transformers and other networks with linear layers; purely convolutional ones are refused when loaded"
+    }
 
     variant: str = option(
         "", "The model by timm's name, such as resnet50.a1_in1k; its weights are timm/NAME on the Hub."

@@ -34,6 +34,22 @@ def freeze_all_but(module: nn.Module, heads: Sequence[str]) -> None:
         parameter.requires_grad_(True)
 
 
+def free_biases(model: LoadedModel) -> LoadedModel:
+    """The model with everything frozen but its head and its biases.
+
+    Raises:
+        ConfigError: Nothing outside the head has a bias.
+    """
+    freeze_all_but(model.module, model.heads)
+    within = tuple(f"{head}." for head in model.heads)
+    named = [(name, each) for name, each in model.module.named_parameters() if name.rpartition(".")[2] == "bias"]
+    if all(name.startswith(within) for name, _ in named):
+        raise ConfigError(Problem("method", "no module of this model outside its head has a bias.", "Use method=lora."))
+    for _, bias in named:
+        bias.requires_grad_(True)
+    return model
+
+
 def on_features(model: LoadedModel, plan: Plan) -> LoadedModel:
     """The model with everything frozen but its head, trained on features that are kept where they do not change."""
     freeze_all_but(model.module, model.heads)

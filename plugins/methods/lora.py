@@ -1,16 +1,18 @@
-"""LoRA through peft: wrapping a loaded model, saving its adapter so that it opens anywhere, opening it again."""
+"""Adapters through peft: wrapping a loaded model, saving what was trained so that it opens anywhere, reopening it."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from core.contracts import LoadedModel, ModelLoader, Need, Plan, Prepared
+from core.contracts import HasVirtualTokens, LoadedModel, ModelLoader, Need, ParamGroup, Plan, Prepared
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
 from core.kinds import Detections
@@ -23,32 +25,82 @@ BASE = "base"
 PASSED_ON = ("picture", "use_fast_dropout")
 """What a model may have beyond `LoadedModel` that stays right when an adapter is put on it."""
 
+Saving = Callable[[Any, bool], AbstractContextManager[None]]
+"""Puts a wrapped module into the form in which it is saved, for a while: (module, whether its base is saved too)."""
 
-def wrap(model: LoadedModel, rank: int, alpha: float, dropout: float, targets: Sequence[str] | None) -> LoadedModel:
+
+def wrap(
+    model: LoadedModel,
+    rank: int,
+    alpha: float,
+    dropout: float,
+    targets: Sequence[str] | None,
+    *,
+    dora: bool = False,
+    rslora: bool = False,
+    initialisation: str = "default",
+) -> LoadedModel:
     """The model with its module wrapped in peft's LoRA.
 
     Args:
         model: Its linear layers and convolutions are adapted alike.
         rank: Of the update of each.
-        alpha: The update is scaled by `alpha / rank`.
+        alpha: The update is scaled by `alpha / rank`, or `alpha / sqrt(rank)` with `rslora`.
         dropout: On the input of the update.
         targets: Ends of the names of the modules to adapt; None for the family's own.
+        dora: Whether magnitudes are trained apart from directions.
+        rslora: Whether the scale falls with the square root of the rank.
+        initialisation: `default`, `gaussian`, `pissa` or `olora`.
 
     Raises:
         ConfigError: A target names nothing, or something that cannot be adapted; or the head's name is ambiguous.
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig
 
-    _refuse_ambiguous(model.module, model.heads)
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules=chosen(model, targets),
-        modules_to_save=list(model.heads),
-    )
+    from plugins.methods.initial import ALTERS_BASE, plain_again
+
+    def config(modules: list[str], heads: list[str]) -> Any:
+        return LoraConfig(
+            r=rank,
+            lora_alpha=alpha,
+            lora_dropout=dropout,
+            target_modules=modules,
+            modules_to_save=heads,
+            use_dora=dora,
+            use_rslora=rslora,
+            init_lora_weights=True if initialisation == "default" else initialisation,
+        )
+
+    factored = f"method.initialisation={initialisation} factors a matrix" if initialisation in ALTERS_BASE else ""
+    adapted = put_on(model, targets, config, linear=factored)
+    if initialisation in ALTERS_BASE:
+        adapted.saving = plain_again(unwrap(adapted.module))
+    return adapted
+
+
+def put_on(
+    model: LoadedModel,
+    targets: Sequence[str] | None,
+    config: Callable[[list[str], list[str]], Any],
+    linear: str = "",
+) -> AdaptedModel:
+    """The model with its module wrapped by peft.
+
+    Args:
+        model: Not wrapped yet.
+        targets: Ends of the names of the modules to adapt; None for the family's own.
+        config: From (ends of the names of modules, names of the heads) to a configuration of peft's.
+        linear: Why convolutions cannot be adapted, as a clause; empty where they can.
+
+    Raises:
+        ConfigError: A target names nothing, or something that cannot be adapted; or the head's name is ambiguous.
+    """
+    from peft import get_peft_model
+
+    refuse_ambiguous(model.module, model.heads)
+    wanted = config(chosen(model, targets, linear), list(model.heads))
     try:
-        model.module = get_peft_model(model.module, config)
+        model.module = get_peft_model(model.module, wanted)
     except ValueError as error:
         cure = f"The family's own targets: {', '.join(ends(model.adapter_targets)) or 'none'}."
         raise ConfigError(
@@ -57,13 +109,22 @@ def wrap(model: LoadedModel, rank: int, alpha: float, dropout: float, targets: S
     return AdaptedModel(model)
 
 
-def _refuse_ambiguous(module: nn.Module, heads: Sequence[str]) -> None:
+def refuse_ambiguous(module: nn.Module, heads: Sequence[str]) -> None:
     """Refuse a head whose name ends others too: peft would copy and train those modules whole as well."""
     within = tuple(f"{head}." for head in heads)
     for name, _ in module.named_modules():
         if name.endswith(tuple(heads)) and not f"{name}.".startswith(within):
             message = f"peft takes the head's name for the end of a name, and would train {name} whole too."
             raise ConfigError(Problem("method", message, "Use method=freeze or method=full with this model."))
+
+
+def faster_b(model: LoadedModel, lr: float, ratio: float) -> list[ParamGroup] | None:
+    """LoRA+ (Hayou et al. 2024, arXiv:2402.12354): matrices B at `ratio` times the rate of all else; None for 1."""
+    if ratio == 1:
+        return None
+    names = [name for name, each in unwrap(model.module).named_parameters() if each.requires_grad]
+    fast = [name for name in names if ".lora_B." in name]
+    return [ParamGroup([name for name in names if name not in fast], lr), ParamGroup(fast, lr * ratio)]
 
 
 def reopen(loader: ModelLoader, need: Need) -> LoadedModel:
@@ -75,15 +136,38 @@ def reopen(loader: ModelLoader, need: Need) -> LoadedModel:
         return loader.reopen(need)  # merged weights
     base = need.saved / BASE
     model = loader.load(replace(need, saved=base if base.is_dir() else None))
-    model.module = PeftModel.from_pretrained(model.module, str(need.saved))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of AdaLoRA's ranks, which are heeded; of block sizes fitted as in training
+        wrapped: Any = PeftModel.from_pretrained(model.module, str(need.saved))
+    model.module = wrapped
+    config = wrapped.peft_config["default"]
+    if isinstance(model, HasVirtualTokens) and config.is_prompt_learning:
+        model.reserve(config.num_virtual_tokens)
     return AdaptedModel(model)
 
 
+def merged(model: LoadedModel) -> LoadedModel:
+    """The model within, its updates added to the weights; the adapter is used up."""
+    plain = model.plain()
+    if not isinstance(plain, AdaptedModel):
+        return plain  # its family saves merged weights
+    plain.inner.module = _taken_off(unwrap(plain.module), merge=True)
+    return plain.inner
+
+
 class AdaptedModel(LoadedModel):
-    """A loaded model whose module is a `PeftModel`: it differs in what is saved, and is the inner one in all else."""
+    """A loaded model whose module is a `PeftModel`: it differs in what is saved, and is the inner one in all else.
+
+    Attributes:
+        inner: The model that was wrapped.
+        saving: The form in which the module is saved, where it is another than the one that trains.
+        penalty: What is added to the loss of each example, a tensor []; None for nothing.
+    """
 
     def __init__(self, inner: LoadedModel) -> None:
         self.inner = inner
+        self.saving: Saving = lambda wrapped, with_base: nullcontext()
+        self.penalty: Callable[[], Tensor] | None = None
         self.heads, self.adapter_targets, self.layers = inner.heads, inner.adapter_targets, inner.layers
         self.provenance, self.defaults, self.findings = inner.provenance, inner.defaults, inner.findings
         self.augmented = inner.augmented
@@ -122,8 +206,9 @@ class AdaptedModel(LoadedModel):
         return self.inner.collate(items)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """As the inner model does."""
-        return self.inner.loss(batch)
+        """As the inner model does, and the method's penalty."""
+        losses = self.inner.loss(batch)
+        return losses if self.penalty is None else losses + self.penalty()
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Detections]:
         """As the inner model does."""
@@ -135,20 +220,38 @@ class AdaptedModel(LoadedModel):
         if not hasattr(wrapped.get_base_model(), "save_pretrained"):
             self._save_merged(directory, wrapped)
             return
-        if self.provenance.init == "scratch":
+        with_base = self.provenance.init == "scratch"
+        if with_base:
             wrapped.peft_config["default"].base_model_name_or_path = str((directory / BASE).absolute())
-            self.inner.module = copy.deepcopy(wrapped).unload()
+            self.inner.module = _taken_off(copy.deepcopy(wrapped), merge=False)
             self.inner.save(directory / BASE)
             self.inner.module = wrapped
-        self.inner.save(directory)
+        with self.saving(wrapped, with_base):
+            self.inner.save(directory)
 
     def _save_merged(self, directory: Path, wrapped: Any) -> None:
         """Merged weights as the family writes them, and the small adapter beside them."""
-        self.inner.module = copy.deepcopy(wrapped).merge_and_unload()
+        self.inner.module = _taken_off(copy.deepcopy(wrapped), merge=True)
         try:
             self.inner.save(directory)
         finally:
             self.inner.module = wrapped
         if self.provenance.init == "pretrained":
             wrapped.peft_config["default"].base_model_name_or_path = self.provenance.checkpoint
-        wrapped.save_pretrained(str(directory / ADAPTER), save_embedding_layers=False)  # "auto" may ask the Hub
+        with self.saving(wrapped, False):
+            wrapped.save_pretrained(str(directory / ADAPTER), save_embedding_layers=False)  # "auto" may ask the Hub
+
+
+def _taken_off(wrapped: Any, merge: bool) -> nn.Module:
+    """The network without peft: with the updates merged and the trained heads, or as it was. `wrapped` is used up.
+
+    Heads are put back first, as peft's own way of doing it takes every head for a single layer with a weight.
+    """
+    base: nn.Module = wrapped.get_base_model()
+    for name, module in list(base.named_modules()):
+        if hasattr(module, "modules_to_save"):
+            base.set_submodule(name, module.modules_to_save["default"] if merge else module.original_module)
+    if wrapped.peft_config["default"].is_prompt_learning:
+        return base
+    plain: nn.Module = wrapped.merge_and_unload(safe_merge=True) if merge else wrapped.unload()
+    return plain

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from core.environment import gpu_at_hand
+from core.environment import gpu_at_hand, unwrap
 from core.errors import Problem
 
 if TYPE_CHECKING:
     from torch import nn
 
     from core.config import RunConfig
+    from core.contracts import LoadedModel
 
 
 def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
@@ -35,6 +36,17 @@ def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
     if compute_dtype == "float16" and not on_gpu:
         cure = "Use method.compute_dtype=auto (bf16 where the processor has it, else float32)."
         yield Problem("method.compute_dtype", "float16 on a CPU is hundreds of times slower than float32.", cure)
+
+
+def merged_model(model: LoadedModel) -> LoadedModel:
+    """The model within, unquantised, its updates added to the weights; see `merged`."""
+    from plugins.methods.lora import AdaptedModel
+
+    plain = model.plain()
+    if isinstance(plain, AdaptedModel):
+        plain.inner.module = merged(unwrap(plain.module))
+        return plain.inner
+    return plain
 
 
 def merged(wrapped: Any) -> nn.Module:

@@ -12,38 +12,46 @@ from core.errors import ConfigError, Problem, nearest
 
 _PLAIN = (nn.Conv1d.forward, nn.Conv2d.forward, nn.Conv3d.forward)
 _SHOWN = 5
+_UPDATES = (".lora_B.", ".lora_E.", ".ia3_l.", ".vera_lambda_b.", ".oft_R.", ".hada_w1_a.", ".lokr_w1")
+"""One parameter of each update of peft's, as it is called in the middle of a name."""
 
 
-def chosen(model: LoadedModel, asked: Sequence[str] | None) -> list[str]:
+def chosen(model: LoadedModel, asked: Sequence[str] | None, linear: str = "") -> list[str]:
     """Ends of the names of the modules to adapt.
 
     Args:
         model: Not wrapped yet.
         asked: Ends of names that a person gave; None for the family's own, less what cannot be adapted.
+        linear: Why the method takes linear layers only, as a clause; empty where it does not.
 
     Raises:
         ConfigError: A name fits nothing, or something that cannot be adapted; or the family has nothing to adapt.
     """
     modules = dict(model.module.named_modules())
     if asked is not None:
-        problems = [problem for end in asked if (problem := _problem(model, modules, end)) is not None]
+        problems = [problem for end in asked if (problem := _problem(model, modules, end, linear)) is not None]
         if problems or not asked:
             raise ConfigError(*(problems or [_empty("names no module to adapt.")]))
         return list(asked)
     own = [name for end in model.adapter_targets for name in _matching(modules, end)]
-    fit = [name for name in own if not unsuited(modules, name)]
+    fit = [name for name in own if not unsuited(modules, name, linear)]
+    if not fit and own and linear:
+        message = f"{linear}, and this model's own targets are convolutions."
+        raise ConfigError(Problem("method", message, "Use method=lora, which adapts convolutions too."))
     if not fit:
         raise ConfigError(_empty("is null, and this model has no modules of its own to adapt."))
     return list(model.adapter_targets) if len(fit) == len(own) else fit
 
 
-def unsuited(modules: dict[str, nn.Module], name: str) -> str:
+def unsuited(modules: dict[str, nn.Module], name: str, linear: str = "") -> str:
     """Why peft's update of a module would be wrong or would not merge, as a clause; empty where it is right."""
     layer = modules[name]
     if isinstance(modules.get(name.rpartition(".")[0]), nn.MultiheadAttention):
         return "is computed inside torch's MultiheadAttention, which would pass an update by"
     if not isinstance(layer, _ConvNd):
         return ""
+    if linear:
+        return f"is a convolution, and {linear}"
     if layer.groups > 1:
         what = "depthwise" if layer.groups == layer.in_channels else "grouped"
         return f"is a {what} convolution ({layer.groups} groups), whose update could not be merged"
@@ -59,7 +67,7 @@ def _matching(modules: Iterable[str], end: str) -> list[str]:
     return [name for name in modules if name == end or name.endswith(f".{end}")]
 
 
-def _problem(model: LoadedModel, modules: dict[str, nn.Module], end: str) -> Problem | None:
+def _problem(model: LoadedModel, modules: dict[str, nn.Module], end: str, linear: str) -> Problem | None:
     """What is wrong with one target that a person gave."""
     heads = tuple(f"{head}." for head in model.heads)
     found = [name for name in _matching(modules, end) if not f"{name}.".startswith(heads)]
@@ -70,7 +78,7 @@ def _problem(model: LoadedModel, modules: dict[str, nn.Module], end: str) -> Pro
         close = nearest(end, own)
         return Problem("method.targets", what, (f"Did you mean {close!r}? " if close else "") + cure)
     for name in found:
-        if reason := unsuited(modules, name):
+        if reason := unsuited(modules, name, linear):
             return Problem("method.targets", f"{end!r} names {name}, which {reason}.", cure)
     return None
 
@@ -99,8 +107,8 @@ def refuse_unused(parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
     """
     used: dict[str, bool] = {}
     for name, parameter in parameters:
-        module, found, _ = name.partition(".lora_B.")
-        if found:
+        module = next((name.partition(mark)[0] for mark in _UPDATES if mark in name), "")
+        if module:
             (end,) = ends([module.removeprefix("_orig_mod.").removeprefix("base_model.model.")])
             used[end] = used.get(end, False) or parameter.grad is not None
     idle, working = ([end for end in used if used[end] == wanted] for wanted in (False, True))

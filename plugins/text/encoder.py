@@ -16,12 +16,14 @@ from core.thresholds import KEY, from_json, to_json
 from plugins.text import dropout, tokens
 from plugins.text.architectures import Architecture
 from plugins.text.pooling import LastToken
-from plugins.text.quantising import Original
+from plugins.text.quantising import Original, is_quantised
 from plugins.text.quiet import quiet
 from plugins.text.scale import Scale
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _PLACES = 5
+_SHORTEST = 8
+"""Tokens of a text that must find room beside virtual tokens: as few as `model.max_length` may say."""
 
 
 class EncoderModel(LoadedModel):
@@ -121,6 +123,19 @@ class EncoderModel(LoadedModel):
         predictions = to_predictions(logits, self.need.task.target)
         return self.scale.restore(predictions) if self.need.task.target == REGRESSION else predictions
 
+    def reserve(self, places: int) -> None:
+        """Read texts so short that so many virtual tokens fit before them.
+
+        Raises:
+            ConfigError: No room is left for texts.
+        """
+        room = _positions(self.module) - places
+        if room < _SHORTEST:
+            message = f"{places} virtual tokens leave no room for texts: the model reads {room + places} in all."
+            raise ConfigError(Problem("method.tokens", message, "Ask for fewer."))
+        if self.max_length > room:
+            self.tokenizer.model_max_length = room
+
     def use_fast_dropout(self) -> None:
         """Draw dropout masks from packed integers; call it where training is on a processor."""
         dropout.use_fast_dropout(self.module)
@@ -161,7 +176,7 @@ class EncoderModel(LoadedModel):
     def _write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
-        if self.original is not None and not hasattr(module, "peft_config"):
+        if self.original is not None and not hasattr(module, "peft_config") and is_quantised(module):
             self.original.copy(directory)  # what would be written is quantised, and quantised again when it is opened
             return
         vars(module.config).pop(KEY, None)
@@ -187,6 +202,13 @@ class FeaturedEncoder(EncoderModel):
     def head(self, features: Tensor) -> Tensor:
         """The logits, [b, c], that the module makes of features."""
         return self.architecture.head(self.module, features)
+
+
+def _positions(module: Any) -> int:
+    """Tokens for which the network has positions; RoBERTa counts its own from after the padding token's."""
+    tables = [layer for name, layer in module.named_modules() if name.endswith("position_embeddings")]
+    skipped = [layer.padding_idx + 1 for layer in tables if getattr(layer, "padding_idx", None) is not None]
+    return int(module.config.max_position_embeddings) - max(skipped, default=0)
 
 
 def _inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import ADAPTERS, CHECKPOINTING, FEATURES, GRADIENTS, LAYERS, QUANTISED
+from core.capabilities import (
+    ADAPTERS,
+    BIASES,
+    CHECKPOINTING,
+    FEATURES,
+    GRADIENTS,
+    LAYERS,
+    LINEAR,
+    PAST,
+    QUANTISED,
+    VIRTUAL,
+)
 from core.config import RunConfig
 from core.contracts import LoadedModel, ModelLoader, Need
 from core.errors import Problem
@@ -30,7 +41,7 @@ class TextClassifier(ModelLoader):
 
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset(
-        {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED, CHECKPOINTING}
+        {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED, CHECKPOINTING, LINEAR, VIRTUAL}
     )
     causal: ClassVar[bool]
     """Whether its networks are decoders: a token sees those before it, and the last one feeds the head."""
@@ -122,6 +133,9 @@ class Encoder(TextClassifier):
     """A text encoder (BERT, RoBERTa and their kin) with a classification head, from transformers."""
 
     name: ClassVar[str] = "encoder"
+    partly: ClassVar[Mapping[str, str]] = {
+        BIASES: "all but ModernBERT, which has none outside its head and is refused when loaded"
+    }
     causal: ClassVar[bool] = False
 
     architecture: str = option(
@@ -136,6 +150,10 @@ class Decoder(TextClassifier):
     """A text decoder (Llama, Qwen, Mistral, Gemma and their kin) as a classifier: its last token feeds the head."""
 
     name: ClassVar[str] = "decoder"
+    capabilities: ClassVar[frozenset[str]] = TextClassifier.capabilities | {PAST}
+    partly: ClassVar[Mapping[str, str]] = {
+        BIASES: "GPT-2, OPT, Qwen2 and the like; Llama and its kin have none outside the head and are refused when loaded"
+    }
     causal: ClassVar[bool] = True
 
     architecture: str = option(

@@ -116,6 +116,11 @@ def finding(odd: Sequence[str]) -> list[Finding]:
     return [Finding("not_quantised", message, len(odd), tuple(odd[:_SHOWN]), level="info")]
 
 
+def is_quantised(module: nn.Module) -> bool:
+    """Whether any weights of a network are."""
+    return any(hasattr(parameter, "quant_state") or hasattr(parameter, "SCB") for parameter in module.parameters())
+
+
 def measured(module: nn.Module) -> dict[str, float]:
     """What the weights of a network take, in bytes as they lie in memory, beside what they would take in bf16."""
     kept: dict[str, float] = {"bytes": 0, "bf16_bytes": 0, "quantised_bytes": 0, "quantised_bf16_bytes": 0}

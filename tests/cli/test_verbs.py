@@ -21,7 +21,7 @@ def test_no_arguments_prints_a_short_help(graft: Graft) -> None:
     code, out, err = graft()
     assert (code, err) == (0, "")
     assert out == graft("--help")[1] == graft("-h")[1] == graft("help")[1]
-    for verb in ("list", "show", "plugins", "check", "resume", "evaluate", "predict", "--debug", "-m"):
+    for verb in ("list", "show", "plugins", "check", "resume", "evaluate", "predict", "export", "--debug", "-m"):
         assert verb in out
     assert len(out.splitlines()) < 30
     assert max(map(len, out.splitlines())) <= 110
@@ -45,6 +45,7 @@ def test_version(graft: Graft) -> None:
         (["resume", "nowhere"], "nowhere: is not a run's folder"),
         (["predict", "nowhere", "text"], "nowhere: is not a run's folder"),
         (["evaluate", "nowhere"], "nowhere: is not a run's folder"),
+        (["export", "nowhere"], "nowhere: is not a run's folder"),
         (["check", "train.epoch=1"], "Did you mean train.epochs?"),
     ],
 )
@@ -55,7 +56,7 @@ def test_what_does_not_exist_is_told_with_the_nearest(graft: Graft, words: list[
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("verb", ["list", "show", "plugins", "check", "resume", "evaluate", "predict"])
+@pytest.mark.parametrize("verb", ["list", "show", "plugins", "check", "resume", "evaluate", "predict", "export"])
 def test_each_verb_has_a_help_of_its_own(graft: Graft, verb: str) -> None:
     code, out, _ = graft(verb, "--help")
     assert code == 0
@@ -119,7 +120,7 @@ def test_plugins_tells_what_is_installed(graft: Graft) -> None:
     code, out, _ = graft("plugins")
     assert code == 0
     assert "methods (graft-tune" in out
-    assert "  method: freeze, full, head, lora" in out
+    assert "  method: adalora, bitfit, freeze, full, head" in out
     found = json.loads(graft("plugins", "--json")[1])
     assert {"data", "text", "methods", "metrics"} <= {entry["name"] for entry in found}
 

@@ -17,6 +17,7 @@ from core.contracts import AdapterMethod, DataAdapter, LoadedModel, Metric, Need
 from core.options import option
 from core.registry import load
 from core.testing import (
+    check_cell,
     check_component,
     check_data_adapter,
     check_light,
@@ -278,3 +279,54 @@ def test_a_method_that_breaks_a_rule(flaw: str, message: str, tmp_path: Path) ->
     loader = Encoder(init="scratch", architecture="bert", **TINY)
     with pytest.raises(AssertionError, match=message):
         check_method(Frozen(flaw=flaw), loader, tmp_path)
+
+
+@dataclass
+class Fading(Plain):
+    """Pull weights towards zero, less and less; without its state, a resumed run begins to pull anew."""
+
+    name: ClassVar[str] = "fading"
+    remembers: bool = option(True, "Whether the strength is part of its state.")
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        self.strength = 0.1
+        return model
+
+    def after_step(self, model: LoadedModel, step: int) -> None:
+        with torch.no_grad():
+            for parameter in model.module.parameters():
+                parameter.mul_(1 - self.strength)
+        self.strength /= 2
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"strength": self.strength} if self.remembers else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.strength = state.get("strength", self.strength)
+
+
+def test_a_method_that_forgets_its_state(tmp_path: Path) -> None:
+    loader = Encoder(init="scratch", architecture="bert", **TINY)
+    check_method(Fading(), loader, tmp_path / "one")
+    with pytest.raises(AssertionError, match="a resumed run ends with other weights"):
+        check_method(Fading(remembers=False), loader, tmp_path / "two")
+
+
+def test_a_method_that_merges_wrongly(tmp_path: Path) -> None:
+    lora: Any = load().components["method"]["lora"]
+
+    class Lossy(lora):  # type: ignore[misc]
+        def merge(self, model: Any) -> Any:
+            model.inner.module = model.module.unload()
+            return model.inner
+
+    loader = Encoder(init="scratch", architecture="roberta", **TINY)
+    with pytest.raises(AssertionError, match="the merged model, saved and opened by its loader alone, predicts otherw"):
+        check_method(Lossy(), loader, tmp_path)
+
+
+def test_a_cell_is_refused_with_its_reason_or_works(tmp_path: Path) -> None:
+    loader = Encoder(init="scratch", architecture="bert", **TINY)
+    assert check_cell(Plain(), loader, tmp_path)
+    assert not check_cell(method(needs={"acme.magic": "it works by magic"})(), loader, tmp_path)
+    assert not check_cell(method(refuses={"bf16": "it overflows"})(), loader, tmp_path, "bf16")

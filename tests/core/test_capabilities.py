@@ -13,11 +13,16 @@ import pytest
 from core import capabilities
 from core.capabilities import (
     ADAPTERS,
+    BF16,
     EXPERIMENTAL,
     FEATURES,
+    FP16,
+    FP32,
     GRADIENTS,
     LAYERS,
+    LINEAR,
     MEANING,
+    PRECISIONS,
     QUANTISED,
     SUPPORTED,
     UNSUPPORTED,
@@ -25,13 +30,14 @@ from core.capabilities import (
     fit,
 )  # fmt: skip
 from core.check import check
+from core.config import Train
 from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan, WeightsPlan
 from core.errors import ConfigError
 from core.registry import load
-from plugins.methods.plugin import Freeze, Full, Head, Lora
+from plugins.methods.plugin import Freeze, Full, Head, Lora, Vera
 
 Graft = Callable[..., tuple[int, str, str]]
-BUILT_IN = ("full", "head", "freeze", "lora")
+BUILT_IN = ("full", "head", "freeze", "bitfit", "lora", "adalora", "ia3", "loha", "lokr")
 
 
 @dataclass
@@ -157,7 +163,7 @@ def test_every_capability_has_words_for_having_and_for_lacking_it() -> None:
 @pytest.mark.parametrize("model", ["encoder", "decoder", "timm"])
 def test_the_families_that_graft_carries_fit_the_methods_that_it_carries(model: str, method: str) -> None:
     found: Any = load().components
-    assert fit(found["model"][model], found["method"][method]) == Fit(SUPPORTED)
+    assert fit(found["model"][model], found["method"][method]).status == SUPPORTED
 
 
 @pytest.mark.parametrize(
@@ -177,40 +183,84 @@ def test_check_refuses_what_does_not_fit_with_the_reason(method: Any, model: Any
     assert "`python -m core list methods` shows which fit." in caught.value.report()
 
 
+@dataclass
+class Choosy(AdapterMethod):
+    """It works in one precision, and is new in another."""
+
+    name: ClassVar[str] = "acme-c"
+    refuses: ClassVar[Mapping[str, str]] = {BF16: "its sums need every digit"}
+    experimental: ClassVar[Mapping[str, str]] = {FP32: "it is new"}
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        return model
+
+
+def test_precisions_are_refused_or_noted_by_either_side() -> None:
+    model = family(GRADIENTS)
+    assert fit(model, Choosy, BF16) == Fit(UNSUPPORTED, "its sums need every digit")
+    assert fit(model, Choosy, FP32) == Fit(EXPERIMENTAL, "it is new")
+    assert fit(model, Full, FP16).status == EXPERIMENTAL
+    exact = type("Exact", (Bag,), {"capabilities": frozenset({GRADIENTS}), "refuses": {FP16: "it overflows"}})
+    assert fit(exact, Full, FP16) == Fit(UNSUPPORTED, "it overflows")
+    assert fit(Counted, Full, FP16) == Fit(SUPPORTED)
+
+
+def test_a_precision_that_does_not_fit_is_refused_whoever_chose_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(graft_toy.config(method=Choosy(), train=Train(precision="bf16")))
+    assert "method: acme-c cannot adapt toy in bf16: its sums need every digit." in caught.value.report()
+    check(graft_toy.config(method=Choosy(), train=Train(precision="auto")))
+    with pytest.raises(ConfigError, match="acme-c cannot adapt toy in bf16"):
+        capabilities.refuse_precision(graft_toy.Toy(), Choosy(), "bf16")
+    capabilities.refuse_precision(graft_toy.Toy(), Full(), "bf16")
+
+
+def test_what_only_some_models_of_a_family_have_is_supported_with_a_note() -> None:
+    some = type("Some", (Bag,), {"capabilities": frozenset({GRADIENTS, ADAPTERS}), "partly": {LINEAR: "the big ones"}})
+    assert fit(some, Vera) == Fit(SUPPORTED, "it shares random matrices among linear layers; of acme-bag: the big ones")
+    assert fit(family(GRADIENTS, ADAPTERS), Vera).status == UNSUPPORTED
+
+
 def test_the_table_numbers_each_reason_once() -> None:
     models = {"bag": family(GRADIENTS, FEATURES, QUANTISED), "bow": family(GRADIENTS), "counts": Counted}
     methods: dict[str, type[AdapterMethod]] = {"acme-q": Quantising, "freeze": Freeze, "full": Full}
-    assert capabilities.table(capabilities.fits(models, methods)) == [
-        "        acme-q   freeze  full",
-        "bag     exp (1)  no (2)  yes",
-        "bow     no (3)   no (2)  yes",
-        "counts  no (4)   no (5)  yes",
+    lines = capabilities.table(capabilities.fits(models, methods))
+    assert [line.split() for line in lines[:5]] == [
+        ["bag", "bow", "counts"],
+        ["fp32", "bf16", "fp16"] * 3,
+        ["acme-q", *["exp(1)"] * 3, *["no(2)"] * 3, *["no(3)"] * 3],
+        ["freeze", *["no(4)"] * 6, *["no(5)"] * 3],
+        ["full", *["yes", "yes", "exp(6)"] * 2, *["yes"] * 3],
+    ]
+    assert lines[5:] == [
         "(1) acme-q: its kernels are new.",
-        f"(2) freeze: {fit(models['bow'], Freeze).reason}.",
-        "(3) acme-q: it trains on 4-bit weights, and acme-bag cannot quantise its weights while it loads them.",
-        "(4) acme-q: it learns by gradients, and acme-counts is fitted without gradients.",
+        "(2) acme-q: it trains on 4-bit weights, and acme-bag cannot quantise its weights while it loads them.",
+        "(3) acme-q: it learns by gradients, and acme-counts is fitted without gradients.",
+        f"(4) freeze: {fit(models['bow'], Freeze).reason}.",
         "(5) freeze: its last layers are trained by gradients, and acme-counts is fitted without gradients.",
+        f"(6) {fit(models['bow'], Full, FP16).reason}.",
     ]
 
 
 def test_list_methods_shows_the_table_and_gives_it_as_json(graft: Graft) -> None:
     code, out, _ = graft("list", "methods")
     assert code == 0
-    table = out.partition("which model (row) each method (column) can adapt:\n")[2].splitlines()
-    assert table[0].split() == sorted(load().components["method"])
-    for row in table[1:]:
-        if not row.startswith("  ("):
-            assert len(row.replace(" (", "(").split()) == 1 + len(table[0].split())
-    entries = json.loads(graft("list", "methods", "--json")[1])
-    fits = {entry["name"]: entry["fits"]["timm"] for entry in entries}
-    assert all(fits[name] == {"status": "supported", "reason": ""} for name in BUILT_IN)
-    assert fits["qlora"]["status"] == "unsupported"
-    assert "timm cannot quantise its weights while it loads them" in fits["qlora"]["reason"]
+    table = out.partition("which method (row) can adapt which model (column), in which precision:\n")[2].splitlines()
+    assert table[0].split() == sorted(load().components["model"])
+    rows = [row.split() for row in table[2:] if not row.startswith("  (")]
+    assert [row[0] for row in rows] == sorted(load().components["method"])
+    assert all(len(row) == 1 + 3 * len(load().components["model"]) for row in rows)
+    entries = {entry["name"]: entry for entry in json.loads(graft("list", "methods", "--json")[1])}
+    assert all(set(cells) == set(PRECISIONS) for entry in entries.values() for cells in entry["fits"].values())
+    assert entries["lora"]["fits"]["timm"]["bf16"] == {"status": "supported", "reason": ""}
+    assert entries["qlora"]["fits"]["timm"]["fp32"]["status"] == "unsupported"
+    assert "timm cannot quantise its weights while it loads them" in entries["qlora"]["fits"]["timm"]["fp32"]["reason"]
     assert all("fits" not in entry for entry in json.loads(graft("list", "models", "--json")[1]))
-    assert "which model" not in graft("list", "models")[1]
+    assert "which method" not in graft("list", "models")[1]
 
 
 def test_show_tells_where_a_method_fits(graft: Graft) -> None:
     _, out, _ = graft("show", "method/freeze")
-    assert "  on model timm: yes\n" in out
-    assert json.loads(graft("show", "method/freeze", "--json")[1])["fits"]["encoder"]["status"] == "supported"
+    assert "  on model timm in fp32, bf16: yes\n" in out
+    assert "  on model timm in fp16: experimental; gradients are scaled" in out
+    assert json.loads(graft("show", "method/freeze", "--json")[1])["fits"]["encoder"]["fp32"]["status"] == "supported"

@@ -76,7 +76,7 @@ def test_it_is_listed_with_what_it_announces(installed: Installed) -> None:
     assert acme["origin"] == "acme-graft 0.1.0"
     assert not acme["failure"]
     assert acme["announces"] == {
-        "model": ["bag", "naive_bayes"], "data": ["tickets"], "method": ["bitfit"], "metric": ["quadratic_kappa"],
+        "model": ["bag", "naive_bayes"], "data": ["tickets"], "method": ["anchor"], "metric": ["quadratic_kappa"],
     }  # fmt: skip
     assert acme["presets"] == ["pkg://acme_graft.conf"]
 
@@ -86,7 +86,7 @@ def test_its_components_and_presets_stand_beside_the_built_in_ones(installed: In
     ours = {key for key, entry in entries.items() if entry["owner"] == "acme"}
     assert ours == {
         ("task", "urgency"), ("data", "tickets"), ("model", "bag"), ("model", "bag_small"), ("model", "naive_bayes"),
-        ("method", "bitfit"), ("metric", "quadratic_kappa"), ("metrics", "ordinal"),
+        ("method", "anchor"), ("metric", "quadratic_kappa"), ("metrics", "ordinal"),
     }  # fmt: skip
     assert entries["model", "bag_small"]["summary"] == "A small bag of words: trains in seconds."
     assert ("model", "roberta") in entries
@@ -110,7 +110,7 @@ def test_a_misspelt_option_of_it_is_corrected(installed: Installed) -> None:
     ("words", "loader", "method"),
     [
         ((), "bag", "full"),
-        (("model=bag", "method=bitfit", "train.epochs=10"), "bag", "bitfit"),
+        (("model=bag", "method=anchor", "train.epochs=10"), "bag", "anchor"),
         (("method=lora", "train.epochs=10"), "bag", "lora"),
         (("model=naive_bayes",), "naive_bayes", "full"),
     ],
@@ -137,7 +137,7 @@ def test_its_task_trains(
     ("words", "message"),
     [
         (("model=naive_bayes", "train.epochs=5"), "train.epochs: means nothing to naive_bayes"),
-        (("model=naive_bayes", "method=bitfit"), "bitfit cannot adapt naive_bayes"),
+        (("model=naive_bayes", "method=anchor"), "anchor cannot adapt naive_bayes"),
         (("data.path=missing.toml",), "missing.toml cannot be read"),
     ],
 )

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from core import hookimpl
 from core.capabilities import ADAPTERS, GRADIENTS
 from core.config import RunConfig
-from core.contracts import AdapterMethod, DataAdapter, LoadedModel, Metric, ModelLoader, Need, Plan, Splits, Task
+from core.contracts import (
+    AdapterMethod,
+    DataAdapter,
+    LoadedModel,
+    Metric,
+    ModelLoader,
+    Need,
+    ParamGroup,
+    Plan,
+    Splits,
+    Task,
+)
 from core.errors import Problem
 from core.options import option
 from core.splits import CutOptions
@@ -87,18 +98,43 @@ class NaiveBayes(ModelLoader):
 
 
 @dataclass
-class BitFit(AdapterMethod):
-    """Train the biases and the head only (Ben Zaken et al. 2022, arXiv:2106.10199)."""
+class Anchor(AdapterMethod):
+    """Train every weight, pulled back towards where it started (L2-SP; Li et al. 2018, arXiv:1802.01483)."""
 
-    name: ClassVar[str] = "bitfit"
-    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-3}
+    name: ClassVar[str] = "anchor"
+
+    pull: float = option(0.01, "Share of the way back that each weight outside the head goes after a step.", high=1)
+    head_rate: float = option(5.0, "The head learns at this times the rate of all else.", above=0)
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Freeze all else."""
+        """Remember every weight outside the head."""
         heads = tuple(f"{head}." for head in model.heads)
-        for name, parameter in model.module.named_parameters():
-            parameter.requires_grad_(name.endswith("bias") or name.startswith(heads))
+        named = model.module.requires_grad_(True).named_parameters()
+        self._start = {name: each.detach().clone() for name, each in named if not name.startswith(heads)}
         return model
+
+    def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup]:
+        """The head, without weight decay, and all else."""
+        from core.environment import unwrap
+
+        heads = [name for name, _ in unwrap(model.module).named_parameters() if name not in self._start]
+        return [ParamGroup(list(self._start), lr), ParamGroup(heads, self.head_rate * lr, weight_decay=0.0)]
+
+    def after_step(self, model: LoadedModel, step: int) -> None:
+        """Pull."""
+        from core.environment import unwrap
+
+        for name, parameter in unwrap(model.module).named_parameters():
+            if name in self._start:
+                parameter.data.lerp_(self._start[name].to(parameter.device), self.pull)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it started, for a run that is resumed."""
+        return {"start": self._start}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take it back."""
+        self._start = state["start"]
 
 
 @dataclass
@@ -137,7 +173,7 @@ def model_loaders() -> Sequence[type[ModelLoader]]:
 @hookimpl
 def adapter_methods() -> Sequence[type[AdapterMethod]]:
     """What `method=` finds here."""
-    return [BitFit]
+    return [Anchor]
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acme_graft.plugin import Bag, BitFit, NaiveBayes, QuadraticKappa, Tickets
+from acme_graft.plugin import Anchor, Bag, NaiveBayes, QuadraticKappa, Tickets
 
 from core.contracts import Task
 from core.errors import DataError
@@ -45,9 +45,9 @@ def test_naive_bayes(tmp_path: Path) -> None:
     check_model_loader(NaiveBayes(), tmp_path)
 
 
-def test_bitfit(tmp_path: Path) -> None:
+def test_anchor(tmp_path: Path) -> None:
     """The method, on a model of this plugin."""
-    check_method(BitFit(), Bag(width=8), tmp_path)
+    check_method(Anchor(), Bag(width=8), tmp_path)
 
 
 def test_kappa() -> None:

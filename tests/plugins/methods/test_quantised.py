@@ -49,6 +49,21 @@ def test_merging_is_exact_because_the_base_is_dequantised_first(tmp_path: Path) 
     assert (predict(inner, ROWS) - before).abs().max() > 1e-5
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("method", [Qlora(rank=4), Lora8(rank=4)])
+def test_what_is_merged_is_saved_whole_and_opens_unquantised(method: Any, tmp_path: Path) -> None:
+    model = adapted(method, tmp_path / "base")
+    before = predict(model, ROWS)
+    merged = method.merge(model)
+    merged.save(tmp_path / "whole")
+    assert "quantization_config" not in (tmp_path / "whole" / "config.json").read_text()
+    again = Decoder(checkpoint=str(tmp_path / "base"), max_length=32).reopen(need(train=(), saved=tmp_path / "whole"))
+    assert not any(hasattr(each, "quant_state") or hasattr(each, "SCB") for each in again.module.parameters())
+    assert torch.equal(predict(again, ROWS), predict(merged, ROWS))
+    atol = 2e-6 if method.name == "qlora" else 2e-2  # 8-bit products round what comes in, too
+    torch.testing.assert_close(predict(again, ROWS), before, atol=atol, rtol=0)
+
+
 @pytest.mark.parametrize("method", [Qlora(rank=4), Lora8(rank=4)])
 def test_what_is_saved_is_the_adapter_and_the_head(method: Any, tmp_path: Path) -> None:
     from safetensors.torch import load_file

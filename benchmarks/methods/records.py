@@ -1,0 +1,134 @@
+"""One JSON file a run of a method, kept in git, and the table made of nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tables import grid, hardware
+from core import report as record
+
+SCHEMA = "graft-method-1"
+BUSY = "others_busy_percent.txt"
+"""Beside what a run printed: the share of the processors that others took just before it."""
+BUSY_PERCENT = 10.0
+"""Above this, a run's speed is called disturbed."""
+FAILED = "failed"
+"""The folder of runs that did not complete; the table lists them below."""
+COLUMNS = (
+    "method", "test", "95 %", "trained", "of all", "saved", "adapter", "peak memory", "examples/s", "run",
+)  # fmt: skip
+LEGEND = (
+    "One run each. Test: the task's primary metric on the test split, with its bootstrap interval. Saved: the run's "
+    "`model/` folder, with tokenizer and configuration; where the family's tools cannot open adapters it holds merged "
+    "weights, and the adapter beside them is given apart. Peak memory: resident, of the whole process. Examples a "
+    "second: in training alone; `head` trains on features that are computed once, before."
+)
+_KEPT = ("status", "error", "exit_code", "started", "seconds", "primary", "init", "training", "environment", "memory")
+
+Entry = Mapping[str, Any]
+
+
+def entry(work: str, folder: Path, out: Path) -> dict[str, Any]:
+    """What is kept of a run: its report without what other files hold; folders of this machine are called OUT.
+
+    Args:
+        work: The work's name.
+        folder: The run's.
+        out: The folder of all runs.
+    """
+    report = record.read(folder)
+    model = report.get("model", {})
+    provenance = {key: value for key, value in model.get("provenance", {}).items() if key != "source"}
+    kept: dict[str, Any] = {"schema": SCHEMA, "work": work, "method": report["choices"]["method"]}
+    kept |= {key: report.get(key) for key in _KEPT}
+    kept |= {
+        "config": report["config"],
+        "data": {key: report.get("data", {}).get(key) for key in ("adapter", "fingerprint", "sizes")},
+        "parameters": model.get("parameters"),
+        "provenance": provenance,
+        "saved_bytes": model.get("saved_bytes"),
+        "adapter_bytes": _bytes(folder / record.MODEL / "adapter"),
+        "scores": report.get("scores", {}).get("test"),
+        "self_test": report.get("self_test"),
+    }
+    busy = out / "logs" / folder.name / BUSY
+    kept["others_busy_percent"] = float(busy.read_text(encoding="utf-8")) if busy.is_file() else None
+    if isinstance(kept["environment"], dict):
+        kept["environment"].pop("platform", None)
+    plain: dict[str, Any] = json.loads(json.dumps(record.clean(kept)).replace(str(out), "OUT"))
+    return plain
+
+
+def _bytes(folder: Path) -> int | None:
+    return sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else None
+
+
+def write(entries: Iterable[Entry], folder: Path) -> None:
+    """A file each, those of failed runs apart, and `README.md` with the table."""
+    found = list(entries)
+    for each in found:
+        place = folder if each["status"] == "completed" else folder / FAILED
+        place.mkdir(parents=True, exist_ok=True)
+        record.write_json(place / f"{each['work']}-{each['method']}.json", each)
+    (folder / "README.md").write_text(markdown(read(folder)), encoding="utf-8")
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Every entry in or below a folder, in the order in which the runs began."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.json"))]
+    kept = [each for each in found if isinstance(each, dict) and each.get("schema") == SCHEMA]
+    return sorted(kept, key=lambda each: str(each.get("started")))
+
+
+def markdown(entries: Sequence[Entry]) -> str:
+    """A table for each work, what failed, and where it was measured."""
+    parts = []
+    for work in dict.fromkeys(each["work"] for each in entries):
+        members = [each for each in entries if each["work"] == work and each["status"] == "completed"]
+        if members:
+            parts += [f"## {work}", _conditions(members[0]), grid(COLUMNS, [_cells(each) for each in members])]
+    parts.append(LEGEND)
+    if disturbed := [each for each in entries if (each.get("others_busy_percent") or 0) > BUSY_PERCENT]:
+        names = ", ".join(f"{each['work']} {each['method']}" for each in disturbed)
+        parts.append(f"Warning: others kept the processors busy before {names}; their speeds and times say little.")
+    if failed := [each for each in entries if each["status"] != "completed"]:
+        lines = [f"- {each['work']}, {each['method']}: {' '.join(str(each['error']).split())[:200]}" for each in failed]
+        parts.append("Not completed:\n\n" + "\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _conditions(entry: Entry) -> str:
+    sizes = ", ".join(f"{name} {size:,}" for name, size in entry["data"]["sizes"].items())
+    train, where = entry["config"]["train"], entry["environment"]
+    return (
+        f"Data {entry['data']['adapter']} ({sizes}); epochs {train['epochs']:g}, batch size {train['batch_size']}, "
+        f"seed {entry['config']['seed']}, each method at its own default rate; {hardware(where)}, {where['precision']}."
+    )
+
+
+def _cells(entry: Entry) -> list[str]:
+    score = entry["scores"][entry["primary"]]
+    parameters, training = entry["parameters"], entry["training"]
+    interval = "-" if score.get("low") is None else f"{score['low']:.3f} to {score['high']:.3f}"
+    return [
+        entry["method"],
+        f"{entry['primary']} {score['value']:.3f}",
+        interval,
+        f"{parameters['trainable']:,}",
+        f"{100 * parameters['trainable'] / parameters['total']:.2f}%",
+        size(entry["saved_bytes"]),
+        size(entry["adapter_bytes"]),
+        f"{entry['memory']['peak_mb']['resident']:,.0f} MiB",
+        f"{training['examples_per_second']:.0f}",
+        f"{entry['seconds']:.0f} s",
+    ]
+
+
+def size(count: int | None) -> str:
+    """Bytes in words."""
+    if count is None:
+        return "-"
+    return f"{count / 2**20:.2f} MiB" if count < 10 * 2**20 else f"{count / 2**20:.0f} MiB"

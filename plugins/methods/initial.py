@@ -1,0 +1,65 @@
+"""LoRA that starts from the base weights' own factors (PiSSA, OLoRA): saved so that the untouched base takes it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from plugins.methods.lora import Saving
+
+ALTERS_BASE = ("pissa", "olora")
+"""Initialisations that take what the factors hold out of the base weights."""
+
+
+def plain_again(wrapped: Any) -> Saving:
+    """How a module is saved that starts from factors A0, B0 of its base weights.
+
+    Training changes W - s B0 A0 + s B A. Where the base W is not saved too, this is written as a LoRA of twice the rank
+    on W, with factors [A; A0] and [B, -B0] (peft does the same, and drops the head). Where it is, what is left of it
+    goes with the factors as they are. Either way peft must not factor again on opening.
+
+    Args:
+        wrapped: A `PeftModel`, before it is trained.
+    """
+    initial = {name: (down.clone(), up.clone()) for name, down, up in _factors(wrapped)}
+
+    @contextmanager
+    def saving(wrapped: Any, with_base: bool) -> Iterator[None]:
+        kept = wrapped.peft_config["default"]
+        config = wrapped.peft_config["default"] = copy.copy(kept)
+        config.init_lora_weights = True
+        trained = {} if with_base else {name: (down, up) for name, down, up in _factors(wrapped)}
+        if not with_base:
+            config.r = 2 * kept.r
+            config.lora_alpha = kept.lora_alpha * (2**0.5 if kept.use_rslora else 2)
+        try:
+            for name, (down, up) in trained.items():
+                first_down, first_up = (each.to(down.device) for each in initial[name])
+                _put(wrapped, name, torch.cat([down, first_down], 0), torch.cat([up, -first_up], 1))
+            yield
+        finally:
+            for name, (down, up) in trained.items():
+                _put(wrapped, name, down, up)
+            kept.base_model_name_or_path = config.base_model_name_or_path
+            wrapped.peft_config["default"] = kept
+
+    return saving
+
+
+def _factors(wrapped: Any) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Of each adapted matrix: its module's name, A [r, in] and B [out, r]."""
+    for name, layer in wrapped.named_modules():
+        if "default" in getattr(layer, "lora_A", ()):
+            yield name, layer.lora_A["default"].weight.detach(), layer.lora_B["default"].weight.detach()
+
+
+def _put(wrapped: Any, name: str, down: Tensor, up: Tensor) -> None:
+    layer = wrapped.get_submodule(name)
+    for factors, value in ((layer.lora_A, down), (layer.lora_B, up)):
+        factors["default"].weight = nn.Parameter(value)

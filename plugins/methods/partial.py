@@ -1,0 +1,166 @@
+"""Methods that train weights of the model itself: all of them, the last ones, the head's alone, or biases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from core.capabilities import BIASES, GRADIENTS, LAYERS, lacking
+from core.contracts import AdapterMethod, LoadedModel, ParamGroup, Plan
+from core.errors import Problem
+from core.options import option
+
+if TYPE_CHECKING:
+    from core.config import RunConfig
+    from core.memory import Footprint
+
+_DECAY_HELP = (
+    "Each layer learns at this times the rate of the one after it, the head's at the full rate; 1 for one rate."
+)
+
+
+@dataclass
+class Full(AdapterMethod):
+    """Train every weight."""
+
+    name: ClassVar[str] = "full"
+    needs: ClassVar[Mapping[str, str]] = {}
+
+    layer_decay: float = option(1.0, _DECAY_HELP, above=0, high=1)
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Rates by depth need depths."""
+        if self.layer_decay == 1:
+            return
+        model = type(config.model)
+        lacks = lacking(model, GRADIENTS) or lacking(model, LAYERS)
+        if lacks:
+            yield Problem("method.layer_decay", f"gives each layer a learning rate, and {lacks}.", "Leave it at 1.")
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Let everything train; nothing is ever frozen silently.
+
+        Raises:
+            ConfigError: `layer_decay` is asked for, and the model does not say what is at which depth.
+        """
+        if self.layer_decay != 1:
+            from plugins.methods.depth import depths
+
+            depths(model)
+        for parameter in model.module.parameters():
+            parameter.requires_grad_(True)
+        return model
+
+    def trainable(self, footprint: Footprint) -> int:
+        """All of it."""
+        return footprint.parameters + footprint.head
+
+    def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
+        """A group a layer, the head's first, where rates decay."""
+        from plugins.methods.depth import decayed
+
+        return decayed(model, lr, self.layer_decay)
+
+
+@dataclass
+class Head(AdapterMethod):
+    """Train the task's head only, on features of the frozen backbone that are computed once."""
+
+    name: ClassVar[str] = "head"
+    defaults: ClassVar[Mapping[str, float]] = {"epochs": 20, "learning_rate": 1e-3}
+    needs: ClassVar[Mapping[str, str]] = {GRADIENTS: "its head is trained by gradients"}
+    frozen: ClassVar[bool] = True
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Scratch weights have no features worth keeping."""
+        if getattr(config.model, "init", "auto") == "scratch":
+            yield Problem(
+                "method",
+                "head trains on the features of a frozen backbone, and one initialised from scratch has none.",
+                "Use method=full, or model.init=pretrained.",
+            )
+
+    def trainable(self, footprint: Footprint) -> int:
+        """The head."""
+        return footprint.head
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Freeze all but the head; features are computed once where examples do not change from epoch to epoch."""
+        from plugins.methods.head import on_features
+
+        return on_features(model, plan)
+
+
+@dataclass
+class Freeze(AdapterMethod):
+    """Train the last layers and the head; what is before them stays as it was."""
+
+    name: ClassVar[str] = "freeze"
+    needs: ClassVar[Mapping[str, str]] = {
+        GRADIENTS: "its last layers are trained by gradients",
+        LAYERS: "it trains the last layers",
+    }
+
+    layers: int = option(1, "How many of the model's last layers train, besides the head.", low=1)
+    layer_decay: float = option(1.0, _DECAY_HELP, above=0, high=1)
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Scratch weights hold nothing that is worth keeping frozen."""
+        if getattr(config.model, "init", "auto") == "scratch":
+            yield Problem(
+                "method",
+                "freeze keeps the first layers as they are, and those of a model from scratch are random.",
+                "Use method=full, or model.init=pretrained.",
+            )
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Freeze all but the last layers and the head; batch norms that are frozen keep their statistics too.
+
+        Raises:
+            ConfigError: The model has fewer layers, or does not say which it has.
+        """
+        from plugins.methods.depth import freeze_before
+
+        return freeze_before(model, self.layers)
+
+    def trainable(self, footprint: Footprint) -> int:
+        """A share of the layers, and the head."""
+        return footprint.linear * min(self.layers, footprint.layers) // footprint.layers + footprint.head
+
+    def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
+        """A group a layer that trains, the head's first, where rates decay."""
+        from plugins.methods.depth import decayed
+
+        return decayed(model, lr, self.layer_decay)
+
+
+@dataclass
+class BitFit(AdapterMethod):
+    """Train the biases and the head (Ben Zaken et al. 2021, arXiv:2106.10199)."""
+
+    name: ClassVar[str] = "bitfit"
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 1e-3}
+    needs: ClassVar[Mapping[str, str]] = {
+        GRADIENTS: "its biases are trained by gradients",
+        BIASES: "it trains biases",
+    }
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Scratch weights are random, and no biases make up for that."""
+        if getattr(config.model, "init", "auto") == "scratch":
+            yield Problem(
+                "method",
+                "bitfit keeps every matrix as it is, and those of a model from scratch are random.",
+                "Use method=full, or model.init=pretrained.",
+            )
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Freeze all but the head and what is called `bias`; norms of batches keep averaging, as in full training.
+
+        Raises:
+            ConfigError: No module outside the head has a bias.
+        """
+        from plugins.methods.head import free_biases
+
+        return free_biases(model)

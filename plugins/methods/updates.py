@@ -1,0 +1,240 @@
+"""Methods that put small trained updates on a model's modules, beside LoRA; peft computes all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from core.capabilities import ADAPTERS, FP16, GRADIENTS, LINEAR
+from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan
+from core.errors import Problem
+from core.options import option
+
+if TYPE_CHECKING:
+    from core.config import RunConfig
+
+ON_MODULES: Mapping[str, str] = {
+    GRADIENTS: "its updates are trained by gradients",
+    ADAPTERS: "it puts updates on some of the submodules",
+}
+"""What methods need that put updates on submodules."""
+TARGETS_HELP = "Ends of the names of the modules to adapt; null takes the family's own."
+DROPOUT_HELP = "Share of updates that are left out, a module at a time, in each training step."
+
+
+@dataclass
+class OnModules(AdapterMethod):
+    """What is alike in methods whose updates peft puts on submodules: first steps, opening again, merging."""
+
+    needs: ClassVar[Mapping[str, str]] = ON_MODULES
+
+    def after_step(self, model: LoadedModel, step: int) -> None:
+        """After the first step, refuse targets that the network never calls."""
+        if step == 0:
+            from plugins.methods.targets import refuse_unused
+
+            refuse_unused(model.module.named_parameters())
+
+    def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
+        """Load the base, and the adapter from `need.saved` onto it."""
+        from plugins.methods.lora import reopen
+
+        return reopen(loader, need)
+
+    def merge(self, model: LoadedModel) -> LoadedModel:
+        """The model with its updates added to the weights."""
+        from plugins.methods.lora import merged
+
+        return merged(model)
+
+
+@dataclass
+class AdaLora(OnModules):
+    """Train low-rank updates and move rank to the matrices that need it (Zhang et al. 2023, arXiv:2303.10512)."""
+
+    name: ClassVar[str] = "adalora"
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 2e-3}
+    refuses: ClassVar[Mapping[str, str]] = {
+        FP16: "a step that the loss scaler skips would put infinities into the importance of each rank"
+    }
+
+    rank: int = option(8, "Rank that an update has at the end, on average.", low=1)
+    first_rank: int = option(12, "Rank of every update at the start; above `rank`.", low=2)
+    alpha: float = option(16.0, "Updates are scaled by alpha / first_rank.", above=0)
+    dropout: float = option(0.0, "Dropout on the input of the update.", low=0, high=0.9)
+    start: float = option(0.1, "Share of the steps before ranks begin to move.", low=0, high=0.9)
+    end: float = option(0.3, "Share of the steps after they have settled.", low=0, high=0.9)
+    every: int = option(10, "Steps from one reckoning of ranks to the next.", low=1)
+    orthogonality: float = option(0.1, "Weight in the loss of keeping singular vectors orthonormal.", low=0)
+    targets: list[str] | None = option(None, TARGETS_HELP)
+
+    def __post_init__(self) -> None:
+        """It remembers the model whose ranks it moves, for its state."""
+        self._model: LoadedModel | None = None
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Ranks fall, and there is time for it."""
+        if self.first_rank <= self.rank:
+            message = f"{self.first_rank} leaves nothing to take away, as the rank at the end is {self.rank}."
+            yield Problem("method.first_rank", message, f"Give {self.rank + self.rank // 2 + 1}.")
+        if self.start + self.end >= 1:
+            message = f"{self.end} and method.start={self.start} leave no steps in which ranks move."
+            yield Problem("method.end", message, "Give shares whose sum is below 1.")
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Wrap the module in peft's AdaLoRA.
+
+        Raises:
+            ConfigError: A target names nothing, or something that cannot be adapted.
+        """
+        from plugins.methods.tuners import adalora
+
+        self._model = adalora(self, model, plan)
+        return self._model
+
+    def after_step(self, model: LoadedModel, step: int) -> None:
+        """Reckon the importance of every rank by its gradient, and drop what is beyond the budget of this step."""
+        from plugins.methods.tuners import move_ranks
+
+        super().after_step(model, step)
+        self._model = model
+        move_ranks(model, step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The importances, and which ranks were kept."""
+        from plugins.methods.tuners import rank_state
+
+        return rank_state(self._model) if self._model is not None else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave; the method has been applied."""
+        from plugins.methods.tuners import take_rank_state
+
+        if self._model is not None and state:
+            take_rank_state(self._model, state)
+
+
+@dataclass
+class Ia3(OnModules):
+    """Train a factor for each output (or input) of some modules, and the head (Liu et al. 2022, arXiv:2205.05638)."""
+
+    name: ClassVar[str] = "ia3"
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 1e-2}
+
+    targets: list[str] | None = option(None, TARGETS_HELP)
+    feedforward: list[str] | None = option(
+        None, "Ends of the names of more modules, whose inputs are scaled: the paper's second feed-forward layers."
+    )
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Wrap the module in peft's IA3.
+
+        Raises:
+            ConfigError: A target names nothing, or something that cannot be adapted.
+        """
+        from plugins.methods.tuners import ia3
+
+        return ia3(self, model)
+
+
+@dataclass
+class Vera(OnModules):
+    """Train vectors that scale random matrices, which all layers share (Kopiczko et al. 2023, arXiv:2310.11454)."""
+
+    name: ClassVar[str] = "vera"
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 1e-2}
+    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, LINEAR: "it shares random matrices among linear layers"}
+
+    rank: int = option(256, "Rank of the shared matrices.", low=1)
+    scale: float = option(0.1, "The first of the two trained vectors starts at this.", above=0)
+    dropout: float = option(0.0, "Dropout on the input of the update.", low=0, high=0.9)
+    projections: bool = option(
+        True,
+        "Save the shared matrices too. Without, the adapter is smaller, and opens right only where torch draws the "
+        "same random numbers.",
+    )
+    targets: list[str] | None = option(None, TARGETS_HELP)
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Wrap the module in peft's VeRA; the shared matrices are drawn from the run's seed.
+
+        Raises:
+            ConfigError: A target names nothing, or something that is no linear layer.
+        """
+        from plugins.methods.tuners import vera
+
+        return vera(self, model, plan.seed)
+
+
+@dataclass
+class Oft(OnModules):
+    """Train rotations of the inputs of linear layers, in blocks, and the head (Qiu et al. 2023, arXiv:2306.07280)."""
+
+    name: ClassVar[str] = "oft"
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 1e-3}
+    needs: ClassVar[Mapping[str, str]] = {
+        **ON_MODULES,
+        LINEAR: "rotations of a convolution's patches, as peft computes them, would not merge",
+    }
+
+    block: int = option(32, "Inputs that are rotated together; fitted to layers that it does not divide.", low=2)
+    dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
+    targets: list[str] | None = option(None, TARGETS_HELP)
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Wrap the module in peft's OFT.
+
+        Raises:
+            ConfigError: A target names nothing, or something that cannot be adapted.
+        """
+        from plugins.methods.tuners import oft
+
+        return oft(self, model)
+
+
+@dataclass
+class Loha(OnModules):
+    """Train updates that are Hadamard products of low-rank matrices (Hyeon-Woo et al. 2021, arXiv:2108.06098)."""
+
+    name: ClassVar[str] = "loha"
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 2e-3}
+
+    rank: int = option(8, "Rank of each of the two factors; that of the product is up to its square.", low=1)
+    alpha: int = option(16, "The update is scaled by alpha / rank.", low=1)
+    dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
+    targets: list[str] | None = option(None, TARGETS_HELP)
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Wrap the module in peft's LoHa.
+
+        Raises:
+            ConfigError: A target names nothing, or something that cannot be adapted.
+        """
+        from plugins.methods.tuners import loha
+
+        return loha(self, model)
+
+
+@dataclass
+class Lokr(OnModules):
+    """Train updates that are Kronecker products, one factor of low rank (Yeh et al. 2023, arXiv:2309.14859)."""
+
+    name: ClassVar[str] = "lokr"
+    defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 2e-3}
+
+    rank: int = option(8, "Rank of the larger factor, where it is large enough to have one.", low=1)
+    alpha: int = option(16, "The update is scaled by alpha / rank.", low=1)
+    factor: int = option(-1, "Size of the smaller factor; -1 makes both as alike in size as can be.", low=-1)
+    dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
+    targets: list[str] | None = option(None, TARGETS_HELP)
+
+    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+        """Wrap the module in peft's LoKr.
+
+        Raises:
+            ConfigError: A target names nothing, or something that cannot be adapted.
+        """
+        from plugins.methods.tuners import lokr
+
+        return lokr(self, model)

@@ -1,0 +1,64 @@
+"""Whole runs of methods with more to remember than weights: broken off and resumed, they end the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from core.compose import resolve
+from core.progress import Interrupted
+from core.run import resume, run
+from core.stages import Loop
+
+METHODS = {
+    "adalora": ["method=adalora", "method.rank=2", "method.first_rank=4", "method.every=2"],
+    "pissa": ["method=lora", "method.initialisation=pissa", "method.rank=2", "method.b_rate=4"],
+    "prompt": ["method=prompt", "method.tokens=4"],
+}
+OPTIONS = ["train.epochs=4", "train.max_steps=24", "train.checkpoint_steps=3", "train.ema=0.9", "model.layers=2"]
+
+
+@pytest.mark.parametrize(("name", "stop"), [("adalora", 7), ("adalora", 20), ("pissa", 7), ("prompt", 7)])
+def test_broken_off_and_resumed_it_ends_the_same(
+    name: str, stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped while ranks move, and when they have settled."""
+    config = resolve(tiny.words(tiny.table(tmp_path / "reviews.csv"), *METHODS[name], *OPTIONS))
+    run(config, tmp_path / "whole", quiet=True)
+    step: Any = Loop._step
+
+    def broken_off(loop: Any, batches: Any) -> None:
+        if loop.state.step == stop:
+            raise Interrupted
+        step(loop, batches)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Loop, "_step", broken_off)
+        with pytest.raises(Interrupted):
+            run(config, tmp_path / "halved", quiet=True)
+    resume(tmp_path / "halved")
+    for file in ("model/adapter_model.safetensors", "predictions.jsonl"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "halved" / file).read_bytes(), file
+    whole, halved = tiny.report(tmp_path / "whole"), tiny.report(tmp_path / "halved")
+    assert halved["resumed"] == 1
+    assert whole["scores"] == halved["scores"]
+    assert whole["self_test"]["passed"]
+
+
+def test_what_is_inserted_draws_its_dropout_masks_the_fast_way_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+    begin: Any = Loop._begin
+
+    def look(loop: Any) -> None:
+        begin(loop)
+        found.extend(type(each).__name__ for name, each in loop.module.named_modules() if "lora_dropout." in name)
+
+    monkeypatch.setattr(Loop, "_begin", look)
+    words = ["method=lora", "method.dropout=0.1", "train.max_steps=1"]
+    run(resolve(tiny.words(tiny.table(tmp_path / "reviews.csv"), *words)), tmp_path / "run", quiet=True)
+    assert found == ["FastDropout"] * 2
