@@ -170,7 +170,8 @@ class Torchvision(ModelLoader):
         None, "Hidden convolutions of each head; null: 4, and from scratch 2.", low=1, high=8
     )
     image_size: int = option(
-        0, "Long side in pixels that images are scaled to, a multiple of 32 from 128; 0 goes by the images, and says so.",
+        0,
+        "Long side in pixels that images are scaled to, a multiple of 32 from 128; 0 goes by the images, and says so.",
         low=0,
     )
     scratch_examples: int = option(

@@ -18,8 +18,8 @@ from plugins.detection import network as parts
 from plugins.detection import scenes, yolo_saving
 from plugins.detection.defaults import not_kept
 from plugins.detection.library import library, one_thread
-from plugins.detection.network import Architecture
 from plugins.detection.mosaics import Varied
+from plugins.detection.network import Architecture
 from plugins.detection.scenes import Look
 from plugins.detection.views import Letterboxed, Schedule, View
 

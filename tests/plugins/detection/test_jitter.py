@@ -63,7 +63,7 @@ def test_boxes_lie_on_what_they_are_of() -> None:
             found = view(prepared, index, epoch)
             for (x1, y1, x2, y2), label in zip(corners_in(found).round().astype(int), found.labels, strict=True):
                 inner = found.pixels[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].reshape(-1, 3).astype(int)
-                if len(inner) and 4 < x1 and x2 < 124 and 4 < y1 and y2 < 124:
+                if len(inner) and x1 > 4 and x2 < 124 and y1 > 4 and y2 < 124:
                     outer = found.pixels[[y1 - 3, y2 + 2], (x1 + x2) // 2].astype(int)
                     filled = np.abs(np.median(inner, axis=0) - scened.COLOURS[label]).max() < 25
                     right += bool(filled and (np.abs(outer - scened.COLOURS[label]).max(axis=1) > 40).any())

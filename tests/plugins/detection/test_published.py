@@ -66,9 +66,7 @@ def server(residual: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def imagenet(**options: Any) -> Any:
-    return Torchvision(variant="resnet18", channels=64, convolutions=1, **options).load(
-        scened.need(scened.examples(4))
-    )
+    return Torchvision(variant="resnet18", channels=64, convolutions=1, **options).load(scened.need(scened.examples(4)))
 
 
 def test_the_names_are_torchvisions() -> None:

@@ -13,8 +13,8 @@ import torch
 from core.batching import Steps, example_rng
 from core.contracts import Plan
 from plugins.detection.library import library
-from plugins.detection.plugin import Ultralytics
 from plugins.detection.mosaics import Varied
+from plugins.detection.plugin import Ultralytics
 from plugins.detection.views import Letterboxed, Schedule, View
 from plugins.detection.yolo import YoloModel
 
