@@ -93,7 +93,8 @@ def tell(options: ImageOptions, folder: Path) -> Told:
         "task=image_classification", "data=image_folder", f"data.path={words.quoted(place)}",
         f"model={network.preset}", "model.init=scratch", f"model.scratch={network.architecture}",
         *([f"model.scratch_args={{{given}}}"] if given else []), f"model.image_size={options.image_size}",
-        f"train.epochs={epochs}", f"train.batch_size={options.batch_size}", f"train.learning_rate={network.learning_rate}",
+        f"train.epochs={epochs}", f"train.batch_size={options.batch_size}",
+        f"train.learning_rate={network.learning_rate}",
     ]  # fmt: skip
     overrides += [f"data.max_examples={options.examples}"] if options.examples else []
     overrides += [f"train.max_steps={options.max_steps}"] if options.max_steps else []

@@ -16,6 +16,7 @@ from plugins.detection.fcos import FcosModel
 from plugins.detection.fcos_network import FULL, LOGITS, Architecture
 from plugins.detection.files import sha256_of
 from plugins.detection.plugin import COCO, IMAGENET, LEAST_SIDE, is_pickle
+from plugins.detection.saved import WEIGHTS
 
 if TYPE_CHECKING:
     from plugins.detection.plugin import Torchvision
@@ -61,7 +62,7 @@ def load(options: Torchvision, need: Need) -> FcosModel:
     path = Path(asked).expanduser()
     if path.is_dir():
         saved = fcos_saving.read(path)
-        sha256 = sha256_of(path / fcos_saving.WEIGHTS, options.sha256)
+        sha256 = sha256_of(path / WEIGHTS, options.sha256)
         base = Base(saved.architecture, saved.state, Provenance("pretrained", asked, str(path.resolve()), "", sha256))
         return _assembled(options, need, base, _tuned(need), None, saved.labels)
     return _pretrained(options, need, asked, _file(path, asked), str(path.absolute()))

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import thresholds
-from core.errors import Problem, WeightsError
+from plugins.detection import saved
 from plugins.detection.fcos_network import Architecture
+from plugins.detection.saved import CONFIG, WEIGHTS, Saved, write
 from plugins.detection.views import GREY
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from plugins.detection.fcos import FcosModel
-
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What a folder holds that `save` wrote.
-
-    Attributes:
-        architecture: Of the network.
-        labels: The labels' names, in order.
-        side: The size of the squares that the network reads.
-        state: Its weights.
-    """
-
-    architecture: Architecture
-    labels: tuple[str, ...]
-    side: int
-    state: Mapping[str, Tensor]
 
 
 def save(model: FcosModel, network: nn.Module, directory: Path) -> None:
@@ -46,13 +26,7 @@ def save(model: FcosModel, network: nn.Module, directory: Path) -> None:
         network: Its network, unwrapped.
         directory: The folder, made if it is not there.
     """
-    from safetensors.torch import save_file
-
-    directory.mkdir(parents=True, exist_ok=True)
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file(state, directory / WEIGHTS, {"format": "pt"})
-    text = json.dumps(_configuration(model), indent=2, ensure_ascii=False)
-    (directory / CONFIG).write_text(text + "\n", encoding="utf-8")
+    write(network, _configuration(model), directory)
 
 
 def _configuration(model: FcosModel) -> dict[str, Any]:
@@ -79,22 +53,12 @@ def _configuration(model: FcosModel) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read(folder: Path) -> Saved:
+def read(folder: Path) -> Saved[Architecture]:
     """What `save` wrote.
 
     Raises:
         WeightsError: The folder does not hold it.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        architecture = Architecture(**config["network"])
-        labels = tuple(str(each) for each in config["label_names"])
-        return Saved(architecture, labels, int(config["image_size"]), load_file(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        message = f"{folder} holds no FCOS as Graft saves it ({CONFIG}, {WEIGHTS}): {reason}"
-        cure = "Pass the model/ folder of a run with this model, or a .pth file of torchvision's."
-        raise WeightsError(Problem("model.checkpoint", message, cure)) from error
+    what = f"FCOS as Graft saves it ({CONFIG}, {WEIGHTS})"
+    cure = "Pass the model/ folder of a run with this model, or a .pth file of torchvision's."
+    return saved.read(folder, lambda config: Architecture(**config["network"]), what, cure)

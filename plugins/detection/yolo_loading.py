@@ -15,6 +15,7 @@ from plugins.detection.files import sha256_of
 from plugins.detection.library import library
 from plugins.detection.network import Architecture
 from plugins.detection.plugin import is_pickle, untrusted
+from plugins.detection.saved import WEIGHTS
 from plugins.detection.yolo import YoloModel
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _pretrained(options: Ultralytics, need: Need) -> YoloModel:
     path = Path(options.checkpoint).expanduser()
     if path.is_dir():
         saved = yolo_saving.read(path)
-        sha256 = sha256_of(path / yolo_saving.WEIGHTS, options.sha256)
+        sha256 = sha256_of(path / WEIGHTS, options.sha256)
         base = parts.build(saved.architecture, saved.labels, seed=0)
         _fill(base, saved.state, path)
         architecture = saved.architecture

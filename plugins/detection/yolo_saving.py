@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +10,11 @@ import torch
 import yaml
 
 from core import thresholds
-from core.errors import Problem, WeightsError
 from plugins.detection import network as parts
+from plugins.detection import saved
 from plugins.detection.library import library
 from plugins.detection.network import Architecture
+from plugins.detection.saved import CONFIG, WEIGHTS, Saved, write
 from plugins.detection.views import GREY
 
 if TYPE_CHECKING:
@@ -23,24 +22,7 @@ if TYPE_CHECKING:
 
     from plugins.detection.yolo import YoloModel
 
-WEIGHTS, PLAN, CONFIG, EXPORT = "model.safetensors", "model.yaml", "config.json", "yolo.pt"
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What a folder holds that `save` wrote.
-
-    Attributes:
-        architecture: Of the network.
-        labels: The labels' names, in order.
-        side: The size of the squares that the network reads.
-        state: Its weights.
-    """
-
-    architecture: Architecture
-    labels: tuple[str, ...]
-    side: int
-    state: Mapping[str, Tensor]
+PLAN, EXPORT = "model.yaml", "yolo.pt"
 
 
 def save(model: YoloModel, network: nn.Module, directory: Path) -> None:
@@ -51,16 +33,10 @@ def save(model: YoloModel, network: nn.Module, directory: Path) -> None:
         network: Its network, unwrapped.
         directory: The folder, made if it is not there.
     """
-    from safetensors.torch import save_file
-
-    directory.mkdir(parents=True, exist_ok=True)
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    save_file(state, directory / WEIGHTS, {"format": "pt"})
+    state = write(network, _configuration(model), directory)
     names = dict(enumerate(model.need.labels))
     plan = {**model.architecture.plan, "nc": len(names), "names": names}
     (directory / PLAN).write_text(yaml.safe_dump(plan, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    text = json.dumps(_configuration(model), indent=2, ensure_ascii=False)
-    (directory / CONFIG).write_text(text + "\n", encoding="utf-8")
     _export(model, state, directory / EXPORT)
 
 
@@ -104,23 +80,17 @@ def _export(model: YoloModel, state: Mapping[str, Tensor], path: Path) -> None:
     torch.save(checkpoint, path)
 
 
-def read(folder: Path) -> Saved:
+def read(folder: Path) -> Saved[Architecture]:
     """What `save` wrote.
 
     Raises:
         WeightsError: The folder does not hold it.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    def architecture(config: Mapping[str, Any]) -> Architecture:
         plan = yaml.safe_load((folder / PLAN).read_text(encoding="utf-8"))
-        architecture = Architecture(plan, int(config["made_for"]))
-        labels = tuple(str(each) for each in config["label_names"])
-        return Saved(architecture, labels, int(config["image_size"]), load_file(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        message = f"{folder} holds no YOLO as Graft saves it ({CONFIG}, {PLAN}, {WEIGHTS}): {reason}"
-        cure = "Pass the model/ folder of a run of Graft's, or a .pt file of Ultralytics' with model.trust=true."
-        raise WeightsError(Problem("model.checkpoint", message, cure)) from error
+        return Architecture(plan, int(config["made_for"]))
+
+    what = f"YOLO as Graft saves it ({CONFIG}, {PLAN}, {WEIGHTS})"
+    cure = "Pass the model/ folder of a run of Graft's, or a .pt file of Ultralytics' with model.trust=true."
+    return saved.read(folder, architecture, what, cure)

@@ -214,7 +214,7 @@ def test_a_folder_of_anything_else_is_refused(tmp_path: Path) -> None:
     state = load_file(tmp_path / "model.safetensors")
     state["backbone.fpn.inner_blocks.0.0.weight"] = torch.zeros(3, 3)
     save_file(state, tmp_path / "model.safetensors")
-    with pytest.raises(WeightsError, match="inner_blocks.0.0.weight is of another shape"):
+    with pytest.raises(WeightsError, match=r"inner_blocks\.0\.0\.weight is of another shape"):
         Torchvision(checkpoint=str(tmp_path)).load(scened.need(split))
 
 
