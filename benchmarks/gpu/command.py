@@ -61,7 +61,8 @@ def measured(options: Options, methods: Sequence[str]) -> dict[str, Any]:
                 entry = {"method": method, "way": way, "round": number}
                 entries.append(entry | _one(WAYS[way], options, method, device))
                 print(f"{time.strftime('%H:%M:%S')} {json.dumps(entries[-1])}", file=sys.stderr, flush=True)
-    found = {"options": asdict(options), "environment": describe(Hardware(device, "bf16"))}
+    asked = {name: value for name, value in asdict(options).items() if name != "out"}  # a path of this machine
+    found = {"options": asked, "environment": describe(Hardware(device, "bf16"))}
     found["environment"].pop("platform", None)
     return found | {"linear_parameters": linear_parameters(options), "measurements": entries} | {
         "summary": [summary(options, method, entries, found["environment"]["gpu"]) for method in methods]

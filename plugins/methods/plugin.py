@@ -128,7 +128,7 @@ class Qlora(Lora):
         return WeightsPlan(4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """The base unquantised, with its updates added to the weights: merged into so few bits they would be rounded."""
+        """The base unquantised, with its updates added to the weights: in so few bits they would be rounded."""
         from plugins.methods.quantised import merged_model
 
         return merged_model(model)
@@ -154,7 +154,7 @@ class Lora8(Lora):
         return WeightsPlan(8, "int8", False, "auto", "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """The base unquantised, with its updates added to the weights: merged into so few bits they would be rounded."""
+        """The base unquantised, with its updates added to the weights: in so few bits they would be rounded."""
         from plugins.methods.quantised import merged_model
 
         return merged_model(model)

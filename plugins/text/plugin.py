@@ -152,7 +152,7 @@ class Decoder(TextClassifier):
     name: ClassVar[str] = "decoder"
     capabilities: ClassVar[frozenset[str]] = TextClassifier.capabilities | {PAST}
     partly: ClassVar[Mapping[str, str]] = {
-        BIASES: "GPT-2, OPT, Qwen2 and the like; Llama and its kin have none outside the head and are refused when loaded"
+        BIASES: "GPT-2, OPT, Qwen2 and their kin; Llama has none outside its head and is refused when loaded"
     }
     causal: ClassVar[bool] = True
 
