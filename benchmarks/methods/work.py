@@ -69,7 +69,7 @@ WORKS = {
             "sentiment",
             "minilm",
             ("train.epochs=4", "train.baselines=false"),
-            ("full", "head", "freeze", "bitfit", *ON_MODULES, "vera", "oft", "prompt"),
+            ("full", "head", "freeze", "bitfit", *ON_MODULES, "vera", "oft", "qlora", "lora8", "prompt"),
         ),
         Work(
             "images",
