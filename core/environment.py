@@ -33,6 +33,8 @@ PACKAGES = (
     "accelerate",
     "torchmetrics",
     "timm",
+    "torchvision",
+    "ultralytics",
     "hydra-core",
     "numpy",
 )
