@@ -5,18 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import warnings
 from pathlib import Path
 
 
 def keep_caches_of_others() -> None:
     """Let what the libraries below write by themselves (matplotlib's list of fonts) go into Graft's cache too.
 
-    And let them keep to themselves what a person can do nothing about: bitsandbytes, which peft imports, advises a
-    package that would fetch kernels from the Hub; and peft asks transformers by a name that is to change.
+    And let bitsandbytes, which peft imports, keep to itself that a package would fetch kernels from the Hub.
     """
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
     os.environ.setdefault("MPLCONFIGDIR", str(cache_directory() / "matplotlib"))
 
 

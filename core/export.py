@@ -15,12 +15,15 @@ from core import report as record
 from core.environment import Hardware
 from core.errors import Problem, RunError
 from core.inference import Predictor
+from core.models import WeightsPlan
 
 EXPORT, RECORD = "export", "export.json"
 PROBE = 16
 """Test examples whose outputs are compared before and after merging."""
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-3}
 """How far outputs may be apart: sums of weights and updates round otherwise than sums of their products."""
+IN_8_BITS = 2e-2
+"""The same of weights of 8 bits, whose products round what comes in to 8 bits too; merged, nothing is rounded."""
 
 
 def export(run: Path, out: Path | None = None) -> dict[str, Any]:
@@ -60,7 +63,8 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
     need = replace(predictor.need, saved=aside, weights=None)
     predictor.model = config.model.reopen(need)
     predictor.model.module.to(predictor.hardware.device).eval()
-    found = _compared(before, {each: _outputs(predictor, probe, each) for each in precisions})
+    after = {each: _outputs(predictor, probe, each) for each in precisions}
+    found = _compared(before, after, config.method.weights())
     entry = {
         "run": str(run.absolute()),
         "model": report["model"]["loader"],
@@ -90,12 +94,19 @@ def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Any:
     return predict(predictor.model, prepared, Hardware(predictor.hardware.device, precision), PROBE)
 
 
-def _compared(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def tolerance(precision: str, weights: WeightsPlan | None) -> float:
+    """How far outputs of a merged model may be from those before, in a precision and with weights quantised so."""
+    return max(TOLERANCES[precision], IN_8_BITS if weights is not None and weights.bits == 8 else 0.0)
+
+
+def _compared(
+    before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None
+) -> dict[str, dict[str, float]]:
     """The largest difference of outputs and how large it may be, by precision."""
     from core.evaluate import largest_difference
 
     return {
-        each: {"difference": largest_difference(before[each], after[each]), "tolerance": TOLERANCES[each]}
+        each: {"difference": largest_difference(before[each], after[each]), "tolerance": tolerance(each, weights)}
         for each in before
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,8 @@ def tell(options: DetectionOptions, folder: Path) -> Told:
     from plugins.data.boxes_write import parts, write_yolo
 
     name, splits = _splits(options)
-    place = folder / name
-    write_yolo({part: examples[: options.examples or None] for part, examples in parts(splits).items()},
-               splits.labels, place)  # fmt: skip
+    place, most = folder / name, options.examples or None
+    write_yolo({part: islice(examples, most) for part, examples in parts(splits).items()}, splits.labels, place)
     overrides = [
         "task=object_detection", "data=yolo", f"data.path={words.quoted(place / 'data.yaml')}", "model=yolo",
         "model.init=scratch", f"model.version={options.version}", f"model.size={options.size}",

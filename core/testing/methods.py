@@ -17,14 +17,12 @@ from core.config import RunConfig, Train
 from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan, WeightsPlan
 from core.environment import seed_everything, unwrap
 from core.errors import ConfigError
+from core.export import tolerance
 from core.optimize import load_trainable, trainable_state
 from core.registry import load
 from core.testing.expect import Subject
 from core.testing.running import PROBE, TOLERANCE, predicted, to_reopen, train_on
 from core.testing.samples import TEXT, sample_need
-
-MERGED_TOLERANCE = 1e-4
-"""Sums of weights and updates round otherwise than sums of their products."""
 
 
 def check_method(
@@ -228,4 +226,4 @@ def _check_merged(
     merged.save(folder / "merged")
     whole = loader.reopen(replace(to_reopen(need, folder / "merged"), weights=None))
     message = "the merged model, saved and opened by its loader alone, predicts otherwise."
-    subject.expect_equal(predicted(whole, need.train[:PROBE]), before, message, MERGED_TOLERANCE)
+    subject.expect_equal(predicted(whole, need.train[:PROBE]), before, message, tolerance(FP32, method.weights()))

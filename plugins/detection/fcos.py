@@ -108,7 +108,7 @@ class FcosModel(LoadedModel):
         raw = self._raw(batch)
         with torch.autocast(batch["images"].device.type, enabled=False):
             counts = batch["counts"].tolist()
-            boxes, labels = batch["corners"].split(counts), batch["labels"].split(counts)
+            boxes, labels = torch.split(batch["corners"], counts), torch.split(batch["labels"], counts)
             targets = [{"boxes": one, "labels": other} for one, other in zip(boxes, labels, strict=True)]
             anchors = [torch.cat(self._places)] * len(counts)
             terms: dict[str, Tensor] = self._detector.compute_loss(targets, raw, anchors, self._per_level())
@@ -126,7 +126,7 @@ class FcosModel(LoadedModel):
         """Objects in each image, the surest first, in pixels of the upright image as it is stored."""
         raw = self._raw(batch)
         with torch.autocast(batch["images"].device.type, enabled=False):
-            levels = {name: value.split(self._per_level(), dim=1) for name, value in raw.items()}
+            levels = {name: torch.split(value, self._per_level(), dim=1) for name, value in raw.items()}
             sizes = batch["sizes"].tolist()
             found = self._detector.postprocess_detections(
                 levels, [self._places] * len(sizes), [(self.side, self.side)] * len(sizes)

@@ -126,6 +126,7 @@ def shaded(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[n
     brightness, contrast, saturation = (np.float32(factor) for factor in factors)
     values = pixels.astype(np.float32)
     grey = (values @ _GREY)[..., None]
-    values = grey + saturation * (values - grey)
-    values = (grey.mean() + contrast * (values - grey.mean())) * brightness
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    mean = np.float32(grey.mean())
+    coloured = grey + saturation * (values - grey)
+    changed: NDArray[np.floating] = (mean + contrast * (coloured - mean)) * brightness
+    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)

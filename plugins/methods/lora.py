@@ -100,7 +100,9 @@ def put_on(
     refuse_ambiguous(model.module, model.heads)
     wanted = config(chosen(model, targets, linear), list(model.heads))
     try:
-        model.module = get_peft_model(model.module, wanted)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # peft's to mend
+            model.module = get_peft_model(model.module, wanted)
     except ValueError as error:
         cure = f"The family's own targets: {', '.join(ends(model.adapter_targets)) or 'none'}."
         raise ConfigError(
