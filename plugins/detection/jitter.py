@@ -129,4 +129,5 @@ def shaded(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[n
     mean = np.float32(grey.mean())
     coloured = grey + saturation * (values - grey)
     changed: NDArray[np.floating] = (mean + contrast * (coloured - mean)) * brightness
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+    found: NDArray[np.uint8] = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+    return found
