@@ -19,6 +19,24 @@ if TYPE_CHECKING:
     from core.config import RunConfig
     from core.memory import Footprint
 
+__all__ = [
+    "AdaLora",
+    "BitFit",
+    "Freeze",
+    "Full",
+    "Head",
+    "Ia3",
+    "Loha",
+    "Lokr",
+    "Lora",
+    "Lora8",
+    "Oft",
+    "Prefix",
+    "Prompt",
+    "Qlora",
+    "Vera",
+]
+
 LOFTQ = "loftq"
 
 

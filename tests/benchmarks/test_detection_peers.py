@@ -111,7 +111,7 @@ def test_the_whole_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert len({row["trainable"] for row in found["rows"]}) == 1
 
 
-PARITY = {"digit_scenes": ["image_size=128", "epochs=36"], "bccd": ["image_size=160", "epochs=100"]}
+PARITY = {"digit_scenes": ["image_size=128", "epochs=36"], "bccd": ["image_size=128", "epochs=60"]}
 
 
 @pytest.mark.nightly
