@@ -123,8 +123,8 @@ def local_file(checkpoint: str, name: str) -> Path | None:
     folder = Path(checkpoint).expanduser()
     if checkpoint and folder.is_dir():
         return folder / name if (folder / name).is_file() else None
-    if not checkpoint or _looks_like_path(checkpoint):
-        return None
+    if not checkpoint or _looks_like_path(checkpoint) or find_spec("huggingface_hub") is None:
+        return None  # where the Hub's library is not installed, there is no cache of its
     from huggingface_hub import try_to_load_from_cache
 
     repository, _, revision = checkpoint.partition("@")
