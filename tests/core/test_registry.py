@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -170,3 +172,21 @@ def test_a_folder_of_presets_that_is_not_there_is_told(presets_of: Callable[[str
     presets_of("pkg://acme_that_nobody_has.conf")
     with pytest.raises(PluginError, match=r"plugin acme.*no such folder"):
         presets.every()
+
+
+def test_modules_are_asked_only_for_hooks_that_they_have() -> None:
+    """pluggy before 1.7 looks each name up without asking whether it is there."""
+    import pluggy
+
+    from core.registry import _implements
+    from plugins.detection import plugin as detection
+
+    class Older(pluggy.PluginManager):
+        def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+            getattr(plugin, name)
+            return super().parse_hookimpl_opts(plugin, name)
+
+    loaded: Any = SimpleNamespace(manager=Older("graft"))
+    assert _implements(loaded, detection, "kinds")
+    assert not _implements(loaded, detection, "metrics")
+    assert not _implements(loaded, None, "kinds")
