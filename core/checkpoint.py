@@ -22,6 +22,7 @@ KEEP = 2
 
 
 _SMALL = 256
+"""Numbers of a tensor that is copied without asking whether it shares its memory."""
 
 
 def flatten(state: Any, tensors: dict[str, Tensor], prefix: str = "") -> Any:

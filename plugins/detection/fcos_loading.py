@@ -131,12 +131,27 @@ def _assembled(
     }
     detector = parts.build(base.architecture, len(need.labels), need.seed, **limits)
     if base.state:
+        _refuse_other_sizes(options, base)
         kept = base.state if labels == need.labels else _without_logits(base.state)
         _fill(detector, kept, base)
     side, findings = (side, []) if side is not None else side_for(options.image_size, need.train, LEAST_SIDE)
     model = FcosModel(detector.to(need.device), base.architecture, options, need, base.provenance, defaults, side)
     model.findings += findings
     return model
+
+
+def _refuse_other_sizes(options: Torchvision, base: Base) -> None:
+    """Refuse sizes that were asked for and are not those of the weights, rather than pass over them.
+
+    Raises:
+        WeightsError: They differ.
+    """
+    for name in ("channels", "convolutions"):
+        asked, has = getattr(options, name), getattr(base.architecture, name)
+        if asked not in (None, has):
+            message = f"{asked} was asked for, and the weights of {base.provenance.source} have {has}."
+            cure = f"Leave it out, or take model.checkpoint={IMAGENET} or model.init=scratch."
+            raise WeightsError(Problem(f"model.{name}", message, cure))
 
 
 def _without_logits(state: Mapping[str, Any]) -> dict[str, Any]:

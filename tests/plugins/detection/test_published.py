@@ -125,6 +125,15 @@ def test_a_whole_detector_from_a_file_keeps_all_but_its_labels(tmp_path: Path) -
     assert model.provenance.init == "pretrained"
 
 
+def test_sizes_that_the_weights_do_not_have_are_refused(tmp_path: Path) -> None:
+    path = put(parts.build(FULL, 91, 5).state_dict(), tmp_path, "fcos")
+    for name, value in (("channels", 64), ("convolutions", 2)):
+        options: dict[str, Any] = {"checkpoint": str(path), name: value}
+        with pytest.raises(WeightsError, match=f"{value} was asked for") as raised:
+            Torchvision(**options).load(scened.need(scened.examples(4)))
+        assert f"model.{name}" in str(raised.value)
+
+
 def test_weights_of_another_network_are_refused(residual: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="are not those of fcos_resnet34_fpn") as raised:
         Torchvision(variant="resnet34", checkpoint=str(residual)).load(scened.need(scened.examples(4)))
