@@ -236,6 +236,13 @@ def deterministic(hardware: Hardware) -> Iterator[list[str]]:
         torch.use_deterministic_algorithms(before)
 
 
+def resident_memory() -> int:
+    """Bytes of memory that this process holds now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
 def peak_memory_mb(device: str) -> dict[str, float]:
     """Peak memory of this process so far, in MiB: resident, and on the GPU where there is one."""
     import torch

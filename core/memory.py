@@ -1,4 +1,7 @@
-"""An estimate of a run's peak memory before anything is imported or fetched, from what the family declares."""
+"""An estimate of a run's peak memory before anything is imported or fetched, from what the family declares.
+
+Once data and model are there, `core.rehearsal` measures it.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +49,7 @@ class Footprint:
     halves: bool = False
 
 
-def estimate(
-    config: RunConfig, outputs: int, precision: str = "", device: str = "", longest: int = 0
-) -> dict[str, float]:
+def estimate(config: RunConfig, outputs: int, precision: str = "", device: str = "") -> dict[str, float]:
     """Peak memory of training, in MiB by part; empty where the family or the method does not say enough.
 
     It is of the worst case: a micro-batch of the longest examples.
@@ -58,7 +59,6 @@ def estimate(
         outputs: Outputs of the head; a guess does no harm.
         precision: As resolved; empty for what the configuration hints at.
         device: As resolved; empty likewise.
-        longest: Tokens of the longest example, where known.
 
     Returns:
         `weights`, `gradients`, `optimizer`, `average`, `activations`, on a CPU also `libraries`, and their `total`.
@@ -77,7 +77,7 @@ def estimate(
         "gradients": 4.0 * trainable,
         "optimizer": float(moments * trainable),
         "average": 4.0 * trainable if train.ema else 0.0,
-        "activations": _activations(config, shape, precision, longest or shape.tokens, device),
+        "activations": _activations(config, shape, precision, shape.tokens, device),
     }
     if device == "cpu":
         parts["libraries"] = LIBRARIES_MB * _MIB

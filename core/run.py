@@ -61,7 +61,7 @@ def run(
         model = stages.load_model(ctx, need)
         config = replace(config, train=stages.resolve_train(config, model))
         model = stages.apply_method(ctx, config, model, len(splits.train))
-        ready = stages.prepare(ctx, model, splits)
+        ready = stages.prepare(ctx, config, model, splits)
         stages.fit(ctx, config, model, splits, ready)
         value = closing.evaluate(ctx, config, model, need, splits, ready)
         closing.save_and_reopen(ctx, config, model, need, splits)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,8 @@ from core.environment import Hardware, describe, keep_freed_memory, peak_memory_
 from core.evaluate import evaluate
 from core.kinds import targets_of
 from core.loop import Loop
-from core.memory import estimate
 from core.progress import total_steps
+from core.rehearsal import rehearse
 from core.report import SAMPLES, unwritable
 from core.weighting import class_weights, example_weights
 
@@ -183,39 +182,29 @@ def _elements(parameter: torch.nn.Parameter) -> int:
     return parameter.numel() if packed is None else int(packed.shape.numel())
 
 
-def prepare(ctx: Context, model: LoadedModel, splits: Splits) -> dict[str, Ready]:
+def prepare(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits) -> dict[str, Ready]:
     """Make every split ready, once; say what had to be done to examples."""
     names = ("val", "test") if isinstance(model, HasOwnFit) else ("train", "val", "test")
     ready = {}
     for name in names:
         examples = getattr(splits, name)
-        targets = targets_of(examples, ctx.config.task.target, len(splits.labels))
+        targets = targets_of(examples, config.task.target, len(splits.labels))
         ready[name] = Ready(examples, model.prepare(examples, train=name == "train"), targets)
     if isinstance(model, HasPicture) and ctx.writes:
         _draw(ctx, model, ready["train"])
     for finding in model.findings:
         _say(ctx, finding)
-    _estimate(ctx, model, ready)
+    if not isinstance(model, HasOwnFit):
+        _estimate(ctx, config, model, ready["train"].prepared)
     known = ctx.report["data"]["findings"]
     found = [asdict(finding) for finding in model.findings if asdict(finding) not in known]
     ctx.record(data=ctx.report["data"] | {"findings": [*known, *found]})
     return ready
 
 
-def _estimate(ctx: Context, model: LoadedModel, ready: Mapping[str, Ready]) -> None:
+def _estimate(ctx: Context, config: RunConfig, model: LoadedModel, prepared: Prepared) -> None:
     """Record what memory the training is thought to need, for the report to show beside what it took."""
-    if isinstance(model, HasOwnFit):
-        return
-    longest = int(max(ready["train"].prepared.lengths, default=0))
-    per_process = -(-ctx.config.train.batch_size // ctx.hardware.world)
-    train = replace(ctx.config.train, batch_size=min(per_process, len(ready["train"].prepared)))
-    config = replace(ctx.config, train=train)
-    if model.provenance.init == "scratch" and hasattr(config.model, "init"):
-        config.model = copy(config.model)
-        setattr(config.model, "init", "scratch")  # not what it would have been with a network
-    outputs = max(1, len(ctx.report["data"]["labels"]))
-    found = estimate(config, outputs, ctx.hardware.precision, ctx.hardware.device, longest)
-    if found:
+    if found := rehearse(model, prepared, config.train, ctx.hardware, config.seed):
         ctx.record(memory={"estimate_mb": found})
 
 

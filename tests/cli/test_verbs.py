@@ -164,13 +164,14 @@ def test_check_tells_everything_short_of_training(graft: Graft, tmp_path: Path) 
     assert found["weights"]["init"] == "scratch"
     assert found["parameters"]["total"] == found["parameters"]["trainable"] > 1000
     assert found["training"]["steps"] == 12
-    memory = found["memory_mb"]
+    memory = found["estimate_mb"]
     assert memory["total"] == pytest.approx(sum(memory.values()) - memory["total"], abs=0.5)
     assert not list(tmp_path.glob("runs"))
     code, out, _ = graft("check", *tiny.words(path, "method=lora"))
     assert code == 0
     assert "configuration: ok (task=text_classification data=table model=encoder method=lora)" in out
     assert "parameters:" in out
+    assert out.count("estimate: about ") == 1
 
 
 def test_check_reports_what_the_data_check_found(graft: Graft, tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+"""The rehearsal that tells a training's peak memory: what it counts, that it is right, and that it leaves no trace."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import decoding
+import numpy as np
+import pictured
+import pytest
+import scened
+import tiny_images
+import torch
+
+from core.batching import example_rng
+from core.config import Train
+from core.contracts import LoadedModel, Plan, Prepared
+from core.environment import Hardware
+from core.rehearsal import Tally, rehearse
+from plugins.detection.plugin import Torchvision
+from plugins.images.plugin import Timm
+from plugins.methods.plugin import Full, Lora
+from plugins.text.plugin import Encoder
+
+Graft = Callable[..., tuple[int, str, str]]
+MIB = 2**20
+CPU = Hardware("cpu", "bf16")
+EXAMPLES = 16
+
+
+def bert() -> tuple[LoadedModel, Prepared]:
+    sizes: Any = {"hidden_size": 128, "layers": 3, "attention_heads": 4, "vocabulary": 300, "max_length": 64}
+    model = Encoder(init="scratch", architecture="bert", **sizes).load(decoding.need())
+    return model, model.prepare((decoding.examples() * EXAMPLES)[:EXAMPLES], True)
+
+
+def resnet() -> tuple[LoadedModel, Prepared]:
+    examples = pictured.examples(EXAMPLES)
+    model = Timm(init="scratch", scratch="test_resnet", image_size=32).load(pictured.need(examples))
+    return model, model.prepare(examples, True)
+
+
+def fcos() -> tuple[LoadedModel, Prepared]:
+    examples = scened.examples(EXAMPLES)
+    model = Torchvision(init="scratch", image_size=128, channels=64).load(scened.need(examples))
+    return model, model.prepare(examples, True)
+
+
+def whole_pass(model: LoadedModel, prepared: Prepared) -> float:
+    """MiB at the peak of a pass over all the examples at once, gradients included."""
+    batch = model.collate([prepared.fetch(row, 0, example_rng(0, 0, row)) for row in range(EXAMPLES)])
+    with Tally() as tally:
+        with CPU.autocast():
+            losses = model.loss({name: value.clone() for name, value in batch.items()})
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+    model.module.zero_grad()
+    return tally.peak / MIB
+
+
+def test_tensors_count_while_they_are_there() -> None:
+    held = torch.zeros(MIB // 4)
+    with Tally() as tally:
+        held.add_(1)  # not made here
+        assert tally.now == 0
+        first = held + 1
+        view = first[10:]
+        assert tally.now == MIB
+        second = first * 2
+        del first
+        assert tally.now == 2 * MIB  # the view holds it
+        del view
+        gc.collect()
+        assert tally.now == MIB
+        third = second.exp().exp()
+    assert tally.peak == 3 * MIB
+    assert second.numel() == third.numel()
+
+
+@pytest.mark.parametrize("method", [Full(), Lora(rank=4)], ids=lambda method: method.name)
+@pytest.mark.parametrize("load", [bert, resnet, fcos])
+def test_the_peak_of_a_whole_pass_lies_where_the_estimate_says(load: Any, method: Any) -> None:
+    model, prepared = load()
+    model = method.apply(model, Plan(1, 1.0))
+    parts = rehearse(model, prepared, replace(Train(), batch_size=EXAMPLES), CPU, seed=0)
+    peak = whole_pass(model, prepared)  # of which some gradients are part, made as activations go
+    assert 0.9 * parts["activations"] <= peak <= 1.05 * (parts["activations"] + parts["gradients"])
+    trains = sum(p.numel() for p in model.module.parameters() if p.requires_grad)
+    assert parts["gradients"] == pytest.approx(4 * trains / MIB, abs=0.1)
+    assert parts["optimizer"] == pytest.approx(2 * parts["gradients"], abs=0.2)
+    assert parts["total"] == pytest.approx(sum(parts.values()) - parts["total"], abs=0.5)
+    assert parts["libraries"] > 100
+
+
+def test_smaller_micro_batches_and_averages_count() -> None:
+    model, prepared = bert()
+    model = Full().apply(model, Plan(1, 1.0))
+    train = replace(Train(), batch_size=EXAMPLES)
+    whole = rehearse(model, prepared, train, CPU, seed=0)
+    halves = rehearse(model, prepared, replace(train, micro_batch_size=EXAMPLES // 2, ema=0.9), CPU, seed=0)
+    assert 0.4 < halves["activations"] / whole["activations"] < 0.7
+    assert (whole["average"], halves["average"]) == (0, halves["gradients"])
+    frugal, _ = bert()
+    frugal.keep_less()
+    less = rehearse(Full().apply(frugal, Plan(1, 1.0)), prepared, train, CPU, seed=0)
+    assert less["activations"] < 0.7 * whole["activations"]
+
+
+def test_it_leaves_no_trace() -> None:
+    model, prepared = resnet()
+    before = {name: value.clone() for name, value in model.module.state_dict().items()}
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    np.random.seed(3)
+    rehearse(model, prepared, Train(), CPU, seed=0)
+    assert torch.equal(torch.rand(4), expected)
+    assert any(name.endswith("running_mean") for name in before)
+    assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.module.parameters())
+
+
+def test_where_not_even_four_examples_fit_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, prepared = bert()
+
+    def no_memory(batch: Any) -> torch.Tensor:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(model, "loss", no_memory)
+    assert rehearse(model, prepared, Train(), CPU, seed=0) == {}
+
+
+def test_check_and_report_say_it_of_images_too(graft: Graft, tmp_path: Path) -> None:
+    words = tiny_images.words(tiny_images.folder(tmp_path / "images"))
+    code, out, err = graft("check", "--json", *words)
+    assert code == 0, err
+    checked = json.loads(out)["estimate_mb"]
+    code, out, err = graft(*words, f"hydra.run.dir={tmp_path / 'run'}")
+    assert code == 0, err
+    memory = json.loads((tmp_path / "run" / "report.json").read_text())["memory"]
+    assert f"(estimated {memory['estimate_mb']['total']:.0f})" in " ".join((out + err).split())
+    for part in ("weights", "gradients", "activations"):
+        assert memory["estimate_mb"][part] == pytest.approx(checked[part], rel=0.05)
