@@ -144,8 +144,9 @@ def _peak(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> i
     """Bytes at the peak of one pass without its gradients, which are let go one by one as they are made."""
     trained = [parameter for parameter in unwrap(model.module).parameters() if parameter.requires_grad]
     hooks: list[Any] = [p.register_post_accumulate_grad_hook(_let_go) for p in trained]  # type: ignore[no-untyped-call]
+    tally = Tally()
     try:
-        with Tally() as tally:
+        with tally:
             moved = {name: value.to(hardware.device) for name, value in batch.items()}
             with hardware.autocast():
                 losses = model.loss(moved)
