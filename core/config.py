@@ -28,7 +28,8 @@ class Train:
         0, "Examples in one forward pass; 0 for the whole batch. Smaller needs less memory.", low=0
     )
     gradient_checkpointing: bool = option(
-        False, "Keep only what goes into each layer and compute the rest again: much less memory, a third slower."
+        False,
+        "Keep only what goes into each layer and compute the rest again: much less memory; forward passes run twice.",
     )
     optimizer: str = option(
         "adamw",

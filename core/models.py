@@ -230,6 +230,15 @@ class HasVirtualTokens(Protocol):
 
 
 @runtime_checkable
+class HasWholeWeights(Protocol):
+    """A capability of a `LoadedModel` whose weights were quantised while they were loaded: it can load them whole."""
+
+    def whole(self) -> nn.Module:
+        """The base network again on the CPU, in the dtype in which it is stored; submodules have the same names."""
+        ...
+
+
+@runtime_checkable
 class HasOwnFit(Protocol):
     """A capability of a `LoadedModel`: it is fitted without gradients (scikit-learn, nearest neighbours)."""
 

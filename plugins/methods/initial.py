@@ -1,4 +1,4 @@
-"""LoRA that starts from the base weights' own factors (PiSSA, OLoRA): saved so that the untouched base takes it."""
+"""LoRA that starts from the base weights' own factors (PiSSA, OLoRA), or from what quantising them loses (LoftQ)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from plugins.methods.lora import Saving
 
+LOFTQ = "loftq"
 ALTERS_BASE = ("pissa", "olora")
 """Initialisations that take what the factors hold out of the base weights."""
 
@@ -50,6 +51,34 @@ def plain_again(wrapped: Any) -> Saving:
             wrapped.peft_config["default"] = kept
 
     return saving
+
+
+@torch.no_grad()
+def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
+    """Start each update from the largest singular vectors of what quantising its weights lost.
+
+    LoftQ (Li et al. 2023, arXiv:2310.08659) with one iteration: the quantised weights stay as they are, so that the
+    base, quantised again, takes the adapter.
+
+    Args:
+        wrapped: A `PeftModel` on a quantised base, before it is trained.
+        whole: The base, not quantised; its submodules have the base's names.
+    """
+    from peft.utils.integrations import dequantize_module_weight
+
+    base = wrapped.get_base_model()
+    names = {layer: name for name, layer in base.named_modules()}
+    for name, down, up in list(_factors(wrapped)):
+        layer = wrapped.get_submodule(name)
+        quantised = dequantize_module_weight(layer.base_layer).float()
+        stored: Any = whole.get_submodule(names[layer])
+        weights = stored.weight if isinstance(stored, nn.Linear) else stored.weight.T  # GPT-2's lie the other way round
+        lost = weights.to(quantised.device).float() - quantised
+        left, values, right = torch.linalg.svd(lost / layer.scaling["default"], full_matrices=False)
+        rank = len(down)
+        roots = values[:rank].sqrt()
+        up.copy_(left[:, :rank] * roots)
+        down.copy_(roots[:, None] * right[:rank])
 
 
 def _factors(wrapped: Any) -> Iterator[tuple[str, Tensor, Tensor]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.contracts import HasVirtualTokens, LoadedModel, ModelLoader, Need, ParamGroup, Plan, Prepared
+from core.contracts import HasVirtualTokens, HasWholeWeights, LoadedModel, ModelLoader, Need, ParamGroup, Plan, Prepared
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
 from core.kinds import Detections
@@ -50,14 +50,14 @@ def wrap(
         targets: Ends of the names of the modules to adapt; None for the family's own.
         dora: Whether magnitudes are trained apart from directions.
         rslora: Whether the scale falls with the square root of the rank.
-        initialisation: `default`, `gaussian`, `pissa` or `olora`.
+        initialisation: `default`, `gaussian`, `pissa` or `olora`; `loftq` where the weights are quantised.
 
     Raises:
         ConfigError: A target names nothing, or something that cannot be adapted; or the head's name is ambiguous.
     """
     from peft import LoraConfig
 
-    from plugins.methods.initial import ALTERS_BASE, plain_again
+    from plugins.methods.initial import ALTERS_BASE, LOFTQ, from_what_is_lost, plain_again
 
     def config(modules: list[str], heads: list[str]) -> Any:
         return LoraConfig(
@@ -68,14 +68,24 @@ def wrap(
             modules_to_save=heads,
             use_dora=dora,
             use_rslora=rslora,
-            init_lora_weights=True if initialisation == "default" else initialisation,
+            init_lora_weights=True if initialisation in ("default", LOFTQ) else initialisation,
         )
 
     factored = f"method.initialisation={initialisation} factors a matrix" if initialisation in ALTERS_BASE else ""
+    whole = _whole(model) if initialisation == LOFTQ else None
     adapted = put_on(model, targets, config, linear=factored)
+    if whole is not None:
+        from_what_is_lost(unwrap(adapted.module), whole)
     if initialisation in ALTERS_BASE:
         adapted.saving = plain_again(unwrap(adapted.module))
     return adapted
+
+
+def _whole(model: LoadedModel) -> nn.Module:
+    if not isinstance(model, HasWholeWeights):
+        message = "loftq starts from what quantisation loses, and this family does not load its weights whole again."
+        raise ConfigError(Problem("method.initialisation", message, "Leave it at default."))
+    return model.whole()
 
 
 def put_on(

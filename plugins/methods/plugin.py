@@ -67,23 +67,23 @@ class Lora(OnModules):
         "default",
         "default: A at random, B zero; gaussian: another A; pissa: the largest singular vectors of the "
         "weights (Meng et al. 2024, arXiv:2404.02948); olora: their QR factors (Büyükakyüz 2024, arXiv:2406.01775); "
-        "loftq: what quantisation loses (Li et al. 2023, arXiv:2310.08659).",
+        "loftq, with quantised weights: what quantising them lost (Li et al. 2023, arXiv:2310.08659).",
         choices=("default", "gaussian", "pissa", "olora", LOFTQ),
     )
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """What cannot go together."""
-        if self.weights() is not None and self.initialisation != "default":
+        if self.weights() is not None and self.initialisation in ("pissa", "olora"):
             message = f"{self.initialisation} starts from whole weights, and {self.name} loads them quantised."
-            yield Problem("method.initialisation", message, "Leave it at default, or use method=lora.")
-        elif self.initialisation == LOFTQ:
+            yield Problem("method.initialisation", message, "Use loftq, leave it at default, or use method=lora.")
+        elif self.weights() is None and self.initialisation == LOFTQ:
             yield Problem(
                 "method.initialisation",
-                "loftq starts from what quantising the base weights loses, and lora quantises nothing.",
+                f"loftq starts from what quantising the base weights loses, and {self.name} quantises nothing.",
                 "Use method.initialisation=pissa, which starts from the weights themselves.",
             )
-        if self.dora and self.initialisation in ("pissa", "olora"):
-            message = f"{self.initialisation} takes its factors out of the weights, whose magnitudes dora trains."
+        if self.dora and self.initialisation in ("pissa", "olora", LOFTQ):
+            message = f"{self.initialisation} starts from factors of the weights, whose magnitudes dora trains."
             yield Problem("method.dora", message, "Use one of the two.")
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:

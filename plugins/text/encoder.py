@@ -67,6 +67,7 @@ class EncoderModel(LoadedModel):
         self.scale = scale
         self.findings: list[Finding] = []
         self.original: Original | None = None
+        self.stored: Path | None = None
         self.known = {"padded_right": True} if isinstance(module, LastToken) else {}
         if need.saved is not None:  # else they are of another task
             self.thresholds = from_json(getattr(module.config, KEY, None), need.labels, need.task.target)
@@ -155,6 +156,14 @@ class EncoderModel(LoadedModel):
             module.activation_checkpointing_enable(activation_checkpointing_kwargs=exact)
         else:
             module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=exact)
+
+    def whole(self) -> nn.Module:
+        """The network whose weights were quantised as they were loaded, as they are stored; see `HasWholeWeights`."""
+        from plugins.text.networks import unquantised
+
+        assert self.stored is not None, "quantised weights come from a folder"
+        with quiet():
+            return unquantised(type(self.module), self.stored)
 
     def save(self, directory: Path) -> None:
         """Write weights (or the adapter, where peft wraps the module), configuration, labels and tokenizer."""

@@ -93,7 +93,8 @@ def _from_scratch(options: TextClassifier, need: Need, provenance: Provenance) -
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
     poolers = (architecture.pooler,) if architecture.pooler else ()
     model = assemble(module, tokenizer, need, replace(provenance, note=note), poolers, odd)
-    model.original = original
+    if original is not None:
+        model.original, model.stored = original, original.path
     return model
 
 
@@ -119,7 +120,9 @@ def _pretrained(options: TextClassifier, need: Need, folder: Path, provenance: P
     poolers = _check_keys(info, heads, folder)
     if named and need.saved is None and named != need.labels:
         _renew(module, heads, need.seed)
-    return assemble(module, tokenizer, need, provenance, poolers, odd)
+    model = assemble(module, tokenizer, need, provenance, poolers, odd)
+    model.stored = folder
+    return model
 
 
 def _settle_padding(options: TextClassifier, need: Need, folder: Path, config: Any, tokenizer: Any) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from core.contracts import Need
 from plugins.text import quantising
@@ -81,6 +82,15 @@ def read(
     if need.weights is not None:
         quantising.settle(module, quantising.compute_dtype(need.weights, need.precision))
     return module, info, odd
+
+
+def unquantised(network: Any, folder: Path) -> nn.Module:
+    """The network in a folder in the dtype in which it is stored, on the CPU; its head may be any."""
+    with seeded(0):
+        module: nn.Module = network.from_pretrained(
+            str(folder), dtype="auto", local_files_only=True, use_safetensors=True, ignore_mismatched_sizes=True
+        )
+    return module
 
 
 def _dtype(options: TextClassifier, need: Need) -> torch.dtype:

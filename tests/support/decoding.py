@@ -42,11 +42,12 @@ def checkpoint(folder: Path, architecture: str, **more: Any) -> Path:
 
     tokenizer = bare_tokenizer()
     width = {"head_dim": 8} if architecture in ("gemma", "gemma2", "gemma3_text", "qwen3") else {}
-    config = AutoConfig.for_model(
-        architecture, vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, intermediate_size=32, ffn_dim=32, word_embed_proj_dim=16, max_position_embeddings=64,
-        bos_token_id=0, eos_token_id=1, pad_token_id=None, **width, **more,
-    )  # fmt: skip
+    sizes: dict[str, Any] = {
+        "vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 2, "intermediate_size": 32, "ffn_dim": 32, "word_embed_proj_dim": 16,
+        "max_position_embeddings": 64, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": None,
+    }  # fmt: skip
+    config = AutoConfig.for_model(architecture, **{**sizes, **width, **more})
     torch.manual_seed(0)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

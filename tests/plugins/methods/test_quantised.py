@@ -10,14 +10,15 @@ from typing import Any
 import graft_toy
 import pytest
 import torch
-from decoding import examples, need, predict, tiny
+from decoding import checkpoint, examples, need, predict, tiny
+from peft.utils.integrations import dequantize_module_weight
 
 from core import check as checking
 from core.contracts import Plan
 from core.errors import ConfigError
 from plugins.methods import quantised
 from plugins.methods.plugin import Lora8, Qlora
-from plugins.text.plugin import Decoder
+from plugins.text.plugin import Decoder, Encoder
 
 pytest.importorskip("bitsandbytes")
 
@@ -47,6 +48,49 @@ def test_merging_is_exact_because_the_base_is_dequantised_first(tmp_path: Path) 
     torch.testing.assert_close(predict(inner, ROWS), before, atol=2e-6, rtol=0)
     inner.module = whole.merge_and_unload()  # peft's own: rounded to four bits once more
     assert (predict(inner, ROWS) - before).abs().max() > 1e-5
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("method", [Qlora(rank=16), Qlora(rank=16, rslora=True), Lora8(rank=16)])
+@pytest.mark.parametrize("architecture", ["llama", "bert", "gpt2"])
+def test_loftq_starts_nearer_to_the_weights_that_were_quantised(architecture: str, method: Any, tmp_path: Path) -> None:
+    """And training goes on from there; what is saved is reopened on the base, quantised again."""
+    loader = stored(architecture, tmp_path / "base")
+    method.initialisation = "loftq"
+    model = method.apply(loader.load(need(weights=method.weights())), Plan(1, 1.0))
+    whole = loader.load(need()).module
+    layers = {name: each for name, each in model.module.named_modules() if hasattr(each, "lora_A")}
+    assert layers
+    for name, layer in layers.items():
+        kept = whole.get_submodule(name.removeprefix("base_model.model."))
+        weights = kept.weight.T if type(kept).__name__ == "Conv1D" else kept.weight
+        quantised = dequantize_module_weight(layer.base_layer)
+        lost = (weights - quantised).norm()
+        assert (weights - quantised - layer.get_delta_weight("default")).norm() < 0.8 * lost
+    for parameter in (each for name, each in model.module.named_parameters() if "lora_B" in name):
+        parameter.add_(0.1)
+    before = predict(model, ROWS)
+    model.save(tmp_path / "saved")
+    again = method.reopen(loader, need(train=(), saved=tmp_path / "saved", weights=method.weights()))
+    torch.testing.assert_close(predict(again, ROWS), before, atol=1e-6, rtol=0)
+
+
+def stored(architecture: str, folder: Path) -> Any:
+    """A loader of weights on disk whose sizes four bits allow."""
+    if architecture == "gpt2":
+        checkpoint(folder, architecture, hidden_size=64)
+        return Decoder(checkpoint=str(folder), max_length=32)
+    sizes: Any = {"hidden_size": 64, "layers": 2, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
+    kind: Any = Decoder if architecture == "llama" else Encoder
+    kind(init="scratch", architecture=architecture, **sizes).load(need()).save(folder)
+    return kind(checkpoint=str(folder), max_length=32)
+
+
+def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
+    with pytest.raises(ConfigError, match="does not load its weights whole again"):
+        Qlora(initialisation="loftq").apply(graft_toy.Toy().load(need()), Plan(1, 1.0))
+    for other in ("pissa", "olora"):
+        assert "starts from whole weights" in refused(Qlora(initialisation=other), device="cpu")
 
 
 @torch.no_grad()

@@ -128,7 +128,7 @@ def test_there_is_always_a_step_in_which_ranks_may_move(total: int, start: float
         (AdaLora(rank=8, first_rank=8), "method.first_rank", "leaves nothing to take away"),
         (AdaLora(start=0.5, end=0.5), "method.end", "leave no steps in which ranks move"),
         (Lora(initialisation="loftq"), "method.initialisation", "lora quantises nothing"),
-        (Lora(initialisation="pissa", dora=True), "method.dora", "takes its factors out of the weights"),
+        (Lora(initialisation="pissa", dora=True), "method.dora", "starts from factors of the weights"),
     ],
 )
 def test_options_that_mean_nothing_together(method: Any, where: str, message: str) -> None:
