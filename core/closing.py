@@ -19,9 +19,10 @@ from core.context import Context
 from core.contracts import LoadedModel, Need, Splits, Task
 from core.environment import Hardware, peak_memory_mb
 from core.errors import Problem, RunError
-from core.evaluate import Evaluation, at_thresholds, largest_difference, predict, score, simplest_baseline
+from core.evaluate import Evaluation, at_thresholds, score, simplest_baseline
 from core.evaluate import evaluate as evaluate_split
 from core.kinds import BOXES, MULTI, MULTI_THRESHOLD, REGRESSION, SINGLE, targets_of
+from core.predicting import largest_difference, predict
 from core.registry import load
 from core.stages import Ready, eval_batch_size
 from core.tables import confusion, per_class

@@ -88,7 +88,7 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
 
 
 def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Any:
-    from core.evaluate import predict
+    from core.predicting import predict
 
     prepared = predictor.model.prepare(probe, train=False)
     return predict(predictor.model, prepared, Hardware(predictor.hardware.device, precision), PROBE)
@@ -103,7 +103,7 @@ def _compared(
     before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None
 ) -> dict[str, dict[str, float]]:
     """The largest difference of outputs and how large it may be, by precision."""
-    from core.evaluate import largest_difference
+    from core.predicting import largest_difference
 
     return {
         each: {"difference": largest_difference(before[each], after[each]), "tolerance": tolerance(each, weights)}

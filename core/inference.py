@@ -83,7 +83,7 @@ class Predictor:
 
     def raw(self, examples: Sequence[Any]) -> Any:
         """Predictions as arrays: float32 [n, c] or [n], as `core.kinds` says."""
-        from core.evaluate import predict
+        from core.predicting import predict
         from core.stages import eval_batch_size
 
         prepared = self.model.prepare(examples, train=False)

@@ -24,7 +24,7 @@ SMALL, LARGER = 2, 4
 """Examples in the two passes; what a whole micro-batch takes lies on the line through both."""
 
 
-class Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of the tensors that are made while it is on, and still there.
 
     Attributes:
@@ -144,9 +144,9 @@ def _peak(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> i
     """Bytes at the peak of one pass without its gradients, which are let go one by one as they are made."""
     trained = [parameter for parameter in unwrap(model.module).parameters() if parameter.requires_grad]
     hooks: list[Any] = [p.register_post_accumulate_grad_hook(_let_go) for p in trained]  # type: ignore[no-untyped-call]
-    tally = Tally()
+    live = LiveTensors()
     try:
-        with tally:
+        with live:
             moved = {name: value.to(hardware.device) for name, value in batch.items()}
             with hardware.autocast():
                 losses = model.loss(moved)
@@ -154,7 +154,7 @@ def _peak(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> i
     finally:
         for hook in hooks:
             hook.remove()
-    return tally.peak
+    return live.peak
 
 
 def _let_go(parameter: Tensor) -> None:

@@ -69,6 +69,6 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
 
 def _gap(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
     """How far detections are apart; see `largest_difference`."""
-    from core.evaluate import largest_difference
+    from core.predicting import largest_difference
 
     return largest_difference(one, other)

@@ -13,9 +13,9 @@ import torch
 from core.config import Train
 from core.contracts import AdapterMethod, LoadedModel, Need, Plan
 from core.environment import Hardware
-from core.evaluate import predict
 from core.kinds import BOXES, MULTI, REGRESSION, SINGLE, Detections
 from core.optimize import build_optimizer, load_optimizer
+from core.predicting import predict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

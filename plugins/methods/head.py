@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from core.contracts import Finding, HasFeatures, HasPicture, LoadedModel, Plan, Prepared
 from core.environment import Hardware
 from core.errors import ConfigError, Problem
-from core.evaluate import predict_batches
+from core.predicting import predict_batches
 
 FEATURE_BATCH = 64
 

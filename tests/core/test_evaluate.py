@@ -14,8 +14,9 @@ import torch
 from core.contracts import Need, Task
 from core.environment import Hardware
 from core.errors import RunError
-from core.evaluate import evaluate, predict, predict_batches, score, simplest_baseline
+from core.evaluate import evaluate, score, simplest_baseline
 from core.kinds import targets_of
+from core.predicting import predict, predict_batches
 from core.progress import Interrupted
 from plugins.metrics.plugin import Accuracy, ConfusionMatrix, LogLoss
 

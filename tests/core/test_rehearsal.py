@@ -21,7 +21,7 @@ from core.batching import example_rng
 from core.config import Train
 from core.contracts import LoadedModel, Plan, Prepared
 from core.environment import Hardware
-from core.rehearsal import Tally, rehearse
+from core.rehearsal import LiveTensors, rehearse
 from plugins.detection.plugin import Torchvision
 from plugins.images.plugin import Timm
 from plugins.methods.plugin import Full, Lora
@@ -54,30 +54,30 @@ def fcos() -> tuple[LoadedModel, Prepared]:
 def whole_pass(model: LoadedModel, prepared: Prepared) -> float:
     """MiB at the peak of a pass over all the examples at once, gradients included."""
     batch = model.collate([prepared.fetch(row, 0, example_rng(0, 0, row)) for row in range(EXAMPLES)])
-    with Tally() as tally:
+    with LiveTensors() as live:
         with CPU.autocast():
             losses = model.loss({name: value.clone() for name, value in batch.items()})
         losses.sum().backward()  # type: ignore[no-untyped-call]
     model.module.zero_grad()
-    return tally.peak / MIB
+    return live.peak / MIB
 
 
 def test_tensors_count_while_they_are_there() -> None:
     held = torch.zeros(MIB // 4)
-    with Tally() as tally:
+    with LiveTensors() as live:
         held.add_(1)  # not made here
-        assert tally.now == 0
+        assert live.now == 0
         first = held + 1
         view = first[10:]
-        assert tally.now == MIB
+        assert live.now == MIB
         second = first * 2
         del first
-        assert tally.now == 2 * MIB  # the view holds it
+        assert live.now == 2 * MIB  # the view holds it
         del view
         gc.collect()
-        assert tally.now == MIB
+        assert live.now == MIB
         third = second.exp().exp()
-    assert tally.peak == 3 * MIB
+    assert live.peak == 3 * MIB
     assert second.numel() == third.numel()
 
 

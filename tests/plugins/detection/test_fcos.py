@@ -17,8 +17,8 @@ from core.config import RunConfig, Train
 from core.contracts import Plan, Task
 from core.environment import Hardware
 from core.errors import WeightsError
-from core.evaluate import predict
 from core.optimize import build_optimizer, training_mode
+from core.predicting import predict
 from plugins.detection import fcos_network as parts
 from plugins.detection.fcos import MEAN, STD, FcosModel
 from plugins.detection.fcos_network import FULL, Architecture

@@ -47,7 +47,7 @@ TRAINING = """
 import scened, torch
 from core.batching import Steps
 from core.environment import Hardware
-from core.evaluate import predict
+from core.predicting import predict
 from plugins.detection.plugin import Ultralytics
 
 torch.set_num_threads(1)

@@ -17,9 +17,9 @@ from core.batching import example_rng
 from core.config import Train
 from core.environment import Hardware
 from core.errors import WeightsError
-from core.evaluate import largest_difference, predict
 from core.kinds import Detections, objects
 from core.optimize import build_optimizer, training_mode
+from core.predicting import largest_difference, predict
 from core.testing.running import to_reopen
 from plugins.detection.library import library
 from plugins.detection.plugin import Ultralytics

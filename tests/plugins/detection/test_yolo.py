@@ -13,8 +13,8 @@ from core.batching import example_rng
 from core.config import RunConfig, Train
 from core.contracts import Plan, Task
 from core.environment import Hardware
-from core.evaluate import predict
 from core.optimize import build_optimizer, training_mode
+from core.predicting import predict
 from plugins.detection.network import BRANCHES
 from plugins.detection.plugin import Ultralytics
 from plugins.detection.yolo import YoloModel

@@ -1,0 +1,140 @@
+"""Predictions of a model for a split: batch by batch, in what memory there is, and put back into the split's order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from core.batching import evaluation_batches
+from core.environment import Hardware, unwrap
+from core.errors import Problem, RunError
+from core.kinds import objects
+from core.optimize import training_mode
+from core.progress import is_out_of_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from core.contracts import LoadedModel, Prepared
+    from core.kinds import Detections, Predictions
+
+
+def predict_batches(
+    model: LoadedModel,
+    prepared: Prepared,
+    hardware: Hardware,
+    batch_size: int,
+    indices: NDArray[np.int64] | None = None,
+) -> Iterator[tuple[NDArray[np.int64], torch.Tensor | Sequence[Detections]]]:
+    """Indices and predictions of each batch, longest first; under inference mode, in the run's precision.
+
+    Where memory runs out, batches become half as large, and what is left is predicted in those.
+
+    Raises:
+        RunError: There is no memory for a single example.
+    """
+    module = unwrap(model.module)
+    was_training = module.training
+    module.eval()
+    left = np.arange(len(prepared)) if indices is None else indices
+    left, size = left[np.argsort(-prepared.lengths[left], kind="stable")], batch_size
+    try:
+        with torch.inference_mode():
+            while len(left):
+                for chosen, tensors in evaluation_batches(model, prepared, size, left):
+                    prediction = _predicted(model, tensors, hardware)
+                    if prediction is None:
+                        size = _halved(min(size, len(chosen)))
+                        break
+                    left = left[len(chosen) :]
+                    yield chosen, prediction
+    finally:
+        if was_training:
+            training_mode(module)
+
+
+def _predicted(
+    model: LoadedModel, tensors: Mapping[str, torch.Tensor], hardware: Hardware
+) -> torch.Tensor | Sequence[Detections] | None:
+    """Predictions for a batch, or None where memory ran out."""
+    try:
+        batch = {name: value.to(hardware.device, non_blocking=True) for name, value in tensors.items()}
+        with hardware.autocast():
+            return model.predict(batch)
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Here the error is gone, and with it what its traceback held in memory.
+    if not hardware.on_cpu and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def _halved(size: int) -> int:
+    if size == 1:
+        message = "memory ran out while predicting a single example."
+        cure = "Free some memory, make inputs smaller (such as model.max_length), or use train.device=cpu."
+        raise RunError(Problem("train.eval_batch_size", message, cure))
+    return size // 2
+
+
+def predict(model: LoadedModel, prepared: Prepared, hardware: Hardware, batch_size: int) -> Predictions:
+    """Predictions for every example, in their order."""
+    rows, outputs = [], []
+    for chosen, prediction in predict_batches(model, prepared, hardware, batch_size):
+        rows.append(chosen)
+        outputs.append(as_array(prediction))
+    found = in_order(rows, outputs, len(prepared), Hardware(hardware.device, hardware.precision))
+    assert found is not None
+    return found
+
+
+def as_array(prediction: torch.Tensor | Sequence[Detections]) -> Predictions:
+    """Predictions of a batch as an array: of numbers, or of what a detector found in each image."""
+    if isinstance(prediction, torch.Tensor):
+        array: NDArray[np.float32] = prediction.float().cpu().numpy()
+        return array
+    return objects(prediction)
+
+
+def in_order(rows: list[Any], outputs: list[Predictions], n: int, hardware: Hardware) -> Predictions | None:
+    """The batches of all processes as one array in the order of their indices; on rank 0, else what is here.
+
+    Args:
+        rows: The indices of each batch.
+        outputs: The predictions of each batch.
+        n: Examples in all.
+        hardware: Says whether there are other processes, whose batches are gathered.
+    """
+    shares = hardware.gather((rows, outputs))
+    every_row = [chosen for share, _ in shares for chosen in share]
+    every_output = [output for _, share in shares for output in share]
+    if not every_row:
+        return np.zeros((0,), dtype=np.float32)
+    ordered = np.empty((n, *every_output[0].shape[1:]), dtype=every_output[0].dtype)
+    for chosen, output in zip(every_row, every_output, strict=True):
+        ordered[chosen] = output
+    return ordered
+
+
+def largest_difference(one: Predictions, other: Predictions) -> float:
+    """How far predictions of two models for the same examples are apart, at most.
+
+    Of what is found in images: the largest difference of scores and of corners (as a share of 100 pixels); infinite
+    where another number of objects, or other labels, are found.
+    """
+    if one.dtype != object:
+        return float(np.abs(one - other).max(initial=0.0))
+    gap = 0.0
+    for a, b in zip(one, other, strict=True):
+        if len(a) != len(b) or (np.sort(a.labels) != np.sort(b.labels)).any():
+            return math.inf
+        gap = max(gap, float(np.abs(a.scores - b.scores).max(initial=0.0)))
+        gap = max(gap, float(np.abs(a.corners - b.corners).max(initial=0.0)) / 100)
+    return gap
