@@ -9,14 +9,12 @@ from typing import Any
 import graft_toy
 import numpy as np
 import pytest
-import torch
 
 from core.contracts import Need, Task
 from core.environment import Hardware
-from core.errors import RunError
 from core.evaluate import evaluate, score, simplest_baseline
 from core.kinds import targets_of
-from core.predicting import predict, predict_batches
+from core.predicting import predict
 from core.progress import Interrupted
 from plugins.metrics.plugin import Accuracy, ConfusionMatrix, LogLoss
 
@@ -77,58 +75,6 @@ def test_a_signal_breaks_it_off_between_two_batches(ready: tuple[Any, Any, Any])
         evaluated(ready, 8, watch=watch)
     assert done == [8, 16]
     assert ready[0].module.training
-
-
-class Cramped(graft_toy.ToyModel):
-    """Runs out of memory above a number of examples."""
-
-    room, tried = 3, ()
-
-    def predict(self, batch: dict[str, Any]) -> Any:
-        self.tried = (*self.tried, len(batch["bags"]))
-        if len(batch["bags"]) > self.room:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return super().predict(batch)
-
-
-def test_predictions_do_not_depend_on_memory(ready: tuple[Any, Any, Any]) -> None:
-    cramped = Cramped(graft_toy.Toy(), Need(Task(), LABELS))
-    model, prepared, targets = ready
-    cramped.module.load_state_dict(model.module.state_dict())
-    cramped.module.train()
-    found = evaluated((cramped, prepared, targets), 16)
-    wanted = evaluated(ready, 16)
-    assert np.allclose(found.predictions, wanted.predictions, atol=1e-6)
-    assert found.scores == pytest.approx(wanted.scores, abs=1e-6)
-    assert cramped.tried == (16, 8, 4, *[2] * 15)
-    assert cramped.module.training
-
-
-def test_some_of_a_split_is_predicted_where_memory_is_short(ready: tuple[Any, Any, Any]) -> None:
-    cramped = Cramped(graft_toy.Toy(), Need(Task(), LABELS))
-    chosen = np.arange(1, 30, 3)
-    rows = [row for rows, _ in predict_batches(cramped, ready[1], CPU, 7, chosen) for row in rows]
-    assert sorted(rows) == chosen.tolist()
-    assert (np.diff(ready[1].lengths[rows]) <= 0).all()
-    assert cramped.tried == (7, 3, 3, 3, 1)
-
-
-def test_no_memory_for_one_example_ends_the_run(ready: tuple[Any, Any, Any]) -> None:
-    cramped = Cramped(graft_toy.Toy(), Need(Task(), LABELS))
-    cramped.room = 0
-    with pytest.raises(RunError, match="memory ran out while predicting a single example"):
-        evaluated((cramped, *ready[1:]), 8)
-
-
-def test_other_errors_of_a_model_are_not_taken_for_it(
-    ready: tuple[Any, Any, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(batch: Any) -> Any:
-        raise RuntimeError("shapes do not fit")
-
-    monkeypatch.setattr(ready[0], "predict", fail)
-    with pytest.raises(RuntimeError, match="shapes do not fit"):
-        evaluated(ready, 8)
 
 
 def scores_of(predictions: Any, targets: Any, **more: Any) -> Any:
