@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -64,15 +63,4 @@ def test_yolo_is_refused_there_with_the_command_that_installs_it() -> None:
 
 def test_killed_and_resumed_it_ends_the_same(program: Program, tmp_path: Path) -> None:
     words = (*WORDS, "train.ema=0.9", "train.checkpoint_steps=2", "train.workers=2")
-    reference, killed = tmp_path / "reference", tmp_path / "killed"
-    assert program.run(*words, f"hydra.run.dir={reference}").code == 0
-    process = program.start(*words, f"hydra.run.dir={killed}")
-    process.until(lambda: killed.is_dir() and len(list((killed / "checkpoints").glob("*"))) > 1)
-    time.sleep(0.2)
-    process.signal(9)
-    assert process.wait().code != 0
-    ended = program.run("resume", killed)
-    assert ended.code == 0, ended.err
-    first, second = ((each / "model" / "model.safetensors").read_bytes() for each in (reference, killed))
-    assert first == second
-    assert tiny.report(reference)["scores"] == tiny.report(killed)["scores"]
+    program.killed_and_resumed(words, tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -131,19 +130,8 @@ def test_killed_and_resumed_it_ends_the_same(
         photos, "model.augment=strong", "train.ema=0.9", "train.checkpoint_steps=2", "train.max_steps=30",
         "train.epochs=30", *workers,
     )  # fmt: skip
-    reference, killed = tmp_path / "reference", tmp_path / "killed"
-    assert program.run(*words, f"hydra.run.dir={reference}").code == 0
-    process = program.start(*words, f"hydra.run.dir={killed}")
-    process.until(lambda: len(list((killed / "checkpoints").glob("*"))) > 1 if killed.is_dir() else False)
-    time.sleep(0.1)
-    process.signal(9)
-    assert process.wait().code != 0
-    ended = program.run("resume", killed)
-    assert ended.code == 0, ended.err
-    first, second = ((each / "model" / "model.safetensors").read_bytes() for each in (reference, killed))
-    assert first == second
-    assert tiny.report(reference)["scores"] == tiny.report(killed)["scores"]
-    assert (reference / "samples.png").read_bytes() == (killed / "samples.png").read_bytes()
+    whole, killed = program.killed_and_resumed(words, tmp_path, after=0.1)
+    assert (whole / "samples.png").read_bytes() == (killed / "samples.png").read_bytes()
 
 
 def refused(program: Program, *words: Any) -> str:

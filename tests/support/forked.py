@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -109,6 +109,33 @@ class Program:
     def run(self, *words: object, cwd: Path | str | None = None, seconds: float = 120.0, **environment: str) -> Ended:
         """`python -m core WORDS`, to its end."""
         return self.start(*words, cwd=cwd, **environment).wait(seconds)
+
+    def killed_and_resumed(self, words: Sequence[object], folder: Path, after: float = 0.2) -> tuple[Path, Path]:
+        """Two runs of the same words in a folder: one to its end, and one killed after its first checkpoints, resumed.
+
+        Args:
+            words: A command line without the run's folder.
+            folder: For both.
+            after: Seconds from the checkpoints to the kill.
+
+        Returns:
+            Both runs; their scores and the bytes of their weights are the same.
+        """
+        whole, killed = folder / "whole", folder / "killed"
+        ended = self.run(*words, f"hydra.run.dir={whole}")
+        assert ended.code == 0, ended.err
+        process = self.start(*words, f"hydra.run.dir={killed}")
+        process.until(lambda: killed.is_dir() and len(list((killed / "checkpoints").glob("*"))) > 1)
+        time.sleep(after)
+        process.signal(signal.SIGKILL)
+        assert process.wait().code != 0
+        ended = self.run("resume", killed)
+        assert ended.code == 0, ended.err
+        first, second = ((run / "model" / "model.safetensors").read_bytes() for run in (whole, killed))
+        assert first == second
+        scores = [json.loads((run / "report.json").read_text())["scores"] for run in (whole, killed)]
+        assert scores[0] == scores[1]
+        return whole, killed
 
 
 # --- the parent of all processes ------------------------------------------------------------------------------------
