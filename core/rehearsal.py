@@ -47,16 +47,18 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _from_before(self, tensor: Tensor) -> Tensor:
         """What is read, and was not made here, is not counted when an operation returns it again."""
-        self._remember(tensor, 0)
+        self._remember(tensor, counted=False)
         return tensor
 
     def _count(self, tensor: Tensor) -> Tensor:
-        self._remember(tensor, tensor.untyped_storage().nbytes())
+        self._remember(tensor, counted=True)
         return tensor
 
-    def _remember(self, tensor: Tensor, size: int) -> None:
+    def _remember(self, tensor: Tensor, counted: bool) -> None:
+        if tensor.layout is not torch.strided:
+            return  # sparse and nested ones have no storage of their own
         storage = tensor.untyped_storage()
-        key = storage._cdata
+        key, size = storage._cdata, storage.nbytes() if counted else 0
         if key in self._known:
             return
         self._known[key] = weakref.ref(storage, lambda _: self._forget(key, size))

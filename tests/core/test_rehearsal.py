@@ -77,6 +77,7 @@ def test_tensors_count_while_they_are_there() -> None:
         gc.collect()
         assert live.now == MIB
         third = second.exp().exp()
+        assert torch.eye(3).to_sparse().sum() == 3  # has no storage of its own
     assert live.peak == 3 * MIB
     assert second.numel() == third.numel()
 
