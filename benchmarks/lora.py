@@ -1,4 +1,4 @@
-"""`python -m benchmarks lora`: every weight against LoRA by its recipe, the same work, in turn."""
+"""`python -m benchmarks lora`: every weight against LoRA by its recipe, fused and not, the same work, in turn."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from benchmarks.peers.graft import Graft
 from core.compose import resolve
 
 
-def pair(model: str) -> tuple[Graft, Graft]:
-    """The two, of which the first is what the other is compared with: LoRA for as many epochs as its recipe says."""
+def peers(model: str) -> tuple[Graft, ...]:
+    """Of these the first is what the others are compared with; LoRA for as many epochs as its recipe says."""
     epochs = resolve(["task=text_classification", f"model={model}", "method=lora"]).train.epochs
     longer = () if epochs is None else (f"train.epochs={epochs:g}",)
     return (
         Graft("graft", "method=full at its defaults", ("method=full",)),
         Graft("lora", "method=lora with the recipe of this model", ("method=lora", *longer)),
+        Graft("lora-unfused", "the same in peft's chain of operations", ("method=lora", "method.fused=false", *longer)),
     )
 
 
@@ -23,4 +24,4 @@ def lora(asked: Sequence[str], as_json: bool) -> int:
     """Measure; returns the exit code."""
     work, rest = command.chosen_work(asked)
     models = [word.partition("=")[2] for word in rest if word.startswith("model=")] or ["minilm"]
-    return command.command("lora", work, pair(models[-1]), rest, as_json)
+    return command.command("lora", work, peers(models[-1]), rest, as_json)

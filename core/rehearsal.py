@@ -1,4 +1,4 @@
-"""The peak memory of training, from a rehearsal: two small passes forward and back, whose tensors are counted."""
+"""The peak memory of training, from a rehearsal: small passes forward and back, whose tensors are counted."""
 
 from __future__ import annotations
 
@@ -83,29 +83,30 @@ def rehearse(model: LoadedModel, prepared: Prepared, train: Train, hardware: Har
         seed: The run's, of what is random in examples.
 
     Returns:
-        `weights`, `gradients`, `optimizer`, `average`, `activations`, on a CPU also `libraries` (what this process
-        holds besides the weights), and their `total`; empty where even four examples do not fit.
+        `weights` (and what a network keeps beside them, such as casts), `gradients`, `optimizer`, `average`,
+        `activations`, on a CPU also `libraries` (what this process holds besides), and their `total`; empty where even
+        four examples do not fit.
     """
     module = unwrap(model.module).to(hardware.device)
     resident = resident_memory() if hardware.on_cpu else 0
     training_mode(module)
     try:
-        passes = _passes(model, prepared, hardware, seed, _micro_batch(train, hardware.world, len(prepared)))
+        activations, left = _passes(model, prepared, hardware, seed, _micro_batch(train, hardware.world, len(prepared)))
     except (torch.OutOfMemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         return {}
-    weights = sum(_bytes(parameter) for parameter in module.parameters())
+    weights = left + sum(_bytes(parameter) for parameter in module.parameters())
     trainable = sum(_bytes(parameter) for parameter in module.parameters() if parameter.requires_grad)
     parts = {
         "weights": weights,
         "gradients": trainable,
         "optimizer": 2 * trainable if train.optimizer == "adamw" else trainable // 2,
         "average": trainable if train.ema else 0,
-        "activations": passes,
+        "activations": activations,
     }
     if hardware.on_cpu:
-        parts["libraries"] = max(0, resident - weights)
+        parts["libraries"] = max(0, resident - weights + left)
     parts["total"] = sum(parts.values())
     return {name: round(value / 2**20, 1) for name, value in parts.items()}
 
@@ -120,20 +121,24 @@ def _bytes(parameter: Tensor) -> int:
     return parameter.numel() * parameter.element_size()
 
 
-def _passes(model: LoadedModel, prepared: Prepared, hardware: Hardware, seed: int, examples: int) -> float:
-    """Bytes besides gradients at the peak of a pass forward and back, over so many of the longest examples."""
+def _passes(model: LoadedModel, prepared: Prepared, hardware: Hardware, seed: int, examples: int) -> tuple[float, int]:
+    """Bytes besides gradients at the peak of a pass forward and back, over so many of the longest examples.
+
+    And bytes that the first pass left behind: what a network keeps from pass to pass is no activation.
+    """
     sizes = [examples] if examples <= LARGER else [SMALL, LARGER]
     module = unwrap(model.module)
     before = rng_state(hardware.device)
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
     try:
-        peaks = [_peak(model, _longest(model, prepared, size, seed), hardware) for size in sizes]
+        _, left = _peak(model, _longest(model, prepared, sizes[0], seed), hardware)
+        peaks = [_peak(model, _longest(model, prepared, size, seed), hardware)[0] for size in sizes]
     finally:
         for buffer, value in buffers:
             buffer.copy_(value)
         set_rng_state(before, hardware.device)
     an_example = (peaks[-1] - peaks[0]) / (LARGER - SMALL)
-    return peaks[-1] + max(0.0, an_example) * (examples - sizes[-1])
+    return peaks[-1] + max(0.0, an_example) * (examples - sizes[-1]), left
 
 
 def _longest(model: LoadedModel, prepared: Prepared, size: int, seed: int) -> dict[str, Tensor]:
@@ -142,8 +147,8 @@ def _longest(model: LoadedModel, prepared: Prepared, size: int, seed: int) -> di
     return model.collate([prepared.fetch(int(row), 0, example_rng(seed, 0, int(row))) for row in rows])
 
 
-def _peak(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> int:
-    """Bytes at the peak of one pass without its gradients, which are let go one by one as they are made."""
+def _peak(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> tuple[int, int]:
+    """Bytes at the peak of one pass, and after it, without its gradients, which are let go as they are made."""
     trained = [parameter for parameter in unwrap(model.module).parameters() if parameter.requires_grad]
     hooks: list[Any] = [p.register_post_accumulate_grad_hook(_let_go) for p in trained]  # type: ignore[no-untyped-call]
     live = LiveTensors()
@@ -153,10 +158,11 @@ def _peak(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> i
             with hardware.autocast():
                 losses = model.loss(moved)
             losses.sum().backward()  # type: ignore[no-untyped-call]
+            del moved, losses
     finally:
         for hook in hooks:
             hook.remove()
-    return live.peak
+    return live.peak, live.now
 
 
 def _let_go(parameter: Tensor) -> None:

@@ -190,7 +190,7 @@ def check(words: Sequence[str]) -> int:
     """Everything short of training: the configuration, the data's findings, parameters, an estimate of peak memory.
 
     With --quick only what needs no library, no data and no download: the configuration, and the estimate from the sizes
-    of the network. Without, two small passes through the network are measured.
+    of the network. Without, small passes through the network are measured.
     """
     from core.cli import split_flags
 

@@ -105,7 +105,8 @@ def _conditions(entry: Entry) -> str:
     train, where = entry["config"]["train"], entry["environment"]
     return (
         f"Data {entry['data']['adapter']} ({sizes}); epochs {train['epochs']:g}, batch size {train['batch_size']}, "
-        f"seed {entry['config']['seed']}, each method at its own defaults or by its recipe; {hardware(where)}, {where['precision']}."
+        f"seed {entry['config']['seed']}, each method at its own defaults or by its recipe; {hardware(where)}, "
+        f"{where['precision']}."
     )
 
 

@@ -39,6 +39,7 @@ def wrap(
     dora: bool = False,
     rslora: bool = False,
     initialisation: str = "default",
+    fused: bool = True,
 ) -> LoadedModel:
     """The model with its module wrapped in peft's LoRA.
 
@@ -51,12 +52,14 @@ def wrap(
         dora: Whether magnitudes are trained apart from directions.
         rslora: Whether the scale falls with the square root of the rank.
         initialisation: `default`, `gaussian`, `pissa` or `olora`; `loftq` where the weights are quantised.
+        fused: Whether linear layers compute the update and its gradients by `fused.fuse` in training.
 
     Raises:
         ConfigError: A target names nothing, or something that cannot be adapted; or the head's name is ambiguous.
     """
     from peft import LoraConfig
 
+    from plugins.methods.fused import fuse
     from plugins.methods.initial import ALTERS_BASE, LOFTQ, from_what_is_lost, plain_again
 
     def config(modules: list[str], heads: list[str]) -> Any:
@@ -76,6 +79,8 @@ def wrap(
     adapted = put_on(model, targets, config, linear=factored)
     if whole is not None:
         from_what_is_lost(unwrap(adapted.module), whole)
+    if fused:
+        fuse(unwrap(adapted.module))
     if initialisation in ALTERS_BASE:
         adapted.saving = plain_again(unwrap(adapted.module))
     return adapted

@@ -71,6 +71,11 @@ class Lora(OnModules):
         choices=("default", "gaussian", "pissa", "olora", LOFTQ),
     )
 
+    fused: bool = option(
+        True,
+        "Compute a linear layer, its update and their gradients in few products; false: peft's chain of operations.",
+    )
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """What cannot go together."""
         if self.weights() is not None and self.initialisation in ("pissa", "olora"):
@@ -103,6 +108,7 @@ class Lora(OnModules):
             dora=self.dora,
             rslora=self.rslora,
             initialisation=self.initialisation,
+            fused=self.fused,
         )
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
