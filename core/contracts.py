@@ -163,8 +163,6 @@ class AdapterMethod(Component):
     """Capabilities of a model, or precisions, with which it is experimental, each with a note."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """Precisions in which it cannot work, each with the reason."""
-    additive: ClassVar[bool] = False
-    """Whether it trains only what it adds to the base weights, and the head: they may lie in half precision."""
     frozen: ClassVar[bool] = False
     """Whether it leaves the backbone as it is, so that features may be computed once."""
     unmergeable: ClassVar[str] = ""
@@ -173,6 +171,10 @@ class AdapterMethod(Component):
     def weights(self) -> WeightsPlan | None:
         """What the loader must do to the base weights while loading, or None."""
         return None
+
+    def additive(self) -> bool:
+        """Whether base weights stay what they are, under what it adds to them: then they may lie in half precision."""
+        return False
 
     @abstractmethod
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:

@@ -9,13 +9,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import report as record
 from core.environment import Hardware
 from core.errors import Problem, RunError
 from core.inference import Predictor
 from core.models import WeightsPlan
+
+if TYPE_CHECKING:
+    from torch import nn
 
 EXPORT, RECORD = "export", "export.json"
 PROBE = 16
@@ -51,7 +54,7 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
     probe = config.data.load(replace(config.task, labels=list(predictor.labels) or None), config.seed).test[:PROBE]
     precisions = list(dict.fromkeys(["fp32", predictor.hardware.precision]))
     before = {each: _outputs(predictor, probe, each) for each in precisions}
-    model = predictor.model
+    model, held = predictor.model, coarsest(predictor.model.module)
     model.thresholds = predictor.thresholds
     merged = config.method.merge(model)
     aside = folder.with_name(folder.name + ".partial")
@@ -60,11 +63,11 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
         merged.save(aside)
     except OSError as error:
         raise record.unwritable(aside, error) from error
-    need = replace(predictor.need, saved=aside, weights=None)
+    need = replace(predictor.need, saved=aside, weights=None, additive=False)  # in the precision in which it is written
     predictor.model = config.model.reopen(need)
     predictor.model.module.to(predictor.hardware.device).eval()
     after = {each: _outputs(predictor, probe, each) for each in precisions}
-    found = _compared(before, after, config.method.weights())
+    found = _compared(before, after, config.method.weights(), held)
     entry = {
         "run": str(run.absolute()),
         "model": report["model"]["loader"],
@@ -94,19 +97,35 @@ def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Any:
     return predict(predictor.model, prepared, Hardware(predictor.hardware.device, precision), PROBE)
 
 
-def tolerance(precision: str, weights: WeightsPlan | None) -> float:
-    """How far outputs of a merged model may be from those before, in a precision and with weights quantised so."""
-    return max(TOLERANCES[precision], IN_8_BITS if weights is not None and weights.bits == 8 else 0.0)
+def coarsest(module: nn.Module) -> str:
+    """The coarsest precision in which a network holds weights, or in which layers of quantised weights multiply."""
+    import torch
+
+    names = {torch.bfloat16: "bf16", torch.float16: "fp16"}
+    dtypes: set[Any] = {parameter.dtype for parameter in module.parameters()}
+    dtypes |= {getattr(layer, "compute_dtype", torch.float32) for layer in module.modules()}
+    return max((names.get(dtype, "fp32") for dtype in dtypes), key=TOLERANCES.__getitem__, default="fp32")
+
+
+def tolerance(precision: str, weights: WeightsPlan | None, held: str = "fp32") -> float:
+    """How far outputs of a merged model may be from those before.
+
+    Args:
+        precision: In which they were computed.
+        weights: How the weights were quantised, if they were.
+        held: What `coarsest` gave of the model before: it computes no finer than that, and merged weights are float32.
+    """
+    return max(TOLERANCES[precision], TOLERANCES[held], IN_8_BITS if weights is not None and weights.bits == 8 else 0.0)
 
 
 def _compared(
-    before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None
+    before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None, held: str
 ) -> dict[str, dict[str, float]]:
     """The largest difference of outputs and how large it may be, by precision."""
     from core.predicting import largest_difference
 
     return {
-        each: {"difference": largest_difference(before[each], after[each]), "tolerance": tolerance(each, weights)}
+        each: {"difference": largest_difference(before[each], after[each]), "tolerance": tolerance(each, weights, held)}
         for each in before
     }
 

@@ -74,7 +74,7 @@ class Predictor:
             precision=hardware.precision,
             seed=config.seed,
             weights=config.method.weights(),
-            additive=config.method.additive,
+            additive=config.method.additive(),
             saved=folder / record.MODEL,
         )
         model = config.method.reopen(config.model, need)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from core.config import RunConfig
@@ -10,7 +10,7 @@ from core.contracts import HasOwnFit
 from core.environment import Hardware, seed_everything
 from core.progress import total_steps
 from core.rehearsal import rehearse
-from core.stages import count_parameters, need_for, plan_for, resolve_train
+from core.stages import adapt, count_parameters, need_for, resolve_train
 
 
 def inspect(config: RunConfig) -> dict[str, Any]:
@@ -31,13 +31,12 @@ def inspect(config: RunConfig) -> dict[str, Any]:
     }
     model = config.model.load(need_for(config, splits, hardware))
     train = resolve_train(config, model)
+    config = replace(config, train=train)
     found = {"data": data, "weights": asdict(model.provenance), "device": f"{hardware.device}, {hardware.precision}"}
     if isinstance(model, HasOwnFit):
         return found
-    if train.gradient_checkpointing:
-        model.keep_less()
     steps = total_steps(train, len(splits.train))
-    model = config.method.apply(model, plan_for(train, hardware, config.seed, len(splits.train), model))
+    model = adapt(config, hardware, model, len(splits.train))
     training = {"steps": steps, "epochs": train.epochs, "learning_rate": train.learning_rate}
     parameters = count_parameters(model)
     prepared = model.prepare(splits.train, train=True)

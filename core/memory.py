@@ -92,7 +92,7 @@ def _weights(config: RunConfig, shape: Footprint, precision: str, device: str) -
         half = shape.halves and plan.compute_dtype != "float32" and precision != "fp32"
         packed = shape.linear * plan.bits / 8 * _OVERHEAD[plan.bits]
         return packed + (shape.parameters - shape.linear) * (2 if half else 4) + 4 * shape.head
-    half = shape.halves and config.method.additive and precision == "bf16" and device.startswith("cuda")
+    half = shape.halves and config.method.additive() and precision == "bf16" and device.startswith("cuda")
     return (2 if half else 4) * shape.parameters + 4.0 * shape.head
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -17,11 +18,13 @@ from core.optimize import training_mode
 from core.progress import is_out_of_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.config import Train
     from core.contracts import LoadedModel, Prepared
 
 SMALL, LARGER = 2, 4
-"""Examples in the two passes; what a whole micro-batch takes lies on the line through both."""
+"""Examples in the two passes; what a whole micro-batch takes lies on lines through both."""
 
 
 class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -29,13 +32,13 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Attributes:
         now: Bytes that are there.
-        peak: The most that were there at once.
+        course: Bytes that were there after each operation.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = 0
-        self.peak = 0
+        self.course: list[int] = []
         self._known: dict[int, Any] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -43,6 +46,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         tree_map_only(Tensor, self._from_before, (args, kwargs or {}))
         made = func(*args, **(kwargs or {}))
         tree_map_only(Tensor, self._count, made)
+        self.course.append(self.now)
         return made
 
     def _from_before(self, tensor: Tensor) -> Tensor:
@@ -63,7 +67,6 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
         self._known[key] = weakref.ref(storage, lambda _: self._forget(key, size))
         self.now += size
-        self.peak = max(self.peak, self.now)
 
     def _forget(self, key: int, size: int) -> None:
         del self._known[key]
@@ -117,8 +120,14 @@ def _micro_batch(train: Train, world: int, examples: int) -> int:
     return min(train.micro_batch_size or per_process, per_process, examples)
 
 
-def _bytes(parameter: Tensor) -> int:
-    return parameter.numel() * parameter.element_size()
+def _bytes(parameter: Any) -> int:
+    """Of a parameter, with the constants of its quantisation."""
+    state, rows = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)
+    constants = [rows] if rows is not None else []
+    while state is not None:  # of constants that are quantised themselves there is another
+        constants += [state.absmax]
+        state = state.state2
+    return sum(each.numel() * each.element_size() for each in (parameter, *constants))
 
 
 def _passes(model: LoadedModel, prepared: Prepared, hardware: Hardware, seed: int, examples: int) -> tuple[float, int]:
@@ -131,14 +140,29 @@ def _passes(model: LoadedModel, prepared: Prepared, hardware: Hardware, seed: in
     before = rng_state(hardware.device)
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
     try:
-        _, left = _peak(model, _longest(model, prepared, sizes[0], seed), hardware)
-        peaks = [_peak(model, _longest(model, prepared, size, seed), hardware)[0] for size in sizes]
+        left = _pass(model, _longest(model, prepared, sizes[0], seed), hardware).now
+        courses = [_pass(model, _longest(model, prepared, size, seed), hardware).course for size in sizes]
     finally:
         for buffer, value in buffers:
             buffer.copy_(value)
         set_rng_state(before, hardware.device)
-    an_example = (peaks[-1] - peaks[0]) / (LARGER - SMALL)
-    return peaks[-1] + max(0.0, an_example) * (examples - sizes[-1]), left
+    return peak_of(courses, sizes, examples), left
+
+
+def peak_of(courses: Sequence[Sequence[int]], sizes: Sequence[int], examples: int) -> float:
+    """The peak of a pass over more examples, from the courses of one or two smaller ones.
+
+    What is there after an operation grows in a line with the examples, each operation's in its own: a large gradient
+    that is there in every pass is the peak of a small pass only. Where the two passes were of other operations, as
+    with a detector's loss, the line goes through their peaks.
+    """
+    if len(courses) == 1:
+        return float(max(courses[0]))
+    small, larger = (np.asarray(course, dtype=np.float64) for course in courses)
+    if len(small) != len(larger):
+        small, larger = small.max(keepdims=True), larger.max(keepdims=True)
+    an_example = np.maximum(0.0, (larger - small) / (sizes[1] - sizes[0]))
+    return float((larger + an_example * (examples - sizes[1])).max())
 
 
 def _longest(model: LoadedModel, prepared: Prepared, size: int, seed: int) -> dict[str, Tensor]:
@@ -147,8 +171,8 @@ def _longest(model: LoadedModel, prepared: Prepared, size: int, seed: int) -> di
     return model.collate([prepared.fetch(int(row), 0, example_rng(seed, 0, int(row))) for row in rows])
 
 
-def _peak(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> tuple[int, int]:
-    """Bytes at the peak of one pass, and after it, without its gradients, which are let go as they are made."""
+def _pass(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> LiveTensors:
+    """What was there in one pass, and after it, without its gradients, which are let go as they are made."""
     trained = [parameter for parameter in unwrap(model.module).parameters() if parameter.requires_grad]
     hooks: list[Any] = [p.register_post_accumulate_grad_hook(_let_go) for p in trained]  # type: ignore[no-untyped-call]
     live = LiveTensors()
@@ -162,7 +186,7 @@ def _peak(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> t
     finally:
         for hook in hooks:
             hook.remove()
-    return live.peak, live.now
+    return live
 
 
 def _let_go(parameter: Tensor) -> None:

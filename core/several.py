@@ -77,13 +77,28 @@ def share(module: nn.Module, held: dict[tuple[Any, ...], Tensor]) -> tuple[int, 
         Bytes that are shared now, and bytes of all parameters.
     """
     shared = whole = 0
+    put: dict[int, Tensor] = {}
     for parameter in module.parameters():
         size = parameter.numel() * parameter.element_size()
         whole += size
         if (same := held.get(_key(parameter))) is not None:
+            put[parameter.data_ptr()] = same
             parameter.data = same
             shared += size
+    for holder in _of_8_bits(module):
+        if holder.CB.data_ptr() in put:
+            holder.CB = put[holder.CB.data_ptr()]
     return shared, whole
+
+
+def _of_8_bits(module: nn.Module) -> Iterator[Any]:
+    """Where bitsandbytes keeps weights of 8 bits, which it puts in the place of the parameters' data in each pass."""
+    import torch
+
+    for layer in module.modules():
+        for holder in (getattr(layer, "state", None), getattr(layer, "weight", None)):
+            if isinstance(getattr(holder, "CB", None), torch.Tensor):
+                yield holder
 
 
 def answers(runs: Sequence[Path], predictors: Sequence[Predictor], examples: Iterable[Any]) -> Iterator[dict[str, Any]]:

@@ -86,7 +86,7 @@ def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
         weights=config.method.weights(),
         class_weights=class_weights(config, splits),
         label_smoothing=config.train.label_smoothing,
-        additive=config.method.additive,
+        additive=config.method.additive(),
         frozen=config.method.frozen,
     )
 
@@ -132,6 +132,28 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
     train, hardware = config.train, ctx.hardware
     if train.reuse_memory and hardware.on_cpu:
         keep_freed_memory()
+    model = adapt(config, hardware, model, examples)
+    parameters = count_parameters(model)
+    shown = f"{parameters['trainable']:,} of {parameters['total']:,} parameters train"
+    ctx.screen.say(f"method: {config.method.name}, {shown}; {hardware.device}, {hardware.precision}")
+    ctx.record(
+        model=ctx.report["model"] | {"method": config.method.name, "parameters": parameters},
+        train=asdict(train),
+        environment=describe(hardware),
+    )
+    return model
+
+
+def adapt(config: RunConfig, hardware: Hardware, model: LoadedModel, examples: int) -> LoadedModel:
+    """The model as it will train: with the method applied, and what else `train` says of a network.
+
+    Args:
+        config: Its `train` has no nulls any more.
+        hardware: Device and precision.
+        model: As it was loaded.
+        examples: In the training split.
+    """
+    train = config.train
     if train.channels_last:
         model.module.to(memory_format=torch.channels_last)
     _use_fast_dropout(train, hardware, model)
@@ -142,14 +164,6 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
     model.planned(plan)
     model = config.method.apply(model, plan)
     _use_fast_dropout(train, hardware, model)  # in what was inserted, too
-    parameters = count_parameters(model)
-    shown = f"{parameters['trainable']:,} of {parameters['total']:,} parameters train"
-    ctx.screen.say(f"method: {config.method.name}, {shown}; {hardware.device}, {hardware.precision}")
-    ctx.record(
-        model=ctx.report["model"] | {"method": config.method.name, "parameters": parameters},
-        train=asdict(train),
-        environment=describe(hardware),
-    )
     return model
 
 

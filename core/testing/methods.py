@@ -17,7 +17,7 @@ from core.config import RunConfig, Train
 from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan, WeightsPlan
 from core.environment import seed_everything, unwrap
 from core.errors import ConfigError
-from core.export import tolerance
+from core.export import coarsest, tolerance
 from core.optimize import load_trainable, trainable_state
 from core.registry import load
 from core.testing.expect import Subject
@@ -59,7 +59,7 @@ def check_method(
     subject.expect(
         plan is None or isinstance(plan, WeightsPlan), f"`weights` must give a WeightsPlan or None: {plan!r}."
     )
-    need = replace(need, weights=plan, additive=method.additive, frozen=method.frozen, precision=precision)
+    need = replace(need, weights=plan, additive=method.additive(), frozen=method.frozen, precision=precision)
     model = _applied(subject, method, loader, need, steps)
     _check_heads(subject, model)
     _check_groups(subject, method, model, learning_rate)
@@ -220,10 +220,10 @@ def _check_merged(
     """Whole weights, saved by the family and opened by its loader alone, predict what the adapter does."""
     if method.unmergeable:
         return
-    before = predicted(again, need.train[:PROBE])
+    before, held = predicted(again, need.train[:PROBE]), coarsest(again.module)
     merged = method.merge(again)
     subject.expect(isinstance(merged, LoadedModel), f"`merge` must return a LoadedModel, not {type(merged).__name__}.")
     merged.save(folder / "merged")
-    whole = loader.reopen(replace(to_reopen(need, folder / "merged"), weights=None))
+    whole = loader.reopen(replace(to_reopen(need, folder / "merged"), weights=None, additive=False))
     message = "the merged model, saved and opened by its loader alone, predicts otherwise."
-    subject.expect_equal(predicted(whole, need.train[:PROBE]), before, message, tolerance(FP32, method.weights()))
+    subject.expect_equal(predicted(whole, need.train[:PROBE]), before, message, tolerance(FP32, method.weights(), held))

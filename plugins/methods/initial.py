@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+from core.errors import ConfigError, Problem
+from plugins.methods.targets import matching
 
 if TYPE_CHECKING:
     from plugins.methods.lora import Saving
@@ -53,12 +56,32 @@ def plain_again(wrapped: Any) -> Saving:
     return saving
 
 
+def refuse_rank(module: nn.Module, ends: Sequence[str], rank: int) -> None:
+    """Refuse more ranks than a matrix has factors.
+
+    Args:
+        module: Not wrapped yet.
+        ends: Of the names of the modules to adapt.
+        rank: Of every update.
+
+    Raises:
+        ConfigError: A matrix has fewer.
+    """
+    layers: Mapping[str, Any] = dict(module.named_modules())
+    found = {name: min(layers[name].weight.shape) for end in ends for name in matching(layers, end)}
+    name = min(found, key=lambda each: found[each])
+    if found[name] < rank:
+        message = f"{rank} is more than the {found[name]} factors that the matrix {name} has."
+        raise ConfigError(Problem("method.rank", message, f"At most {found[name]}, or other method.targets."))
+
+
 @torch.no_grad()
 def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
     """Start each update from the largest singular vectors of what quantising its weights lost.
 
     LoftQ (Li et al. 2023, arXiv:2310.08659) with one iteration: the quantised weights stay as they are, so that the
-    base, quantised again, takes the adapter.
+    base, quantised again, takes the adapter. Where nothing is quantised, or more ranks are asked for than a matrix has,
+    updates stay as LoRA begins them: A at random, B zero.
 
     Args:
         wrapped: A `PeftModel` on a quantised base, before it is trained.
@@ -70,15 +93,22 @@ def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
     names = {layer: name for name, layer in base.named_modules()}
     for name, down, up in list(_factors(wrapped)):
         layer = wrapped.get_submodule(name)
+        if not is_quantised(layer.base_layer):
+            continue
         quantised = dequantize_module_weight(layer.base_layer).float()
         stored: Any = whole.get_submodule(names[layer])
         weights = stored.weight if isinstance(stored, nn.Linear) else stored.weight.T  # GPT-2's lie the other way round
         lost = weights.to(quantised.device).float() - quantised
         left, values, right = torch.linalg.svd(lost / layer.scaling["default"], full_matrices=False)
-        rank = len(down)
+        rank = min(len(down), len(values))
         roots = values[:rank].sqrt()
-        up.copy_(left[:, :rank] * roots)
-        down.copy_(roots[:, None] * right[:rank])
+        up[:, :rank] = left[:, :rank] * roots
+        down[:rank] = roots[:, None] * right[:rank]
+
+
+def is_quantised(layer: Any) -> bool:
+    """Whether bitsandbytes has quantised a layer's weights."""
+    return hasattr(layer.weight, "quant_state") or hasattr(layer.weight, "SCB")
 
 
 def _factors(wrapped: Any) -> Iterator[tuple[str, Tensor, Tensor]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from core.contracts import HasVirtualTokens, HasWholeWeights, LoadedModel, Model
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
 from core.kinds import Detections
-from plugins.methods.targets import chosen, ends
+from plugins.methods.targets import CONVOLUTION, NOTHING, TRANSPOSED, chosen, ends
 
 ADAPTER = "adapter"
 """The folder inside a saved model that holds the adapter alone, where the family's format cannot hold adapters."""
@@ -60,7 +60,7 @@ def wrap(
     from peft import LoraConfig
 
     from plugins.methods.fused import fuse
-    from plugins.methods.initial import ALTERS_BASE, LOFTQ, from_what_is_lost, plain_again
+    from plugins.methods.initial import ALTERS_BASE, LOFTQ, from_what_is_lost, plain_again, refuse_rank
 
     def config(modules: list[str], heads: list[str]) -> Any:
         return LoraConfig(
@@ -74,9 +74,14 @@ def wrap(
             init_lora_weights=True if initialisation in ("default", LOFTQ) else initialisation,
         )
 
-    factored = f"method.initialisation={initialisation} factors a matrix" if initialisation in ALTERS_BASE else ""
+    unfit = {}
+    if initialisation in ALTERS_BASE:
+        unfit[CONVOLUTION] = f"method.initialisation={initialisation} factors a matrix"
+        refuse_rank(model.module, chosen(model, targets, unfit), rank)
+    if initialisation == "olora":
+        unfit[TRANSPOSED] = "peft's olora takes them as they lie"
     whole = _whole(model) if initialisation == LOFTQ else None
-    adapted = put_on(model, targets, config, linear=factored)
+    adapted = put_on(model, targets, config, unfit)
     if whole is not None:
         from_what_is_lost(unwrap(adapted.module), whole)
     if fused:
@@ -97,7 +102,7 @@ def put_on(
     model: LoadedModel,
     targets: Sequence[str] | None,
     config: Callable[[list[str], list[str]], Any],
-    linear: str = "",
+    unfit: Mapping[str, str] = NOTHING,
 ) -> AdaptedModel:
     """The model with its module wrapped by peft.
 
@@ -105,7 +110,7 @@ def put_on(
         model: Not wrapped yet.
         targets: Ends of the names of the modules to adapt; None for the family's own.
         config: From (ends of the names of modules, names of the heads) to a configuration of peft's.
-        linear: Why convolutions cannot be adapted, as a clause; empty where they can.
+        unfit: Kinds of layers that the method cannot adapt, each with the reason as a clause; see `targets`.
 
     Raises:
         ConfigError: A target names nothing, or something that cannot be adapted; or the head's name is ambiguous.
@@ -113,12 +118,12 @@ def put_on(
     from peft import get_peft_model
 
     refuse_ambiguous(model.module, model.heads)
-    wanted = config(chosen(model, targets, linear), list(model.heads))
+    wanted = config(chosen(model, targets, unfit), list(model.heads))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # peft's to mend
             model.module = get_peft_model(model.module, wanted)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         cure = f"The family's own targets: {', '.join(ends(model.adapter_targets)) or 'none'}."
         raise ConfigError(
             Problem("method.targets", str(error).partition(" Currently")[0].partition("\n")[0], cure)
@@ -164,11 +169,11 @@ def reopen(loader: ModelLoader, need: Need) -> LoadedModel:
 
 
 def merged(model: LoadedModel) -> LoadedModel:
-    """The model within, its updates added to the weights; the adapter is used up."""
+    """The model within, its updates added to the weights, in float32; the adapter is used up."""
     plain = model.plain()
     if not isinstance(plain, AdaptedModel):
         return plain  # its family saves merged weights
-    plain.inner.module = _taken_off(unwrap(plain.module), merge=True)
+    plain.inner.module = _taken_off(unwrap(plain.module).float(), merge=True)
     return plain.inner
 
 
@@ -243,6 +248,9 @@ class AdaptedModel(LoadedModel):
             self.inner.module = _taken_off(copy.deepcopy(wrapped), merge=False)
             self.inner.save(directory / BASE)
             self.inner.module = wrapped
+        elif self.provenance.revision:  # of the Hub, where peft finds it from any machine
+            wrapped.peft_config["default"].base_model_name_or_path = self.provenance.checkpoint
+            wrapped.peft_config["default"].revision = self.provenance.revision
         with self.saving(wrapped, with_base):
             self.inner.save(directory)
 

@@ -45,7 +45,6 @@ class Lora(OnModules):
     """Train low-rank updates of linear layers and convolutions, and the head (Hu et al. 2021, arXiv:2106.09685)."""
 
     name: ClassVar[str] = "lora"
-    additive: ClassVar[bool] = True
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
 
     rank: int = option(8, "Rank of the update of each matrix.", low=1)
@@ -90,6 +89,10 @@ class Lora(OnModules):
         if self.dora and self.initialisation in ("pissa", "olora", LOFTQ):
             message = f"{self.initialisation} starts from factors of the weights, whose magnitudes dora trains."
             yield Problem("method.dora", message, "Use one of the two.")
+
+    def additive(self) -> bool:
+        """Unless it takes what it starts from out of the base weights, which half precision would round."""
+        return self.initialisation not in ("pissa", "olora")
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
         """Wrap the module in peft's LoRA; only the updates and the head train.

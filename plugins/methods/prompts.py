@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from core.capabilities import GRADIENTS, PAST, VIRTUAL
 from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan
+from core.errors import Problem
 from core.options import option
+
+if TYPE_CHECKING:
+    from core.config import RunConfig
 
 _TEXT = ("text-classification",)
 _TOKENS_HELP = "How many virtual tokens; texts may be shorter by as many."
@@ -60,6 +64,12 @@ class Prefix(AdapterMethod):
     unmergeable: ClassVar[str] = "a prefix adds keys and values to each layer's own, and changes no weights"
 
     tokens: int = option(20, _TOKENS_HELP, low=1)
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """What cannot go together."""
+        if config.train.gradient_checkpointing:
+            message = "computes layers again without the keys and values that a prefix puts before them."
+            yield Problem("train.gradient_checkpointing", message, "Leave it out, or use method=prompt.")
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
         """Wrap the module in peft's prefix tuning.

@@ -62,8 +62,21 @@ def merged(wrapped: Any) -> nn.Module:
 
     config = copy.deepcopy(wrapped.peft_config["default"])
     state = get_peft_model_state_dict(wrapped)
-    plain = copy.deepcopy(wrapped).unload().dequantize().float()
-    again: Any = get_peft_model(plain, config)
+    quantised = copy.deepcopy(wrapped).unload()
+    sources = {name: layer.source_cls for name, layer in quantised.named_modules() if hasattr(layer, "source_cls")}
+    again: Any = get_peft_model(quantised.dequantize().float(), config)
     set_peft_model_state_dict(again, state)
     result: nn.Module = again.merge_and_unload()
+    for name, source in sources.items():
+        layer = result.get_submodule(name)
+        if not isinstance(layer, source):
+            result.set_submodule(name, _the_other_way_round(layer, source))
     return result
+
+
+def _the_other_way_round(layer: Any, source: Any) -> nn.Module:
+    """A linear layer as the layer that it was before it was quantised, whose weights lie transposed (GPT-2's)."""
+    outputs, inputs = layer.weight.shape
+    made: Any = source(outputs, inputs)
+    made.weight.data, made.bias.data = layer.weight.data.T.contiguous(), layer.bias.data
+    return made  # type: ignore[no-any-return]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
@@ -16,42 +16,57 @@ _UPDATES = (".lora_B.", ".lora_E.", ".ia3_l.", ".vera_lambda_b.", ".oft_R.", ".h
 """One parameter of each update of peft's, as it is called in the middle of a name."""
 
 
-def chosen(model: LoadedModel, asked: Sequence[str] | None, linear: str = "") -> list[str]:
+CONVOLUTION, TRANSPOSED = "convolution", "transposed"
+"""Kinds of layers that some methods cannot adapt: convolutions, and linear layers whose weights lie transposed."""
+_CALLED = {CONVOLUTION: "is a convolution", TRANSPOSED: "is a linear layer whose weights lie transposed"}
+_OWN = {CONVOLUTION: "convolutions", TRANSPOSED: "linear layers whose weights lie transposed"}
+NOTHING: Mapping[str, str] = {}
+
+
+def chosen(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, str] = NOTHING) -> list[str]:
     """Ends of the names of the modules to adapt.
 
     Args:
         model: Not wrapped yet.
         asked: Ends of names that a person gave; None for the family's own, less what cannot be adapted.
-        linear: Why the method takes linear layers only, as a clause; empty where it does not.
+        unfit: Kinds of layers that the method cannot adapt, each with the reason as a clause.
 
     Raises:
         ConfigError: A name fits nothing, or something that cannot be adapted; or the family has nothing to adapt.
     """
     modules = dict(model.module.named_modules())
     if asked is not None:
-        problems = [problem for end in asked if (problem := _problem(model, modules, end, linear)) is not None]
+        problems = [problem for end in asked if (problem := _problem(model, modules, end, unfit)) is not None]
         if problems or not asked:
             raise ConfigError(*(problems or [_empty("names no module to adapt.")]))
         return list(asked)
-    own = [name for end in model.adapter_targets for name in _matching(modules, end)]
-    fit = [name for name in own if not unsuited(modules, name, linear)]
-    if not fit and own and linear:
-        message = f"{linear}, and this model's own targets are convolutions."
-        raise ConfigError(Problem("method", message, "Use method=lora, which adapts convolutions too."))
+    own = [name for end in model.adapter_targets for name in matching(modules, end)]
+    fit = [name for name in own if not unsuited(modules, name, unfit)]
+    for kind, reason in unfit.items():
+        if not fit and any(_kind(modules[name]) == kind for name in own):
+            message = f"{reason}, and this model's own targets are {_OWN[kind]}."
+            raise ConfigError(Problem("method", message, "Use method=lora, which adapts them too."))
     if not fit:
         raise ConfigError(_empty("is null, and this model has no modules of its own to adapt."))
     return list(model.adapter_targets) if len(fit) == len(own) else fit
 
 
-def unsuited(modules: dict[str, nn.Module], name: str, linear: str = "") -> str:
+def _kind(layer: nn.Module) -> str:
+    """What a layer is, of the kinds that only some methods adapt; empty for a plain linear layer."""
+    if isinstance(layer, _ConvNd):
+        return CONVOLUTION
+    return TRANSPOSED if type(layer).__name__ == "Conv1D" else ""  # transformers', for GPT-2
+
+
+def unsuited(modules: dict[str, nn.Module], name: str, unfit: Mapping[str, str] = NOTHING) -> str:
     """Why peft's update of a module would be wrong or would not merge, as a clause; empty where it is right."""
     layer = modules[name]
     if isinstance(modules.get(name.rpartition(".")[0]), nn.MultiheadAttention):
         return "is computed inside torch's MultiheadAttention, which would pass an update by"
+    if reason := unfit.get(_kind(layer)):
+        return f"{_CALLED[_kind(layer)]}, and {reason}"
     if not isinstance(layer, _ConvNd):
         return ""
-    if linear:
-        return f"is a convolution, and {linear}"
     if layer.groups > 1:
         what = "depthwise" if layer.groups == layer.in_channels else "grouped"
         return f"is a {what} convolution ({layer.groups} groups), whose update could not be merged"
@@ -62,15 +77,15 @@ def unsuited(modules: dict[str, nn.Module], name: str, linear: str = "") -> str:
     return ""
 
 
-def _matching(modules: Iterable[str], end: str) -> list[str]:
+def matching(modules: Iterable[str], end: str) -> list[str]:
     """Names that peft takes an end to mean."""
     return [name for name in modules if name == end or name.endswith(f".{end}")]
 
 
-def _problem(model: LoadedModel, modules: dict[str, nn.Module], end: str, linear: str) -> Problem | None:
+def _problem(model: LoadedModel, modules: dict[str, nn.Module], end: str, unfit: Mapping[str, str]) -> Problem | None:
     """What is wrong with one target that a person gave."""
     heads = tuple(f"{head}." for head in model.heads)
-    found = [name for name in _matching(modules, end) if not f"{name}.".startswith(heads)]
+    found = [name for name in matching(modules, end) if not f"{name}.".startswith(heads)]
     own = ends(model.adapter_targets)
     cure = f"The family's own targets: {', '.join(own)}." if own else ""
     if not found:
@@ -78,7 +93,7 @@ def _problem(model: LoadedModel, modules: dict[str, nn.Module], end: str, linear
         close = nearest(end, own)
         return Problem("method.targets", what, (f"Did you mean {close!r}? " if close else "") + cure)
     for name in found:
-        if reason := unsuited(modules, name, linear):
+        if reason := unsuited(modules, name, unfit):
             return Problem("method.targets", f"{end!r} names {name}, which {reason}.", cure)
     return None
 

@@ -13,9 +13,12 @@ from torch import Tensor
 from core.contracts import LoadedModel, Plan
 from core.environment import unwrap
 from plugins.methods.lora import put_on
+from plugins.methods.targets import CONVOLUTION, TRANSPOSED
 
 if TYPE_CHECKING:
     from plugins.methods.updates import AdaLora, Ia3, Loha, Lokr, Oft, Vera
+
+_NOT_BY_PEFT = "peft's update is for those that lie the usual way"
 
 
 def ia3(options: Ia3, model: LoadedModel) -> LoadedModel:
@@ -48,7 +51,7 @@ def vera(options: Vera, model: LoadedModel, seed: int) -> LoadedModel:
                 modules_to_save=heads,
             )
 
-    return put_on(model, options.targets, config, linear="VeRA shares its matrices among linear layers")
+    return put_on(model, options.targets, config, {CONVOLUTION: "VeRA shares its matrices among linear layers"})
 
 
 def oft(options: Oft, model: LoadedModel) -> LoadedModel:
@@ -66,7 +69,8 @@ def oft(options: Oft, model: LoadedModel) -> LoadedModel:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a block size was fitted to a layer: said in the option's help
-        adapted = put_on(model, options.targets, config, linear="rotations of a convolution's patches would not merge")
+        unfit = {CONVOLUTION: "rotations of a convolution's patches would not merge", TRANSPOSED: _NOT_BY_PEFT}
+        adapted = put_on(model, options.targets, config, unfit)
     for name, module in adapted.module.named_modules():
         if name.endswith(".oft_R.default"):
             module.register_forward_pre_hook(_as_rows)
@@ -98,7 +102,7 @@ def loha(options: Loha, model: LoadedModel) -> LoadedModel:
             modules_to_save=heads,
         )
 
-    return put_on(model, options.targets, config)
+    return put_on(model, options.targets, config, {TRANSPOSED: _NOT_BY_PEFT})
 
 
 def lokr(options: Lokr, model: LoadedModel) -> LoadedModel:
@@ -115,7 +119,7 @@ def lokr(options: Lokr, model: LoadedModel) -> LoadedModel:
             modules_to_save=heads,
         )
 
-    return put_on(model, options.targets, config)
+    return put_on(model, options.targets, config, {TRANSPOSED: _NOT_BY_PEFT})
 
 
 def adalora(options: AdaLora, model: LoadedModel, plan: Plan) -> LoadedModel:

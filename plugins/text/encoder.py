@@ -193,8 +193,9 @@ class EncoderModel(LoadedModel):
             module.config.thresholds = to_json(self.thresholds, self.need.labels, self.need.task.target)
         if self.offset is not None:  # transformers' decoders have no such parameter: its values lack it
             module.config.value_offset = self.offset
+        adapter = {"save_embedding_layers": False} if hasattr(module, "peft_config") else {}  # "auto" may ask the Hub
         with quiet():
-            module.save_pretrained(str(directory))
+            module.save_pretrained(str(directory), **adapter)
             self.tokenizer.save_pretrained(str(directory))
 
 

@@ -24,12 +24,12 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet": ("timm", {**SMALL, "scratch": "test_resnet"}),
     "vit": ("timm", {**SMALL, "scratch": "test_vit"}),
     "yolo": ("ultralytics", {"init": "scratch", "width": 0.125, "depth": 0.34, "image_size": 64}),
+    "fcos": ("torchvision", {"init": "scratch", "channels": 64, "convolutions": 1}),
 }
 MORE: dict[str, tuple[str, dict[str, Any]]] = {
     **{each: ("encoder", {**TINY, "architecture": each}) for each in ("roberta", "distilbert", "modernbert")},
     "convnext": ("timm", {**SMALL, "scratch": "test_convnext"}),
     "efficientnet": ("timm", {**SMALL, "scratch": "test_efficientnet"}),
-    "fcos": ("torchvision", {"init": "scratch", "channels": 64, "convolutions": 1}),
 }
 """Models that differ from the first of their family in what some methods trip over; all methods on them are nightly."""
 BOXES = sample_need("object-detection", "boxes")
@@ -99,6 +99,12 @@ def test_a_cell_works_or_is_refused(name: str, model: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", ["full", "lora"])
 def test_a_cell_in_bf16(name: str, model: str, tmp_path: Path) -> None:
+    cell(name, model, BF16, tmp_path)
+
+
+@pytest.mark.parametrize("model", ["bert", "llama"])
+@pytest.mark.parametrize("name", ["qlora", "lora8"])
+def test_quantised_weights_multiplied_in_bf16(name: str, model: str, tmp_path: Path) -> None:
     cell(name, model, BF16, tmp_path)
 
 

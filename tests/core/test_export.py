@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import tiny
 import tiny_images
+import torch
+from safetensors.torch import load_file
 
 from core.compose import resolve
 from core.errors import RunError
@@ -55,6 +57,24 @@ def test_what_is_exported_predicts_what_the_run_does(words: list[str], table: Pa
     for row, text in zip(predictor.predict(map(TextExample, ASKED)), ASKED, strict=True):
         scores = {each["label"]: each["score"] for each in pipe([text], truncation=True)[0]}
         assert row["probabilities"] == pytest.approx(scores, abs=1e-4 if words == ["method=full"] else 2e-2)
+
+
+@pytest.mark.parametrize("words", [["method=qlora"], ["method=qlora", "method.initialisation=loftq"], ["method=lora8"]])
+def test_a_decoder_on_quantised_weights_is_merged_in_float32(words: list[str], table: Path, tmp_path: Path) -> None:
+    """Its network computes in bf16; what it is merged into does not, and is nearer to it than bf16 rounds."""
+    pytest.importorskip("bitsandbytes")
+    model = [
+        "model=llama",
+        "model.architecture=llama",
+        "model.hidden_size=64",
+        "model.layers=1",
+        "model.attention_heads=2",
+    ]
+    folder = trained(table, tmp_path / "run", *model, *words, "train.precision=bf16", "train.epochs=1")
+    found = export(folder)
+    assert all(values["difference"] <= values["tolerance"] == 2e-2 for values in found["compared"].values())
+    stored = load_file(folder / "export" / "model.safetensors")
+    assert {value.dtype for value in stored.values()} == {torch.float32}
 
 
 def test_an_export_is_a_checkpoint_like_any_other(table: Path, tmp_path: Path) -> None:

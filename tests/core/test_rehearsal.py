@@ -14,6 +14,7 @@ import numpy as np
 import pictured
 import pytest
 import scened
+import tiny
 import tiny_images
 import torch
 
@@ -21,10 +22,10 @@ from core.batching import example_rng
 from core.config import Train
 from core.contracts import LoadedModel, Plan, Prepared
 from core.environment import Hardware
-from core.rehearsal import LiveTensors, rehearse
+from core.rehearsal import LiveTensors, _longest, _pass, peak_of, rehearse
 from plugins.detection.plugin import Torchvision
 from plugins.images.plugin import Timm
-from plugins.methods.plugin import Full, Lora
+from plugins.methods.plugin import Full, Lora, Qlora
 from plugins.text.plugin import Encoder
 
 Graft = Callable[..., tuple[int, str, str]]
@@ -59,7 +60,7 @@ def whole_pass(model: LoadedModel, prepared: Prepared) -> float:
             losses = model.loss({name: value.clone() for name, value in batch.items()})
         losses.sum().backward()  # type: ignore[no-untyped-call]
     model.module.zero_grad()
-    return live.peak / MIB
+    return max(live.course) / MIB
 
 
 def test_tensors_count_while_they_are_there() -> None:
@@ -78,7 +79,7 @@ def test_tensors_count_while_they_are_there() -> None:
         assert live.now == MIB
         third = second.exp().exp()
         assert torch.eye(3).to_sparse().sum() == 3  # has no storage of its own
-    assert live.peak == 3 * MIB
+    assert max(live.course) == 3 * MIB
     assert second.numel() == third.numel()
 
 
@@ -95,6 +96,42 @@ def test_the_peak_of_a_whole_pass_lies_where_the_estimate_says(load: Any, method
     assert parts["optimizer"] == pytest.approx(2 * parts["gradients"], abs=0.2)
     assert parts["total"] == pytest.approx(sum(parts.values()) - parts["total"], abs=0.5)
     assert parts["libraries"] > 100
+
+
+def test_a_large_gradient_of_a_small_pass_does_not_hide_what_grows() -> None:
+    """That of the embeddings of a real vocabulary is the peak of two examples, and of four, but not of many."""
+    many = 12 * EXAMPLES
+    model, _ = bert()
+    prepared = model.prepare((decoding.examples() * many)[:many], True)
+    model.module.resize_token_embeddings(30522)  # type: ignore[operator]
+    model = Full().apply(model, Plan(1, 1.0))
+    small = max(_pass(model, _longest(model, prepared, 2, 0), CPU).course)
+    larger = max(_pass(model, _longest(model, prepared, 4, 0), CPU).course)
+    whole = max(_pass(model, _longest(model, prepared, many, 0), CPU).course) / MIB
+    assert larger < 1.1 * small
+    found = rehearse(model, prepared, replace(Train(), batch_size=many), CPU, seed=0)["activations"]
+    assert found == pytest.approx(whole, rel=0.05)
+    assert found > 1.2 * larger / MIB
+
+
+def test_where_passes_are_of_other_operations_the_line_goes_through_their_peaks() -> None:
+    assert peak_of([[1, 9, 2]], [3], 3) == 9
+    assert peak_of([[1, 10, 2], [1, 10, 4]], [2, 4], 16) == 16  # the third grows by one an example
+    assert peak_of([[1, 10, 2], [1, 14]], [2, 4], 10) == 26
+
+
+def test_what_quantisation_adds_counts() -> None:
+    pytest.importorskip("bitsandbytes")
+    found = []
+    for method in (Lora(rank=4), Qlora(rank=4, double_quant=False)):
+        model = decoding.tiny(hidden_size=128, layers=6).load(decoding.need(weights=method.weights(), precision="bf16"))
+        model = method.apply(model, Plan(1, 1.0))
+        prepared = model.prepare(decoding.examples(), True)
+        found.append(rehearse(model, prepared, Train(), CPU, seed=0)["weights"])
+        if model.inner.base_weights:
+            trains = sum(p.numel() * 4 for p in model.module.parameters() if p.requires_grad)
+            assert found[1] * MIB == pytest.approx(model.inner.base_weights["bytes"] + trains, rel=0.02)
+    assert found[1] < 0.5 * found[0]
 
 
 def test_smaller_micro_batches_and_averages_count() -> None:
@@ -135,8 +172,12 @@ def test_where_not_even_four_examples_fit_nothing_is_said(monkeypatch: pytest.Mo
     assert rehearse(model, prepared, Train(), CPU, seed=0) == {}
 
 
-def test_check_and_report_say_it_of_images_too(graft: Graft, tmp_path: Path) -> None:
-    words = tiny_images.words(tiny_images.folder(tmp_path / "images"))
+@pytest.mark.parametrize("of", ["texts", "images"])
+def test_check_and_report_say_the_same(of: str, graft: Graft, tmp_path: Path) -> None:
+    if of == "texts":
+        words = tiny.words(tiny.table(tmp_path / "t.csv"), "train.precision=bf16", "model.dropout=0.1")
+    else:
+        words = tiny_images.words(tiny_images.folder(tmp_path / "images"))
     code, out, err = graft("check", "--json", *words)
     assert code == 0, err
     checked = json.loads(out)["estimate_mb"]

@@ -54,6 +54,26 @@ def test_one_base_is_in_memory_and_each_answers_as_it_does_alone(runs: dict[str,
         assert list(predictor.predict(map(TextExample, ASKED))) == alone
 
 
+@pytest.mark.parametrize("method", ["qlora", "lora8"])
+def test_quantised_weights_are_held_once_after_predictions_too(method: str, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    table = tiny.table(tmp_path / "reviews.csv")
+    base = ["model.init=pretrained", f"model.checkpoint={tmp_path / 'base' / 'model'}", "train.epochs=1"]
+    run(resolve(tiny.words(table, "model.hidden_size=64", "train.epochs=1")), tmp_path / "base", quiet=True)
+    for seed in ("1", "2"):
+        run(resolve(tiny.words(table, f"method={method}", *base, f"seed={seed}")), tmp_path / seed, quiet=True)
+    opened = open_together([tmp_path / "1", tmp_path / "2"])
+    for _ in range(2):
+        quantised = [
+            {each.data_ptr() for each in predictor.model.module.parameters() if not each.is_floating_point()}
+            for predictor in opened
+        ]
+        assert quantised[0]
+        assert quantised[0] == quantised[1]
+        for predictor in opened:
+            assert len(list(predictor.predict(map(TextExample, ASKED)))) == len(ASKED)
+
+
 def test_another_base_is_refused_with_what_it_has_in_common(runs: dict[str, Path]) -> None:
     with pytest.raises(RunError, match=r"is not on the base of .*: \d+ % of its weights are the same"):
         open_together([runs["lora"], runs["stranger"]])

@@ -227,6 +227,17 @@ def test_an_adapted_encoder_draws_no_picture_and_has_its_dropout() -> None:
     assert hasattr(adapted, "use_fast_dropout")
 
 
+def test_an_adapter_on_a_base_of_the_hub_names_it_as_the_hub_does(tmp_path: Path) -> None:
+    from core.testing import sample_need
+
+    tiny: dict[str, Any] = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
+    model = Encoder(init="scratch", architecture="bert", **tiny).load(sample_need())
+    model.provenance = Provenance("pretrained", "org/name", "hub cache", revision="abc")
+    Lora(rank=2).apply(model, Plan(1, 1.0)).save(tmp_path)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["revision"]) == ("org/name", "abc")
+
+
 def test_two_applications_with_one_seed_are_alike() -> None:
     found = []
     for _ in range(2):

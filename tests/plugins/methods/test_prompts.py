@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import graft_toy
 import pytest
 import torch
 
+from core.check import check
 from core.contracts import HasVirtualTokens, Plan
 from core.environment import seed_everything
 from core.errors import ConfigError
@@ -18,7 +20,7 @@ from core.kinds import TextExample
 from core.testing import check_method, sample_need
 from core.testing.running import predicted, to_reopen, train_on
 from plugins.methods.plugin import Prefix, Prompt
-from plugins.text.plugin import ARCHITECTURES, Encoder
+from plugins.text.plugin import ARCHITECTURES, Decoder, Encoder
 
 TINY: dict[str, Any] = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
 
@@ -30,6 +32,13 @@ def encoder(architecture: str = "bert", **options: Any) -> Encoder:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_encoder_learns_from_virtual_tokens(architecture: str, tmp_path: Path) -> None:
     check_method(Prompt(tokens=4), encoder(architecture), tmp_path)
+
+
+def test_a_prefix_with_layers_computed_again_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    made = graft_toy.config(model=Decoder(init="scratch", architecture="llama"), method=Prefix())
+    check(made)
+    with pytest.raises(ConfigError, match="computes layers again without the keys and values"):
+        check(replace(made, train=replace(made.train, gradient_checkpointing=True)))
 
 
 def test_tokens_start_as_words_of_the_vocabulary_drawn_by_the_seed() -> None:

@@ -75,6 +75,25 @@ def test_loftq_starts_nearer_to_the_weights_that_were_quantised(architecture: st
     torch.testing.assert_close(predict(again, ROWS), before, atol=1e-6, rtol=0)
 
 
+@torch.no_grad()
+def test_loftq_leaves_layers_that_are_not_quantised_and_ranks_that_a_matrix_has_not(tmp_path: Path) -> None:
+    tiny(hidden_size=64, layers=1, attention_heads=8).load(need()).save(tmp_path / "base")
+    loader = Decoder(checkpoint=str(tmp_path / "base"), max_length=32)
+    method = Qlora(rank=80, initialisation="loftq", targets=["q_proj", "v_proj"])
+    loaded = loader.load(need(weights=method.weights()))
+    odd = loaded.module.get_submodule("model.layers.0.self_attn.v_proj")
+    plain: Any = torch.nn.Linear(64, 64, bias=False)
+    loaded.module.set_submodule("model.layers.0.self_attn.v_proj", plain)
+    assert type(odd) is not type(plain)
+    model: Any = method.apply(loaded, Plan(1, 1.0))
+    for name, beyond in (("q_proj", 64), ("v_proj", 0)):
+        layer = model.module.base_model.model.model.layers[0].self_attn.get_submodule(name)
+        down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+        assert (down.abs().sum(1) > 0).all()  # every rank has a gradient
+        assert (up[:, beyond:] == 0).all()
+        assert (up[:, :beyond].abs().sum(0) > 0).all()
+
+
 def stored(architecture: str, folder: Path) -> Any:
     """A loader of weights on disk whose sizes four bits allow."""
     if architecture == "gpt2":
@@ -91,6 +110,21 @@ def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
         Qlora(initialisation="loftq").apply(graft_toy.Toy().load(need()), Plan(1, 1.0))
     for other in ("pissa", "olora"):
         assert "starts from whole weights" in refused(Qlora(initialisation=other), device="cpu")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("method", [Qlora(rank=4), Lora8(rank=4)])
+def test_of_gpt2_whose_weights_lie_transposed_so_do_the_merged(method: Any, tmp_path: Path) -> None:
+    loader = stored("gpt2", tmp_path / "base")
+    model = method.apply(loader.load(need(weights=method.weights())), Plan(1, 1.0))
+    for name, parameter in model.module.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    before = predict(model, ROWS)
+    method.merge(model).save(tmp_path / "whole")
+    again = loader.reopen(need(train=(), saved=tmp_path / "whole"))
+    atol = 2e-6 if method.name == "qlora" else 2e-2
+    torch.testing.assert_close(predict(again, ROWS), before, atol=atol, rtol=0)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import graft_toy
 import pictured
 import pytest
 import torch
+from decoding import checkpoint, need, tiny
 
 from core.check import check
 from core.contracts import LoadedModel, Plan
@@ -19,9 +21,9 @@ from core.testing import sample_need
 from core.testing.running import predicted, to_reopen, train_on
 from plugins.images.plugin import Timm
 from plugins.methods.initial import ALTERS_BASE
-from plugins.methods.plugin import AdaLora, Ia3, Lora, Oft, Vera
+from plugins.methods.plugin import AdaLora, Ia3, Loha, Lokr, Lora, Oft, Vera
 from plugins.methods.tuners import phases
-from plugins.text.plugin import Encoder
+from plugins.text.plugin import Decoder, Encoder
 
 TINY: dict[str, Any] = {"hidden_size": 16, "layers": 2, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
 STEPS = 20
@@ -135,6 +137,29 @@ def test_options_that_mean_nothing_together(method: Any, where: str, message: st
     with pytest.raises(ConfigError, match=message) as caught:
         check(graft_toy.config(method=method))
     assert where in [problem.where for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("method", [Oft(), Loha(), Lokr(), Lora(initialisation="olora")], ids=lambda each: each.name)
+def test_what_peft_cannot_put_on_gpt2_is_refused(method: Any, tmp_path: Path) -> None:
+    loader = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32)
+    with pytest.raises(ConfigError, match="own targets are linear layers whose weights lie transposed"):
+        method.apply(loader.load(need()), Plan(1, 1.0))
+    with pytest.raises(ConfigError, match=r"names transformer.h.0.attn.c_attn, which is a linear layer whose weights"):
+        replace(method, targets=["c_attn"]).apply(loader.load(need()), Plan(1, 1.0))
+
+
+@pytest.mark.parametrize("initialisation", ["pissa", "olora"])
+def test_more_ranks_than_a_matrix_has_factors_are_refused_before_training(initialisation: str) -> None:
+    model = tiny(hidden_size=16).load(need())
+    with pytest.raises(ConfigError, match="32 is more than the 16 factors that the matrix"):
+        Lora(rank=32, initialisation=initialisation).apply(model, Plan(1, 1.0))
+
+
+def test_what_takes_factors_out_of_the_base_wants_it_in_full_precision() -> None:
+    assert Lora().additive()
+    assert Lora(initialisation="gaussian").additive()
+    assert not Lora(initialisation="pissa").additive()
+    assert not Lora(initialisation="olora").additive()
 
 
 def test_ia3_scales_inputs_of_feedforward_layers() -> None:
