@@ -48,8 +48,8 @@ class _Dropout(torch.autograd.Function):
 
 
 def drop(hidden: Tensor, p: float) -> Tensor:
-    """Dropout as training does it; torch's own where the tensor is not on a processor."""
-    if hidden.device.type != "cpu" or not hidden.is_floating_point():
+    """Dropout as training does it; torch's own where the tensor is not on a processor, or a compiler fuses it."""
+    if torch.compiler.is_compiling() or hidden.device.type != "cpu" or not hidden.is_floating_point():
         return nn.functional.dropout(hidden, p, training=True)
     return _Dropout.apply(hidden, p)  # type: ignore[no-any-return]
 

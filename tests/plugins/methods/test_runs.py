@@ -62,3 +62,13 @@ def test_what_is_inserted_draws_its_dropout_masks_the_fast_way_too(
     words = ["method=lora", "method.dropout=0.1", "train.max_steps=1"]
     run(resolve(tiny.words(tiny.table(tmp_path / "reviews.csv"), *words)), tmp_path / "run", quiet=True)
     assert found == ["FastDropout"] * 2
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_compiled_module_trains_saves_and_opens_again(method: str, tmp_path: Path) -> None:
+    """With dropout, which has a way of its own on a processor, and LoRA's fused layers."""
+    words = [f"method={method}", "train.compile=true", "train.max_steps=3", "model.dropout=0.1", "model.layers=1"]
+    run(resolve(tiny.words(tiny.table(tmp_path / "reviews.csv"), *words)), tmp_path / "run", quiet=True)
+    report = tiny.report(tmp_path / "run")
+    assert report["self_test"]["passed"]
+    assert report["training"]["steps"] == 3
