@@ -64,7 +64,7 @@ def test_what_is_inserted_draws_its_dropout_masks_the_fast_way_too(
     assert found == ["FastDropout"] * 2
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.nightly)])
 def test_a_compiled_module_trains_saves_and_opens_again(method: str, tmp_path: Path) -> None:
     """With dropout, which has a way of its own on a processor, and LoRA's fused layers."""
     words = [f"method={method}", "train.compile=true", "train.max_steps=3", "model.dropout=0.1", "model.layers=1"]
