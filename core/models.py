@@ -164,7 +164,11 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example, float32 [b] (or its mean over the batch, 0-d, where it cannot be told apart)."""
+        """The loss of each example, float32 [b] (or its mean over the batch, 0-d, where it cannot be told apart).
+
+        A function of the batch, the module and torch's generators alone: it is called on a few examples before training
+        too, to reckon memory, and whatever else it kept from call to call would not be in a checkpoint.
+        """
 
     @abstractmethod
     def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Detections]:

@@ -80,6 +80,12 @@ def check_light(module: str) -> None:
     subject.expect(not heavy, f"imports {', '.join(heavy)} when Graft starts. {cure}")
 
 
+def _before(preset: Preset) -> list[str]:
+    """What a recipe is for, by its name; of other presets, nothing."""
+    model, _, method = preset.name.rpartition("-")
+    return [f"model={model}", f"method={method}"] if preset.group == "recipe" and model else []
+
+
 def check_preset(preset: Preset) -> None:
     """Check that a preset says what it is and composes with the defaults of everything else.
 
@@ -91,7 +97,7 @@ def check_preset(preset: Preset) -> None:
     subject = Subject(f"preset {preset.group}/{preset.name} ({preset.path})")
     subject.expect(preset.summary, "needs a first comment line; it is what `list` shows.")
     try:
-        resolve([f"{preset.group}={preset.name}"])
+        resolve([*_before(preset), f"{preset.group}={preset.name}"])
     except GraftError as error:
         hint = ""
         if preset.owner != "graft" and not (preset.path.parents[1] / "__init__.py").is_file():

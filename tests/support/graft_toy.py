@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LABELS = ("calm", "fine", "wild")
 BUCKETS = 24
+REHEARSED = 3
+"""Passes of `core.rehearsal`, before the first step."""
 
 
 @dataclass
@@ -145,7 +147,7 @@ class ToyModel(LoadedModel):
         from core.losses import per_example
 
         self.passes += 1
-        if self.options.end_at == self.passes:
+        if self.options.end_at and self.options.end_at == self.passes - REHEARSED:
             os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self.options.step_seconds)
         if 0 < self.options.memory < len(batch["bags"]):
