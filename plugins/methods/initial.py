@@ -14,7 +14,7 @@ from core.errors import ConfigError, Problem
 from plugins.methods.targets import matching
 
 if TYPE_CHECKING:
-    from plugins.methods.lora import Saving
+    from plugins.methods.adapted import Saving
 
 LOFTQ = "loftq"
 ALTERS_BASE = ("pissa", "olora")

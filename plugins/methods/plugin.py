@@ -100,23 +100,13 @@ class Lora(OnModules):
         Raises:
             ConfigError: A target names nothing, or something that cannot be adapted, such as a depthwise convolution.
         """
-        from plugins.methods.lora import wrap
+        from plugins.methods.tuners import lora
 
-        return wrap(
-            model,
-            self.rank,
-            self.alpha,
-            self.dropout,
-            self.targets,
-            dora=self.dora,
-            rslora=self.rslora,
-            initialisation=self.initialisation,
-            fused=self.fused,
-        )
+        return lora(self, model)
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """With LoRA+, matrices B in a group of their own."""
-        from plugins.methods.lora import faster_b
+        from plugins.methods.adapted import faster_b
 
         return faster_b(model, lr, self.b_rate)
 

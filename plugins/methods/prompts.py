@@ -45,7 +45,7 @@ class Prompt(AdapterMethod):
 
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
         """Load the base, and the virtual tokens from `need.saved` before it."""
-        from plugins.methods.lora import reopen
+        from plugins.methods.adapted import reopen
 
         return reopen(loader, need)
 
@@ -83,6 +83,6 @@ class Prefix(AdapterMethod):
 
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
         """Load the base, and the prefix from `need.saved` onto it."""
-        from plugins.methods.lora import reopen
+        from plugins.methods.adapted import reopen
 
         return reopen(loader, need)

@@ -40,7 +40,7 @@ def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
 
 def merged_model(model: LoadedModel) -> LoadedModel:
     """The model within, unquantised, its updates added to the weights; see `merged`."""
-    from plugins.methods.lora import AdaptedModel
+    from plugins.methods.adapted import AdaptedModel
 
     plain = model.plain()
     if isinstance(plain, AdaptedModel):

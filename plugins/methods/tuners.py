@@ -1,4 +1,4 @@
-"""What peft is asked for, for each method but LoRA; and AdaLoRA's ranks, which move while it trains."""
+"""What peft is asked for, for each method; and AdaLoRA's ranks, which move while it trains."""
 
 from __future__ import annotations
 
@@ -8,17 +8,63 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from core.contracts import LoadedModel, Plan
+from core.contracts import HasWholeWeights, LoadedModel, Plan
 from core.environment import unwrap
-from plugins.methods.lora import put_on
-from plugins.methods.targets import CONVOLUTION, TRANSPOSED
+from core.errors import ConfigError, Problem
+from plugins.methods.adapted import put_on
+from plugins.methods.fused import fuse
+from plugins.methods.initial import ALTERS_BASE, LOFTQ, from_what_is_lost, plain_again, refuse_rank
+from plugins.methods.targets import CONVOLUTION, TRANSPOSED, chosen
 
 if TYPE_CHECKING:
+    from plugins.methods.plugin import Lora
     from plugins.methods.updates import AdaLora, Ia3, Loha, Lokr, Oft, Vera
 
 _NOT_BY_PEFT = "peft's update is for those that lie the usual way"
+
+
+def lora(options: Lora, model: LoadedModel) -> LoadedModel:
+    """The model with low-rank updates on its linear layers and convolutions."""
+    from peft import LoraConfig
+
+    start = options.initialisation
+
+    def config(modules: list[str], heads: list[str]) -> Any:
+        return LoraConfig(
+            r=options.rank,
+            lora_alpha=options.alpha,
+            lora_dropout=options.dropout,
+            target_modules=modules,
+            modules_to_save=heads,
+            use_dora=options.dora,
+            use_rslora=options.rslora,
+            init_lora_weights=True if start in ("default", LOFTQ) else start,
+        )
+
+    unfit = {}
+    if start in ALTERS_BASE:
+        unfit[CONVOLUTION] = f"method.initialisation={start} factors a matrix"
+        refuse_rank(model.module, chosen(model, options.targets, unfit), options.rank)
+    if start == "olora":
+        unfit[TRANSPOSED] = "peft's olora takes them as they lie"
+    whole = _whole(model) if start == LOFTQ else None
+    adapted = put_on(model, options.targets, config, unfit)
+    if whole is not None:
+        from_what_is_lost(unwrap(adapted.module), whole)
+    if options.fused:
+        fuse(unwrap(adapted.module))
+    if start in ALTERS_BASE:
+        adapted.saving = plain_again(unwrap(adapted.module))
+    return adapted
+
+
+def _whole(model: LoadedModel) -> nn.Module:
+    if not isinstance(model, HasWholeWeights):
+        message = "loftq starts from what quantisation loses, and this family does not load its weights whole again."
+        raise ConfigError(Problem("method.initialisation", message, "Leave it at default."))
+    return model.whole()
 
 
 def ia3(options: Ia3, model: LoadedModel) -> LoadedModel:

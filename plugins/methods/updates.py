@@ -38,13 +38,13 @@ class OnModules(AdapterMethod):
 
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
         """Load the base, and the adapter from `need.saved` onto it."""
-        from plugins.methods.lora import reopen
+        from plugins.methods.adapted import reopen
 
         return reopen(loader, need)
 
     def merge(self, model: LoadedModel) -> LoadedModel:
         """The model with its updates added to the weights."""
-        from plugins.methods.lora import merged
+        from plugins.methods.adapted import merged
 
         return merged(model)
 

@@ -8,8 +8,8 @@ import torch
 
 from core.contracts import HasVirtualTokens, LoadedModel
 from core.errors import ConfigError, Problem
+from plugins.methods.adapted import AdaptedModel, refuse_ambiguous
 from plugins.methods.head import freeze_all_but
-from plugins.methods.lora import AdaptedModel, refuse_ambiguous
 
 _TASK = "SEQ_CLS"
 _TAKEN_FOR_HEADS = ("classifier", "score")

@@ -19,7 +19,7 @@ from core.environment import seed_everything
 from core.errors import ConfigError
 from core.optimize import build_optimizer, training_mode
 from plugins.images.plugin import Timm
-from plugins.methods.lora import ADAPTER
+from plugins.methods.adapted import ADAPTER
 from plugins.methods.plugin import Lora
 from plugins.methods.targets import chosen, refuse_unused
 from plugins.text.plugin import Encoder

@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.contracts import HasVirtualTokens, HasWholeWeights, LoadedModel, ModelLoader, Need, ParamGroup, Plan, Prepared
+from core.contracts import HasVirtualTokens, LoadedModel, ModelLoader, Need, ParamGroup, Plan, Prepared
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
 from core.kinds import Detections
-from plugins.methods.targets import CONVOLUTION, NOTHING, TRANSPOSED, chosen, ends
+from plugins.methods.targets import NOTHING, chosen, ends
 
 ADAPTER = "adapter"
 """The folder inside a saved model that holds the adapter alone, where the family's format cannot hold adapters."""
@@ -27,75 +27,6 @@ PASSED_ON = ("picture", "use_fast_dropout")
 
 Saving = Callable[[Any, bool], AbstractContextManager[None]]
 """Puts a wrapped module into the form in which it is saved, for a while: (module, whether its base is saved too)."""
-
-
-def wrap(
-    model: LoadedModel,
-    rank: int,
-    alpha: float,
-    dropout: float,
-    targets: Sequence[str] | None,
-    *,
-    dora: bool = False,
-    rslora: bool = False,
-    initialisation: str = "default",
-    fused: bool = True,
-) -> LoadedModel:
-    """The model with its module wrapped in peft's LoRA.
-
-    Args:
-        model: Its linear layers and convolutions are adapted alike.
-        rank: Of the update of each.
-        alpha: The update is scaled by `alpha / rank`, or `alpha / sqrt(rank)` with `rslora`.
-        dropout: On the input of the update.
-        targets: Ends of the names of the modules to adapt; None for the family's own.
-        dora: Whether magnitudes are trained apart from directions.
-        rslora: Whether the scale falls with the square root of the rank.
-        initialisation: `default`, `gaussian`, `pissa` or `olora`; `loftq` where the weights are quantised.
-        fused: Whether linear layers compute the update and its gradients by `fused.fuse` in training.
-
-    Raises:
-        ConfigError: A target names nothing, or something that cannot be adapted; or the head's name is ambiguous.
-    """
-    from peft import LoraConfig
-
-    from plugins.methods.fused import fuse
-    from plugins.methods.initial import ALTERS_BASE, LOFTQ, from_what_is_lost, plain_again, refuse_rank
-
-    def config(modules: list[str], heads: list[str]) -> Any:
-        return LoraConfig(
-            r=rank,
-            lora_alpha=alpha,
-            lora_dropout=dropout,
-            target_modules=modules,
-            modules_to_save=heads,
-            use_dora=dora,
-            use_rslora=rslora,
-            init_lora_weights=True if initialisation in ("default", LOFTQ) else initialisation,
-        )
-
-    unfit = {}
-    if initialisation in ALTERS_BASE:
-        unfit[CONVOLUTION] = f"method.initialisation={initialisation} factors a matrix"
-        refuse_rank(model.module, chosen(model, targets, unfit), rank)
-    if initialisation == "olora":
-        unfit[TRANSPOSED] = "peft's olora takes them as they lie"
-    whole = _whole(model) if initialisation == LOFTQ else None
-    adapted = put_on(model, targets, config, unfit)
-    if whole is not None:
-        from_what_is_lost(unwrap(adapted.module), whole)
-    if fused:
-        fuse(unwrap(adapted.module))
-    if initialisation in ALTERS_BASE:
-        adapted.saving = plain_again(unwrap(adapted.module))
-    return adapted
-
-
-def _whole(model: LoadedModel) -> nn.Module:
-    if not isinstance(model, HasWholeWeights):
-        message = "loftq starts from what quantisation loses, and this family does not load its weights whole again."
-        raise ConfigError(Problem("method.initialisation", message, "Leave it at default."))
-    return model.whole()
 
 
 def put_on(

@@ -1,0 +1,29 @@
+"""LoRA beside every weight: what is compared, and with what options."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.lora import lora, peers
+from core.compose import resolve
+
+
+def test_lora_is_compared_by_its_recipe_fused_and_not() -> None:
+    full, fused, chain = peers("minilm")
+    assert full.changes == ("method=full",)
+    assert fused.changes == ("method=lora",)
+    assert set(chain.changes) - set(fused.changes) == {"method.fused=false"}
+    config = resolve(["task=text_classification", "model=minilm", *fused.changes])
+    assert config.method.targets == ["query", "key", "value", "dense"]  # type: ignore[attr-defined]
+    assert config.train.learning_rate == 1e-3
+
+
+def test_epochs_are_those_of_the_recipe_where_it_says() -> None:
+    assert all("train.epochs" not in word for peer in peers("roberta") for word in peer.changes)
+
+
+def test_help_names_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lora(["--help"], False) == 0
+    shown = capsys.readouterr().out
+    assert "python -m benchmarks lora" in shown
+    assert "lora-unfused" in shown
