@@ -18,7 +18,7 @@ BUSY_PERCENT = 10.0
 FAILED = "failed"
 """The folder of runs that did not complete; the table lists them below."""
 COLUMNS = (
-    "method", "test", "95 %", "trained", "of all", "saved", "adapter", "peak memory", "examples/s", "run",
+    "method", "test", "95 %", "trained", "of all", "saved", "adapter", "peak memory", "epochs", "examples/s", "run",
 )  # fmt: skip
 LEGEND = (
     "One run each. Test: the task's primary metric on the test split, with its bootstrap interval. Saved: the run's "
@@ -104,7 +104,7 @@ def _conditions(entry: Entry) -> str:
     sizes = ", ".join(f"{name} {size:,}" for name, size in entry["data"]["sizes"].items())
     train, where = entry["config"]["train"], entry["environment"]
     return (
-        f"Data {entry['data']['adapter']} ({sizes}); epochs {train['epochs']:g}, batch size {train['batch_size']}, "
+        f"Data {entry['data']['adapter']} ({sizes}); batch size {train['batch_size']}, "
         f"seed {entry['config']['seed']}, each method at its own defaults or by its recipe; {hardware(where)}, "
         f"{where['precision']}."
     )
@@ -123,6 +123,7 @@ def _cells(entry: Entry) -> list[str]:
         size(entry["saved_bytes"]),
         size(entry["adapter_bytes"]),
         f"{entry['memory']['peak_mb']['resident']:,.0f} MiB",
+        f"{training['epochs']:g}",
         f"{training['examples_per_second']:.0f}",
         f"{entry['seconds']:.0f} s",
     ]

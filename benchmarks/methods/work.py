@@ -68,7 +68,7 @@ WORKS = {
             "text",
             "sentiment",
             "minilm",
-            ("train.epochs=4", "train.baselines=false"),
+            ("train.baselines=false",),
             ("full", "head", "freeze", "bitfit", *ON_MODULES, "vera", "oft", "qlora", "lora8", "prompt"),
         ),
         Work(

@@ -26,14 +26,14 @@ def report(out: Path, **changes: Any) -> dict[str, Any]:
         "primary": "accuracy",
         "init": "pretrained",
         "choices": {"task": "t", "model": "m", "method": "lora"},
-        "config": {"data": {"path": str(out / "high")}, "train": {"epochs": 3.0, "batch_size": 32}, "seed": 0},
+        "config": {"data": {"path": str(out / "high")}, "train": {"epochs": None, "batch_size": 32}, "seed": 0},
         "data": {"adapter": "reviews", "fingerprint": "f" * 8, "sizes": {"train": 1000, "val": 10, "test": 10}},
         "model": {
             "parameters": {"total": 20000, "trainable": 50},
             "provenance": {"checkpoint": "pkg:x", "source": "here"},
             "saved_bytes": 3 * 2**20,
         },
-        "training": {"examples_per_second": 123.4},
+        "training": {"examples_per_second": 123.4, "epochs": 3.0},
         "scores": {"test": {"accuracy": {"value": 0.8, "low": 0.7, "high": 0.9}}},
         "self_test": {"passed": True},
         "seconds": 33.3,
@@ -72,7 +72,7 @@ def test_a_file_a_run_and_the_table_from_files_alone(tmp_path: Path) -> None:
     assert table == records.markdown(records.read(tmp_path / "results"))
     cells = [cell.strip() for cell in next(line for line in table.splitlines() if "| lora" in line).split("|")[1:-1]]
     assert cells == [
-        "lora", "accuracy 0.800", "0.700 to 0.900", "50", "0.25%", "3.00 MiB", "0.50 MiB", "1,234 MiB", "123", "33 s",
+        "lora", "accuracy 0.800", "0.700 to 0.900", "50", "0.25%", "3.00 MiB", "0.50 MiB", "1,234 MiB", "3", "123", "33 s",
     ]  # fmt: skip
     assert "- text, vera: it broke" in table
     assert "Warning: others kept the processors busy before text lora;" in table
