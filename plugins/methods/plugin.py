@@ -49,7 +49,7 @@ class Lora(OnModules):
 
     rank: int = option(8, "Rank of the update of each matrix.", low=1)
     alpha: float = option(16.0, "The update is scaled by alpha / rank.", above=0)
-    dropout: float = option(0.05, "Dropout on the input of the update.", low=0, high=0.9)
+    dropout: float = option(0.0, "Dropout on the input of the update, in each layer: slow.", low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
     dora: bool = option(
         False, "DoRA: train the magnitude of each output apart from its direction (Liu et al. 2024, arXiv:2402.09353)."
