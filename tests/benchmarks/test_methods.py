@@ -72,7 +72,8 @@ def test_a_file_a_run_and_the_table_from_files_alone(tmp_path: Path) -> None:
     assert table == records.markdown(records.read(tmp_path / "results"))
     cells = [cell.strip() for cell in next(line for line in table.splitlines() if "| lora" in line).split("|")[1:-1]]
     assert cells == [
-        "lora", "accuracy 0.800", "0.700 to 0.900", "50", "0.25%", "3.00 MiB", "0.50 MiB", "1,234 MiB", "3", "123", "33 s",
+        "lora", "accuracy 0.800", "0.700 to 0.900", "50", "0.25%", "3.00 MiB", "0.50 MiB", "1,234 MiB", "3", "123",
+        "33 s",
     ]  # fmt: skip
     assert "- text, vera: it broke" in table
     assert "Warning: others kept the processors busy before text lora;" in table
