@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import platform
 import sys
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from core.environment import gpu_at_hand, unwrap
@@ -64,7 +66,8 @@ def merged(wrapped: Any) -> nn.Module:
     state = get_peft_model_state_dict(wrapped)
     quantised = copy.deepcopy(wrapped).unload()
     sources = {name: layer.source_cls for name, layer in quantised.named_modules() if hasattr(layer, "source_cls")}
-    again: Any = get_peft_model(quantised.dequantize().float(), config)
+    with _quiet():
+        again: Any = get_peft_model(quantised.dequantize().float(), config)
     set_peft_model_state_dict(again, state)
     result: nn.Module = again.merge_and_unload()
     for name, source in sources.items():
@@ -72,6 +75,21 @@ def merged(wrapped: Any) -> nn.Module:
         if not isinstance(layer, source):
             result.set_submodule(name, _the_other_way_round(layer, source))
     return result
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what transformers says of dequantising, and of a name of its own that peft still uses."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
 
 
 def _the_other_way_round(layer: Any, source: Any) -> nn.Module:

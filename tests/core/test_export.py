@@ -60,7 +60,9 @@ def test_what_is_exported_predicts_what_the_run_does(words: list[str], table: Pa
 
 
 @pytest.mark.parametrize("words", [["method=qlora"], ["method=qlora", "method.initialisation=loftq"], ["method=lora8"]])
-def test_a_decoder_on_quantised_weights_is_merged_in_float32(words: list[str], table: Path, tmp_path: Path) -> None:
+def test_a_decoder_on_quantised_weights_is_merged_in_float32(
+    words: list[str], table: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Its network computes in bf16; what it is merged into does not, and is nearer to it than bf16 rounds."""
     pytest.importorskip("bitsandbytes")
     model = [
@@ -71,7 +73,9 @@ def test_a_decoder_on_quantised_weights_is_merged_in_float32(words: list[str], t
         "model.attention_heads=2",
     ]
     folder = trained(table, tmp_path / "run", *model, *words, "train.precision=bf16", "train.epochs=1")
+    capfd.readouterr()
     found = export(folder)
+    assert capfd.readouterr().err == ""
     assert all(values["difference"] <= values["tolerance"] == 2e-2 for values in found["compared"].values())
     stored = load_file(folder / "export" / "model.safetensors")
     assert {value.dtype for value in stored.values()} == {torch.float32}
