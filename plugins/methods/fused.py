@@ -46,10 +46,8 @@ class FusedLinear(Linear):  # type: ignore[misc]
         device = x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         weight, bias = self.base_layer.weight, self.base_layer.bias
-        ours = (
-            self.training and torch.is_grad_enabled() and not (args or kwargs or self.merged or self.disable_adapters)
-        )
-        if not ours or self.active_adapters != [ADAPTER] or (weight.dtype != dtype and not weight.is_floating_point()):
+        active = self.active_adapters == [ADAPTER] and not self.merged and not self.disable_adapters
+        if not (active and self.training and torch.is_grad_enabled()) or args or kwargs:
             return super().forward(x, *args, **kwargs)  # type: ignore[no-any-return]
         dropout = self.lora_dropout[ADAPTER]
         mask = None if isinstance(dropout, nn.Identity) else dropout(torch.ones_like(x, dtype=dtype))
