@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from core.matching import Matches
-    from core.tables import Array
+    from core.kinds.targets.counts import Array
 
 RECALLS: NDArray[np.float64] = torch.linspace(0, 1, 101).double().numpy()
 """0.00, 0.01, …, 1.00 as torchmetrics has them, to the last bit: a recall that is equal to one reaches it."""

@@ -49,7 +49,7 @@ def list_(words: Sequence[str]) -> int:
     return 0
 
 
-BUILT_IN = ("data", "text", "images", "detection", "methods", "metrics")
+BUILT_IN = ("core", "data", "text", "images", "detection", "methods", "metrics")
 """Names of the plugins that Graft carries; entries of others show their owner."""
 
 
