@@ -29,11 +29,9 @@ class DigitScenes(CutOptions, DataAdapter):
     scenes: int = option(1000, "How many scenes there are in all.", low=10, high=100_000)
     size: int = option(128, "Width and height of a scene, in pixels.", low=48, high=2048)
     objects: int = option(6, "At most so many digits are in one scene.", low=1, high=50)
-    smallest: int = option(16, "Height of the smallest digits, in pixels.", low=8)
-    largest: int = option(44, "Height of the largest digits, in pixels.", low=8)
-    draw: int = option(
-        0, "Decides the scenes: another number draws others. The run's seed does not change them.", low=0
-    )
+    min_size: int = option(16, "Height of the smallest digits, in pixels.", low=8)
+    max_size: int = option(44, "Height of the largest digits, in pixels.", low=8)
+    scenes_seed: int = option(0, "Seed of the generated scenes. The run's own seed does not change them.", low=0)
     val_fraction: float = option(0.1, "Share of the scenes that are for validation.", low=0.001, high=0.8)
     test_fraction: float = option(
         0.1, "Share of the scenes that are for the test; their digits are in no other split.", low=0.001, high=0.8
@@ -42,10 +40,10 @@ class DigitScenes(CutOptions, DataAdapter):
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Digits that do not fit, and fractions that leave nothing to train on."""
         yield from self.cut_problems()
-        if self.smallest > self.largest:
-            yield Problem("data.smallest", f"is larger than data.largest ({self.largest}).", "Make it smaller.")
-        if self.largest > self.size:
-            yield Problem("data.largest", f"is larger than a scene ({self.size} pixels).", "Make it smaller.")
+        if self.min_size > self.max_size:
+            yield Problem("data.min_size", f"is larger than data.max_size ({self.max_size}).", "Make it smaller.")
+        if self.max_size > self.size:
+            yield Problem("data.max_size", f"is larger than a scene ({self.size} pixels).", "Make it smaller.")
 
     def load(self, task: Task, seed: int) -> Splits:
         """Make the scenes, or read them from the cache."""
@@ -58,10 +56,11 @@ class DigitScenes(CutOptions, DataAdapter):
         return _images(path)
 
     def _recipe(self) -> dict[str, int]:
+        """What decides the scenes. The cache key is a hash of it, so its keys must not change."""
         val, test = (max(1, round(self.scenes * share)) for share in (self.val_fraction, self.test_fraction))
         counts = {"train": self.scenes - val - test, "val": val, "test": test}
-        names = ("size", "objects", "smallest", "largest", "draw")
-        return counts | {name: getattr(self, name) for name in names}
+        sizes = {"size": self.size, "objects": self.objects, "smallest": self.min_size, "largest": self.max_size}
+        return counts | sizes | {"draw": self.scenes_seed}
 
 
 @dataclass

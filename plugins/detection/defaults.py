@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.contracts import Finding
 from core.kinds import BoxExample
 from plugins.detection import scenes
-from plugins.detection.plugin import STRIDE
+from plugins.detection.options import STRIDE
 
 SMALLEST, LARGEST = 64, 640
 """Pixels that the long side is at least and at most, where it goes by the images."""

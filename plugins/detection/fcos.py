@@ -17,6 +17,7 @@ from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, scenes
 from plugins.detection.defaults import not_kept
 from plugins.detection.fcos_network import Architecture, Network
+from plugins.detection.fcos_options import FcosOptions
 from plugins.detection.jitter import Jittered, Strength
 from plugins.detection.scenes import Look
 from plugins.detection.views import Letterboxed, View, corners_in, margins
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from plugins.detection.plugin import Torchvision
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of red, green and blue in ImageNet, on a scale of 0 to 1, as torchvision normalises."""
@@ -48,7 +48,7 @@ class FcosModel(LoadedModel):
         self,
         detector: Any,
         architecture: Architecture,
-        options: Torchvision,
+        options: FcosOptions,
         need: Need,
         provenance: Provenance,
         defaults: Mapping[str, float],

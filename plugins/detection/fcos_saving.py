@@ -46,8 +46,8 @@ def _configuration(model: FcosModel) -> dict[str, Any]:
             "letterbox": "square, centred", "padding": GREY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
         },
         "predict": {
-            "score_thresh": options.least_score, "nms_thresh": options.nms_iou,
-            "detections_per_img": options.most_objects,
+            "score_thresh": options.score_threshold, "nms_thresh": options.nms_threshold,
+            "detections_per_img": options.max_detections,
         },
         "graft": {"target": task.target, "thresholds": chosen},
     }  # fmt: skip

@@ -51,8 +51,8 @@ def _configuration(model: YoloModel) -> dict[str, Any]:
         "image_size": model.side,
         "preprocessing": {"letterbox": "square, centred", "padding": GREY, "interpolation": "linear", "scale": 1 / 255},
         "predict": {
-            "imgsz": model.side, "rect": False, "conf": options.least_score, "iou": options.nms_iou,
-            "max_det": options.most_objects, "nms": not options.one_to_one,
+            "imgsz": model.side, "rect": False, "conf": options.score_threshold, "iou": options.nms_threshold,
+            "max_det": options.max_detections, "nms": not options.one_to_one,
         },
         "graft": {"target": task.target, "thresholds": chosen},
     }  # fmt: skip

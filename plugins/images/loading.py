@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,15 +18,13 @@ from core.thresholds import KEY, from_json
 from core.weights import Found, find
 from plugins.images import sizes, structure
 from plugins.images.classifier import FeaturedImageModel, ImageModel
+from plugins.images.options import TimmOptions
 from plugins.images.sizes import Size
-
-if TYPE_CHECKING:
-    from plugins.images.plugin import Timm
 
 _EXAMPLES_SEEN = 8000
 
 
-def load(options: Timm, need: Need) -> ImageModel:
+def load(options: TimmOptions, need: Need) -> ImageModel:
     """The classifier that `options` describe, with a head for what is needed."""
     if need.saved is not None:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
@@ -38,7 +36,7 @@ def load(options: Timm, need: Need) -> ImageModel:
     return _pretrained(options, need, found.folder, found.provenance)
 
 
-def _from_scratch(options: Timm, need: Need, provenance: Provenance) -> ImageModel:
+def _from_scratch(options: TimmOptions, need: Need, provenance: Provenance) -> ImageModel:
     architecture = options.scratch or options.variant.partition(".")[0]
     if not architecture:
         cure = "model.scratch=resnet18, or any other name of timm's."
@@ -55,7 +53,7 @@ def _from_scratch(options: Timm, need: Need, provenance: Provenance) -> ImageMod
     return _assemble(module, arguments, options, need, replace(provenance, note=note), size, preprocessing, defaults)
 
 
-def _pretrained(options: Timm, need: Need, folder: Path, provenance: Provenance) -> ImageModel:
+def _pretrained(options: TimmOptions, need: Need, folder: Path, provenance: Provenance) -> ImageModel:
     config = _config(folder)
     known = config.get("pretrained_cfg", config)
     architecture = str(config["architecture"])
@@ -99,7 +97,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _create(
-    name: str, need: Need, side: int, set_size: bool, options: Timm, **given: Any
+    name: str, need: Need, side: int, set_size: bool, options: TimmOptions, **given: Any
 ) -> tuple[nn.Module, dict[str, Any]]:
     """timm's model with a head for the task, seeded; and the arguments that its architecture was given.
 
@@ -200,7 +198,7 @@ def _preprocessing(module: nn.Module) -> dict[str, Any]:
     return found
 
 
-def _fused(options: Timm, need: Need) -> bool:
+def _fused(options: TimmOptions, need: Need) -> bool:
     """Whether attention is one kernel: not in bf16 on a CPU, where that kernel is the slower way."""
     if options.attention != "auto":
         return options.attention == "fused"
@@ -215,7 +213,7 @@ def _epochs(wanted: int, examples: int, fewest: int, most: int) -> float:
 def _assemble(
     module: Any,
     arguments: Mapping[str, Any],
-    options: Timm,
+    options: TimmOptions,
     need: Need,
     provenance: Provenance,
     size: Size,

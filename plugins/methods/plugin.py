@@ -57,12 +57,12 @@ class Lora(OnModules):
     rslora: bool = option(
         False, "rsLoRA: scale by alpha / sqrt(rank), for high ranks (Kalajdzievski 2023, arXiv:2312.03732)."
     )
-    b_rate: float = option(
+    loraplus_lr_ratio: float = option(
         1.0,
         "LoRA+: matrices B learn at this times the rate of all else (Hayou et al. 2024, arXiv:2402.12354, takes 16).",
         above=0,
     )
-    initialisation: str = option(
+    init: str = option(
         "default",
         "default: A at random, B zero; gaussian: another A; pissa: the largest singular vectors of the "
         "weights (Meng et al. 2024, arXiv:2404.02948); olora: their QR factors (Büyükakyüz 2024, arXiv:2406.01775); "
@@ -77,22 +77,22 @@ class Lora(OnModules):
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """What cannot go together."""
-        if self.weights() is not None and self.initialisation in ("pissa", "olora"):
-            message = f"{self.initialisation} starts from whole weights, and {self.name} loads them quantised."
-            yield Problem("method.initialisation", message, "Use loftq, leave it at default, or use method=lora.")
-        elif self.weights() is None and self.initialisation == LOFTQ:
+        if self.weights() is not None and self.init in ("pissa", "olora"):
+            message = f"{self.init} starts from whole weights, and {self.name} loads them quantised."
+            yield Problem("method.init", message, "Use loftq, leave it at default, or use method=lora.")
+        elif self.weights() is None and self.init == LOFTQ:
             yield Problem(
-                "method.initialisation",
+                "method.init",
                 f"loftq starts from what quantising the base weights loses, and {self.name} quantises nothing.",
-                "Use method.initialisation=pissa, which starts from the weights themselves.",
+                "Use method.init=pissa, which starts from the weights themselves.",
             )
-        if self.dora and self.initialisation in ("pissa", "olora", LOFTQ):
-            message = f"{self.initialisation} starts from factors of the weights, whose magnitudes dora trains."
+        if self.dora and self.init in ("pissa", "olora", LOFTQ):
+            message = f"{self.init} starts from factors of the weights, whose magnitudes dora trains."
             yield Problem("method.dora", message, "Use one of the two.")
 
     def additive(self) -> bool:
         """Unless it takes what it starts from out of the base weights, which half precision would round."""
-        return self.initialisation not in ("pissa", "olora")
+        return self.init not in ("pissa", "olora")
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
         """Wrap the module in peft's LoRA; only the updates and the head train.
@@ -108,7 +108,7 @@ class Lora(OnModules):
         """With LoRA+, matrices B in a group of their own."""
         from plugins.methods.adapted import faster_b
 
-        return faster_b(model, lr, self.b_rate)
+        return faster_b(model, lr, self.loraplus_lr_ratio)
 
     def trainable(self, footprint: Footprint) -> int | None:
         """The updates of the family's own targets, and the head; of other targets it is not known beforehand."""

@@ -45,7 +45,7 @@ def chosen(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, 
     for kind, reason in unfit.items():
         if not fit and any(_kind(modules[name]) == kind for name in own):
             message = f"{reason}, and this model's own targets are {_OWN[kind]}."
-            cure = "Use method=lora method.initialisation=default, which adapts them too."
+            cure = "Use method=lora method.init=default, which adapts them too."
             raise ConfigError(Problem("method", message, cure))
     if not fit:
         raise ConfigError(_empty("is null, and this model has no modules of its own to adapt."))

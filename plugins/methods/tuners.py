@@ -29,7 +29,7 @@ def lora(options: Lora, model: LoadedModel) -> LoadedModel:
     """The model with low-rank updates on its linear layers and convolutions."""
     from peft import LoraConfig
 
-    start = options.initialisation
+    start = options.init
 
     def config(modules: list[str], heads: list[str]) -> Any:
         return LoraConfig(
@@ -45,7 +45,7 @@ def lora(options: Lora, model: LoadedModel) -> LoadedModel:
 
     unfit = {}
     if start in ALTERS_BASE:
-        unfit[CONVOLUTION] = f"method.initialisation={start} factors a matrix"
+        unfit[CONVOLUTION] = f"method.init={start} factors a matrix"
         refuse_rank(model.module, chosen(model, options.targets, unfit), options.rank)
     if start == "olora":
         unfit[TRANSPOSED] = "peft's olora takes them as they lie"
@@ -63,7 +63,7 @@ def lora(options: Lora, model: LoadedModel) -> LoadedModel:
 def _whole(model: LoadedModel) -> nn.Module:
     if not isinstance(model, HasWholeWeights):
         message = "loftq starts from what quantisation loses, and this family does not load its weights whole again."
-        raise ConfigError(Problem("method.initialisation", message, "Leave it at default."))
+        raise ConfigError(Problem("method.init", message, "Leave it at default."))
     return model.whole()
 
 
@@ -107,7 +107,7 @@ def oft(options: Oft, model: LoadedModel) -> LoadedModel:
     def config(modules: list[str], heads: list[str]) -> Any:
         return OFTConfig(
             r=0,
-            oft_block_size=options.block,
+            oft_block_size=options.block_size,
             module_dropout=options.dropout,
             target_modules=modules,
             modules_to_save=heads,

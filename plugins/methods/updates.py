@@ -178,7 +178,7 @@ class Oft(OnModules):
         LINEAR: "rotations of a convolution's patches, as peft computes them, would not merge",
     }
 
-    block: int = option(32, "Inputs that are rotated together; fitted to layers that it does not divide.", low=2)
+    block_size: int = option(32, "Inputs that are rotated together; fitted to layers that it does not divide.", low=2)
     dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
 

@@ -35,7 +35,7 @@ def test_the_same_on_every_machine():
     splits = load(DigitScenes(scenes=10))
     assert splits.train[0].digest == PINNED
     assert splits.fingerprint == load(DigitScenes(scenes=10)).fingerprint
-    assert splits.fingerprint != load(DigitScenes(scenes=10, draw=1)).fingerprint
+    assert splits.fingerprint != load(DigitScenes(scenes=10, scenes_seed=1)).fingerprint
 
 
 PINNED = "bff1079990c27775ebce2d05c0f3fe4f"
@@ -107,7 +107,7 @@ def test_a_disk_that_cannot_be_written(cache, monkeypatch):
 
 
 def test_options_decide(cache):
-    splits = load(DigitScenes(scenes=20, size=64, objects=1, smallest=20, largest=20))
+    splits = load(DigitScenes(scenes=20, size=64, objects=1, min_size=20, max_size=20))
     assert splits.train[0].size == (64, 64)
     assert max(len(each.target) for each in splits.train) == 1
     assert len(scenes_cache.key({"a": 1})) == 64
