@@ -21,6 +21,7 @@ from core.models import (
     Prepared,
     Provenance,
     WeightsPlan,
+    epochs_for,
 )
 from core.task import Finding, Splits, Task
 
@@ -54,6 +55,7 @@ __all__ = [
     "Splits",
     "Task",
     "WeightsPlan",
+    "epochs_for",
 ]
 
 

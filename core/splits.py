@@ -19,6 +19,7 @@ from core.contracts import Finding, Splits, Task
 from core.errors import DataError, Problem
 from core.kinds import Kind
 from core.options import option
+from core.registry import load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,8 +152,8 @@ class Examples(Sequence[Any]):
                 yield replace(example, target=self._targets[start + offset])
 
 
-def build(source: Source, kind: Kind, task: Task, seed: int, options: CutOptions) -> Splits:
-    """Read, check, encode and cut.
+def build(source: Source, task: Task, seed: int, options: CutOptions) -> Splits:
+    """Read, check, encode and cut, as the task's type says what makes two examples the same.
 
     Splits that the source has are kept as they are. Missing ones are cut out of the training rows by seed:
     stratified, with duplicates and groups on one side, and with every label in the training split.
@@ -163,6 +164,7 @@ def build(source: Source, kind: Kind, task: Task, seed: int, options: CutOptions
     """
     from core import cutting, findings, targets
 
+    kind = load().kind(task.kind)
     read = _read(source, kind, targets.encoder(task))
     problems = read.tally.problems() if options.on_bad_row == "error" or not read.rows else []
     if not read.rows:

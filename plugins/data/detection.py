@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from core.config import RunConfig
-from core.contracts import DataAdapter, Splits, Task
+from core.contracts import Splits, Task
 from core.errors import Problem
-from core.kinds import BoxExample, ObjectDetection
+from core.kinds import ObjectDetection
 from core.options import option
-from core.splits import CutOptions
 from plugins.data import refusals
+from plugins.data.file_adapter import FileAdapter
 
 _DETECTION = (ObjectDetection.name,)
 _ROOT = "The folder that all images must lie in; empty for the folders that the data names."
 
 
 @dataclass
-class DigitScenes(CutOptions, DataAdapter):
+class DigitScenes(FileAdapter):
     """Handwritten digits (UCI) composed into scenes with boxes, generated into Graft's cache."""
 
     name: ClassVar[str] = "digit_scenes"
@@ -51,10 +50,6 @@ class DigitScenes(CutOptions, DataAdapter):
 
         return scenes.load(self._recipe(), self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[BoxExample]:
-        """The images of a file, a folder or a glob."""
-        return _images(path)
-
     def _recipe(self) -> dict[str, int]:
         """What decides the scenes. The cache key is a hash of it, so its keys must not change."""
         val, test = (max(1, round(self.scenes * share)) for share in (self.val_fraction, self.test_fraction))
@@ -64,7 +59,7 @@ class DigitScenes(CutOptions, DataAdapter):
 
 
 @dataclass
-class Yolo(CutOptions, DataAdapter):
+class Yolo(FileAdapter):
     """Images with boxes in text files, as YOLO reads them: data.yaml, or folders images and labels."""
 
     name: ClassVar[str] = "yolo"
@@ -99,13 +94,9 @@ class Yolo(CutOptions, DataAdapter):
         place = boxes_yolo.Place(self.path, self.images, tuple(self.names), self.unlabelled_images, self.root)
         return boxes_yolo.load(place, self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[BoxExample]:
-        """The images of a file, a folder or a glob."""
-        return _images(path)
-
 
 @dataclass
-class Voc(CutOptions, DataAdapter):
+class Voc(FileAdapter):
     """Images with boxes in XML files, as Pascal VOC and many tools write them."""
 
     name: ClassVar[str] = "voc"
@@ -135,13 +126,9 @@ class Voc(CutOptions, DataAdapter):
         place = boxes_voc.Place(self.path, self.images, self.first_pixel, self.root)
         return boxes_voc.load(place, self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[BoxExample]:
-        """The images of a file, a folder or a glob."""
-        return _images(path)
-
 
 @dataclass
-class Coco(CutOptions, DataAdapter):
+class Coco(FileAdapter):
     """Images with boxes in a JSON file, as COCO writes its instances."""
 
     name: ClassVar[str] = "coco"
@@ -168,10 +155,6 @@ class Coco(CutOptions, DataAdapter):
         place = boxes_coco.Place(self.path, self.train, self.val, self.test, self.images, self.root)
         return boxes_coco.load(place, self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[BoxExample]:
-        """The images of a file, a folder or a glob."""
-        return _images(path)
-
 
 ADAPTERS = (DigitScenes, Yolo, Voc, Coco)
 
@@ -179,9 +162,3 @@ ADAPTERS = (DigitScenes, Yolo, Voc, Coco)
 def _needed(path: str, what: str) -> Iterator[Problem]:
     if not path:
         yield Problem("data.path", "is not given.", f"data.path={what}")
-
-
-def _images(path: Path) -> list[BoxExample]:
-    from core.images import image_files
-
-    return [BoxExample(each.absolute(), place=str(each)) for each in image_files(str(path))]

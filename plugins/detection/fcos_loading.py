@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.contracts import Need, Provenance
+from core.contracts import Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError
+from core.weights import sha256_of
 from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, published
-from plugins.detection.defaults import epochs_for, side_for
+from plugins.detection.defaults import side_for
 from plugins.detection.fcos import FcosModel
 from plugins.detection.fcos_network import FULL, LOGITS, Architecture
 from plugins.detection.fcos_options import COCO, IMAGENET, LEAST_SIDE, FcosOptions
-from plugins.detection.files import sha256_of
 from plugins.detection.options import is_pickle
 from plugins.detection.saved import WEIGHTS
 

@@ -195,7 +195,15 @@ class YoloModel(LoadedModel):
 
     def save(self, directory: Path) -> None:
         """Write `model.safetensors`, `model.yaml` and `config.json`, and `yolo.pt`, which `ultralytics.YOLO` opens."""
-        yolo_saving.save(self, unwrap(self.module), directory)
+        yolo_saving.save(
+            unwrap(self.module),
+            directory,
+            architecture=self.architecture,
+            options=self.options,
+            need=self.need,
+            side=self.side,
+            thresholds=self.thresholds,
+        )
 
 
 def _in_full(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.contracts import Need, Provenance
+from core.contracts import Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError
+from core.weights import sha256_of
 from plugins.detection import network as parts
 from plugins.detection import yolo_saving
-from plugins.detection.defaults import epochs_for, side_for
-from plugins.detection.files import sha256_of
+from plugins.detection.defaults import side_for
 from plugins.detection.library import library
 from plugins.detection.network import Architecture
 from plugins.detection.options import is_pickle

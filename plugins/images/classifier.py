@@ -193,7 +193,14 @@ class ImageModel(LoadedModel):
         from plugins.images.picture import sheet
 
         assert isinstance(prepared, Pictures)
-        return sheet(self, examples, prepared, seed)
+        return sheet(
+            examples,
+            prepared,
+            self.need.labels,
+            seed,
+            show=lambda items: self.seen(self.collate(items)),
+            varied=self.augmented,
+        )
 
     def keep_less(self) -> None:
         """Compute each stage's activations again in the backward pass.

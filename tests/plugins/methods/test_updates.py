@@ -20,9 +20,9 @@ from core.errors import ConfigError
 from core.testing import sample_need
 from core.testing.running import predicted, to_reopen, train_on
 from plugins.images.plugin import Timm
-from plugins.methods.initial import ALTERS_BASE
+from plugins.methods.lora import ALTERS_BASE
 from plugins.methods.plugin import AdaLora, Ia3, Loha, Lokr, Lora, Oft, Vera
-from plugins.methods.tuners import phases
+from plugins.methods.updates import phases
 from plugins.text.plugin import Decoder, Encoder
 
 TINY: dict[str, Any] = {"hidden_size": 16, "layers": 2, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
