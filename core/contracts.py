@@ -22,6 +22,7 @@ from core.models import (
     Prepared,
     Provenance,
     WeightsPlan,
+    epochs_for,
 )
 from core.issues import Finding
 from core.task import Splits, Task
@@ -57,6 +58,7 @@ __all__ = [
     "Splits",
     "Task",
     "WeightsPlan",
+    "epochs_for",
 ]
 
 

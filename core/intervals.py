@@ -102,13 +102,11 @@ def interval(
     return float(low), float(high)
 
 
-def draw_counts(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """How often each of n examples is drawn in each resample of n draws with replacement: int64 [r, n]."""
-    return np.concatenate([np.empty((0, n), dtype=np.int64), *count_blocks(n, resamples, seed)])
-
-
 def count_blocks(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """The rows of `draw_counts`, in blocks of bounded memory: int64 [at most r, n] each."""
+    """How often each of n examples is drawn, in each resample of n draws with replacement: int64 [r, n], in blocks.
+
+    A block holds at most `BLOCK_CELLS` numbers, or one row.
+    """
     rng = np.random.default_rng(seed)
     size = max(1, BLOCK_CELLS // max(1, n))
     for start in range(0, resamples, size):

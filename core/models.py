@@ -86,6 +86,14 @@ class Need:
         return self.output.labels
 
 
+def epochs_for(wanted: int, examples: int, fewest: int, most: int) -> float:
+    """Return the number of epochs that shows about `wanted` examples in all, from `fewest` to `most`.
+
+    For `LoadedModel.defaults`: how long to train goes by the number of training examples.
+    """
+    return float(min(most, max(fewest, round(wanted / max(1, examples)))))
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where the base weights came from.

@@ -21,6 +21,7 @@ from core.issues import Fault as Fault
 from core.issues import Finding
 from core.kinds import Kind
 from core.options import option
+from core.registry import load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,8 +134,8 @@ class Examples(Sequence[Any]):
                 yield replace(example, target=self._targets[start + offset])
 
 
-def build(source: Source, kind: Kind, task: Task, seed: int, options: CutOptions) -> Splits:
-    """Read, check, encode and cut.
+def build(source: Source, task: Task, seed: int, options: CutOptions) -> Splits:
+    """Read, check, encode and cut, as the task's type says what makes two examples the same.
 
     Splits that the source has are kept as they are. Missing ones are cut out of the training rows by seed:
     stratified, with duplicates and groups on one side, and with every label in the training split.
@@ -144,9 +145,9 @@ def build(source: Source, kind: Kind, task: Task, seed: int, options: CutOptions
             lacks, or too few examples to cut. Everything found is in it.
     """
     from core import cutting, findings
-    from core.registry import load
 
-    read = _read(source, kind, load().target(task.target).encoder(task))
+    registry = load()
+    read = _read(source, registry.kind(task.kind), registry.target(task.target).encoder(task))
     problems = read.tally.problems() if options.on_bad_row == "error" or not read.rows else []
     if not read.rows:
         raise DataError(

@@ -174,8 +174,8 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
     for example in test:
         pixels = np.ascontiguousarray(np.asarray(open_image(example.image))[..., ::-1])
         (each,) = model.predict(
-            pixels, imgsz=side, rect=False, conf=options.least_score, iou=options.nms_iou,
-            max_det=options.most_objects, verbose=False, save=False,
+            pixels, imgsz=side, rect=False, conf=options.score_threshold, iou=options.nms_threshold,
+            max_det=options.max_detections, verbose=False, save=False,
         )  # fmt: skip
         rows = each.boxes.data.cpu().numpy().astype(np.float32)
         found.append(Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)))

@@ -16,7 +16,7 @@ from plugins.data import arrow, files
 from plugins.data.arrow import Stored
 from plugins.data.columns import IMAGE, TEXT, Columns, positions
 from plugins.data.faults import SHORT, VERY_SHORT, bad
-from plugins.data.formats import Part
+from plugins.data.part import Part
 
 
 @dataclass(frozen=True)

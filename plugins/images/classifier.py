@@ -20,12 +20,12 @@ from core.losses import per_example, to_predictions
 from core.thresholds import KEY, to_json
 from plugins.images import augmentation
 from plugins.images.augmentation import Policy
+from plugins.images.options import TimmOptions
 from plugins.images.pictures import Item, Look, Pictures, View, prepare
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from plugins.images.plugin import Timm
 
 ROOM = 1.25
 """Training images are stored so many times larger than what the model sees, so that zooming in loses nothing."""
@@ -51,7 +51,7 @@ class ImageModel(LoadedModel):
     def __init__(
         self,
         module: nn.Module,
-        options: Timm,
+        options: TimmOptions,
         need: Need,
         provenance: Provenance,
         heads: tuple[str, ...],
@@ -193,7 +193,14 @@ class ImageModel(LoadedModel):
         from plugins.images.picture import sheet
 
         assert isinstance(prepared, Pictures)
-        return sheet(self, examples, prepared, seed)
+        return sheet(
+            examples,
+            prepared,
+            self.need.labels,
+            seed,
+            show=lambda items: self.seen(self.collate(items)),
+            varied=self.augmented,
+        )
 
     def keep_less(self) -> None:
         """Compute each stage's activations again in the backward pass.
@@ -261,7 +268,7 @@ class FeaturedImageModel(ImageModel):
         return logits
 
 
-def policy_of(options: Timm, frozen: bool) -> Policy:
+def policy_of(options: TimmOptions, frozen: bool) -> Policy:
     """How images are varied: what `augment` says, with single shares as they are given."""
     asked = options.augment if options.augment != "auto" else "none" if frozen else "light"
     policy = augmentation.POLICIES[asked]

@@ -178,10 +178,6 @@ class EncoderModel(LoadedModel):
         head: Any = getattr(module, "score", None)
         return None if getattr(head, "bias", None) is None else float(head.bias.detach())
 
-    def save_base(self, directory: Path) -> None:
-        """Write the network as it is now, for an adapter to be reopened on; call it before anything wraps it."""
-        self._write(directory)
-
     def _write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
