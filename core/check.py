@@ -124,10 +124,6 @@ def _training(config: RunConfig, target: TargetType) -> Iterator[Problem]:
     if (train.class_weights == "given") != bool(train.given_class_weights):
         cure = "Give both: train.class_weights=given 'train.given_class_weights={LABEL: 2.0, …}'."
         yield Problem("train.class_weights", "given weights and class_weights=given go together.", cure)
-    if train.label_smoothing and target != "single":
-        yield Problem("train.label_smoothing", f"applies to the target single, not {target}.", "Set it to 0.")
-    if train.thresholds != "validation" and target != "multi":
-        yield Problem("train.thresholds", f"applies to the target multi, not {target}.", "Leave it out.")
     if config.model.own_fit:
         yield from _own_fit(config)
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.component import Component
 from core.errors import Problem
+from core.issues import Finding
 from core.models import (
     HasFeatures,
     HasOwnFit,
@@ -24,7 +25,6 @@ from core.models import (
     WeightsPlan,
     epochs_for,
 )
-from core.issues import Finding
 from core.task import Splits, Task
 
 if TYPE_CHECKING:
@@ -234,9 +234,9 @@ class Metric(Configurable):
     targets: ClassVar[tuple[str, ...]] = ("single",)
     """The target types it accepts, by name; also those that are `like` one of them."""
     decides: ClassVar[bool] = False
-    """Whether it looks at decisions alone, not at probabilities or scores. Once thresholds have been chosen, it is given
-    what `TargetType.decide` returns: of several labels, 1.0 where a probability reaches the label's threshold and 0.0
-    elsewhere; of objects in images, the detections whose score reaches the threshold."""
+    """Whether it looks at decisions alone, not at probabilities or scores. Once thresholds have been chosen, it is
+    given what `TargetType.decide` returns: of several labels, 1.0 where a probability reaches the label's threshold and
+    0.0 elsewhere; of objects in images, the detections whose score reaches the threshold."""
 
     @abstractmethod
     def build(self, output: OutputSpec) -> torchmetrics.Metric:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DataError, Problem
-from core.splits import NAMES, TEST, TRAIN, UNDECIDED, VAL, CutOptions
 from core.kinds.targets.target import Encoded
+from core.splits import NAMES, TEST, TRAIN, UNDECIDED, VAL, CutOptions
 
 Int = NDArray[np.int64]
 

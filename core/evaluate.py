@@ -148,9 +148,7 @@ def score(
     return found
 
 
-def _values(
-    scoring: Scoring, predictions: Predictions, targets: Targets
-) -> tuple[dict[str, float], dict[str, Any]]:
+def _values(scoring: Scoring, predictions: Predictions, targets: Targets) -> tuple[dict[str, float], dict[str, Any]]:
     target = scoring.output.target
     built = {key: metric.build(scoring.output) for key, metric in scoring.metrics.items()}
     for key, metric in built.items():

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.issues import Finding
 from core.cutting import Table
 from core.errors import DataError, Problem
-from core.splits import NAMES, SHOWN, TEST, TRAIN, VAL
+from core.issues import Finding
 from core.kinds.targets.target import Encoded
+from core.splits import NAMES, SHOWN, TEST, TRAIN, VAL
 
 Places = Callable[[NDArray[np.int64]], Sequence[str]]
 IMBALANCE = 5.0

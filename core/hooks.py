@@ -147,5 +147,13 @@ def run_ended(report: Mapping[str, Any], directory: Path) -> None:
     """
 
 
-CALLED_AT_START = ("kinds", "target_types", "model_loaders", "data_adapters", "adapter_methods", "metrics", "config_paths")
+CALLED_AT_START = (
+    "kinds",
+    "target_types",
+    "model_loaders",
+    "data_adapters",
+    "adapter_methods",
+    "metrics",
+    "config_paths",
+)
 OBSERVERS = ("run_started", "step_logged", "evaluated", "run_ended")

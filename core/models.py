@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from core.contracts import Plan
-    
+
 
 @dataclass(frozen=True)
 class WeightsPlan:

@@ -19,6 +19,7 @@ from core.kinds import Kind
 FIRST = 512
 """The columns of a CSV are those of so many examples."""
 
+
 @contextmanager
 def opened(path: Path | None) -> Iterator[IO[str]]:
     """A file to write to; standard output where there is no path.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from core.class_weights import class_weights, example_weights
 from core.config import RunConfig, Train
 from core.context import Context, refuse_other_data
-from core.class_weights import class_weights, example_weights
 from core.contracts import HasOwnFit, HasPicture, LoadedModel, Need, Plan, Prepared, Splits
 from core.environment import Hardware, describe, keep_freed_memory, peak_memory_mb, seed_everything, unwrap
 from core.evaluate import Evaluation, Scoring, evaluate
@@ -236,9 +236,7 @@ def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
     ctx.screen.say(f"data: {path.name} in the run's folder shows training images as the model sees them")
 
 
-def evaluated(
-    ctx: Context, train: Train, model: LoadedModel, split: Ready, scoring: Scoring
-) -> Evaluation:
+def evaluated(ctx: Context, train: Train, model: LoadedModel, split: Ready, scoring: Scoring) -> Evaluation:
     """Predict a split and score it; a signal interrupts it."""
     batches = predict_batches(
         model, split.prepared, ctx.hardware, eval_batch_size(train), share_of(ctx.hardware, len(split.prepared))

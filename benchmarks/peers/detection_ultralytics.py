@@ -166,6 +166,7 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
 
     from core.images import open_image
     from core.kinds import Detections
+    from core.registry import load
     from plugins.metrics.boxes import MeanAveragePrecision
 
     options: Any = asked.config.model
@@ -181,7 +182,7 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
         found.append(Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)))
     scores = {}
     for key, overlaps in (("map50", "50"), ("map50_95", "50-95")):
-        metric = MeanAveragePrecision(iou=overlaps).build(asked.splits.labels, asked.config.task.target)
+        metric = MeanAveragePrecision(iou=overlaps).build(load().output(asked.config.task, asked.splits.labels))
         metric.update(found, [example.target for example in test])
         scores[key] = float(metric.compute())
     return scores

@@ -69,9 +69,7 @@ def _value(
     return built.compute()
 
 
-def _check_value(
-    subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec
-) -> Any:
+def _check_value(subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec) -> Any:
     built, labels = metric.build(output), output.labels
     subject.expect(isinstance(built, torchmetrics.Metric), f"`build` must give a torchmetrics.Metric, not {built!r}.")
     subject.expect(built is not metric.build(output), "`build` must give a fresh metric at each call.")
@@ -103,9 +101,7 @@ def _check_streaming(
     subject.expect_equal(mine.compute(), whole, f"merging two processes gives another value. {cure}", TOLERANCE)
 
 
-def _check_decides(
-    subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec
-) -> None:
+def _check_decides(subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec) -> None:
     """A metric that looks at decisions alone must say so, or it would not see the thresholds."""
     decided = output.target.same_decisions(guesses, output.labels, 2)
     if decided is None:
@@ -120,9 +116,7 @@ def _check_decides(
         subject.expect(differ, "looks at decisions alone; without `decides = True` it would not see the thresholds.")
 
 
-def _check_resample(
-    subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec
-) -> None:
+def _check_resample(subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec) -> None:
     once = np.ones((1, N), dtype=np.int64)
     drawn = np.random.default_rng(2).multinomial(N, np.full(N, 1 / N), size=RESAMPLES).astype(np.int64)
     counts = np.concatenate([once, drawn])

@@ -10,8 +10,8 @@ from typing import Any
 
 from core.errors import DataError, Problem
 from core.kinds import MULTI, REGRESSION
+from core.kinds.targets.encoding import label_name
 from core.splits import UNDECIDED, Fault
-from core.targets import label_name
 from plugins.data import arrow, files
 from plugins.data.arrow import Stored
 from plugins.data.columns import IMAGE, TEXT, Columns, positions

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.contracts import Need
-from core.thresholds import to_json
 from plugins.detection import saved
 from plugins.detection.fcos_network import MEAN, STD, Architecture
 from plugins.detection.fcos_options import FcosOptions
@@ -41,7 +40,7 @@ def save(
     """
     from torchvision import __version__ as version
 
-    chosen = to_json(thresholds, need.labels, need.task.target)
+    chosen = need.output.name_thresholds(thresholds)
     configuration = {
         "architecture": architecture.name,
         "network": asdict(architecture),

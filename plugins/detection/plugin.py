@@ -28,12 +28,12 @@ class Ultralytics(YoloOptions, ModelLoader):
 
     name: ClassVar[str] = "ultralytics"
     kinds: ClassVar[tuple[str, ...]] = (ObjectDetection.name,)
+    targets: ClassVar[tuple[str, ...]] = (BOXES,)
     requires: ClassVar[Mapping[str, str]] = {"ultralytics": 'pip install "graft-tune[yolo]"'}
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS})
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other, and a pickle that is not trusted."""
-        yield from _not_boxes(config)
         yield from _not_a_multiple("image_size", self.image_size, STRIDE)
         if self.init == "pretrained" and not self.checkpoint:
             yield Problem(
@@ -69,11 +69,11 @@ class Torchvision(FcosOptions, ModelLoader):
 
     name: ClassVar[str] = "torchvision"
     kinds: ClassVar[tuple[str, ...]] = (ObjectDetection.name,)
+    targets: ClassVar[tuple[str, ...]] = (BOXES,)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS})
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other, and weights that do not exist."""
-        yield from _not_boxes(config)
         yield from _not_a_multiple("image_size", self.image_size, STRIDE)
         yield from _not_a_multiple("channels", self.channels or 0, GROUPS)
         if 0 < self.image_size < LEAST_SIDE:
@@ -98,11 +98,6 @@ class Torchvision(FcosOptions, ModelLoader):
         from plugins.detection.fcos_loading import load
 
         return load(self, need)
-
-
-def _not_boxes(config: RunConfig) -> Iterable[Problem]:
-    if config.task.target != BOXES:
-        yield Problem("model", f"finds boxes, and the task's target is {config.task.target}.", "Use task.target=boxes.")
 
 
 def _not_a_multiple(option: str, value: int, of: int) -> Iterable[Problem]:

@@ -10,7 +10,6 @@ import torch
 import yaml
 
 from core.contracts import Need
-from core.thresholds import to_json
 from plugins.detection import network as parts
 from plugins.detection import saved
 from plugins.detection.library import library
@@ -46,7 +45,7 @@ def save(
         side: Of the squares that the network reads, in pixels.
         thresholds: Those that validation chose; None where it chose none.
     """
-    chosen = to_json(thresholds, need.labels, need.task.target)
+    chosen = need.output.name_thresholds(thresholds)
     configuration = {
         "architecture": architecture.name,
         "made_for": architecture.made_for,

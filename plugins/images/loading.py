@@ -14,7 +14,6 @@ from torch import nn
 
 from core.contracts import Finding, Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError, nearest
-from core.thresholds import KEY, from_json
 from core.weights import Found, find
 from plugins.images import sizes, structure
 from plugins.images.classifier import FeaturedImageModel, ImageModel
@@ -71,7 +70,7 @@ def _pretrained(options: TimmOptions, need: Need, folder: Path, provenance: Prov
     defaults = {"epochs": epochs, "learning_rate": 2e-4}
     model = _assemble(module, arguments, options, need, provenance, size, _preprocessing(module), defaults)
     if need.saved is not None:  # else they are of another task
-        model.thresholds = from_json(config.get("graft", {}).get(KEY), need.labels, need.task.target)
+        model.thresholds = need.output.read_thresholds(config.get("graft", {}).get("thresholds"))
     return model
 
 
@@ -112,7 +111,7 @@ def _create(
     given |= {"drop_path_rate": options.drop_path} if options.drop_path is not None else {}
     try:
         with _seeded(need.seed), _missing_keys() as missing:
-            module: nn.Module = timm.create_model(name, num_classes=need.outputs, **given)
+            module: nn.Module = timm.create_model(name, num_classes=need.output.width, **given)
     except (RuntimeError, TypeError, ValueError, AssertionError, KeyError, OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         what = name.removeprefix("local-dir:")
@@ -171,7 +170,7 @@ def _refuse_missing(module: nn.Module, missing: list[str], folder: str) -> None:
 def _renew_head(module: Any, need: Need) -> None:
     """Start the head afresh: the one in the checkpoint was trained for other labels."""
     with _seeded(need.seed):
-        module.reset_classifier(need.outputs)
+        module.reset_classifier(need.output.width)
 
 
 @contextmanager

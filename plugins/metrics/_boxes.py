@@ -20,14 +20,14 @@ from torchmetrics.utilities import dim_zero_cat
 
 from core.curves import precision_recall
 from core.kinds import Detections
+from core.kinds.targets.counts import divide
 from core.matching import COCO_SIZES, MOST, Matches, match_at, surest
-from core.tables import divide
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from core.kinds import Boxes, Predictions, Targets
-    from core.tables import Array
+    from core.kinds.targets.counts import Array
 
 KEPT = 4
 """So many splits are remembered: validation and test, each with and without intervals."""

@@ -5,11 +5,10 @@ Averages over labels leave out labels that a split does not hold. A score that i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.kinds import MULTI, SINGLE
+from core.kinds import MULTI, SINGLE, OutputSpec
 from core.options import option
 from plugins.metrics._scored import Scored, Scorer
 
@@ -33,11 +32,11 @@ class Accuracy(Scored):
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
     decides: ClassVar[bool] = True
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """The mean of right examples."""
         from plugins.metrics import _means
 
-        return _means.accuracy(target)
+        return _means.accuracy(output.layout)
 
 
 @dataclass
@@ -48,7 +47,7 @@ class HammingAccuracy(Scored):
     targets: ClassVar[tuple[str, ...]] = (MULTI,)
     decides: ClassVar[bool] = True
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """The mean of right labels."""
         from plugins.metrics import _means
 
@@ -62,11 +61,11 @@ class BalancedAccuracy(Scored):
     name: ClassVar[str] = "balanced_accuracy"
     decides: ClassVar[bool] = True
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
         from plugins.metrics import _labels
 
-        return _labels.balanced_accuracy(len(labels), target)
+        return _labels.balanced_accuracy(len(output.labels), output.layout)
 
 
 @dataclass
@@ -78,11 +77,11 @@ class Precision(Scored):
     decides: ClassVar[bool] = True
     average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
         from plugins.metrics import _labels
 
-        return _labels.averaged("precision", self.average, len(labels), target)
+        return _labels.averaged("precision", self.average, len(output.labels), output.layout)
 
 
 @dataclass
@@ -94,11 +93,11 @@ class Recall(Scored):
     decides: ClassVar[bool] = True
     average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
         from plugins.metrics import _labels
 
-        return _labels.averaged("recall", self.average, len(labels), target)
+        return _labels.averaged("recall", self.average, len(output.labels), output.layout)
 
 
 @dataclass
@@ -110,11 +109,11 @@ class F1(Scored):
     decides: ClassVar[bool] = True
     average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
         from plugins.metrics import _labels
 
-        return _labels.averaged("f1", self.average, len(labels), target)
+        return _labels.averaged("f1", self.average, len(output.labels), output.layout)
 
 
 @dataclass
@@ -124,11 +123,11 @@ class Mcc(Scored):
     name: ClassVar[str] = "mcc"
     decides: ClassVar[bool] = True
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
         from plugins.metrics import _labels
 
-        return _labels.mcc(len(labels), target)
+        return _labels.mcc(len(output.labels), output.layout)
 
 
 @dataclass
@@ -142,11 +141,11 @@ class RocAuc(Scored):
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
     average: str = option("macro", RANK_AVERAGE_HELP, choices=RANK_AVERAGES)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Ranks."""
         from plugins.metrics import _ranks
 
-        return _ranks.roc_auc(self.average, target)
+        return _ranks.roc_auc(self.average, output.layout)
 
 
 @dataclass
@@ -160,11 +159,11 @@ class AveragePrecision(Scored):
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
     average: str = option("macro", RANK_AVERAGE_HELP, choices=RANK_AVERAGES)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Ranks."""
         from plugins.metrics import _ranks
 
-        return _ranks.average_precision(self.average, target)
+        return _ranks.average_precision(self.average, output.layout)
 
 
 @dataclass
@@ -175,11 +174,11 @@ class LogLoss(Scored):
     higher_is_better: ClassVar[bool] = False
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """The mean of logarithms."""
         from plugins.metrics import _means
 
-        return _means.log_loss(target)
+        return _means.log_loss(output.layout)
 
 
 @dataclass
@@ -190,7 +189,7 @@ class Ece(Scored):
     higher_is_better: ClassVar[bool] = False
     bins: int = option(15, "Number of equally wide bins between 0 and 1.", low=1)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """The gap between being right and being sure, in each bin."""
         from plugins.metrics import _means
 
@@ -204,8 +203,8 @@ class ConfusionMatrix(Scored):
     name: ClassVar[str] = "confusion_matrix"
     decides: ClassVar[bool] = True
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """The table of torchmetrics."""
         from plugins.metrics import _labels
 
-        return _labels.ConfusionTable(len(labels))
+        return _labels.ConfusionTable(len(output.labels))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.kinds import REGRESSION
+from core.kinds import REGRESSION, OutputSpec
 from plugins.metrics._scored import Scored, Scorer
 
 
@@ -18,7 +17,7 @@ class Mae(Scored):
     higher_is_better: ClassVar[bool] = False
     targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """The mean of absolute errors."""
         from plugins.metrics import _means
 
@@ -33,7 +32,7 @@ class Rmse(Scored):
     higher_is_better: ClassVar[bool] = False
     targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """The root of the mean of squared errors."""
         from plugins.metrics import _means
 
@@ -47,7 +46,7 @@ class R2(Scored):
     name: ClassVar[str] = "r2"
     targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Sums of squares."""
         from plugins.metrics import _means
 
@@ -64,7 +63,7 @@ class Spearman(Scored):
     name: ClassVar[str] = "spearman"
     targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Ranks."""
         from plugins.metrics import _ranks
 

@@ -154,7 +154,7 @@ def assemble(
 ) -> EncoderModel:
     """The model, with what is known of its architecture."""
     architecture = ARCHITECTURES.get(module.config.model_type)
-    fresh = need.task.target == REGRESSION and need.saved is None
+    fresh = need.output.layout == REGRESSION and need.saved is None
     heads = (*poolers, *heads_in(module))
     blocks = architecture.blocks if architecture else repeated(module)
     known: dict[str, Any] = {
@@ -196,12 +196,15 @@ def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str,
 
 def _head_config(need: Need) -> dict[str, Any]:
     """Labels and problem type, as a configuration of transformers states them."""
-    labels = need.labels or ("value",)
+    output = need.output
+    labels = output.labels if output.width == len(output.labels) else tuple(f"output_{n}" for n in range(output.width))
+    labels = ("value",) if not output.labels else labels
     problem = {MULTI: "multi_label_classification", REGRESSION: "regression"}
     return {
         "id2label": dict(enumerate(labels)),
         "label2id": {label: index for index, label in enumerate(labels)},
-        "problem_type": problem.get(need.task.target, "single_label_classification"),
+        "problem_type": problem.get(output.layout, "single_label_classification"),
+        **({"label_names": list(output.labels)} if output.labels and labels != output.labels else {}),
     }
 
 

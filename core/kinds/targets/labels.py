@@ -199,7 +199,7 @@ class MultiLabel(TargetType):
         class_weights: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
     ) -> Tensor:
-        """Return the mean binary cross-entropy of each example; a class weight scales its label's loss where it applies."""
+        """Return the mean binary cross-entropy; a class weight scales the loss of its label where it applies."""
         from core.kinds.targets.losses import binary_cross_entropy
 
         return binary_cross_entropy(logits, targets, class_weights)
@@ -251,7 +251,7 @@ class MultiLabel(TargetType):
         import numpy as np
 
         from core.kinds.targets.counts import class_rows
-        
+
         limits = np.full(len(labels), DEFAULT_THRESHOLD) if thresholds is None else np.asarray(thresholds, np.float64)
         chosen, wanted = predictions >= limits, targets >= 0.5
         hits, predicted, support = (each.sum(axis=0) for each in (chosen & wanted, chosen, wanted))
@@ -290,7 +290,9 @@ class MultiLabel(TargetType):
         """Return probabilities drawn at random, or 1 for each true label."""
         import numpy as np
 
-        return targets if perfect else np.random.default_rng(seed).random(targets.shape).astype(np.float32)
+        if perfect:
+            return targets
+        return np.random.default_rng(seed).random(targets.shape).astype(np.float32)
 
     def same_decisions(self, predictions: Predictions, labels: Sequence[str], seed: int) -> Predictions:
         """Return probabilities of 0 and 1 that choose the same labels at one half."""

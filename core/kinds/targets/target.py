@@ -115,7 +115,7 @@ class TargetType(Component):
         """Return a target (not None) as a JSON value."""
 
     def strata(self, targets: Sequence[Target]) -> NDArray[np.int64]:
-        """Return the stratum of each target for a stratified split, int64 [n]; by default each distinct target is one."""
+        """Return the stratum of each target, int64 [n], for stratified splits; by default one per distinct target."""
         import numpy as np
 
         numbers: dict[Target, int] = {}

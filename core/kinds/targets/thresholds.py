@@ -26,8 +26,8 @@ def label_thresholds(predictions: Predictions, targets: Targets) -> tuple[float,
     """Return the threshold of each label at which its F1 on this split is highest.
 
     Candidates lie midway between neighbouring probabilities of a label, and between its lowest one and 0 (where the
-    label applies to every example). Among equally good ones, the nearest to `DEFAULT_THRESHOLD` wins. A label with fewer than
-    `FEWEST_POSITIVES` positives, or without a negative, keeps `DEFAULT_THRESHOLD`.
+    label applies to every example). Among equally good ones, the nearest to `DEFAULT_THRESHOLD` wins. A label with
+    fewer than `FEWEST_POSITIVES` positives, or without a negative, keeps `DEFAULT_THRESHOLD`.
 
     Args:
         predictions: float32 [n, c] probabilities.
@@ -60,7 +60,8 @@ def best_threshold(probabilities: NDArray[Any], applies: NDArray[np.bool_], posi
         probabilities: [n].
         applies: bool [n].
         positives: How many there are to find in all.
-        otherwise: The threshold to return where none is better than another; among equally good ones, the nearest to it wins.
+        otherwise: The threshold to return where none is better than another. Among equally good ones, the nearest to
+            it wins.
     """
     order = np.argsort(-probabilities, kind="stable")
     upper = probabilities[order].astype(np.float64)
