@@ -11,6 +11,7 @@ from typing import Any
 import graft_toy
 import pytest
 import torch
+from output_specs import output
 
 from core.checkpoint import Checkpoints
 from core.config import Train
@@ -51,7 +52,7 @@ class Case:
     watch: Watch = field(default_factory=Watch)
     values: Callable[[int], float] | None = None
     toy: graft_toy.Toy = field(default_factory=graft_toy.Toy)
-    need: Need = field(default_factory=lambda: Need(Task(), graft_toy.LABELS))
+    need: Need = field(default_factory=lambda: Need(output(labels=graft_toy.LABELS)))
     evaluations: list[int] = field(default_factory=list)
     break_at: int = 0
     model: Any = None
@@ -439,7 +440,7 @@ def test_a_weight_that_is_not_a_number_is_seen_before_it_is_written(
 
 def test_class_weights_change_what_is_learned(case: Callable[..., Case]) -> None:
     plain, weighted = case(), case()
-    weighted.need = Need(Task(), graft_toy.LABELS, class_weights=(10.0, 0.1, 1.0))
+    weighted.need = Need(output(labels=graft_toy.LABELS), class_weights=(10.0, 0.1, 1.0))
     (_, even), (_, uneven) = plain.run(), weighted.run()
     assert uneven["head.bias"][0] - uneven["head.bias"][1] > even["head.bias"][0] - even["head.bias"][1]
 

@@ -188,7 +188,7 @@ def test_a_metric_that_is_not_defined_is_null_in_the_report(tmp_path: Path, monk
         def compute(self) -> torch.Tensor:
             return torch.tensor(math.nan)
 
-    monkeypatch.setattr(plugin.LogLoss, "build", lambda self, labels, target: Undefined())
+    monkeypatch.setattr(plugin.LogLoss, "build", lambda self, output: Undefined())
     report = trained(tmp_path / "run")
     assert report["scores"]["test"]["log_loss"] == {"value": None, "low": None, "high": None}
     assert report["training"]["history"][0]["val"]["log_loss"] is None
