@@ -39,9 +39,10 @@ from core.compose.overrides import (
     is_sweep,
     parse,
 )
+from core.compose.store import put, share
 from core.compose.values import from_yaml, to_yaml, typed
 from core.config import RunConfig
-from core.errors import ConfigError, PluginError, Problem, RunError
+from core.errors import ConfigError, Problem, RunError
 from core.registry import load
 
 __all__ = ["from_yaml", "install", "launch", "resolve", "stamp", "to_run_config", "to_yaml", "typed"]
@@ -62,15 +63,11 @@ def install() -> None:
     """Store every component in Hydra's ConfigStore under its name. Done once a process."""
     store = ConfigStore.instance()
     store.store(name=SCHEMA, node=RunConfig)
+    share(store.repo)
+    registry = load()
     for socket in ("data", "model", "method", "metric"):
-        for name, component in load().components[socket].items():
-            try:
-                store.store(group=socket, name=name, node=component)
-            except OmegaConfBaseException as error:
-                where, reason = f"plugin {load().owners[socket][name]}", str(error).partition("\n")[0]
-                cure = "Use bool, int, float, str, | None, list and dict."
-                message = f"{socket}/{name} has an option of a type that cannot be configured: {reason}"
-                raise PluginError(Problem(where, message, cure)) from error
+        for name, component in registry.components[socket].items():
+            put(socket, component, registry.owners[socket][name])
     Plugins.instance().register(_PluginPresets)
     OmegaConf.register_new_resolver("graft.stamp", stamp, use_cache=True)  # the members of a sweep share it
 
