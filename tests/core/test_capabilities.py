@@ -14,6 +14,7 @@ from core import capabilities
 from core.capabilities import (
     ADAPTERS,
     BF16,
+    CAPABILITIES,
     EXPERIMENTAL,
     FEATURES,
     FP16,
@@ -21,7 +22,6 @@ from core.capabilities import (
     GRADIENTS,
     LAYERS,
     LINEAR,
-    MEANING,
     PRECISIONS,
     QUANTISED,
     SUPPORTED,
@@ -153,7 +153,9 @@ def test_kinds_that_never_meet() -> None:
 
 
 def test_every_capability_has_words_for_having_and_for_lacking_it() -> None:
-    for name in MEANING:
+    for name, capability in CAPABILITIES.items():
+        assert name == capability.name
+        assert capability.meaning
         assert capabilities.lacking(family(name), name) == ""
         assert capabilities.lacking(family(), name).startswith("acme-bag ")
         assert name == GRADIENTS or "capability" not in capabilities.lacking(family(), name)

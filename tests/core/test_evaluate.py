@@ -12,10 +12,10 @@ import pytest
 
 from core.contracts import Need, Task
 from core.environment import Hardware
+from core.errors import Interrupted
 from core.evaluate import evaluate, score, simplest_baseline
 from core.kinds import targets_of
 from core.predicting import predict
-from core.progress import Interrupted
 from plugins.metrics.plugin import Accuracy, ConfusionMatrix, LogLoss
 
 CPU = Hardware("cpu", "fp32")
