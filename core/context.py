@@ -19,8 +19,7 @@ from core import report as record
 from core.checkpoint import Checkpoints
 from core.config import SOCKETS
 from core.console import Bar, Screen
-from core.errors import GraftError, Problem, RunError
-from core.progress import Interrupted
+from core.errors import GraftError, Interrupted, Problem, RunError
 from core.registry import load
 from core.saved import config_text, difference, read_config, to_plain
 

@@ -17,6 +17,7 @@ from core.errors import Problem, RunError
 from core.inference import Predictor
 from core.kinds import TargetType
 from core.models import WeightsPlan
+from core.presets import PresetFolders
 
 if TYPE_CHECKING:
     from torch import nn
@@ -133,7 +134,7 @@ def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def export_verb(words: Sequence[str]) -> int:
+def export_verb(words: Sequence[str], folders: PresetFolders) -> int:
     """Write a run's model as whole weights, with what its method trained merged into them."""
     parser = argparse.ArgumentParser(
         "graft export",

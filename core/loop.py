@@ -17,7 +17,7 @@ import torch
 from core.batching import MicroBatch, Steps, worker_count
 from core.checkpoint import Checkpoints, rng_state, set_rng_state
 from core.environment import Hardware, unwrap
-from core.errors import NumericalError, Problem, RunError
+from core.errors import Interrupted, NumericalError, Problem, RunError
 from core.optimize import (
     Average,
     build_optimizer,
@@ -29,7 +29,7 @@ from core.optimize import (
     trainable_state,
     training_mode,
 )
-from core.progress import Interrupted, State, Watch, is_out_of_memory, total_steps
+from core.progress import State, Watch, is_out_of_memory, total_steps
 
 if TYPE_CHECKING:
     from core.config import Train

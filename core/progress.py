@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from core.config import Train
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error
-    """The run was asked to stop (SIGINT, SIGTERM); a checkpoint has been written where training had begun."""
-
-
 class Watch(Protocol):
     """What the loop tells the run while it goes on."""
 

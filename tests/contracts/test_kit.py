@@ -167,9 +167,7 @@ def test_a_metric_that_breaks_a_rule() -> None:
     class Hasty(log_loss):  # type: ignore[misc]
         decides = True
 
-    with pytest.raises(
-        AssertionError, match="`decides`, yet other predictions with the same decisions"
-    ):
+    with pytest.raises(AssertionError, match="`decides`, yet other predictions with the same decisions"):
         check_metric(Hasty())
 
     class Halved(accuracy):  # type: ignore[misc]

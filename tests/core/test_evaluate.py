@@ -13,10 +13,10 @@ from output_specs import output
 
 from core.contracts import Need, Task
 from core.environment import Hardware
+from core.errors import Interrupted
 from core.evaluate import Scoring, evaluate, score
 from core.intervals import Bootstrap
 from core.predicting import predict, predict_batches
-from core.progress import Interrupted
 from plugins.metrics.plugin import Accuracy, ConfusionMatrix, LogLoss
 
 CPU = Hardware("cpu", "fp32")

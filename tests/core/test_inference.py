@@ -267,7 +267,7 @@ def test_a_person_gets_a_table(runs: dict[str, Path], graft: Graft) -> None:
     ("words", "expected"),
     [
         (["train.epochs=3"], "train.epochs=3: is not an option of `data`."),
-        (["data.pth=x.csv"], "Did you mean 'path'?"),
+        (["data.pth=x.csv"], "Did you mean data.path?"),
         (["data=tabel"], "Did you mean 'table'?"),
         (["data.path=nowhere.csv"], "nowhere.csv"),
     ],

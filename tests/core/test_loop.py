@@ -17,9 +17,9 @@ from core.checkpoint import Checkpoints
 from core.config import Train
 from core.contracts import LoadedModel, Need, Splits, Task
 from core.environment import Hardware, seed_everything
-from core.errors import NumericalError, RunError
+from core.errors import Interrupted, NumericalError, RunError
 from core.loop import Loop
-from core.progress import Interrupted, State
+from core.progress import State
 
 DATA: Splits = graft_toy.Words(examples=48).load(Task(), 0)
 CPU = Hardware("cpu", "fp32")

@@ -19,8 +19,7 @@ import core
 from core import report as record
 from core.config import RunConfig
 from core.contracts import LoadedModel
-from core.errors import ConfigError, GraftError, NumericalError, RunError
-from core.progress import Interrupted
+from core.errors import ConfigError, GraftError, Interrupted, NumericalError, RunError
 from core.run import resume, run
 from core.saved import read_config
 
