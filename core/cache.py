@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
 
 
 def keep_caches_of_others() -> None:
-    """Let what the libraries below write by themselves (matplotlib's list of fonts) go into Graft's cache too.
-
-    And let bitsandbytes, which peft imports, keep to itself that a package would fetch kernels from the Hub.
-    """
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    """Send files that the libraries below write by themselves, such as matplotlib's list of fonts, to Graft's cache."""
     os.environ.setdefault("MPLCONFIGDIR", str(cache_directory() / "matplotlib"))
 
 

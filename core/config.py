@@ -33,9 +33,7 @@ class Train:
     )
     optimizer: str = option(
         "adamw",
-        "adamw; adamw8bit keeps its moments in 8 bits; paged_adamw8bit also moves them to the machine's memory where a "
-        "GPU's runs short. The last two need bitsandbytes.",
-        choices=("adamw", "adamw8bit", "paged_adamw8bit"),
+        "Name of the optimizer; `python -m core list optimizer` shows them, `show optimizer/NAME` describes one.",
     )
     learning_rate: float | None = option(
         None, "Peak learning rate; null takes the recipe's, the model's or the method's own.", above=0

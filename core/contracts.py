@@ -20,12 +20,15 @@ from core.models import (
     Need,
     Prepared,
     Provenance,
+    SupportsFastDropout,
     WeightsPlan,
 )
 from core.task import Finding, Splits, Task
+from core.wrapped import WrappedModel
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     import torchmetrics
     from numpy.typing import NDArray
 
@@ -47,13 +50,16 @@ __all__ = [
     "Metric",
     "ModelLoader",
     "Need",
+    "Optimizer",
     "ParamGroup",
     "Plan",
     "Prepared",
     "Provenance",
     "Splits",
+    "SupportsFastDropout",
     "Task",
     "WeightsPlan",
+    "WrappedModel",
 ]
 
 
@@ -205,6 +211,27 @@ class AdapterMethod(Component):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what `state_dict` gave."""
+
+
+@dataclass
+class Optimizer(Component):
+    """Builds the optimizer that `train.optimizer` names.
+
+    It has no options of its own: learning rate, betas and weight decay are options of `train`.
+    """
+
+    state_bytes: ClassVar[float] = 8.0
+    """Bytes of state for each trainable number, for estimates of memory; the two float32 moments of Adam take 8."""
+
+    @abstractmethod
+    def build(self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+        """Return the optimizer.
+
+        Args:
+            groups: Parameter groups as torch's optimizers take them, each with `params`, `lr` and `weight_decay`.
+            lr: Peak learning rate.
+            betas: Decay of the first and of the second moment.
+        """
 
 
 @dataclass

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.environment import unwrap
+from core.registry import load
 
 if TYPE_CHECKING:
     from core.config import Train
@@ -39,24 +40,7 @@ def build_optimizer(model: LoadedModel, method: AdapterMethod, train: Train, lr:
             for params, amount in ((matrices, decay), (vectors, 0.0))
             if params
         ]
-    if train.optimizer != "adamw":
-        return _in_8_bits(groups, lr, train)
-    fused = all(p.device.type in ("cpu", "cuda", "mps") and p.is_floating_point() for p in trainable.values())
-    return torch.optim.AdamW(groups, lr=lr, betas=(train.beta1, train.beta2), fused=fused)
-
-
-def _in_8_bits(groups: list[dict[str, Any]], lr: float, train: Train) -> torch.optim.Optimizer:
-    """AdamW whose moments are kept in 8 bits a number, block by block (Dettmers et al. 2021, arXiv:2110.02861).
-
-    Those of tensors below 4,096 numbers stay in 32. Paged ones are moved to the machine's memory as a GPU's runs short.
-    """
-    import bitsandbytes
-
-    paged = train.optimizer.startswith("paged")
-    made: torch.optim.Optimizer = (bitsandbytes.optim.PagedAdamW8bit if paged else bitsandbytes.optim.AdamW8bit)(
-        groups, lr=lr, betas=(train.beta1, train.beta2)
-    )
-    return made
+    return load().optimizer(train.optimizer).build(groups, lr, (train.beta1, train.beta2))
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ TITLES = {
     "method": "Adapter methods",
     "metric": "Metrics",
     "kind": "Kinds of task",
+    "optimizer": "Optimizers",
 }
 
 

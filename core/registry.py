@@ -16,9 +16,9 @@ from types import ModuleType
 
 import pluggy
 
-from core import hooks
+from core import builtin, hooks
 from core.component import Component
-from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader
+from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader, Optimizer
 from core.errors import PluginError, Problem, unknown
 from core.kinds import Kind
 
@@ -30,6 +30,7 @@ SOCKETS: dict[str, tuple[str, type[Component]]] = {
     "data": ("data_adapters", DataAdapter),
     "method": ("adapter_methods", AdapterMethod),
     "metric": ("metrics", Metric),
+    "optimizer": ("optimizers", Optimizer),
 }
 """Each socket's name in the configuration, with its hook and the class that its components extend."""
 
@@ -88,6 +89,12 @@ class Registry:
         assert isinstance(found, Kind)
         return found
 
+    def optimizer(self, name: str) -> Optimizer:
+        """An instance of the optimizer of that name."""
+        found = self.get("optimizer", name)()
+        assert isinstance(found, Optimizer)
+        return found
+
 
 @cache
 def load() -> Registry:
@@ -100,6 +107,7 @@ def load() -> Registry:
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     registry = Registry(manager)
+    manager.register(builtin, name="core")
     for name, origin, module, failure in _modules():
         registry.plugins.append(Plugin(name, origin, failure))
         if module is not None:

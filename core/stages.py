@@ -12,7 +12,17 @@ import torch
 
 from core.config import RunConfig, Train
 from core.context import Context, refuse_other_data
-from core.contracts import Finding, HasOwnFit, HasPicture, LoadedModel, Need, Plan, Prepared, Splits
+from core.contracts import (
+    Finding,
+    HasOwnFit,
+    HasPicture,
+    LoadedModel,
+    Need,
+    Plan,
+    Prepared,
+    Splits,
+    SupportsFastDropout,
+)
 from core.environment import Hardware, describe, keep_freed_memory, peak_memory_mb, seed_everything, unwrap
 from core.evaluate import evaluate
 from core.kinds import targets_of
@@ -168,10 +178,9 @@ def adapt(config: RunConfig, hardware: Hardware, model: LoadedModel, examples: i
 
 
 def _use_fast_dropout(train: Train, hardware: Hardware, model: LoadedModel) -> None:
-    """Let a model that can draw its dropout masks the fast way, on a processor."""
-    fast = getattr(model, "use_fast_dropout", None)
-    if train.fast_dropout and hardware.on_cpu and fast is not None:
-        fast()
+    """Switch to fast dropout masks on a CPU, where the model can draw them."""
+    if train.fast_dropout and hardware.on_cpu and isinstance(model, SupportsFastDropout):
+        model.use_fast_dropout()
 
 
 def plan_for(train: Train, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> Plan:
@@ -182,18 +191,12 @@ def plan_for(train: Train, hardware: Hardware, seed: int, examples: int, model: 
 
 
 def count_parameters(model: LoadedModel) -> dict[str, int]:
-    """Numbers of parameters: all, and those that train."""
+    """Return the numbers of parameters: `total`, and `trainable`."""
     parameters = list(unwrap(model.module).parameters())
     return {
-        "total": sum(_elements(p) for p in parameters),
+        "total": sum(model.parameter_elements(p) for p in parameters),
         "trainable": sum(p.numel() for p in parameters if p.requires_grad),
     }
-
-
-def _elements(parameter: torch.nn.Parameter) -> int:
-    """Numbers that a parameter stands for: several lie in a byte where it is quantised."""
-    packed: Any = getattr(parameter, "quant_state", None)
-    return parameter.numel() if packed is None else int(packed.shape.numel())
 
 
 def prepare(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits) -> dict[str, Ready]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from core.capabilities import QUANTISED
-from core.contracts import AdapterMethod, LoadedModel, ParamGroup, Plan, WeightsPlan
+from core.contracts import AdapterMethod, LoadedModel, Optimizer, ParamGroup, Plan, WeightsPlan
 from core.errors import Problem
 from core.hooks import hookimpl
 from core.options import option
+from plugins.methods.optimizers import AdamW8bit, PagedAdamW8bit
 from plugins.methods.partial import BitFit, Freeze, Full, Head
 from plugins.methods.prompts import Prefix, Prompt
 from plugins.methods.updates import ON_MODULES, TARGETS_HELP, AdaLora, Ia3, Loha, Lokr, Oft, OnModules, Vera
@@ -181,3 +182,9 @@ class Lora8(Lora):
 def adapter_methods() -> list[type[AdapterMethod]]:
     """The adapter methods of this plugin."""
     return [Full, Head, Freeze, BitFit, Lora, Qlora, Lora8, AdaLora, Ia3, Vera, Oft, Loha, Lokr, Prompt, Prefix]
+
+
+@hookimpl
+def optimizers() -> list[type[Optimizer]]:
+    """The optimizers of this plugin."""
+    return [AdamW8bit, PagedAdamW8bit]

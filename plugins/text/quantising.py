@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.contracts import Finding, Need, WeightsPlan
 from core.errors import Problem, WeightsError
@@ -18,6 +19,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 BLOCK, ROWS = 64, 32
 """Sizes that 4-bit kernels ask for: inputs a multiple of the block, outputs of the rows."""
 _SHOWN = 5
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # transformers imports it; it warns of kernels it lacks
 
 
 def compute_dtype(plan: WeightsPlan, precision: str) -> torch.dtype:
@@ -121,6 +124,43 @@ def is_quantised(module: nn.Module) -> bool:
     return any(hasattr(parameter, "quant_state") or hasattr(parameter, "SCB") for parameter in module.parameters())
 
 
+def elements(parameter: Any) -> int:
+    """Return how many numbers a parameter stands for; two lie in a byte of 4-bit weights."""
+    state = getattr(parameter, "quant_state", None)
+    return int(parameter.numel() if state is None else state.shape.numel())
+
+
+def held_bytes(parameter: Any) -> int:
+    """Return the bytes of a parameter, with the constants of its quantisation."""
+    state, rows = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)
+    constants = [rows] if rows is not None else []
+    while state is not None:  # constants that are quantised themselves have a state of their own
+        constants.append(state.absmax)
+        state = state.state2
+    return sum(each.numel() * each.element_size() for each in (parameter, *constants))
+
+
+def share(module: nn.Module, parameter: Tensor, data: Tensor) -> None:
+    """Let a parameter use memory that another model holds.
+
+    bitsandbytes keeps 8-bit weights in an attribute `CB` too, and restores the parameter's data from it in each pass.
+
+    Args:
+        module: The network that the parameter belongs to.
+        parameter: Its data is replaced.
+        data: The other model's tensor, equal to the parameter's own.
+    """
+    before = parameter.data_ptr()
+    parameter.data = data
+    if not hasattr(parameter, "SCB"):
+        return
+    for layer in module.modules():
+        for holder in (getattr(layer, "state", None), getattr(layer, "weight", None)):
+            codes = getattr(holder, "CB", None)
+            if isinstance(codes, Tensor) and codes.data_ptr() == before:
+                setattr(holder, "CB", data)
+
+
 def measured(module: nn.Module) -> dict[str, float]:
     """What the weights of a network take, in bytes as they lie in memory, beside what they would take in bf16."""
     kept: dict[str, float] = {"bytes": 0, "bf16_bytes": 0, "quantised_bytes": 0, "quantised_bf16_bytes": 0}
@@ -128,7 +168,7 @@ def measured(module: nn.Module) -> dict[str, float]:
         for parameter in layer.parameters(recurse=False):
             state, rows = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)
             size = parameter.untyped_storage().nbytes()
-            plain = 2 * (parameter.numel() if state is None else state.shape.numel())
+            plain = 2 * elements(parameter)
             if state is not None:
                 size += sum(tensor.untyped_storage().nbytes() for tensor in _constants(state))
             if rows is not None:
