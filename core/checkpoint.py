@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.errors import Problem, RunError
+from core.files import new_file
 
 KEEP = 2
 """Checkpoints kept: the newest, and the one before in case the newest is torn."""
@@ -116,31 +116,21 @@ class Checkpoints:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _write_tensors(self, path: Path, tensors: dict[str, Tensor]) -> str:
-        aside = path.with_name(path.name + ".partial")
+        """Write a safetensors file; returns its hash."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, aside)
-            digest = _sha256(aside)
-            _sync(aside)
-            aside.replace(path)
-        except Exception as error:  # safetensors raises its own error type for a full disk
-            with suppress(OSError):
-                aside.unlink()
-            if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
-                raise _unwritable(path, error) from error
-            raise
+            with new_file(path) as aside:
+                save_file(tensors, aside)
+                digest = _sha256(aside)
+        except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
+            raise _unwritable(path, error) from error
         return digest
 
     def _write_text(self, path: Path, text: str) -> None:
-        aside = path.with_name(path.name + ".partial")
         try:
-            aside.write_text(text, encoding="utf-8")
-            _sync(aside)
-            aside.replace(path)
-            _sync(self.directory)
+            with new_file(path) as aside:
+                aside.write_text(text, encoding="utf-8")
         except OSError as error:
-            with suppress(OSError):
-                aside.unlink()
             raise _unwritable(path, error) from error
 
     def _prune(self) -> None:
@@ -178,14 +168,6 @@ def _whole(path: Path, digest: str) -> bool:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unwritable(path: Path, error: BaseException) -> RunError:

@@ -21,6 +21,7 @@ from core.environment import Hardware, peak_memory_mb
 from core.errors import Problem, RunError
 from core.evaluate import Evaluation, at_thresholds, score, simplest_baseline
 from core.evaluate import evaluate as evaluate_split
+from core.files import unwritable, write_lines
 from core.kinds import BOXES, MULTI, MULTI_THRESHOLD, REGRESSION, SINGLE, targets_of
 from core.predicting import largest_difference, predict
 from core.registry import load
@@ -59,7 +60,7 @@ def evaluate(
     ctx.record(**_by_label(config, predictions, ready["test"].targets, labels, chosen))
     if ctx.writes:
         rows = written(config.task, labels, splits.test, predictions, chosen)
-        record.write_lines(ctx.directory / record.PREDICTIONS, rows)
+        write_lines(ctx.directory / record.PREDICTIONS, rows)
         _draw(ctx, config.task, splits, predictions, chosen)
     value = scores["val"][config.task.primary]["value"]
     return float("nan") if value is None else float(value)
@@ -74,7 +75,7 @@ def _draw(ctx: Context, task: Task, splits: Splits, predictions: Predictions, ch
     try:
         picture.save(path)
     except OSError as error:
-        raise record.unwritable(path, error) from error
+        raise unwritable(path, error) from error
     ctx.screen.say(f"test: {path.name} in the run's folder shows test images, truth and prediction side by side")
 
 
@@ -194,7 +195,7 @@ def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: N
     try:
         model.save(folder)
     except (OSError, SafetensorError) as error:
-        raise record.unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     ctx.report["model"] |= {"saved_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())}
     probe = [splits.test[index] for index in range(min(PROBE, len(splits.test)))]
     exact = Hardware(ctx.hardware.device, "fp32")

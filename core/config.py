@@ -106,6 +106,14 @@ class Train:
 
 
 @dataclass
+class ResolvedTrain(Train):
+    """Options of `train` whose nulls have been filled in, from the method or from the model."""
+
+    epochs: float = 3.0
+    learning_rate: float = 5e-5
+
+
+@dataclass
 class RunConfig:
     """Everything that decides a run. `core.run(RunConfig(...))` trains it."""
 
@@ -116,6 +124,13 @@ class RunConfig:
     metrics: dict[str, Metric] = field(default_factory=dict)
     train: Train = field(default_factory=Train)
     seed: int = 0
+
+
+@dataclass
+class ResolvedConfig(RunConfig):
+    """A configuration as it trains: the model is loaded, so the nulls of `train` are known."""
+
+    train: ResolvedTrain = field(default_factory=ResolvedTrain)
 
 
 SOCKETS = ("data", "model", "method")

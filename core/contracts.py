@@ -105,6 +105,14 @@ class ModelLoader(Component):
     refuses: ClassVar[Mapping[str, str]] = {}
     """Precisions in which its models cannot be trained, each with the reason."""
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether this configuration asks for random weights, even where pretrained ones could be had.
+
+        Methods that keep most weights as they are refuse such a model. Override it in a family that has the choice.
+        """
+        return False
+
     @abstractmethod
     def load(self, need: Need) -> LoadedModel:
         """Load the base weights (or `need.saved`) and put a head for the task on them.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from core import report as record
 from core.environment import Hardware
 from core.errors import Problem, RunError
+from core.files import clean, new_folder, unwritable, write_json
 from core.inference import Predictor
 from core.models import WeightsPlan
+from core.requests import need_for_saved
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,36 +58,33 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
     model, held = predictor.model, coarsest(predictor.model.module)
     model.thresholds = predictor.thresholds
     merged = config.method.merge(model)
-    aside = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
-        merged.save(aside)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as aside:
+            merged.save(aside)
+            known = (predictor.labels, predictor.need.fingerprint)
+            need = need_for_saved(config, predictor.hardware, aside, *known, merged=True)
+            predictor.model = config.model.reopen(need)
+            predictor.model.module.to(predictor.hardware.device).eval()
+            after = {each: _outputs(predictor, probe, each) for each in precisions}
+            found = _compared(before, after, config.method.weights(), held)
+            if odd := [each for each, values in found.items() if not values["difference"] <= values["tolerance"]]:
+                what = ", ".join(f"{found[each]['difference']:.1e} in {each}" for each in odd)
+                message = f"the merged model gives other outputs (largest difference {what}); nothing was written."
+                raise RunError(Problem(str(folder), message, "Use the run as it is, and please report this."))
+            entry = {
+                "run": str(run.absolute()),
+                "model": report["model"]["loader"],
+                "method": config.method.name,
+                "examples": len(probe),
+                "compared": found,
+                "bytes": {"run": _bytes(run / record.MODEL), "export": _bytes(aside)},
+            }
+            if merged is model:  # the run saved whole weights, and compared them with what was trained when it ended
+                entry["self_test"] = report["self_test"]
+            write_json(aside / RECORD, entry)
     except OSError as error:
-        raise record.unwritable(aside, error) from error
-    need = replace(predictor.need, saved=aside, weights=None, additive=False)  # in the precision in which it is written
-    predictor.model = config.model.reopen(need)
-    predictor.model.module.to(predictor.hardware.device).eval()
-    after = {each: _outputs(predictor, probe, each) for each in precisions}
-    found = _compared(before, after, config.method.weights(), held)
-    entry = {
-        "run": str(run.absolute()),
-        "model": report["model"]["loader"],
-        "method": config.method.name,
-        "examples": len(probe),
-        "compared": found,
-        "bytes": {"run": _bytes(run / record.MODEL), "export": _bytes(aside)},
-    }
-    if merged is model:  # the run has saved whole weights, which were compared with what was trained when it ended
-        entry["self_test"] = report["self_test"]
-    if odd := [each for each, values in found.items() if not values["difference"] <= values["tolerance"]]:
-        shutil.rmtree(aside)
-        what = ", ".join(f"{found[each]['difference']:.1e} in {each}" for each in odd)
-        message = f"the merged model gives other outputs (largest difference {what}); nothing was written."
-        raise RunError(Problem(str(folder), message, "Use the run as it is, and please report this."))
-    record.write_json(aside / RECORD, entry)
-    if folder.is_dir():
-        folder.rmdir()
-    aside.rename(folder)
+        raise unwritable(folder, error) from error
     return entry | {"folder": str(folder)}
 
 
@@ -147,7 +145,7 @@ def export_verb(words: Sequence[str]) -> int:
     asked = parser.parse_args(words)
     found = export(asked.run, asked.out)
     if asked.json:
-        sys.stdout.write(json.dumps(record.clean(found), indent=2) + "\n")
+        sys.stdout.write(json.dumps(clean(found), indent=2) + "\n")
         return 0
     sizes = {name: f"{size / 2**20:.1f} MiB" for name, size in found["bytes"].items()}
     sys.stdout.write(f"{found['folder']}: {sizes['export']} (the run's model: {sizes['run']})\n")

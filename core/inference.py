@@ -17,10 +17,12 @@ from core.config import RunConfig
 from core.contracts import LoadedModel, Need, Splits
 from core.environment import Hardware
 from core.errors import ConfigError, DataError, Problem, RunError
+from core.files import clean
 from core.inputs import Inputs
 from core.kinds import BOXES, Kind, targets_of
 from core.outputs import OBJECT_COLUMNS, Pictures, opened, write_csv, write_jsonl
 from core.registry import load
+from core.requests import need_for_saved
 from core.saved import from_plain, read_config, to_plain
 from core.thresholds import of_report
 
@@ -66,17 +68,8 @@ class Predictor:
             raise RunError(Problem(str(folder), f"has no finished model: its status is {report['status']}.", cure))
         config = read_config(folder / record.CONFIG)
         hardware = Hardware.resolve(config.train)
-        need = Need(
-            task=config.task,
-            labels=tuple(report["data"]["labels"]),
-            fingerprint=report["data"]["fingerprint"],
-            device=hardware.device,
-            precision=hardware.precision,
-            seed=config.seed,
-            weights=config.method.weights(),
-            additive=config.method.additive(),
-            saved=folder / record.MODEL,
-        )
+        labels, fingerprint = tuple(report["data"]["labels"]), report["data"]["fingerprint"]
+        need = need_for_saved(config, hardware, folder / record.MODEL, labels, fingerprint)
         model = config.method.reopen(config.model, need)
         model.module.to(hardware.device).eval()
         return cls(config, model, need.labels, load().kind(config.task.kind), hardware, need, of_report(report))
@@ -192,7 +185,7 @@ def evaluate_verb(words: Sequence[str]) -> int:
     chosen = asked.split or ("all" if asked.data else "test")
     found = _scored(predictor, config, splits, chosen)
     if asked.json:
-        sys.stdout.write(json.dumps(record.clean(found), indent=2) + "\n")
+        sys.stdout.write(json.dumps(clean(found), indent=2) + "\n")
         return 0
     from core.console import Screen
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Problem, RunError
+from core.files import clean, unwritable, write_text
 
 if TYPE_CHECKING:
     from core.console import Screen
@@ -19,59 +18,6 @@ SCHEMA = 1
 
 REPORT, LOG, PREDICTIONS, CONFIG = "report.json", "log.jsonl", "predictions.jsonl", "config.yaml"
 MODEL, CHECKPOINTS, SAMPLES, PICTURE = "model", "checkpoints", "samples.png", "predictions.png"
-
-
-def clean(value: Any) -> Any:
-    """The same value with NaN and infinities as null, so that any JSON reader takes it."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): clean(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [clean(each) for each in value]
-    return value
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON aside, sync and rename, so that a reader never sees half a file.
-
-    Raises:
-        RunError: The disk is full or read-only.
-    """
-    text = json.dumps(clean(value), indent=2, ensure_ascii=False) + "\n"
-    write_text(path, text)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text aside, sync and rename.
-
-    Raises:
-        RunError: The disk is full or read-only.
-    """
-    aside = path.with_name(path.name + ".partial")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: Exception) -> RunError:
-    """The error for a file that cannot be written."""
-    cure = "Free some space, or choose another folder with hydra.run.dir=…"
-    return RunError(Problem(str(path), f"cannot be written: {getattr(error, 'strerror', None) or error}.", cure))
-
-
-def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON Lines, aside and renamed.
-
-    Raises:
-        RunError: The disk is full or read-only.
-    """
-    write_text(path, "".join(json.dumps(clean(row), ensure_ascii=False) + "\n" for row in rows))
 
 
 class Log:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from core.config import RunConfig, Train
+from core.config import ResolvedConfig, ResolvedTrain, RunConfig, Train
 from core.context import Context, refuse_other_data
 from core.contracts import (
     Finding,
@@ -25,12 +25,13 @@ from core.contracts import (
 )
 from core.environment import Hardware, describe, keep_freed_memory, peak_memory_mb, seed_everything, unwrap
 from core.evaluate import evaluate
+from core.files import unwritable
 from core.kinds import targets_of
 from core.loop import Loop
 from core.progress import total_steps
 from core.rehearsal import rehearse
-from core.report import SAMPLES, unwritable
-from core.weighting import class_weights, example_weights
+from core.report import SAMPLES
+from core.weighting import example_weights
 
 if TYPE_CHECKING:
     from core.kinds import Targets
@@ -83,24 +84,6 @@ def _places(finding: Finding) -> str:
     )
 
 
-def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
-    """What the model loader is told."""
-    return Need(
-        task=config.task,
-        labels=splits.labels,
-        train=splits.train,
-        fingerprint=splits.fingerprint,
-        device=hardware.device,
-        precision=hardware.precision,
-        seed=config.seed,
-        weights=config.method.weights(),
-        class_weights=class_weights(config, splits),
-        label_smoothing=config.train.label_smoothing,
-        additive=config.method.additive(),
-        frozen=config.method.frozen,
-    )
-
-
 def load_model(ctx: Context, need: Need) -> LoadedModel:
     """Load the base model; say loudly when its weights are not pretrained."""
     started = time.monotonic()
@@ -126,18 +109,17 @@ def _weighed(weights: Mapping[str, float]) -> str:
     )
 
 
-def resolve_train(config: RunConfig, model: LoadedModel) -> Train:
-    """Options of `train` with nulls filled in: the configuration first, then the method's values, then the model's."""
+def resolve_train(config: RunConfig, model: LoadedModel) -> ResolvedConfig:
+    """Return the configuration with the nulls of `train` filled in: from the method, then the model, then Graft."""
     known: Mapping[str, float] = (
         {"epochs": 3.0, "learning_rate": 5e-5} | dict(model.defaults) | dict(config.method.defaults)
     )
-    return replace(
-        config.train,
-        **{key: value for key, value in known.items() if getattr(config.train, key) is None},  # type: ignore[arg-type]
-    )
+    given = vars(config.train)
+    train = ResolvedTrain(**given | {key: value for key, value in known.items() if given[key] is None})
+    return ResolvedConfig(**vars(config) | {"train": train})
 
 
-def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: int) -> LoadedModel:
+def apply_method(ctx: Context, config: ResolvedConfig, model: LoadedModel, examples: int) -> LoadedModel:
     """Freeze, insert, wrap or replace; count what trains."""
     train, hardware = config.train, ctx.hardware
     if train.reuse_memory and hardware.on_cpu:
@@ -154,11 +136,11 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
     return model
 
 
-def adapt(config: RunConfig, hardware: Hardware, model: LoadedModel, examples: int) -> LoadedModel:
+def adapt(config: ResolvedConfig, hardware: Hardware, model: LoadedModel, examples: int) -> LoadedModel:
     """The model as it will train: with the method applied, and what else `train` says of a network.
 
     Args:
-        config: Its `train` has no nulls any more.
+        config: With `train` resolved.
         hardware: Device and precision.
         model: As it was loaded.
         examples: In the training split.
@@ -183,9 +165,8 @@ def _use_fast_dropout(train: Train, hardware: Hardware, model: LoadedModel) -> N
         model.use_fast_dropout()
 
 
-def plan_for(train: Train, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> Plan:
-    """What an adapter method is told; `train` has no nulls any more."""
-    assert train.epochs is not None
+def plan_for(train: ResolvedTrain, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> Plan:
+    """Return what an adapter method is told about the training to come."""
     steps = total_steps(train, examples)
     return Plan(steps, train.epochs, hardware.device, hardware.precision, seed, model.augmented)
 
@@ -235,7 +216,7 @@ def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
     ctx.screen.say(f"data: {path.name} in the run's folder shows training images as the model sees them")
 
 
-def fit(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, ready: Mapping[str, Ready]) -> None:
+def fit(ctx: Context, config: ResolvedConfig, model: LoadedModel, splits: Splits, ready: Mapping[str, Ready]) -> None:
     """Train, in the one loop or in the model's own way."""
     if isinstance(model, HasOwnFit):
         started = time.monotonic()
@@ -258,9 +239,18 @@ def fit(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, rea
         return not np.isnan(new) and (np.isnan(old) or (new > old if higher else new < old))
 
     loop = Loop(
-        model, config.method, ready["train"].prepared, train, ctx.hardware, config.seed, ctx.checkpoints, validate,
-        better, task.primary, ctx,
-    )  # fmt: skip
+        model=model,
+        method=config.method,
+        prepared=ready["train"].prepared,
+        train=train,
+        hardware=ctx.hardware,
+        seed=config.seed,
+        checkpoints=ctx.checkpoints,
+        evaluate=validate,
+        better=better,
+        primary=task.primary,
+        watch=ctx,
+    )
     last = _rewind(ctx)
     with ctx.screen.training(total_steps(train, len(splits.train)), last) as ctx.bar:
         state = loop.fit()

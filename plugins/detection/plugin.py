@@ -103,6 +103,11 @@ class Ultralytics(ModelLoader):
         2048, "Decoded, resized images are kept where they fit in so many MiB; else they are decoded each time.", low=0
     )
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random whatever is found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other, and a pickle that is not trusted."""
         yield from _not_boxes(config)
@@ -191,6 +196,11 @@ class Torchvision(ModelLoader):
     cache_mb: int = option(
         2048, "Decoded, resized images are kept where they fit in so many MiB; else they are decoded each time.", low=0
     )
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random whatever is found."""
+        return self.init == "scratch"
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other, and weights that do not exist."""

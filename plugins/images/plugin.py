@@ -83,6 +83,11 @@ class Timm(ModelLoader):
         2048, "Decoded, resized images are kept where they fit in so many MiB; else they are decoded each time.", low=0
     )
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random whatever is found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that are missing or contradict each other."""
         if not (self.checkpoint or self.variant or self.scratch):

@@ -75,6 +75,11 @@ class TextClassifier(ModelLoader):
     attention_heads: int = option(4, "From scratch: attention heads of the compact model.", low=1)
     vocabulary: int = option(4000, "From scratch: most tokens that its tokenizer learns.", low=300)
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random whatever is found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other."""
         if not self.checkpoint and self.init != "scratch":

@@ -62,8 +62,10 @@ def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> 
 
 
 def is_linear(layer: nn.Module) -> bool:
-    """Whether a layer is a matrix product: torch's, or GPT-2's, which is the other way round."""
-    return isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
+    """Return whether a layer is a matrix product: torch's, or GPT-2's, whose weights are transposed."""
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(layer, nn.Linear | Conv1D)
 
 
 def _shape(layer: Any) -> tuple[int, int]:
