@@ -1,4 +1,4 @@
-"""Graft's own cache: the only folder that it writes to besides a run's."""
+"""Graft's own cache, the only folder it writes to besides a run's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def keep_caches_of_others() -> None:
 
 
 def cache_directory() -> Path:
-    """`$GRAFT_CACHE`, or `graft` in the platform's cache folder. Not made until something is written to it."""
+    """Return `$GRAFT_CACHE`, or `graft` in the platform's cache folder; whoever writes to it creates it."""
     if given := os.environ.get("GRAFT_CACHE"):
         return Path(given).expanduser()
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""`export`: a finished run's model as whole weights of its family, what its method trained merged into them."""
+"""`export`: write a finished run's model as whole weights of its family, with the adapter merged into them."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ EXPORT, RECORD = "export", "export.json"
 PROBE = 16
 """Test examples whose outputs are compared before and after merging."""
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-3}
-"""How far outputs may be apart: sums of weights and updates round otherwise than sums of their products."""
+"""Largest difference of outputs: merged weights round differently from a separate product of the update."""
 IN_8_BITS = 2e-2
-"""The same of weights of 8 bits, whose products round what comes in to 8 bits too; merged, nothing is rounded."""
+"""The same for 8-bit weights, whose products also round their inputs to 8 bits; merged weights do not."""
 
 
 def export(run: Path, out: Path | None = None) -> dict[str, Any]:
-    """Merge, write, open what was written by its loader alone, compare.
+    """Merge and write the model, reopen it with its loader alone, and compare outputs.
 
     Args:
-        run: The folder of a finished run, whose data is still there: some of its test split is predicted.
+        run: The folder of a finished run. Its data must still be there: some test examples are predicted.
         out: The folder to write to; None for `export` in the run's.
 
     Returns:
-        What is written beside the weights as `export.json`.
+        What `export.json`, beside the weights, holds.
 
     Raises:
         RunError: The run's method cannot be merged, the folder holds something, or the outputs differ.
-        DataError: The run's data is not there any more.
+        DataError: The run's data is gone.
     """
     predictor = Predictor.open(run)
     config, report = predictor.config, record.read(run)
@@ -96,7 +96,7 @@ def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Any:
 
 
 def coarsest(module: nn.Module) -> str:
-    """The coarsest precision in which a network holds weights, or in which layers of quantised weights multiply."""
+    """Return the coarsest precision of a network's weights and of the products of its quantized layers."""
     import torch
 
     names = {torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -106,12 +106,12 @@ def coarsest(module: nn.Module) -> str:
 
 
 def tolerance(precision: str, weights: WeightsPlan | None, held: str = "fp32") -> float:
-    """How far outputs of a merged model may be from those before.
+    """Return how far outputs of a merged model may differ from those before.
 
     Args:
-        precision: In which they were computed.
+        precision: The precision of the outputs.
         weights: How the weights were quantised, if they were.
-        held: What `coarsest` gave of the model before: it computes no finer than that, and merged weights are float32.
+        held: What `coarsest` returned before merging; the model computed no finer than that.
     """
     return max(TOLERANCES[precision], TOLERANCES[held], IN_8_BITS if weights is not None and weights.bits == 8 else 0.0)
 
@@ -119,7 +119,7 @@ def tolerance(precision: str, weights: WeightsPlan | None, held: str = "fp32") -
 def _compared(
     before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None, held: str
 ) -> dict[str, dict[str, float]]:
-    """The largest difference of outputs and how large it may be, by precision."""
+    """Return the largest difference of outputs and its tolerance, by precision."""
     from core.predicting import largest_difference
 
     return {
@@ -133,7 +133,7 @@ def _bytes(folder: Path) -> int:
 
 
 def export_verb(words: Sequence[str]) -> int:
-    """Write a run's model as whole weights, with what its method trained merged into them."""
+    """The command `export`."""
     parser = argparse.ArgumentParser(
         "graft export",
         description="Write a run's model as whole weights of its family, with what its method trained merged into "

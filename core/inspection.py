@@ -9,7 +9,7 @@ from core.config import RunConfig
 from core.contracts import HasOwnFit
 from core.environment import Hardware, seed_everything
 from core.progress import total_steps
-from core.rehearsal import rehearse
+from core.rehearsal import profile_memory
 from core.requests import need_for
 from core.stages import adapt, count_parameters, resolve_train
 
@@ -49,5 +49,5 @@ def inspect(config: RunConfig) -> dict[str, Any]:
     }
     prepared = model.prepare(splits.train, train=True)
     data["findings"] += [asdict(finding) for finding in model.findings]
-    memory = rehearse(model, prepared, train, hardware, config.seed)
+    memory = profile_memory(model, prepared, train, hardware, config.seed)
     return found | ({"estimate_mb": memory} if memory else {})

@@ -74,7 +74,9 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now -= size
 
 
-def rehearse(model: LoadedModel, prepared: Prepared, train: Train, hardware: Hardware, seed: int) -> dict[str, float]:
+def profile_memory(
+    model: LoadedModel, prepared: Prepared, train: Train, hardware: Hardware, seed: int
+) -> dict[str, float]:
     """Profile two small forward and backward passes and extrapolate to a micro-batch of the longest examples.
 
     Generators and buffers are restored afterwards, and no gradients are left.

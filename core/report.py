@@ -27,11 +27,11 @@ class Log:
         self.path = path
 
     def rewind(self, step: int, evaluated: int) -> None:
-        """Forget what came after a checkpoint, when a run goes on from it.
+        """Remove what came after a checkpoint, when a run resumes from it.
 
         Args:
             step: The checkpoint's step.
-            evaluated: The last step whose evaluation the checkpoint knows of.
+            evaluated: The last step whose evaluation the checkpoint includes.
         """
         if self.path.is_file():
             lines = self.path.read_text(encoding="utf-8").splitlines()
@@ -52,7 +52,7 @@ class Log:
 
 
 def _stands(line: str, step: int, evaluated: int) -> bool:
-    """Whether a line of the log came before a checkpoint; the test split is scored after all of them."""
+    """Return whether a line of the log came before a checkpoint; the test split is scored after all of them."""
     try:
         entry = json.loads(line)
         limit = {"val": evaluated, "test": -1}.get(entry.get("split"), step)
@@ -62,7 +62,7 @@ def _stands(line: str, step: int, evaluated: int) -> bool:
 
 
 def read(run: Path) -> dict[str, Any]:
-    """The report in a run's folder.
+    """Read the report in a run's folder.
 
     Raises:
         RunError: There is none, or it was written by a newer Graft.
@@ -82,7 +82,7 @@ def read(run: Path) -> dict[str, Any]:
 
 
 def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
-    """Print the summary: scores with intervals beside the baselines, the per-class table, what to know."""
+    """Print the summary: scores with intervals beside the baselines, the table by class, findings and costs."""
     scores, primary = report["scores"], report["primary"]
     baselines: Mapping[str, Any] = scores.get("baselines", {})
     keys = sorted(scores["test"], key=lambda key: key != primary)
@@ -115,14 +115,14 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
 
 
 def _memory(memory: Mapping[str, Any]) -> str:
-    """The measured peak, the GPU's where there is one, beside the estimate where there is one."""
+    """Return the measured peak (the GPU's where there is one) and the estimate as text."""
     peak, estimated = memory["peak_mb"], memory.get("estimate_mb")
     measured = f"{peak['gpu']:.0f} MiB on the GPU" if "gpu" in peak else f"{peak['resident']:.0f} MiB"
     return measured + (f" (estimated {estimated['total']:.0f})" if estimated else "")
 
 
 def cell(score: Mapping[str, Any] | float | None) -> str:
-    """A score as text: `0.893 [0.879, 0.907]`, or a dash where there is none."""
+    """Return a score as text: `0.893 [0.879, 0.907]`, or a dash where there is none."""
     if score is None:
         return "-"
     if not isinstance(score, Mapping):

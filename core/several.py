@@ -1,4 +1,4 @@
-"""Several finished runs on one base: what their models have in common is held in memory once."""
+"""Several finished runs on one base model: the weights that they share are in memory once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from core.models import LoadedModel
 
 LEAST = 0.5
-"""Runs are on one base where so large a share of the weights is the same to the last bit."""
+"""Runs share a base if at least this share of their weights is equal, bit by bit."""
 
 
 def open_together(runs: Sequence[Path]) -> list[Predictor]:
-    """Predictors of several runs; weights of the later ones that the first has too are the first's own tensors.
+    """Open several runs; weights that a later run shares with the first are the first run's tensors.
 
-    Each model is opened whole and then let go of what it shares, so that two bases are in memory for a moment, never
-    more.
+    Each model is loaded whole and then frees what it shares, so that at most two base models are in memory at once.
 
     Raises:
         RunError: A run has another base than the first, or another kind of task; or it has no finished model.
@@ -57,7 +56,7 @@ def _origin(predictor: Predictor) -> str:
 
 
 def weights_of(module: nn.Module) -> dict[tuple[Any, ...], Tensor]:
-    """The parameters of a module by shape, type and content."""
+    """Return the parameters of a module by shape, dtype and content."""
     return {_key(parameter): parameter.detach() for parameter in module.parameters()}
 
 
@@ -89,7 +88,7 @@ def share(model: LoadedModel, held: dict[tuple[Any, ...], Tensor]) -> tuple[int,
 
 
 def answers(runs: Sequence[Path], predictors: Sequence[Predictor], examples: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Predictions as JSON values: for each example, in order, one of each run, which it names."""
+    """Yield predictions as JSON values: for each example, in order, one from each run, with the run's name."""
     streams = tee(examples, len(predictors))
     pairs = [predictor.pairs(stream) for predictor, stream in zip(predictors, streams, strict=True)]
     for row in zip(*pairs, strict=True):

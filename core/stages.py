@@ -29,7 +29,7 @@ from core.files import unwritable
 from core.kinds import targets_of
 from core.loop import Loop
 from core.progress import total_steps
-from core.rehearsal import rehearse
+from core.rehearsal import profile_memory
 from core.report import SAMPLES
 from core.weighting import example_weights
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ready:
-    """A split, ready to be trained on or evaluated: its examples, prepared, and their targets."""
+    """A split as training and evaluation take it: its examples, prepared, and their targets."""
 
     examples: Sequence[Any]
     prepared: Prepared
@@ -47,7 +47,7 @@ class Ready:
 
 
 def load_data(ctx: Context) -> Splits:
-    """Read, check and cut the data; say what was found."""
+    """Read, check and split the data; print and record what was found."""
     config = ctx.config
     splits = config.data.load(config.task, config.seed)
     refuse_other_data(ctx.directory, ctx.report.get("data") if ctx.resuming else None, splits.fingerprint)
@@ -85,7 +85,7 @@ def _places(finding: Finding) -> str:
 
 
 def load_model(ctx: Context, need: Need) -> LoadedModel:
-    """Load the base model; say loudly when its weights are not pretrained."""
+    """Load the base model; a banner says when its weights are not pretrained."""
     started = time.monotonic()
     model = ctx.config.model.load(need)
     provenance = model.provenance
@@ -102,7 +102,7 @@ def load_model(ctx: Context, need: Need) -> LoadedModel:
 
 
 def _weighed(weights: Mapping[str, float]) -> str:
-    """What quantised base weights take, as a sentence."""
+    """Return a sentence about the size of quantized base weights."""
     return (
         f"weights: the quantised layers take {weights['quantised_ratio']:.3f} of their size in bf16, the whole model "
         f"{weights['ratio']:.3f} ({weights['bytes'] / 2**20:.1f} MiB, measured)"
@@ -120,7 +120,7 @@ def resolve_train(config: RunConfig, model: LoadedModel) -> ResolvedConfig:
 
 
 def apply_method(ctx: Context, config: ResolvedConfig, model: LoadedModel, examples: int) -> LoadedModel:
-    """Freeze, insert, wrap or replace; count what trains."""
+    """Apply the method to the model; print and record how many parameters train."""
     train, hardware = config.train, ctx.hardware
     if train.reuse_memory and hardware.on_cpu:
         keep_freed_memory()
@@ -137,7 +137,7 @@ def apply_method(ctx: Context, config: ResolvedConfig, model: LoadedModel, examp
 
 
 def adapt(config: ResolvedConfig, hardware: Hardware, model: LoadedModel, examples: int) -> LoadedModel:
-    """The model as it will train: with the method applied, and what else `train` says of a network.
+    """Return the model as it will train: with the method applied, and the options of `train` that change a network.
 
     Args:
         config: With `train` resolved.
@@ -155,7 +155,7 @@ def adapt(config: ResolvedConfig, hardware: Hardware, model: LoadedModel, exampl
     plan = plan_for(train, hardware, config.seed, examples, model)
     model.planned(plan)
     model = config.method.apply(model, plan)
-    _use_fast_dropout(train, hardware, model)  # in what was inserted, too
+    _use_fast_dropout(train, hardware, model)  # for dropout that the method inserted
     return model
 
 
@@ -181,7 +181,7 @@ def count_parameters(model: LoadedModel) -> dict[str, int]:
 
 
 def prepare(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits) -> dict[str, Ready]:
-    """Make every split ready, once; say what had to be done to examples."""
+    """Prepare every split once; print and record what had to be done to examples, such as truncating them."""
     names = ("val", "test") if isinstance(model, HasOwnFit) else ("train", "val", "test")
     ready = {}
     for name in names:
@@ -201,13 +201,13 @@ def prepare(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits)
 
 
 def _estimate(ctx: Context, config: RunConfig, model: LoadedModel, prepared: Prepared) -> None:
-    """Record what memory the training is thought to need, for the report to show beside what it took."""
-    if found := rehearse(model, prepared, config.train, ctx.hardware, config.seed):
+    """Record an estimate of the training's peak memory; the report shows it beside the measured peak."""
+    if found := profile_memory(model, prepared, config.train, ctx.hardware, config.seed):
         ctx.record(memory={"estimate_mb": found})
 
 
 def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
-    """Write what the model will see in training, for a person to look at."""
+    """Write a picture of training examples as the model will see them."""
     path = ctx.directory / SAMPLES
     try:
         model.picture(train.examples, train.prepared, ctx.config.seed).save(path)
@@ -217,7 +217,7 @@ def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
 
 
 def fit(ctx: Context, config: ResolvedConfig, model: LoadedModel, splits: Splits, ready: Mapping[str, Ready]) -> None:
-    """Train, in the one loop or in the model's own way."""
+    """Train in the loop, or let a model without gradients fit itself."""
     if isinstance(model, HasOwnFit):
         started = time.monotonic()
         model.fit(splits.train, example_weights(config, splits), config.seed)
@@ -271,7 +271,7 @@ def fit(ctx: Context, config: ResolvedConfig, model: LoadedModel, splits: Splits
 
 
 def _rewind(ctx: Context) -> int:
-    """On resume, forget what the log says of steps after the newest checkpoint; returns that checkpoint's step."""
+    """Return the newest checkpoint's step; on resume, remove later lines from the log."""
     found = ctx.checkpoints.latest()
     last, evaluated = (found[0], found[1]["state"]["evaluated"]) if found else (0, -1)
     if ctx.writes and ctx.resuming:
@@ -283,5 +283,5 @@ def _rewind(ctx: Context) -> int:
 
 
 def eval_batch_size(train: Train) -> int:
-    """Examples in a forward pass of an evaluation."""
+    """Return the number of examples in a forward pass of an evaluation."""
     return train.eval_batch_size or 2 * train.batch_size

@@ -1,4 +1,4 @@
-"""Base weights quantised while they are loaded, with bitsandbytes: what is, what is not, and what it then weighs."""
+"""Quantization of base weights while they are loaded, by bitsandbytes: which layers, and how large they then are."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from core.errors import Problem, WeightsError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BLOCK, ROWS = 64, 32
-"""Sizes that 4-bit kernels ask for: inputs a multiple of the block, outputs of the rows."""
+"""4-bit kernels need inputs in multiples of the first and outputs in multiples of the second."""
 _SHOWN = 5
 
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # transformers imports it; it warns of kernels it lacks
 
 
 def compute_dtype(plan: WeightsPlan, precision: str) -> torch.dtype:
-    """The dtype of the products: the plan's, or with `auto` that of the run."""
+    """Return the dtype of the products: the plan's, or with `auto` that of the run."""
     if plan.compute_dtype != "auto":
         return DTYPES[plan.compute_dtype]
     return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
 
 
 def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> tuple[list[str], list[str]]:
-    """Names of the linear layers that stay as they are: those of the head, and those whose sizes do not fit.
+    """Return the names of the linear layers that are not quantized: the head, and layers of unfit sizes.
 
     Args:
         network: A class of transformers.
@@ -40,7 +40,7 @@ def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> 
         bits: 4 or 8.
 
     Returns:
-        The heads; and the layers of other sizes.
+        The heads; and the layers of unfit sizes.
 
     Raises:
         WeightsError: Nothing would be quantised.
@@ -69,7 +69,7 @@ def is_linear(layer: nn.Module) -> bool:
 
 
 def _shape(layer: Any) -> tuple[int, int]:
-    """Inputs and outputs."""
+    """Return the numbers of inputs and outputs."""
     rows, columns = layer.weight.shape
     return (columns, rows) if isinstance(layer, nn.Linear) else (rows, columns)
 
@@ -80,7 +80,7 @@ def _fits(layer: Any) -> bool:
 
 
 def options(plan: WeightsPlan, need: Need, apart: Iterable[str]) -> dict[str, Any]:
-    """What `from_pretrained` is told."""
+    """Return the arguments of `from_pretrained`."""
     from transformers import BitsAndBytesConfig
 
     skipped = list(apart)
@@ -98,12 +98,12 @@ def options(plan: WeightsPlan, need: Need, apart: Iterable[str]) -> dict[str, An
 
 
 def settle(module: nn.Module, dtype: torch.dtype) -> None:
-    """Keep what runs through quantised layers from changing them.
+    """Prevent two ways in which a forward pass changes quantized layers for good.
 
-    bitsandbytes casts biases, for good, to the dtype of whatever comes in; rounded to that of the products beforehand,
-    they stay what they are, and what they will be when they are loaded again. And on processors with AVX512-BF16 it
-    repacks 4-bit weights for inference in the first pass outside of training, for good; the training steps after it
-    then have wrong or missing gradients, with only a warning.
+    bitsandbytes casts biases to the dtype of the input. Rounded to the dtype of the products beforehand, they keep
+    their values, also when the model is loaded again. And on processors with AVX512-BF16 the first pass outside of
+    training repacks 4-bit weights for inference; later training steps then have wrong or missing gradients, with only
+    a warning.
     """
     for layer in module.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
@@ -114,7 +114,7 @@ def settle(module: nn.Module, dtype: torch.dtype) -> None:
 
 
 def finding(odd: Sequence[str]) -> list[Finding]:
-    """What is said of layers that stayed as they are."""
+    """Return the finding about layers that are not quantized."""
     if not odd:
         return []
     message = f"{len(odd)} layers are not quantised: their sizes are not multiples of {BLOCK} (inputs) and {ROWS}."
@@ -122,7 +122,7 @@ def finding(odd: Sequence[str]) -> list[Finding]:
 
 
 def is_quantised(module: nn.Module) -> bool:
-    """Whether any weights of a network are."""
+    """Return whether any weights of a network are quantized."""
     return any(hasattr(parameter, "quant_state") or hasattr(parameter, "SCB") for parameter in module.parameters())
 
 
@@ -164,7 +164,7 @@ def share(module: nn.Module, parameter: Tensor, data: Tensor) -> None:
 
 
 def measured(module: nn.Module) -> dict[str, float]:
-    """What the weights of a network take, in bytes as they lie in memory, beside what they would take in bf16."""
+    """Return the bytes of a network's weights in memory, beside what they would take in bf16."""
     kept: dict[str, float] = {"bytes": 0, "bf16_bytes": 0, "quantised_bytes": 0, "quantised_bf16_bytes": 0}
     for layer in module.modules():
         for parameter in layer.parameters(recurse=False):
@@ -187,14 +187,14 @@ def measured(module: nn.Module) -> dict[str, float]:
 
 
 def _constants(state: Any) -> list[torch.Tensor]:
-    """The quantisation constants of a 4-bit weight, with those of a second quantisation."""
+    """Return the quantization constants of a 4-bit weight, with those of a second quantization."""
     nested = [] if state.state2 is None else _constants(state.state2)
     more = [tensor for tensor in (state.absmax, state.code, state.offset) if isinstance(tensor, torch.Tensor)]
     return more + nested
 
 
 class Original:
-    """A copy on disk of a network that was not pretrained, for an adapter to be reopened on by quantising it again."""
+    """A copy on disk of a network that was not pretrained; an adapter is reopened by quantizing it again."""
 
     def __init__(self, module: Any, tokenizer: Any) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="graft-")
