@@ -16,6 +16,7 @@ import pytest
 import tiny
 import torch
 
+from core.config import Train
 from core.contracts import Plan
 from core.memory import TrainingMemory, estimate, sentence
 from plugins.methods.plugin import Full, Head, Lora, Qlora
