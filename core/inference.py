@@ -17,11 +17,13 @@ from core.config import RunConfig
 from core.contracts import DataAdapter, LoadedModel, Need, Splits
 from core.environment import Hardware
 from core.errors import ConfigError, DataError, Problem, RunError
+from core.files import clean
 from core.inputs import Inputs
 from core.kinds import Kind, OutputSpec
 from core.outputs import Pictures, opened, write_csv, write_jsonl
 from core.presets import PresetFolders
 from core.registry import load
+from core.requests import need_for_saved
 from core.saved import read_config
 
 CHUNK = 512
@@ -66,16 +68,7 @@ class Predictor:
         config = read_config(folder / record.CONFIG)
         hardware = Hardware.resolve(config.train)
         output = load().output(config.task, report["data"]["labels"])
-        need = Need(
-            output=output,
-            fingerprint=report["data"]["fingerprint"],
-            device=hardware.device,
-            precision=hardware.precision,
-            seed=config.seed,
-            weights=config.method.weights(),
-            additive=config.method.additive(),
-            saved=folder / record.MODEL,
-        )
+        need = need_for_saved(config, hardware, folder / record.MODEL, output, report["data"]["fingerprint"])
         model = config.method.reopen(config.model, need)
         model.module.to(hardware.device).eval()
         thresholds = output.read_thresholds(report.get("thresholds"))
@@ -204,7 +197,7 @@ def evaluate_verb(words: Sequence[str], folders: PresetFolders) -> int:
     chosen = asked.split or ("all" if asked.data else "test")
     found = _scored(predictor, config, splits, chosen)
     if asked.json:
-        sys.stdout.write(json.dumps(record.clean(found), indent=2) + "\n")
+        sys.stdout.write(json.dumps(clean(found), indent=2) + "\n")
         return 0
     from core.console import Screen
 
@@ -231,7 +224,8 @@ def other_data(config: RunConfig, words: Sequence[str], folders: PresetFolders) 
         return compose.resolve(
             [f"task={config.task.name}"] * bool(config.task.name) + list(words), folders=folders
         ).data
-    return compose.changed("data", config.data, words)
+    changed: DataAdapter = compose.changed("data", config.data, words)
+    return changed
 
 
 def _scored(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str) -> dict[str, Any]:

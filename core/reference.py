@@ -22,6 +22,7 @@ TITLES = {
     "metric": "Metrics",
     "kind": "Kinds of task",
     "target": "Target types",
+    "optimizer": "Optimizers",
 }
 
 

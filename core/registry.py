@@ -19,7 +19,7 @@ import pluggy
 from core import builtin, hooks
 from core.announcements import Announcement, conflicts, read_announcement
 from core.component import Component
-from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader
+from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader, Optimizer
 from core.errors import PluginError, Problem, unknown
 from core.kinds import Kind, OutputSpec, TargetType
 from core.task import Task
@@ -35,6 +35,7 @@ SOCKETS: dict[str, tuple[str, type[Component]]] = {
     "data": ("data_adapters", DataAdapter),
     "method": ("adapter_methods", AdapterMethod),
     "metric": ("metrics", Metric),
+    "optimizer": ("optimizers", Optimizer),
 }
 """Each socket's name in the configuration, with its hook and the class that its components extend."""
 
@@ -131,6 +132,12 @@ class Registry:
         """The names of the target types that a kind of task is learned with: what it lists, and what lists it."""
         own = [name for name, target in self.components["target"].items() if kind.name in target.kinds]
         return [*kind.targets, *(name for name in own if name not in kind.targets)]
+
+    def optimizer(self, name: str) -> Optimizer:
+        """An instance of the optimizer of that name."""
+        found = self.get("optimizer", name)()
+        assert isinstance(found, Optimizer)
+        return found
 
 
 @cache

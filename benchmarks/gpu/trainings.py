@@ -81,7 +81,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     """Through `core.loop.Loop`, with the method as a run applies it."""
     from benchmarks.gpu.networks import configuration
     from core.checkpoint import Checkpoints
-    from core.config import Train
+    from core.config import ResolvedTrain
     from core.contracts import Need, Plan, Provenance, Task
     from core.environment import Hardware, deterministic
     from core.loop import Loop
@@ -92,7 +92,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     from plugins.text.tokens import TokenisedTexts
 
     steps = options.warmup + options.steps
-    train = Train(
+    train = ResolvedTrain(
         epochs=1.0, max_steps=steps, batch_size=options.batch_size, learning_rate=RATE, warmup=0.0, weight_decay=0.0,
         evals_per_epoch=0, keep_best=False, checkpoint_minutes=0, log_steps=steps, bucket_by_length=False,
     )  # fmt: skip
@@ -113,9 +113,18 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     watch = _Watch(clock)
     with tempfile.TemporaryDirectory() as folder, deterministic(hardware):
         loop = Loop(
-            adapted, chosen, prepared, train, hardware, 0, Checkpoints(Path(folder)), lambda: {"none": 0.0},
-            lambda new, old: new > old, "none", watch,
-        )  # fmt: skip
+            model=adapted,
+            method=chosen,
+            prepared=prepared,
+            train=train,
+            hardware=hardware,
+            seed=0,
+            checkpoints=Checkpoints(Path(folder)),
+            evaluate=lambda: {"none": 0.0},
+            better=lambda new, old: new > old,
+            primary="none",
+            watch=watch,
+        )
         loop.fit()
     return outcome(adapted.module, clock, options, watch.losses[-1])
 

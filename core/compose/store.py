@@ -48,7 +48,8 @@ def schema(component: type[Component], owner: str) -> DictConfig:
         PluginError: An option has a type that cannot be configured.
     """
     try:
-        return OmegaConf.structured(component)
+        made: DictConfig = OmegaConf.structured(component)
+        return made
     except OmegaConfBaseException as error:
         reason = str(error).partition("\n")[0]
         message = f"{component.name} has an option of a type that cannot be configured: {reason}"

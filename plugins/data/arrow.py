@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.cache import cache_directory
 from core.errors import DataError, Problem
+from core.files import new_file
 from core.kinds import TextExample
 from core.splits import Fault, Row
 
@@ -119,22 +118,15 @@ def _batches(rows: Iterator[Stored]) -> Iterator[pa.RecordBatch]:
 
 
 def _write(rows: Iterator[Stored], path: Path) -> None:
-    """Write aside, then rename, so that a table in the cache is always whole."""
-    aside = None
+    """Write rows as a new table of the cache."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        aside = Path(name)
-        with os.fdopen(handle, "wb") as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+        with new_file(path, shared=True) as aside, aside.open("wb") as file, pa.ipc.new_file(file, _SCHEMA) as writer:
             for batch in _batches(rows):
                 writer.write_batch(batch)
-        aside.replace(path)
     except OSError as error:
         cure = "Free some space, or set GRAFT_CACHE to a folder that can be written."
         raise DataError(Problem(str(path.parent), f"the cache cannot be written: {error}.", cure)) from error
-    finally:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
 
 
 def content_digest(table: pa.Table) -> Any:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import struct
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cache_directory
+from core.files import new_file
 from core.images import Inspected, UnreadableImageError, inspect
 from core.splits import Fault
 
@@ -121,7 +121,7 @@ class Memory:
         return seen
 
     def save(self) -> None:
-        """Write aside, then rename, so that what is in the cache is always whole."""
+        """Write what is known to the cache."""
         if self._met.keys() <= self._known.keys():
             return
         older = {key: seen for key, seen in self._known.items() if key not in self._met}
@@ -132,18 +132,11 @@ class Memory:
             for each in (self._met, older)
             for key, seen in each.items()
         ]
-        content, aside = b"".join(entries), ""
+        content = b"".join(entries)
         with suppress(OSError):
-            try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                handle, aside = tempfile.mkstemp(dir=self._path.parent, suffix=".part")
-                with os.fdopen(handle, "wb") as file:
-                    file.write(_check(content) + content)
-                os.replace(aside, self._path)
-                aside = ""
-            finally:
-                if aside:
-                    os.unlink(aside)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with new_file(self._path, shared=True) as aside:
+                aside.write_bytes(_check(content) + content)
 
 
 def _key(picture: Path | bytes) -> bytes:

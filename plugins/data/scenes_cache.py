@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.cache import cache_directory
 from core.contracts import Finding
+from core.files import new_folder
 from core.images import inspect
 from core.kinds import Corners
 from core.splits import NAMES
@@ -84,10 +82,9 @@ def _png(pixels: scene_drawing.Pixels) -> bytes:
 
 
 def _write(folder: Path, made: list[Scene]) -> None:
-    """Write all scenes into a folder beside, then rename it; another process may have been quicker."""
+    """Write all scenes into a new folder of the cache."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-    try:
+    with new_folder(folder, shared=True) as aside:
         entries = []
         for scene in made:
             assert isinstance(scene.image, bytes)
@@ -97,10 +94,6 @@ def _write(folder: Path, made: list[Scene]) -> None:
         (aside / _LIST).write_text(json.dumps(entries), encoding="utf-8")
         if folder.exists():  # damaged, or it would have been read
             shutil.rmtree(folder, ignore_errors=True)
-        with suppress(FileExistsError):
-            os.rename(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _read(folder: Path) -> list[Scene] | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from core.cache import cache_directory, keep_caches_of_others
+from core.files import new_file
 
 NAME = "ultralytics"
 _SILENT = {"sync": False, "vscode_msg": False, "openvino_msg": False} | dict.fromkeys(
@@ -110,8 +110,8 @@ def _put_font(path: Path) -> None:
     font = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as aside:
-            shutil.copyfile(font, Path(aside) / path.name).rename(path)
+        with new_file(path, shared=True) as aside:
+            shutil.copyfile(font, aside)
     except OSError:  # a read-only cache: nothing that Graft does draws with it
         pass
 

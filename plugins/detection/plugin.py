@@ -32,6 +32,11 @@ class Ultralytics(YoloOptions, ModelLoader):
     requires: ClassVar[Mapping[str, str]] = {"ultralytics": 'pip install "graft-tune[yolo]"'}
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS})
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random, whatever could be found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other, and a pickle that is not trusted."""
         yield from _not_a_multiple("image_size", self.image_size, STRIDE)
@@ -71,6 +76,11 @@ class Torchvision(FcosOptions, ModelLoader):
     kinds: ClassVar[tuple[str, ...]] = (ObjectDetection.name,)
     targets: ClassVar[tuple[str, ...]] = (BOXES,)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS})
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random, whatever could be found."""
+        return self.init == "scratch"
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other, and weights that do not exist."""

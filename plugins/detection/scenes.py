@@ -6,7 +6,6 @@ square. Where the squares of a split need more than the budget, images are decod
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from core.cache import cache_directory
 from core.decoded import cache_key, in_chunks
 from core.errors import DataError, Problem
+from core.files import new_folder
 from core.images import UnreadableImageError, open_image
 from core.kinds import Boxes, BoxExample
 
@@ -230,16 +230,13 @@ def _cached(examples: Sequence[BoxExample], look: Look, fingerprint: str) -> Chu
 
 
 def _write(folder: Path, shape: tuple[int, ...], chunks: Iterator[Chunk]) -> None:
-    """Write both arrays in NumPy's format aside and rename their folder, so that what bears the name is complete."""
+    """Write both arrays in NumPy's format into a new folder of the cache."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as aside:
-        made = Path(aside) / folder.name
-        made.mkdir()
+    with new_folder(folder, shared=True) as aside:
         sizes: list[NDArray[np.int32]] = []
-        with (made / "pixels.npy").open("wb") as file:
+        with (aside / "pixels.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
             for squares, sized in chunks:
                 file.write(squares.tobytes())
                 sizes.append(sized)
-        np.save(made / "sizes.npy", np.concatenate(sizes))
-        made.rename(folder)
+        np.save(aside / "sizes.npy", np.concatenate(sizes))

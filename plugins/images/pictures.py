@@ -6,7 +6,6 @@ whole image, squeezed into a square somewhat larger than what the model sees.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from core.cache import cache_directory
 from core.decoded import cache_key, in_chunks
 from core.errors import DataError, Problem
+from core.files import new_file
 from core.images import UnreadableImageError, open_image
 from core.kinds import ImageExample
 from plugins.images.augmentation import Mixing, Policy, Variation, mix, unvaried, vary
@@ -218,13 +218,9 @@ def _cached(examples: Sequence[ImageExample], look: Look, fingerprint: str) -> N
 
 
 def _write(path: Path, shape: tuple[int, ...], chunks: Iterable[NDArray[np.uint8]]) -> None:
-    """Write an array in NumPy's format aside and rename it, so that what bears the name is complete."""
+    """Write an array in NumPy's format to a new file of the cache."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        aside = Path(folder) / path.name
-        with aside.open("wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for chunk in chunks:
-                file.write(chunk.tobytes())
-        aside.rename(path)
+    with new_file(path, shared=True) as aside, aside.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for chunk in chunks:
+            file.write(chunk.tobytes())

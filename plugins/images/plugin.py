@@ -29,6 +29,11 @@ class Timm(TimmOptions, ModelLoader):
         LINEAR: "transformers and other networks with linear layers; purely convolutional ones are refused when loaded"
     }
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random, whatever could be found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that are missing or contradict each other."""
         if not (self.checkpoint or self.variant or self.scratch):

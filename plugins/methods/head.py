@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.contracts import Finding, HasFeatures, HasPicture, LoadedModel, Plan, Prepared
+from core.contracts import Finding, HasFeatures, HasPicture, LoadedModel, Plan, Prepared, WrappedModel
 from core.environment import Hardware
 from core.errors import ConfigError, Problem
 from core.predicting import predict_batches
@@ -121,27 +120,27 @@ class Backbone:
         return self.inner.features(batch).float()
 
 
-class FeatureModel(LoadedModel):
+class FeatureModel(WrappedModel):
     """A model seen from its features on."""
 
+    withdrawn: ClassVar[tuple[type, ...]] = (HasFeatures, HasPicture)
+
     def __init__(self, inner: LoadedModel, hardware: Hardware) -> None:
-        self.inner, self.hardware = inner, hardware
-        self.module = HeadModule(inner)
-        self.heads, self.adapter_targets, self.layers = inner.heads, inner.adapter_targets, inner.layers
-        self.provenance, self.defaults, self.findings = inner.provenance, inner.defaults, inner.findings
-        self.augmented = False
+        super().__init__(inner)
+        self.hardware = hardware
+        self._module: nn.Module = HeadModule(inner)
         self._shown: Prepared | None = None
         if isinstance(inner, HasPicture):
             setattr(self, "picture", self._picture)  # not a method of the class: others have nothing to draw
 
     @property
-    def thresholds(self) -> tuple[float, ...] | None:
-        """The inner model's, which is what is saved."""
-        return self.inner.thresholds
+    def module(self) -> nn.Module:
+        """The network, run from features on; the inner model keeps the whole one."""
+        return self._module
 
-    @thresholds.setter
-    def thresholds(self, thresholds: tuple[float, ...] | None) -> None:
-        self.inner.thresholds = thresholds
+    @module.setter
+    def module(self, module: nn.Module) -> None:
+        self._module = module
 
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
         """Run the frozen backbone over the examples, once."""
@@ -185,10 +184,6 @@ class FeatureModel(LoadedModel):
     def plain(self) -> LoadedModel:
         """The whole network, run from its inputs on."""
         return self.inner
-
-    def save(self, directory: Path) -> None:
-        """The whole model, with the trained head."""
-        self.inner.save(directory)
 
 
 def _placed(store: NDArray[Any] | None, rows: NDArray[np.int64], values: Tensor, n: int) -> NDArray[Any]:

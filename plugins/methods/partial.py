@@ -74,7 +74,7 @@ class Head(AdapterMethod):
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Scratch weights have no features worth keeping."""
-        if getattr(config.model, "init", "auto") == "scratch":
+        if config.model.from_scratch:
             yield Problem(
                 "method",
                 "head trains on the features of a frozen backbone, and one initialised from scratch has none.",
@@ -107,7 +107,7 @@ class Freeze(AdapterMethod):
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Scratch weights hold nothing that is worth keeping frozen."""
-        if getattr(config.model, "init", "auto") == "scratch":
+        if config.model.from_scratch:
             yield Problem(
                 "method",
                 "freeze keeps the first layers as they are, and those of a model from scratch are random.",
@@ -148,7 +148,7 @@ class BitFit(AdapterMethod):
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Scratch weights are random, and no biases make up for that."""
-        if getattr(config.model, "init", "auto") == "scratch":
+        if config.model.from_scratch:
             yield Problem(
                 "method",
                 "bitfit keeps every matrix as it is, and those of a model from scratch are random.",

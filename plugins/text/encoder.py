@@ -12,7 +12,7 @@ from core.contracts import Finding, LoadedModel, Need, Provenance
 from core.errors import ConfigError, Problem
 from core.kinds import REGRESSION, TextExample
 from core.kinds.targets.losses import per_example_loss, to_predictions
-from plugins.text import dropout, tokens
+from plugins.text import dropout, quantising, tokens
 from plugins.text.architectures import Architecture
 from plugins.text.pooling import LastToken
 from plugins.text.quantising import Original, is_quantised
@@ -138,8 +138,20 @@ class EncoderModel(LoadedModel):
         """Draw dropout masks from packed integers; call it where training is on a processor."""
         dropout.use_fast_dropout(self.module)
 
+    def parameter_elements(self, parameter: Tensor) -> int:
+        """How many numbers a parameter stands for; two lie in a byte where it has 4 bits."""
+        return quantising.elements(parameter)
+
+    def parameter_bytes(self, parameter: Tensor) -> int:
+        """Bytes of a parameter, with the constants of its quantisation."""
+        return quantising.held_bytes(parameter)
+
+    def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
+        """Let a parameter, and whatever else refers to its 8-bit weights, use memory of another model."""
+        quantising.share(self.module, parameter, data)
+
     def keep_less(self) -> None:
-        """Compute each layer's activations again in the backward pass.
+        """Recompute each layer's activations in the backward pass.
 
         Raises:
             ConfigError: transformers cannot do so for this network.

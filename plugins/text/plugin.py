@@ -40,6 +40,11 @@ class TextClassifier(TextOptions, ModelLoader):
         {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED, CHECKPOINTING, LINEAR, VIRTUAL}
     )
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random whatever is found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other."""
         if not self.checkpoint and self.init != "scratch":

@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from core.cache import cache_directory
+from core.files import new_folder
 from core.kinds import OutputSpec, TextExample
 
 if TYPE_CHECKING:
@@ -197,19 +196,13 @@ def _cached(key: str, tokenizer: Any, examples: Sequence[TextExample], max_lengt
 
 
 def _write(folder: Path, tokenise: Callable[[IO[bytes]], tuple[NDArray[np.int64], ...]]) -> None:
-    """Fill a folder aside and rename it, so that what bears the name is complete."""
+    """Write the arrays into a new folder of the cache."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
-    try:
+    with new_folder(folder, shared=True) as aside:
         with (aside / "flat.int32").open("wb") as sink:
             arrays = tokenise(sink)
         for name, array in zip(("offsets", "seconds", "cut"), arrays, strict=True):
             np.save(aside / f"{name}.npy", array)
-        aside.rename(folder)
-    except FileExistsError:  # another process was faster
-        pass
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _read(folder: Path) -> _Arrays:

@@ -14,7 +14,7 @@ import torch
 from output_specs import output
 
 from core.checkpoint import Checkpoints
-from core.config import Train
+from core.config import ResolvedTrain
 from core.contracts import LoadedModel, Need, Splits, Task
 from core.environment import Hardware, seed_everything
 from core.errors import Interrupted, NumericalError, RunError
@@ -61,13 +61,22 @@ class Case:
     def run(self) -> tuple[State, dict[str, torch.Tensor]]:
         seed_everything(0)
         self.model = self.toy.load(self.need)
-        train = Train(**({"epochs": 2, "learning_rate": 1e-2, "batch_size": 16, "log_steps": 2} | self.options))
+        train = ResolvedTrain(**({"epochs": 2, "learning_rate": 1e-2, "batch_size": 16, "log_steps": 2} | self.options))
         prepared = self.model.prepare(DATA.train, True)
         method = graft_toy.Whole()
         self.loop = Loop(
-            self.model, method, prepared, train, CPU, 0, Checkpoints(self.folder), self._evaluate,
-            graft_toy.better_is_higher, "accuracy", self.watch,
-        )  # fmt: skip
+            model=self.model,
+            method=method,
+            prepared=prepared,
+            train=train,
+            hardware=CPU,
+            seed=0,
+            checkpoints=Checkpoints(self.folder),
+            evaluate=self._evaluate,
+            better=graft_toy.better_is_higher,
+            primary="accuracy",
+            watch=self.watch,
+        )
         state = self.loop.fit()
         return state, {name: value.clone() for name, value in self.model.module.state_dict().items()}
 

@@ -17,6 +17,7 @@ from core import report as record
 from core.contracts import Metric
 from core.errors import ConfigError
 from core.evaluate import Scoring
+from core.files import write_json
 from core.inference import Predictor
 from core.kinds import MULTI, MultiLabel
 from core.kinds.targets.thresholds import decide
@@ -198,7 +199,7 @@ def test_a_run_from_before_has_none(done: Path, tmp_path: Path, toy: None) -> No
     shutil.copytree(done, tmp_path / "run")
     report = record.read(done)
     del report["thresholds"]
-    record.write_json(tmp_path / "run" / "report.json", report)
+    write_json(tmp_path / "run" / "report.json", report)
     predictor = Predictor.open(tmp_path / "run")
     assert predictor.thresholds is None
     (row,) = predictor.predict([next(iter(graft_toy.Words().load(predictor.config.task, 0).test))])

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 LABELS = ("calm", "fine", "wild")
 BUCKETS = 24
-REHEARSED = 3
-"""Passes of `core.rehearsal`, before the first step."""
+PROFILE_PASSES = 3
+"""Forward passes of the memory profile, before the first step."""
 
 
 @dataclass
@@ -145,7 +145,7 @@ class ToyModel(LoadedModel):
         from core.kinds.targets.losses import per_example_loss
 
         self.passes += 1
-        if self.options.end_at and self.options.end_at == self.passes - REHEARSED:
+        if self.options.end_at and self.options.end_at == self.passes - PROFILE_PASSES:
             os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self.options.step_seconds)
         if 0 < self.options.memory < len(batch["bags"]):
