@@ -17,6 +17,7 @@ from core.config import RunConfig, Train
 from core.errors import GraftError, Problem, unknown
 from core.options import limits
 from core.presets import PresetFolders
+from core.renamed import new_hook
 
 ALIASES = {"tasks": "task", "models": "model", "methods": "method", "recipes": "recipe", "experiments": "experiment"}
 
@@ -187,7 +188,7 @@ def plugins(words: Sequence[str], folders: PresetFolders) -> int:
             sys.stdout.write(f"  {socket}: {', '.join(names)}\n")
         for path in entry["presets"]:
             sys.stdout.write(f"  presets: {path}\n")
-        for line in entry["failure"].splitlines():
+        for line in (*entry["failure"].splitlines(), *filter(None, [new_hook(entry["failure"])])):
             sys.stdout.write(f"    {line}\n")
     return 0
 
