@@ -22,7 +22,7 @@ from core.console import Bar, Screen
 from core.errors import GraftError, Interrupted, Problem, RunError
 from core.files import unwritable, write_json, write_text
 from core.registry import load
-from core.saved import config_text, difference, read_config, to_plain
+from core.saved import config_text, difference, in_present_names, read_config, to_plain
 
 if TYPE_CHECKING:
     from core.config import RunConfig
@@ -218,7 +218,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def _refuse_changes(directory: Path, before: Mapping[str, Any], config: RunConfig) -> None:
     if before["status"] == "completed":
         raise RunError(Problem(str(directory), "is complete; there is nothing to resume."))
-    changes = difference(before["config"], to_plain(config))
+    changes = difference(in_present_names(before["config"])[0], to_plain(config))
     if changes:
         cure = f"Put {record.CONFIG} back, or start a new run."
         raise RunError(

@@ -17,6 +17,7 @@ from core.config import RunConfig, Train
 from core.errors import GraftError, Problem, unknown
 from core.options import limits
 from core.presets import PresetFolders
+from core.renamed import new_hook
 
 GROUPS = (*presets.GROUPS, "metric", "kind", "target", "optimizer")
 """What `list` and `show` know, in the order in which `list` prints it."""
@@ -77,7 +78,7 @@ def _entries(folders: PresetFolders) -> list[dict[str, Any]]:
         {"group": p.group, "name": p.name, "summary": p.summary, "owner": p.owner, "form": "preset"}
         for p in folders.presets
     ]
-        return sorted(entries, key=lambda entry: (GROUPS.index(entry["group"]), entry["form"], entry["name"]))
+    return sorted(entries, key=lambda entry: (GROUPS.index(entry["group"]), entry["form"], entry["name"]))
 
 
 def show(words: Sequence[str], folders: PresetFolders) -> int:
@@ -112,9 +113,7 @@ def _described(group: str, name: str, folders: PresetFolders) -> dict[str, Any]:
     components = folders.registry.components.get(group, {})
     by_name = {preset.name: preset for preset in folders.presets if preset.group == group}
     if not components and not by_name:
-        raise GraftError(
-            Problem("show", *unknown("group", group, GROUPS))
-        )
+        raise GraftError(Problem("show", *unknown("group", group, GROUPS)))
     if name in components:
         component = components[name]
         summary = (component.__doc__ or "").strip()
@@ -190,7 +189,7 @@ def plugins(words: Sequence[str], folders: PresetFolders) -> int:
             sys.stdout.write(f"  {socket}: {', '.join(names)}\n")
         for path in entry["presets"]:
             sys.stdout.write(f"  presets: {path}\n")
-        for line in entry["failure"].splitlines():
+        for line in (*entry["failure"].splitlines(), *filter(None, [new_hook(entry["failure"])])):
             sys.stdout.write(f"    {line}\n")
     return 0
 

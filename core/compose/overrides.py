@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,9 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from core import presets
+from core.component import Component
 from core.errors import ConfigError, Problem, nearest
 from core.presets import PresetFolders
 from core.registry import load
+from core.renamed import new_choice, new_option
 
 COMMAND_LINE = "the command line"
 SCHEMA = "graft"
@@ -91,6 +93,9 @@ def bad_choice(override: Override, folders: PresetFolders) -> Iterator[Problem]:
             cure = f"Leave it out, or choose one of: {', '.join(options)}."
             yield Problem(group, "needs a name.", cure, COMMAND_LINE)
         elif str(value) not in options:
+            if new := new_choice(group, str(value), options):
+                yield Problem(group, f"{value} was renamed to {new}.", f"Write {group}={new}.", COMMAND_LINE)
+                continue
             message, cure = folders.registry.unknown(group, str(value), options)
             other = next((name for name in GROUPS if str(value) in folders.names(name)), None)
             if other:
@@ -108,7 +113,7 @@ def bad_value(override: Override, base: DictConfig) -> Iterator[Problem]:
     parent_key, _, leaf = key.rpartition(".")
     place = _deepest(base, key)
     if place is not None:
-        yield Problem(key, *_unknown_key(key, place, base), COMMAND_LINE)
+        yield Problem(key, *(_renamed_key(override, place, base) or _unknown_key(key, place, base)), COMMAND_LINE)
         return
     if override.is_add():
         message = "cannot be added: `+` is not needed for an option that exists."
@@ -134,6 +139,23 @@ def _deepest(base: DictConfig, key: str) -> str | None:
         if isinstance(node, DictConfig) and (node._is_none() or node._is_missing()):
             node = OmegaConf.create({})
     return None
+
+
+def _renamed_key(override: Override, place: str, base: DictConfig) -> tuple[str, str] | None:
+    """Message and cure for a key that bears another name today."""
+    parent, _, leaf = place.rpartition(".")
+    node = OmegaConf.select(base, parent) if parent else base
+    owner = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+    if owner is None or not is_dataclass(owner):
+        return None
+    socket = "metric" if parent.startswith("metrics.") else parent
+    component = owner.__dict__.get("name") if issubclass(owner, Component) else None
+    new = new_option(f"{socket}/{component}" if component else socket, owner, leaf)
+    if new is None:
+        return None
+    rest = override.key_or_group.removeprefix(place)
+    _, _, value = str(override.input_line).partition("=")
+    return f"was renamed to {parent}.{new}.", f"Write {parent}.{new}{rest}={value}"
 
 
 def _unknown_key(key: str, place: str, base: DictConfig) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from core.capability_table import described, table
 
 YES, NEW = Fit(SUPPORTED), Fit(EXPERIMENTAL, "its kernels are new")
 SCALED = Fit(EXPERIMENTAL, NOTES[FP16])
+NO = Fit(UNSUPPORTED, "no")
 
 
 def cells(*each: Fit) -> dict[str, Fit]:
@@ -23,7 +24,7 @@ FITS = {
     "peel": {
         "bag": cells(NEW, NEW, SCALED),
         "bow": cells(no("bow")),
-        "counts": cells(YES, Fit(UNSUPPORTED, "no"), YES),
+        "counts": cells(YES, NO, YES),
     },
 }
 
