@@ -16,7 +16,7 @@ from core.errors import DataError, Problem
 from core.kinds import Corners
 from core.splits import SHOWN, TEST, TRAIN, UNDECIDED, VAL, CutOptions
 from plugins.data import boxes, boxes_files, xml_tree
-from plugins.data.boxes import Annotated, Found
+from plugins.data.boxes import Annotated, StatedObject
 from plugins.data.boxes_faults import image_fault, object_fault
 from plugins.data.files import SPLIT_NAMES
 from plugins.data.xml_tree import BrokenXmlError, Element
@@ -27,7 +27,7 @@ _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
 @dataclass(frozen=True)
-class Place:
+class VocFiles:
     """Where the data is.
 
     Attributes:
@@ -43,23 +43,23 @@ class Place:
     root: str = ""
 
 
-def load(place: Place, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_voc(given: VocFiles, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read annotations and images into splits; see `DataAdapter.load`."""
-    found, findings = annotated(place)
-    base = Path(place.path).expanduser().absolute()
-    return boxes.load(found, None, f"{base.name} (Pascal VOC)", findings, options, task, seed)
+    found, findings = annotated(given)
+    base = Path(given.path).expanduser().absolute()
+    return boxes.load_boxes(found, None, f"{base.name} (Pascal VOC)", findings, options, task, seed)
 
 
-def annotated(place: Place) -> tuple[list[Annotated], list[Finding]]:
+def annotated(given: VocFiles) -> tuple[list[Annotated], list[Finding]]:
     """All images of a data set and what is to be said of it.
 
     Raises:
         DataError: There is no such folder, or no annotation in it.
     """
-    base = boxes_files.folder("data.path", place.path)
+    base = boxes_files.folder("data.path", given.path)
     found, findings = [], list[Finding]()
     for split, folder in _folders(base):
-        reader = _Reader(base, folder, place)
+        reader = _Reader(base, folder, given)
         chosen = reader.chosen(split)
         found += [reader.read(stem, part) for stem, part in chosen]
         findings += reader.findings({stem for stem, _ in chosen})
@@ -80,12 +80,12 @@ def _folders(base: Path) -> list[tuple[int, Path]]:
 class _Reader:
     """The annotations and images of one folder, by their stems."""
 
-    def __init__(self, base: Path, folder: Path, place: Place) -> None:
-        self._base, self._folder, self._first = base, folder, place.first_pixel
+    def __init__(self, base: Path, folder: Path, given: VocFiles) -> None:
+        self._base, self._folder, self._first = base, folder, given.first_pixel
         inner = folder / "Annotations"
         self._xml = {each.stem: each for each in boxes_files.walk(inner if inner.is_dir() else folder, (".xml",))}
-        images = boxes_files.folder("data.images", place.images) if place.images else self._image_folder()
-        self._root = os.path.realpath(place.root or images)
+        images = boxes_files.folder("data.images", given.images) if given.images else self._image_folder()
+        self._root = os.path.realpath(given.root or images)
         self._named = {each.name: each for each in boxes_files.walk(images)}
         self._images = {each.stem: each for each in reversed(self._named.values())}
 
@@ -169,16 +169,16 @@ def _size(top: Element) -> tuple[int, int]:
     return (width, height) if width > 0 and height > 0 else (0, 0)
 
 
-def _object(element: Element, name: str, first: int) -> Found:
+def _object(element: Element, name: str, first: int) -> StatedObject:
     label = element.said("name")
     place = f"{name}:{element.line}"
     nowhere = (0.0, 0.0, 0.0, 0.0)
     if not label:
-        return Found("", nowhere, place, fault=object_fault("unknown_class", "the object has no name"))
+        return StatedObject("", nowhere, place, fault=object_fault("unknown_class", "the object has no name"))
     try:
         x1, y1, x2, y2 = (float(element.said("bndbox", each)) for each in _EDGES)
     except ValueError:
         message = f"the object {label!r} has no box of four numbers (bndbox)"
-        return Found(label, nowhere, place, fault=object_fault("bad_box", message))
+        return StatedObject(label, nowhere, place, fault=object_fault("bad_box", message))
     corners: Corners = (x1 - first, y1 - first, x2, y2)
-    return Found(label, corners, place, element.said("difficult") == "1")
+    return StatedObject(label, corners, place, element.said("difficult") == "1")

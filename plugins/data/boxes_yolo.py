@@ -17,7 +17,7 @@ from core.errors import DataError, Problem
 from core.kinds import Corners
 from core.splits import UNDECIDED, CutOptions, Fault
 from plugins.data import boxes, boxes_files, yolo_config
-from plugins.data.boxes import Annotated, Found
+from plugins.data.boxes import Annotated, StatedObject
 from plugins.data.boxes_faults import image_fault, note, object_fault
 from plugins.data.files import SPLIT_NAMES
 from plugins.data.yolo_config import Config
@@ -35,7 +35,7 @@ _UNLABELLED: Mapping[str, Fault | None] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class YoloFiles:
     """Where the data is.
 
     Attributes:
@@ -53,21 +53,21 @@ class Place:
     root: str = ""
 
 
-def load(place: Place, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_yolo(given: YoloFiles, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read annotations and images into splits; see `DataAdapter.load`."""
-    config = configured(place)
-    found = annotated(config, place)
+    config = configured(given)
+    found = annotated(config, given)
     names = [config.names[number] for number in sorted(config.names)]
-    return boxes.load(found, names, f"{config.base.name} (YOLO)", config.findings, options, task, seed)
+    return boxes.load_boxes(found, names, f"{config.base.name} (YOLO)", config.findings, options, task, seed)
 
 
-def annotated(config: Config, place: Place) -> list[Annotated]:
+def annotated(config: Config, given: YoloFiles) -> list[Annotated]:
     """All images of a data set, then the label files that have none.
 
     Raises:
         DataError: There is no image, or no label file.
     """
-    reader = _Reader(config, place)
+    reader = _Reader(config, given)
     found = [each for split, part in config.parts for each in reader.part(split, part)]
     if not found:
         where = ", ".join(str(part) for _, part in config.parts)
@@ -82,34 +82,34 @@ def annotated(config: Config, place: Place) -> list[Annotated]:
     return found + list(reader.orphans())
 
 
-def configured(place: Place) -> Config:
+def configured(given: YoloFiles) -> Config:
     """The data set that options name."""
-    path = Path(place.path).expanduser().absolute()
+    path = Path(given.path).expanduser().absolute()
     if path.is_file():
-        return _renamed(yolo_config.read(path), place)
-    path = boxes_files.folder("data.path", place.path)
+        return _renamed(yolo_config.read(path), given)
+    path = boxes_files.folder("data.path", given.path)
     found = yolo_config.find(path)
-    return _plain(path, place) if found is None else _renamed(yolo_config.read(found), place)
+    return _plain(path, given) if found is None else _renamed(yolo_config.read(found), given)
 
 
-def _renamed(config: Config, place: Place) -> Config:
-    if place.images:
+def _renamed(config: Config, given: YoloFiles) -> Config:
+    if given.images:
         cure = "Leave it out, or give data.path=FOLDER without a data.yaml."
         raise DataError(Problem("data.images", "the data.yaml names the folders of images.", cure))
-    names = dict(enumerate(place.names)) if place.names else config.names
+    names = dict(enumerate(given.names)) if given.names else config.names
     return Config(config.base, names, config.parts, config.findings)
 
 
-def _plain(path: Path, place: Place) -> Config:
+def _plain(path: Path, given: YoloFiles) -> Config:
     """Folders images and labels without a data.yaml; folders train, val and test in or above them are splits."""
     classes = path / "classes.txt"
-    names = place.names or (tuple(line for _, line in boxes_files.lines(classes)) if classes.is_file() else ())
+    names = given.names or (tuple(line for _, line in boxes_files.lines(classes)) if classes.is_file() else ())
     if not names:
         message = f"{path} holds neither a data.yaml nor a classes.txt, so that the labels have no names."
         raise DataError(Problem("data.names", message, "data.names=[cat,dog], in the order of their numbers."))
     if len(set(names)) < len(names):
         raise DataError(Problem("data.names", "a name stands for several classes.", "Give each class its own."))
-    images = boxes_files.folder("data.images", place.images) if place.images else path / "images"
+    images = boxes_files.folder("data.images", given.images) if given.images else path / "images"
     parts = _split_folders(images) or [
         (split, each / "images") for split, each in _split_folders(path) if (each / "images").is_dir()
     ]
@@ -124,23 +124,23 @@ def _split_folders(path: Path) -> list[tuple[int, Path]]:
 
 
 class _Reader:
-    def __init__(self, config: Config, place: Place) -> None:
-        self._base, self._names, self._place = config.base, config.names, place
-        self._elsewhere = Path(place.images).expanduser().absolute() if place.images else None
+    def __init__(self, config: Config, given: YoloFiles) -> None:
+        self._base, self._names, self._given = config.base, config.names, given
+        self._elsewhere = Path(given.images).expanduser().absolute() if given.images else None
         self._pairs: dict[Path, Path] = {}
         self.labelled = 0
 
     def part(self, split: int, path: Path) -> Iterator[Annotated]:
         """The images of a folder, or those that a text file lists."""
         if path.is_dir():
-            root = os.path.realpath(self._place.root or path)
+            root = os.path.realpath(self._given.root or path)
             labels = self.label_file(path / "_").parent
             for each in boxes_files.walk(labels, (".txt",)):
                 self._pairs.setdefault(each.parent, path / each.parent.relative_to(labels))
             for each in boxes_files.walk(path):
                 yield self._image(each, boxes_files.called(each, self._base), split, root)
             return
-        root = os.path.realpath(self._place.root or self._base)
+        root = os.path.realpath(self._given.root or self._base)
         for number, line in boxes_files.lines(path):
             found = [start / line for start in (self._base, path.parent)]
             image = next((each for each in found if each.is_file()), found[0])
@@ -171,8 +171,8 @@ class _Reader:
         try:
             rows = list(boxes_files.lines(labels))
         except FileNotFoundError:
-            fault = _UNLABELLED[self._place.unlabelled]
-            objects: tuple[Found, ...] | None = None if fault is None else ()
+            fault = _UNLABELLED[self._given.unlabelled]
+            objects: tuple[StatedObject, ...] | None = None if fault is None else ()
             return Annotated(image, place, objects, split, root=root, relative=True, fault=fault)
         except OSError as error:
             message = f"its label file {labels} cannot be read ({error.strerror or error})"
@@ -183,7 +183,7 @@ class _Reader:
         return Annotated(image, place, found, split, root=root, relative=True)
 
 
-def _object(line: str, place: str, names: Mapping[int, str]) -> Found:
+def _object(line: str, place: str, names: Mapping[int, str]) -> StatedObject:
     """One row: a class with the middle, width and height of its box, or with the corners of a polygon."""
     try:
         number, *values = (float(each) for each in line.split())
@@ -199,7 +199,7 @@ def _object(line: str, place: str, names: Mapping[int, str]) -> Found:
         return _bad(place, "unknown_class", message)
     if any(abs(each) > _PIXELS for each in values if math.isfinite(each)):
         return _bad(place, "not_normalised", "the row holds pixels, not shares of the image's width and height")
-    return Found(label, _hull(values) if polygon else _corners(values), place)
+    return StatedObject(label, _hull(values) if polygon else _corners(values), place)
 
 
 def _corners(values: Sequence[float]) -> Corners:
@@ -214,5 +214,5 @@ def _hull(values: Sequence[float]) -> Corners:
     return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
 
 
-def _bad(place: str, code: str, message: str) -> Found:
-    return Found("", (0.0, 0.0, 0.0, 0.0), place, fault=object_fault(code, message))
+def _bad(place: str, code: str, message: str) -> StatedObject:
+    return StatedObject("", (0.0, 0.0, 0.0, 0.0), place, fault=object_fault(code, message))

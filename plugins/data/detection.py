@@ -48,7 +48,7 @@ class DigitScenes(FileAdapter):
         """Make the scenes, or read them from the cache."""
         from plugins.data import scenes
 
-        return scenes.load(self._recipe(), self, task, seed)
+        return scenes.load_scenes(self._recipe(), self, task, seed)
 
     def _recipe(self) -> dict[str, int]:
         """What decides the scenes. The cache key is a hash of it, so its keys must not change."""
@@ -91,8 +91,8 @@ class Yolo(FileAdapter):
         """Read the annotations, look at the images once, and cut them where a split is missing."""
         from plugins.data import boxes_yolo
 
-        place = boxes_yolo.Place(self.path, self.images, tuple(self.names), self.unlabelled_images, self.root)
-        return boxes_yolo.load(place, self, task, seed)
+        given = boxes_yolo.YoloFiles(self.path, self.images, tuple(self.names), self.unlabelled_images, self.root)
+        return boxes_yolo.load_yolo(given, self, task, seed)
 
 
 @dataclass
@@ -123,8 +123,8 @@ class Voc(FileAdapter):
         """Read the annotations, look at the images once, and cut them where a split is missing."""
         from plugins.data import boxes_voc
 
-        place = boxes_voc.Place(self.path, self.images, self.first_pixel, self.root)
-        return boxes_voc.load(place, self, task, seed)
+        given = boxes_voc.VocFiles(self.path, self.images, self.first_pixel, self.root)
+        return boxes_voc.load_voc(given, self, task, seed)
 
 
 @dataclass
@@ -152,8 +152,8 @@ class Coco(FileAdapter):
         """Read the annotations, look at the images once, and cut them where a split is missing."""
         from plugins.data import boxes_coco
 
-        place = boxes_coco.Place(self.path, self.train, self.val, self.test, self.images, self.root)
-        return boxes_coco.load(place, self, task, seed)
+        given = boxes_coco.CocoFiles(self.path, self.train, self.val, self.test, self.images, self.root)
+        return boxes_coco.load_coco(given, self, task, seed)
 
 
 ADAPTERS = (DigitScenes, Yolo, Voc, Coco)

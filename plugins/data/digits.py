@@ -34,11 +34,11 @@ class _Digits:
         return [self.images[row] for row in rows]
 
 
-def load(options: CutOptions, task: Task, seed: int) -> Splits:
+def load_digits(options: CutOptions, task: Task, seed: int) -> Splits:
     """The 1,797 digits, 8 × 8 pixels, light ink (255) on black (0), cut by seed."""
-    from sklearn.datasets import load_digits
+    from sklearn import datasets
 
-    read = load_digits()
+    read = datasets.load_digits()
     pixels = np.rint(np.asarray(read.images) * (255 / _INK)).astype(np.uint8)
     examples = []
     for number, each in enumerate(pixels, start=1):

@@ -18,8 +18,7 @@ from plugins.data.columns import IMAGE
 from plugins.data.formats import first
 from plugins.data.part import Part, Record
 from plugins.data.rows import Reading
-from plugins.data.table import Place, load_parts
-from plugins.data.table import load as load_table
+from plugins.data.table import TextFiles, load_parts, load_table
 
 _COMMON = {"train": ("train", "training"), "val": ("validation", "valid", "val", "dev"), "test": ("test", "testing")}
 
@@ -49,7 +48,7 @@ def load_folder(
     if any(splits.values()):
         message = "a folder of data files has no named splits; files named train, val and test are taken as such."
         raise DataError(Problem("data.path", message, "Leave out data.train, data.val and data.test."))
-    return load_table(Place(path=path), reading, options, task, seed)
+    return load_table(TextFiles(path=path), reading, options, task, seed)
 
 
 def load_remote(
@@ -157,7 +156,7 @@ def _load(
     origin = f"{name} [{', '.join(chosen.values())}]"
     if reading.content == IMAGE:
         used = [available[each] for each in chosen.values()]
-        return hub_images.load(used, parts, reading, options, task, seed, origin, folder)
+        return hub_images.load_hub_images(used, parts, reading, options, task, seed, origin, folder)
     return load_parts(parts, reading, options, task, seed, origin, "")
 
 

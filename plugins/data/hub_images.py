@@ -66,7 +66,7 @@ class DatasetShelf:
         return self.start / str(value)
 
 
-def load(
+def load_hub_images(
     datasets: Sequence[Any],
     parts: Sequence[Part],
     reading: Reading,

@@ -23,7 +23,7 @@ from plugins.data.formats import FORMATS
 from plugins.data.image_rows import FileShelf, ImageRows
 from plugins.data.part import Part
 from plugins.data.rows import Names, Reading, stored
-from plugins.data.table import Place, open_parts
+from plugins.data.table import TextFiles, open_parts
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Sources:
 
 
 @dataclass
-class _Found:
+class _Opened:
     """What the sources mean: folders and tables, each with the number of the shelf that its images are on."""
 
     folders: list[tuple[int, ClassFolders]] = field(default_factory=list)
@@ -56,7 +56,7 @@ class _Found:
     shelves: list[FileShelf] = field(default_factory=list)
 
 
-def load(sources: Sources, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_images(sources: Sources, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read images into splits; see `DataAdapter.load`."""
     found = _find(sources, reading.columns)
     columns, notes, names = reading.columns, Notes(), Names(reading.label_names)
@@ -69,17 +69,17 @@ def load(sources: Sources, reading: Reading, options: CutOptions, task: Task, se
     return image_rows.split(images, _origin(found, columns), [*findings, *notes.findings()], options, task, seed)
 
 
-def _rows(found: _Found, columns: Columns, reading: Reading, names: Names, notes: Notes) -> Iterator[Stored]:
+def _rows(found: _Opened, columns: Columns, reading: Reading, names: Names, notes: Notes) -> Iterator[Stored]:
     in_folders = (class_folders.rows(number, each, reading, names, notes) for number, each in found.folders)
     return chain(chain.from_iterable(in_folders), stored(found.parts, columns, reading, names))
 
 
-def _where(found: _Found) -> str:
+def _where(found: _Opened) -> str:
     """What the cache knows the images by."""
     return repr([(shelf.name, str(shelf.start)) for shelf in found.shelves])
 
 
-def _origin(found: _Found, columns: Columns) -> str:
+def _origin(found: _Opened, columns: Columns) -> str:
     folders = [str(each.path.name) for _, each in found.folders]
     tables = [f"{part.name} ({columns.describe()})" for _, part in found.parts]
     names = [*folders, *tables]
@@ -87,8 +87,8 @@ def _origin(found: _Found, columns: Columns) -> str:
     return ", ".join(names[:3]) + more + (" (a folder a class)" if folders else "")
 
 
-def _find(sources: Sources, columns: Columns) -> _Found:
-    found, problems, given = _Found(), list[Problem](), sources.given()
+def _find(sources: Sources, columns: Columns) -> _Opened:
+    found, problems, given = _Opened(), list[Problem](), sources.given()
     root = Path(sources.root).expanduser().absolute() if sources.root else None
     if root is not None and not root.is_dir():
         problems.append(Problem("data.root", f"there is no folder {root}.", "Give a folder that holds the images."))
@@ -104,7 +104,7 @@ def _find(sources: Sources, columns: Columns) -> _Found:
                 prefix = "" if name == "path" else f"{called[name]}/"
                 found.shelves.append(_shelf(prefix, folders[name], root, listed=False))
             else:
-                _add_tables(found, Place(**{name: each}, dialect=_dialect(columns)), root)
+                _add_tables(found, TextFiles(**{name: each}, dialect=_dialect(columns)), root)
         except DataError as error:
             problems += error.problems
     if found.folders and not found.parts:
@@ -118,9 +118,9 @@ def _name(folders: dict[str, Path]) -> list[File]:
     return files.name_files((each, UNDECIDED) for each in folders.values())
 
 
-def _add_tables(found: _Found, place: Place, root: Path | None) -> None:
-    named = place.files()
-    for file, part in zip(named, open_parts(place, named), strict=True):
+def _add_tables(found: _Opened, given: TextFiles, root: Path | None) -> None:
+    named = given.files()
+    for file, part in zip(named, open_parts(given, named), strict=True):
         found.parts.append((len(found.shelves), part))
         found.shelves.append(_shelf(file.name, file.path.absolute().parent, root, listed=True))
 
@@ -147,10 +147,10 @@ def unlabelled(columns: Columns, root: str, path: Path) -> list[ImageExample]:
     """
     if path.suffix.lower() not in FORMATS or not path.expanduser().is_file():
         return [ImageExample(each.absolute(), place=str(each)) for each in image_files(str(path))]
-    found = _Found()
+    found = _Opened()
     wanted = Columns(image=columns.image)
     folder = Path(root).expanduser().absolute() if root else None
-    _add_tables(found, Place(path=str(path), dialect=_dialect(wanted)), folder)
+    _add_tables(found, TextFiles(path=str(path), dialect=_dialect(wanted)), folder)
     chosen = choose(found.parts[0][1], wanted, SINGLE, labelled=False, content=IMAGE)
     reading = Reading(chosen, SINGLE, content=IMAGE)
     held = arrow.store(stored(found.parts, chosen, reading, Names({})), 0, "")

@@ -20,7 +20,7 @@ from core.kinds import ImageExample
 from core.splits import CutOptions, Fault, Row, Source, build
 from plugins.data.arrow import Picker
 from plugins.data.faults import bad, restore
-from plugins.data.looks import Looks, Picture, look
+from plugins.data.looks import ImageSource, Inspections, inspect_all
 
 _PIECE = 128
 """Images that are fetched and looked at together."""
@@ -108,15 +108,15 @@ class ImageRows:
         """
         self._table, self._shelves, self._multi = table, shelves, multi
         self._picker = Picker(table, ("part", "row", "text"))
-        self.looks: Looks = look(self._pieces(), table.num_rows, source)
+        self.inspected: Inspections = inspect_all(self._pieces(), table.num_rows, source)
 
     def __iter__(self) -> Iterator[Row]:
-        looks, number = self.looks, 0
+        inspected, number = self.inspected, 0
         for batch in self._table.to_batches(max_chunksize=1024):
             for part, row, text, _, label, split, group, code, message in zip(
                 *(column.to_pylist() for column in batch.columns), strict=True
             ):
-                fault = restore(code, message) if code is not None else looks.faults.get(number)
+                fault = restore(code, message) if code is not None else inspected.faults.get(number)
                 raw = label if self._multi or label is None or len(label) != 1 else label[0]
                 place = self._shelves[part].place(row, text or "")
                 example = self._example(number, b"", place)  # its digest is all that is asked for here
@@ -143,18 +143,18 @@ class ImageRows:
         for batch in self._table.drop_columns(["pair", "message"]).to_batches(max_chunksize=1024):
             for part, row, text, *rest in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 named = "" if text is None else self._shelves[part].portable(text)
-                fault = self.looks.faults.get(number)
-                seen = [self.looks.digest[number].decode(), fault.code if fault else ""]
+                fault = self.inspected.faults.get(number)
+                seen = [self.inspected.digest[number].decode(), fault.code if fault else ""]
                 total.update(json.dumps([part, row, named, *rest, *seen]).encode())
                 number += 1
         return total.hexdigest()
 
     def findings(self) -> Iterator[Finding]:
         """That the images are of different sizes."""
-        seen = self.looks.width > 0
+        seen = self.inspected.width > 0
         if not seen.any():
             return
-        width, height = self.looks.width[seen], self.looks.height[seen]
+        width, height = self.inspected.width[seen], self.inspected.height[seen]
         if width.min() < width.max() or height.min() < height.max():
             message = (
                 f"the images are of different sizes: {width.min():,} to {width.max():,} pixels wide and "
@@ -179,13 +179,13 @@ class ImageRows:
         return self.take(np.asarray(good, dtype=np.int64))
 
     def _example(self, number: int, image: Path | bytes, place: str) -> ImageExample:
-        size = int(self.looks.width[number]), int(self.looks.height[number])
-        return ImageExample(image, None, size, self.looks.digest[number].decode(), place)
+        size = int(self.inspected.width[number]), int(self.inspected.height[number])
+        return ImageExample(image, None, size, self.inspected.digest[number].decode(), place)
 
-    def _pieces(self) -> Iterator[list[Picture]]:
+    def _pieces(self) -> Iterator[list[ImageSource]]:
         for batch in self._table.select(["part", "row", "text", "fault"]).to_batches(max_chunksize=_PIECE):
             rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-            piece: list[Picture] = [None] * len(rows)
+            piece: list[ImageSource] = [None] * len(rows)
             for part, shelf in enumerate(self._shelves):
                 at = [each for each, row in enumerate(rows) if row[0] == part and row[3] is None]
                 refused = {each: shelf.refuses(rows[each][2]) for each in at}

@@ -32,7 +32,7 @@ class Digits(FileAdapter):
         """Read and cut the digits."""
         from plugins.data import digits
 
-        return digits.load(self, task, seed)
+        return digits.load_digits(self, task, seed)
 
 
 @dataclass
@@ -83,7 +83,7 @@ class ImageFolder(FileAdapter):
 
         reading = Reading(self._columns(), task.target, self.label_separator, self.label_names, "image")
         sources = image_folder.Sources(self.path, self.train, self.val, self.test, self.root)
-        return image_folder.load(sources, reading, self, task, seed)
+        return image_folder.load_images(sources, reading, self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[ImageExample]:
         """The images of a file, a folder or a glob, or those that a table names, whose labels are not looked at."""

@@ -16,7 +16,9 @@ from plugins.data.rows import Reading
 from plugins.data.table import load_parts
 
 
-def load(path: str, encoding: str, names: Mapping[str, str], options: CutOptions, task: Task, seed: int) -> Splits:
+def load_lines(
+    path: str, encoding: str, names: Mapping[str, str], options: CutOptions, task: Task, seed: int
+) -> Splits:
     """Read files of lines into splits; see `DataAdapter.load`."""
     found = _files(path)
     files.refuse_empty(found)

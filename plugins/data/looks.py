@@ -22,7 +22,7 @@ from core.cache import cache_directory
 from core.images import Inspected, UnreadableImageError, inspect
 from core.splits import Fault
 
-Picture: TypeAlias = Path | bytes | Fault | None
+ImageSource: TypeAlias = Path | bytes | Fault | None
 """An image by its path or its bytes; what is wrong with it; or None for a row that is not looked at."""
 
 SILENT_SECONDS = 5.0
@@ -37,7 +37,7 @@ _FORGET = 4
 
 
 @dataclass
-class Looks:
+class Inspections:
     """What was seen, one entry an image.
 
     Attributes:
@@ -52,7 +52,7 @@ class Looks:
     faults: dict[int, Fault] = field(default_factory=dict)
 
 
-def look(pictures: Iterable[Sequence[Picture]], count: int, source: str) -> Looks:
+def inspect_all(pictures: Iterable[Sequence[ImageSource]], count: int, source: str) -> Inspections:
     """Look at images, in a thread for each processor.
 
     Args:
@@ -60,20 +60,20 @@ def look(pictures: Iterable[Sequence[Picture]], count: int, source: str) -> Look
         count: How many they are.
         source: Where they come from; images of one source are remembered together.
     """
-    looks = Looks(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, "S32"))
+    found = Inspections(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, "S32"))
     memory, progress, number = Memory(source), _Progress(count), 0
-    with ThreadPoolExecutor(_processors(), "graft-look") as pool:
+    with ThreadPoolExecutor(_processors(), "graft-inspect") as pool:
         for piece in pictures:
-            for seen in pool.map(memory.look, piece):
+            for seen in pool.map(memory.inspect, piece):
                 if isinstance(seen, Fault):
-                    looks.faults[number] = seen
+                    found.faults[number] = seen
                 elif seen is not None:
-                    looks.width[number], looks.height[number] = seen.width, seen.height
-                    looks.digest[number] = seen.digest.encode()
+                    found.width[number], found.height[number] = seen.width, seen.height
+                    found.digest[number] = seen.digest.encode()
                 number += 1
             progress.at(number)
     memory.save()
-    return looks
+    return found
 
 
 def _processors() -> int:
@@ -105,7 +105,7 @@ class Memory:
         self._known = _read(self._path)
         self._met: dict[bytes, Inspected] = {}
 
-    def look(self, picture: Picture) -> Inspected | Fault | None:
+    def inspect(self, picture: ImageSource) -> Inspected | Fault | None:
         """What is known of an image, or what decoding it shows. Called from many threads."""
         if picture is None or isinstance(picture, Fault):
             return picture

@@ -20,7 +20,7 @@ from plugins.data.images import IMAGE, Digits, ImageFolder
 if TYPE_CHECKING:
     from plugins.data.columns import Columns
     from plugins.data.rows import Reading
-    from plugins.data.table import Place
+    from plugins.data.table import TextFiles
 
 REVIEWS = Path(__file__).with_name("reviews")
 _TEXT = (TextClassification.name,)
@@ -38,7 +38,7 @@ class Reviews(FileAdapter):
         from plugins.data import rows, table
 
         reading = rows.Reading(_columns("text", label="label"), task.target)
-        return table.load(table.Place(path=str(REVIEWS)), reading, self, task, seed)
+        return table.load_table(table.TextFiles(path=str(REVIEWS)), reading, self, task, seed)
 
 
 @dataclass
@@ -81,13 +81,13 @@ class Table(FileAdapter):
         """Read and cut the files."""
         from plugins.data import table
 
-        return table.load(self._place(), self._reading(task), self, task, seed)
+        return table.load_table(self._files(), self._reading(task), self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
         """Texts of a file with the same columns, whose labels are not looked at."""
         from plugins.data.unlabelled import read
 
-        return read(task.kind, path, self._reading(task).columns, self._place())
+        return read(task.kind, path, self._reading(task).columns, self._files())
 
     def _reading(self, task: Task) -> Reading:
         from plugins.data.rows import Reading
@@ -95,14 +95,14 @@ class Table(FileAdapter):
         columns = _columns(self.text, self.pair, self.label, tuple(self.label_columns), self.split, self.group)
         return Reading(columns, task.target, self.label_separator, self.label_names)
 
-    def _place(self) -> Place:
+    def _files(self) -> TextFiles:
         from plugins.data.delimited import Dialect
-        from plugins.data.table import Place
+        from plugins.data.table import TextFiles
 
         named = (self.text, self.pair, self.label, self.split, self.group, *self.label_columns)
         names = tuple(name for name in named if name and not name.isdecimal())
         dialect = Dialect(self.separator, self.quoting, self.header, names)
-        return Place(self.path, self.train, self.val, self.test, self.format, self.encoding, dialect)
+        return TextFiles(self.path, self.train, self.val, self.test, self.format, self.encoding, dialect)
 
 
 @dataclass
@@ -126,7 +126,7 @@ class Lines(FileAdapter):
         """Read and cut the files."""
         from plugins.data import lines
 
-        return lines.load(self.path, self.encoding, self.label_names, self, task, seed)
+        return lines.load_lines(self.path, self.encoding, self.label_names, self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
         """The lines of a file."""

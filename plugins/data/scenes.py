@@ -16,7 +16,7 @@ from plugins.data.scene_drawing import LABELS
 from plugins.data.scenes_cache import Scene
 
 
-def load(recipe: Mapping[str, int], options: CutOptions, task: Task, seed: int) -> Splits:
+def load_scenes(recipe: Mapping[str, int], options: CutOptions, task: Task, seed: int) -> Splits:
     """The scenes of a recipe, from the cache or drawn now, in splits of their own.
 
     Args:

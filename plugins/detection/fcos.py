@@ -16,10 +16,10 @@ from core.kinds import BoxExample, Detections
 from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, scenes
 from plugins.detection.defaults import not_kept
-from plugins.detection.fcos_network import MEAN, STD, Architecture, Network
+from plugins.detection.fcos_network import MEAN, STD, FcosArchitecture, Network
 from plugins.detection.fcos_options import FcosOptions
 from plugins.detection.jitter import Jittered, Strength
-from plugins.detection.scenes import Look
+from plugins.detection.scenes import ScaleTransform
 from plugins.detection.views import Letterboxed, View, corners_in, margins
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class FcosModel(LoadedModel):
     def __init__(
         self,
         detector: Any,
-        architecture: Architecture,
+        architecture: FcosArchitecture,
         options: FcosOptions,
         need: Need,
         provenance: Provenance,
@@ -65,7 +65,7 @@ class FcosModel(LoadedModel):
     def prepare(self, examples: Sequence[BoxExample], train: bool) -> Prepared:
         """Decode the images, once where they fit the budget; for training, ready to be varied."""
         options = self.options
-        found = scenes.prepare(examples, self._look(), options.cache_mb * 2**20, self.need.fingerprint)
+        found = scenes.prepare(examples, self._transform(), options.cache_mb * 2**20, self.need.fingerprint)
         if train and found.costly:
             self.findings.append(not_kept(len(examples), options.cache_mb))
         if train and self.augmented:
@@ -73,7 +73,7 @@ class FcosModel(LoadedModel):
             return Jittered(found, strength, ahead=not self.need.device.startswith("cpu"))
         return Letterboxed(found)
 
-    def _look(self) -> Look:
+    def _transform(self) -> ScaleTransform:
         """As Pillow scales: averaging, where an image becomes smaller."""
         from PIL import Image
         from PIL import __version__ as version
@@ -81,7 +81,7 @@ class FcosModel(LoadedModel):
         def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
             return np.asarray(Image.fromarray(pixels).resize(shape, Image.Resampling.BILINEAR), dtype=np.uint8)
 
-        return Look(self.side, resize, f"pillow {version} bilinear")
+        return ScaleTransform(self.side, resize, f"pillow {version} bilinear")
 
     def collate(self, items: Sequence[View]) -> dict[str, Tensor]:
         """Stack images, and put the boxes of all of them one after another.
@@ -131,7 +131,7 @@ class FcosModel(LoadedModel):
 
     def _detections(self, found: Mapping[str, Tensor], size: tuple[int, int]) -> Detections:
         """Objects from pixels of the square to pixels of the image; those that lie beside it wholly are left out."""
-        width, height = self._look().shape(size)
+        width, height = self._transform().shape(size)
         left, top = margins(width, height, self.side)
         ratios = np.asarray([size[0] / width, size[1] / height] * 2, dtype=np.float32)
         corners = (found["boxes"].cpu().numpy() - np.asarray([left, top] * 2, dtype=np.float32)) * ratios

@@ -14,7 +14,7 @@ from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, published
 from plugins.detection.defaults import side_for
 from plugins.detection.fcos import FcosModel
-from plugins.detection.fcos_network import FULL, LOGITS, Architecture
+from plugins.detection.fcos_network import FULL, LOGITS, FcosArchitecture
 from plugins.detection.fcos_options import COCO, IMAGENET, LEAST_SIDE, FcosOptions
 from plugins.detection.options import is_pickle
 from plugins.detection.saved import WEIGHTS
@@ -35,12 +35,12 @@ class Base:
         provenance: Where they came from.
     """
 
-    architecture: Architecture
+    architecture: FcosArchitecture
     state: Mapping[str, Any]
     provenance: Provenance
 
 
-def load(options: FcosOptions, need: Need) -> FcosModel:
+def load_fcos(options: FcosOptions, need: Need) -> FcosModel:
     """The detector that `options` describe, with a head for the labels that are needed."""
     if need.saved is not None:
         saved = fcos_saving.read(need.saved)
@@ -80,7 +80,7 @@ def _tuned(need: Need) -> dict[str, float]:
 
 def _from_scratch(options: FcosOptions, need: Need, why: str) -> FcosModel:
     variant = options.scratch or options.variant
-    small = Architecture(variant, options.channels or 96, options.convolutions or 2, False)
+    small = FcosArchitecture(variant, options.channels or 96, options.convolutions or 2, False)
     provenance = Provenance("scratch", small.name, "its architecture", note=why)
     epochs = epochs_for(options.scratch_examples, len(need.train), 12, 300)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
@@ -99,7 +99,7 @@ def _pretrained(options: FcosOptions, need: Need, asked: str, path: Path, source
     if not any(name.startswith(BODY) for name in state):
         state = {BODY + name: value for name, value in state.items() if not name.startswith("fc.")}
         channels, convolutions = options.channels or FULL.channels, options.convolutions or FULL.convolutions
-        architecture = Architecture(options.variant, channels, convolutions, frozen_norms=True)
+        architecture = FcosArchitecture(options.variant, channels, convolutions, frozen_norms=True)
     base = Base(architecture, state, Provenance("pretrained", asked, source, "", sha256))
     return _assembled(options, need, base, _tuned(need), None, None)
 

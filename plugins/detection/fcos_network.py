@@ -18,7 +18,7 @@ LOGITS = "head.classification_head.cls_logits."
 
 
 @dataclass(frozen=True)
-class Architecture:
+class FcosArchitecture:
     """All that decides the shapes of a network's weights, but for the number of labels.
 
     Attributes:
@@ -40,7 +40,7 @@ class Architecture:
         return f"fcos_{self.variant}_fpn"
 
 
-FULL = Architecture("resnet50", 256, 4, True)
+FULL = FcosArchitecture("resnet50", 256, 4, True)
 """What torchvision's weights of COCO are of."""
 
 
@@ -65,7 +65,7 @@ class Network(nn.Module):
         return said
 
 
-def build(architecture: Architecture, labels: int, seed: int, **limits: Any) -> Any:
+def build(architecture: FcosArchitecture, labels: int, seed: int, **limits: Any) -> Any:
     """A `torchvision.models.detection.FCOS`, its random weights drawn from the seed.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.contracts import Need
 from core.thresholds import to_json
 from plugins.detection import saved
-from plugins.detection.fcos_network import MEAN, STD, Architecture
+from plugins.detection.fcos_network import MEAN, STD, FcosArchitecture
 from plugins.detection.fcos_options import FcosOptions
 from plugins.detection.saved import CONFIG, WEIGHTS, Saved, Thresholds, write
 from plugins.detection.views import GREY
@@ -22,7 +22,7 @@ def save(
     network: nn.Module,
     directory: Path,
     *,
-    architecture: Architecture,
+    architecture: FcosArchitecture,
     options: FcosOptions,
     need: Need,
     side: int,
@@ -60,7 +60,7 @@ def save(
     write(network, configuration, directory)
 
 
-def read(folder: Path) -> Saved[Architecture]:
+def read(folder: Path) -> Saved[FcosArchitecture]:
     """What `save` wrote.
 
     Raises:
@@ -68,4 +68,4 @@ def read(folder: Path) -> Saved[Architecture]:
     """
     what = f"FCOS as Graft saves it ({CONFIG}, {WEIGHTS})"
     cure = "Pass the model/ folder of a run with this model, or a .pth file of torchvision's."
-    return saved.read(folder, lambda config: Architecture(**config["network"]), what, cure)
+    return saved.read(folder, lambda config: FcosArchitecture(**config["network"]), what, cure)

@@ -64,7 +64,7 @@ class Jittered:
         """One scene as this epoch shows it; without a generator, as it is."""
         if rng is None:
             return Letterboxed(self.scenes).fetch(index, epoch, None)
-        scene, side, drawn = self.scenes.scene(index), self.scenes.look.side, rng.random(7)
+        scene, side, drawn = self.scenes.scene(index), self.scenes.transform.side, rng.random(7)
         height, width = scene.pixels.shape[:2]
         factor = 1 + self.strength.scale * (2 * drawn[0] - 1)
         shift = self.strength.translate * side * (2 * drawn[1:3] - 1)

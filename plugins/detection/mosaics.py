@@ -56,7 +56,7 @@ class Varied:
         labels = shown["cls"].reshape(-1).astype(np.int64)
         size = self.scenes.scene(index).size if self.scenes.costly else self._size(index)
         pixels = np.ascontiguousarray(shown["img"][..., ::-1])
-        return View(pixels, size, *as_shares(boxes.bboxes, labels, self.scenes.look.side), epoch)
+        return View(pixels, size, *as_shares(boxes.bboxes, labels, self.scenes.transform.side), epoch)
 
     def _size(self, index: int) -> tuple[int, int]:
         assert self.scenes.sizes is not None
@@ -86,7 +86,7 @@ class Varied:
 
 def _transforms(dataset: Varied, closed: bool) -> Any:
     """Ultralytics' chain for detection (`v8_transforms`) without what needs segments or another package."""
-    options, side, augment = dataset.options, dataset.scenes.look.side, library().augment
+    options, side, augment = dataset.options, dataset.scenes.transform.side, library().augment
     affine = augment.RandomPerspective(
         options.degrees, options.translate, options.scale, options.shear, options.perspective, size=(side, side)
     )

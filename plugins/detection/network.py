@@ -21,7 +21,7 @@ BRANCHES = ("cv3", "one2one_cv3")
 
 
 @dataclass(frozen=True)
-class Architecture:
+class YoloArchitecture:
     """All that decides the shapes of a network's weights, but for the number of labels.
 
     Attributes:
@@ -37,12 +37,12 @@ class Architecture:
         """Such as `yolo26n`."""
         return str(self.plan.get("graft_name", "yolo"))
 
-    def with_heads(self, one_to_one: bool) -> Architecture:
+    def with_heads(self, one_to_one: bool) -> YoloArchitecture:
         """The same with or without the second head, that finds each object once."""
         return replace(self, plan={**self.plan, "end2end": one_to_one})
 
 
-def described(version: str, size: str, depth: float | None, width: float | None, labels: int) -> Architecture:
+def described(version: str, size: str, depth: float | None, width: float | None, labels: int) -> YoloArchitecture:
     """The architecture that Ultralytics ships for a version and a size, perhaps thinner or shallower."""
     import yaml
 
@@ -52,10 +52,10 @@ def described(version: str, size: str, depth: float | None, width: float | None,
     scale = [scale[0] if depth is None else depth, scale[1] if width is None else width, scale[2]]
     changed = depth is not None or width is not None
     name = f"yolo{version}{size}" + ("-resized" if changed else "")
-    return Architecture({**plan, "scales": {size: scale}, "scale": size, "graft_name": name}, labels)
+    return YoloArchitecture({**plan, "scales": {size: scale}, "scale": size, "graft_name": name}, labels)
 
 
-def build(architecture: Architecture, labels: Sequence[str], seed: int) -> Any:
+def build(architecture: YoloArchitecture, labels: Sequence[str], seed: int) -> Any:
     """An `ultralytics.nn.tasks.DetectionModel` with a head for these labels, its random weights drawn from the seed.
 
     Raises:

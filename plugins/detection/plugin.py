@@ -54,9 +54,9 @@ class Ultralytics(YoloOptions, ModelLoader):
         Raises:
             WeightsError: The weights cannot be had, are not trusted, or are not a detector's.
         """
-        from plugins.detection.yolo_loading import load
+        from plugins.detection.yolo_loading import load_yolo
 
-        return load(self, need)
+        return load_yolo(self, need)
 
 
 @dataclass
@@ -95,9 +95,9 @@ class Torchvision(FcosOptions, ModelLoader):
         Raises:
             WeightsError: They cannot be had, or are of another architecture.
         """
-        from plugins.detection.fcos_loading import load
+        from plugins.detection.fcos_loading import load_fcos
 
-        return load(self, need)
+        return load_fcos(self, need)
 
 
 def _not_boxes(config: RunConfig) -> Iterable[Problem]:

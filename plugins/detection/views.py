@@ -70,7 +70,7 @@ class Letterboxed:
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
         """One scene; nothing is drawn."""
-        scene, side = self.scenes.scene(index), self.scenes.look.side
+        scene, side = self.scenes.scene(index), self.scenes.transform.side
         height, width = scene.pixels.shape[:2]
         left, top = margins(width, height, side)
         pixels = np.full((side, side, 3), GREY, dtype=np.uint8)

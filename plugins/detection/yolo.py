@@ -19,8 +19,8 @@ from plugins.detection import scenes, yolo_saving
 from plugins.detection.defaults import not_kept
 from plugins.detection.library import library, one_thread
 from plugins.detection.mosaics import Varied
-from plugins.detection.network import Architecture
-from plugins.detection.scenes import Look
+from plugins.detection.network import YoloArchitecture
+from plugins.detection.scenes import ScaleTransform
 from plugins.detection.views import Letterboxed, Schedule, View
 from plugins.detection.yolo_options import YoloOptions
 
@@ -50,7 +50,7 @@ class YoloModel(LoadedModel):
     def __init__(
         self,
         network: Any,
-        architecture: Architecture,
+        architecture: YoloArchitecture,
         options: YoloOptions,
         need: Need,
         provenance: Provenance,
@@ -80,14 +80,14 @@ class YoloModel(LoadedModel):
         """Decode the images, once where they fit the budget; for training, ready to be varied."""
         budget = self.options.cache_mb * 2**20
         with one_thread():
-            found = scenes.prepare(examples, self._look(), budget, self.need.fingerprint)
+            found = scenes.prepare(examples, self._transform(), budget, self.need.fingerprint)
         if train and found.costly:
             self.findings.append(not_kept(len(examples), self.options.cache_mb))
         if train and self.augmented:
             return Varied(found, self.options, self.schedule, ahead=not self.need.device.startswith("cpu"))
         return Letterboxed(found)
 
-    def _look(self) -> Look:
+    def _transform(self) -> ScaleTransform:
         """As Ultralytics' letterbox scales."""
         cv2 = library().cv2
 
@@ -95,7 +95,7 @@ class YoloModel(LoadedModel):
             scaled: NDArray[np.uint8] = cv2.resize(pixels, shape, interpolation=cv2.INTER_LINEAR)
             return scaled
 
-        return Look(self.side, resize, f"cv2 {cv2.__version__} linear")
+        return ScaleTransform(self.side, resize, f"cv2 {cv2.__version__} linear")
 
     def collate(self, items: Sequence[View]) -> dict[str, Tensor]:
         """Stack images, and put the boxes of all of them one after another.

@@ -13,7 +13,7 @@ from plugins.detection import network as parts
 from plugins.detection import yolo_saving
 from plugins.detection.defaults import side_for
 from plugins.detection.library import library
-from plugins.detection.network import Architecture
+from plugins.detection.network import YoloArchitecture
 from plugins.detection.options import is_pickle
 from plugins.detection.saved import WEIGHTS
 from plugins.detection.yolo import YoloModel
@@ -23,7 +23,7 @@ _EXAMPLES_SEEN, _RATE = 16000, 5e-4
 """Of a pretrained model: examples, repeats counted, that it is trained on; and the rate."""
 
 
-def load(options: YoloOptions, need: Need) -> YoloModel:
+def load_yolo(options: YoloOptions, need: Need) -> YoloModel:
     """The detector that `options` describe, with a head for the labels that are needed."""
     if need.saved is not None:
         return _reopened(options, need, need.saved)
@@ -82,7 +82,7 @@ def _pretrained(options: YoloOptions, need: Need) -> YoloModel:
     else:
         sha256 = _hash_of_pickle(path, options)
         base = _unpickled(path)
-        architecture = Architecture(_plain(base.yaml) | {"graft_name": path.stem}, int(base.yaml["nc"]))
+        architecture = YoloArchitecture(_plain(base.yaml) | {"graft_name": path.stem}, int(base.yaml["nc"]))
     architecture = architecture.with_heads(options.one_to_one)
     network = parts.build(architecture, need.labels, need.seed)
     network.load(base, verbose=False)
@@ -140,7 +140,7 @@ def _plain(values: Any) -> Any:
 
 def _assembled(
     network: Any,
-    architecture: Architecture,
+    architecture: YoloArchitecture,
     options: YoloOptions,
     need: Need,
     provenance: Provenance,

@@ -14,7 +14,7 @@ from core.thresholds import to_json
 from plugins.detection import network as parts
 from plugins.detection import saved
 from plugins.detection.library import library
-from plugins.detection.network import Architecture
+from plugins.detection.network import YoloArchitecture
 from plugins.detection.saved import CONFIG, WEIGHTS, Saved, Thresholds, write
 from plugins.detection.views import GREY
 from plugins.detection.yolo_options import YoloOptions
@@ -29,7 +29,7 @@ def save(
     network: nn.Module,
     directory: Path,
     *,
-    architecture: Architecture,
+    architecture: YoloArchitecture,
     options: YoloOptions,
     need: Need,
     side: int,
@@ -89,16 +89,16 @@ def _export(exported: Any, side: int, one_to_one: bool, path: Path) -> None:
     torch.save(checkpoint, path)
 
 
-def read(folder: Path) -> Saved[Architecture]:
+def read(folder: Path) -> Saved[YoloArchitecture]:
     """What `save` wrote.
 
     Raises:
         WeightsError: The folder does not hold it.
     """
 
-    def architecture(config: Mapping[str, Any]) -> Architecture:
+    def architecture(config: Mapping[str, Any]) -> YoloArchitecture:
         plan = yaml.safe_load((folder / PLAN).read_text(encoding="utf-8"))
-        return Architecture(plan, int(config["made_for"]))
+        return YoloArchitecture(plan, int(config["made_for"]))
 
     what = f"YOLO as Graft saves it ({CONFIG}, {PLAN}, {WEIGHTS})"
     cure = "Pass the model/ folder of a run of Graft's, or a .pt file of Ultralytics' with model.trust=true."

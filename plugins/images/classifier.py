@@ -21,7 +21,7 @@ from core.thresholds import KEY, to_json
 from plugins.images import augmentation
 from plugins.images.augmentation import Policy
 from plugins.images.options import TimmOptions
-from plugins.images.pictures import Item, Look, Pictures, View, prepare
+from plugins.images.pictures import ImageDataset, ImageTransform, MixedView, View, prepare
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,8 +83,8 @@ class ImageModel(LoadedModel):
         targets = [example.target for example in examples]
         known = bool(targets) and all(each is not None for each in targets)
         encoded = encode_targets(targets, self.need.task.target, self.need.outputs) if known else None
-        look = self._training() if train and self.augmented else self._evaluation()
-        prepared = prepare(examples, look, self._budget, self.need.fingerprint, encoded)
+        transform = self._training() if train and self.augmented else self._evaluation()
+        prepared = prepare(examples, transform, self._budget, self.need.fingerprint, encoded)
         if train and prepared.costly and not (self.need.frozen and not self.augmented):
             message = (
                 f"{len(examples)} decoded images need more than model.cache_mb={self._budget >> 20}, "
@@ -93,11 +93,11 @@ class ImageModel(LoadedModel):
             self.findings.append(Finding("images_not_cached", message, len(examples), level="info"))
         return prepared
 
-    def _evaluation(self) -> Look:
+    def _evaluation(self) -> ImageTransform:
         """As timm's own transform for this model sees an image."""
-        return Look(self.side, _shaper(self.preprocessing), f"timm {self._shaped()}")
+        return ImageTransform(self.side, _shaper(self.preprocessing), f"timm {self._shaped()}")
 
-    def _training(self) -> Look:
+    def _training(self) -> ImageTransform:
         """The whole image, squeezed into a square with room to zoom in."""
         from PIL import Image
 
@@ -106,12 +106,12 @@ class ImageModel(LoadedModel):
         def squeeze(image: Image.Image) -> Image.Image:
             return image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
-        return Look(side, squeeze, "squeezed", float(self.preprocessing["crop_pct"]), self.policy)
+        return ImageTransform(side, squeeze, "squeezed", float(self.preprocessing["crop_pct"]), self.policy)
 
     def _shaped(self) -> str:
         return json.dumps({key: self.preprocessing.get(key) for key in _SHAPED}, sort_keys=True)
 
-    def collate(self, items: Sequence[Item]) -> dict[str, Tensor]:
+    def collate(self, items: Sequence[MixedView]) -> dict[str, Tensor]:
         """Stack images and what was drawn for them.
 
         Returns:
@@ -192,7 +192,7 @@ class ImageModel(LoadedModel):
         """A sheet: training images as evaluation sees them, and as the first epochs show them."""
         from plugins.images.picture import sheet
 
-        assert isinstance(prepared, Pictures)
+        assert isinstance(prepared, ImageDataset)
         return sheet(
             examples,
             prepared,

@@ -24,7 +24,7 @@ from plugins.images.sizes import Size
 _EXAMPLES_SEEN = 8000
 
 
-def load(options: TimmOptions, need: Need) -> ImageModel:
+def load_image_model(options: TimmOptions, need: Need) -> ImageModel:
     """The classifier that `options` describe, with a head for what is needed."""
     if need.saved is not None:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))

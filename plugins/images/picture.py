@@ -10,7 +10,7 @@ import numpy as np
 from core.batching import example_rng
 from core.images import open_image
 from core.kinds import ImageExample
-from plugins.images.pictures import Item, Pictures
+from plugins.images.pictures import ImageDataset, MixedView
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,10 +23,10 @@ TILE, GAP, CAPTION = 112, 6, 16
 
 def sheet(
     examples: Sequence[ImageExample],
-    prepared: Pictures,
+    prepared: ImageDataset,
     labels: Sequence[str],
     seed: int,
-    show: Callable[[list[Item]], Tensor],
+    show: Callable[[list[MixedView]], Tensor],
     varied: bool,
 ) -> Image:
     """Draw the sheet: one row an example; first the original, then what the first epochs show of it.

@@ -54,9 +54,9 @@ class Timm(TimmOptions, ModelLoader):
             WeightsError: The weights cannot be had, or timm has no such model.
             ConfigError: The model cannot read images of `image_size`.
         """
-        from plugins.images.loading import load
+        from plugins.images.loading import load_image_model
 
-        return load(self, need)
+        return load_image_model(self, need)
 
     def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
         """A linear model on the pixels of small grey copies, fitted to the training split."""

@@ -94,7 +94,7 @@ class EncoderModel(LoadedModel):
             self.findings.append(Finding("truncated", message, count, tuple(places)))
         return prepared
 
-    def collate(self, items: Sequence[tokens.Item]) -> dict[str, Tensor]:
+    def collate(self, items: Sequence[tokens.TokenIds]) -> dict[str, Tensor]:
         """Stack items, padded to the longest; on a GPU to a multiple of eight."""
         multiple = 8 if self.need.device.startswith("cuda") else 1
         segments = self._segments and any(item.second < len(item.ids) for item in items)

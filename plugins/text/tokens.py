@@ -29,7 +29,7 @@ CACHED_FROM = 20_000
 _CHUNK = 1024
 
 
-class Item(NamedTuple):
+class TokenIds(NamedTuple):
     """One example, ready to be stacked.
 
     Attributes:
@@ -69,10 +69,10 @@ class TokenisedTexts:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Item:
+    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> TokenIds:
         """The ids and target of one example; the same in every epoch."""
         ids = self.flat[self.offsets[index] : self.offsets[index + 1]]
-        return Item(ids, int(self.seconds[index]), None if self.targets is None else self.targets[index])
+        return TokenIds(ids, int(self.seconds[index]), None if self.targets is None else self.targets[index])
 
 
 def prepare(
@@ -224,7 +224,7 @@ def _read(folder: Path) -> _Arrays:
 # --- batches --------------------------------------------------------------------------------------------------------
 
 
-def collate(items: Sequence[Item], pad_id: int, segments: bool, multiple: int = 1) -> dict[str, Tensor]:
+def collate(items: Sequence[TokenIds], pad_id: int, segments: bool, multiple: int = 1) -> dict[str, Tensor]:
     """Stack items, padded on the right to the longest of them.
 
     Args:
