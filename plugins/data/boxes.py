@@ -1,4 +1,4 @@
-"""Annotated images of any format as splits: objects are checked against their images, and what is wrong is counted."""
+"""Annotated images of any format as splits. Objects are checked against their images, and problems are counted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StatedObject:
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """One image with its objects as files state them.
+    """One image with its objects as a file states them.
 
     Attributes:
         image: Its path, absolute; None where `fault` says why there is none.
@@ -78,7 +78,7 @@ def load_boxes(
     task: Task,
     seed: int,
 ) -> Splits:
-    """Annotated images as splits; see `core.splits.build`.
+    """Turn annotated images into splits; see `core.splits.build`.
 
     Args:
         found: All images, faulty ones included.
@@ -97,10 +97,10 @@ def load_boxes(
 
 
 class BoxRows:
-    """Annotated images, each of them looked at once."""
+    """Annotated images, each inspected once."""
 
     def __init__(self, found: Sequence[Annotated]) -> None:
-        """Look at the images; the cache knows those of the same folders together."""
+        """Inspect the images. The cache groups them by their folders."""
         self._found = found
         roots = {each.root: boxes_files.Root(each.root) for each in found}
         pieces = (
@@ -121,11 +121,11 @@ class BoxRows:
             yield Row(example, label, each.place, each.split, fault=wrong or fault, parts=tuple(parts))
 
     def take(self, rows: NDArray[np.int64]) -> list[BoxExample]:
-        """Examples by row number (int64 [k])."""
+        """Return examples by row number (int64 [k])."""
         return [self._example(int(number)) for number in rows]
 
     def digest(self) -> str:
-        """Hash of everything that the annotations state."""
+        """Return a hash of everything that the annotations state."""
         total = hashlib.sha256()
         for each in self._found:
             fault = each.fault.code if each.fault else ""
@@ -158,7 +158,7 @@ def _spelled(objects: tuple[StatedObject, ...] | None) -> str:
 
 
 def _picture(each: Annotated, root: boxes_files.Root) -> ImageSource:
-    """What to look at: an image, or why not."""
+    """Return the image to inspect, or why it cannot be used."""
     if each.fault is not None and each.fault.level != "note":
         return each.fault
     assert each.image is not None
@@ -175,7 +175,7 @@ def _picture(each: Annotated, root: boxes_files.Root) -> ImageSource:
 def checked(
     each: Annotated, size: tuple[int, int]
 ) -> tuple[list[NamedBox] | None, list[tuple[str, Fault]], Fault | None]:
-    """The objects of an image of `size` (width, height, upright).
+    """Check the objects of one image of `size` (width, height, upright).
 
     Returns:
         The objects that can be used, clipped to the image, in pixels of it (None where nobody annotated it); what is
@@ -209,7 +209,7 @@ def _pixels(corners: Corners, size: tuple[int, int]) -> Corners:
 
 
 def _placed(found: StatedObject, corners: Corners, size: tuple[int, int]) -> tuple[NamedBox | None, Fault | None]:
-    """An object within its image, and what is to be said of it."""
+    """Return an object clipped to its image, and what is wrong or notable about it."""
     if found.fault is not None:
         return None, found.fault
     x1, y1, x2, y2 = corners

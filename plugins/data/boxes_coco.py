@@ -1,4 +1,4 @@
-"""Annotations in one JSON file, as COCO writes its instances: boxes are x, y, width, height in pixels.
+"""Annotations in one JSON file, in the format of COCO instances: boxes are x, y, width, height in pixels.
 
 Images without an annotation show no object. Segmentations are not looked at. Labels are in the order of their
 categories' numbers, also those that never occur.
@@ -51,7 +51,7 @@ def load_coco(given: CocoFiles, options: CutOptions, task: Task, seed: int) -> S
 
 
 def annotated(given: CocoFiles) -> tuple[list[Annotated], list[str]]:
-    """All images of a data set, and the label names in their order.
+    """Return all images of a data set, and the label names in order.
 
     Raises:
         DataError: A file does not exist, is not JSON, or lacks what it needs; two files name categories differently.
@@ -68,7 +68,7 @@ def annotated(given: CocoFiles) -> tuple[list[Annotated], list[str]]:
 
 
 def _files(given: CocoFiles) -> Iterator[tuple[Path, int, Path]]:
-    """The folder that messages start from, the split and the path of each JSON file."""
+    """Yield the base folder for messages, the split and the path of each JSON file."""
     if not given.path:
         for split, name in enumerate(NAMES):
             for path in files.find(f"data.{name}", asked) if (asked := getattr(given, name)) else ():
@@ -100,7 +100,7 @@ def _folders(base: Path) -> list[Path]:
 
 
 def _split(path: Path, base: Path) -> int:
-    """The split that a file's name, or the name of its folder below `base`, says."""
+    """Return the split named by a file's name, or by its folder below `base`."""
     split = files.split_of(path.stem)
     if split == UNDECIDED and path.parent != base:
         split = files.split_of(path.parent.name)
@@ -108,7 +108,7 @@ def _split(path: Path, base: Path) -> int:
 
 
 def _names(parts: Sequence[tuple[int, Path, Instances]]) -> dict[int, str]:
-    """The categories of all files by number."""
+    """Return the categories of all files by number."""
     names: dict[int, str] = {}
     for _, path, instances in parts:
         for number, name in instances.categories.items():
@@ -123,7 +123,7 @@ def _names(parts: Sequence[tuple[int, Path, Instances]]) -> dict[int, str]:
 
 
 def _part(instances: Instances, images: Images, split: int, names: Mapping[int, str]) -> Iterator[Annotated]:
-    """The images of one file, then the annotations of images that it does not have."""
+    """Yield the images of one file, then annotations whose image is not in the file."""
     objects: dict[int, list[StatedObject]] = {number: [] for number in instances.images}
     for at, said in enumerate(instances.annotations):
         place = f"{instances.name}:annotations[{at}]"

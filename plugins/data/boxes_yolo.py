@@ -1,4 +1,4 @@
-"""Annotations in text files, one a picture, as YOLO reads them: `class x y w h`, or a class and a polygon.
+"""Annotations in text files, one per image, as in YOLO: `class x y w h`, or a class and a polygon.
 
 Numbers are shares of the width and height of the upright image. The text file of `…/images/…/1.jpg` is
 `…/labels/…/1.txt`, and lies beside the image where no folder is called images. An empty one says: no object.
@@ -62,7 +62,7 @@ def load_yolo(given: YoloFiles, options: CutOptions, task: Task, seed: int) -> S
 
 
 def annotated(config: Config, given: YoloFiles) -> list[Annotated]:
-    """All images of a data set, then the label files that have none.
+    """Return all images of a data set, followed by label files without an image.
 
     Raises:
         DataError: There is no image, or no label file.
@@ -83,7 +83,7 @@ def annotated(config: Config, given: YoloFiles) -> list[Annotated]:
 
 
 def configured(given: YoloFiles) -> Config:
-    """The data set that options name."""
+    """Return the data set that the options name."""
     path = Path(given.path).expanduser().absolute()
     if path.is_file():
         return _renamed(yolo_config.read(path), given)
@@ -101,7 +101,7 @@ def _renamed(config: Config, given: YoloFiles) -> Config:
 
 
 def _plain(path: Path, given: YoloFiles) -> Config:
-    """Folders images and labels without a data.yaml; folders train, val and test in or above them are splits."""
+    """Read folders images and labels without a data.yaml. Folders train, val and test in or above them are splits."""
     classes = path / "classes.txt"
     names = given.names or (tuple(line for _, line in boxes_files.lines(classes)) if classes.is_file() else ())
     if not names:
@@ -131,7 +131,7 @@ class _Reader:
         self.labelled = 0
 
     def part(self, split: int, path: Path) -> Iterator[Annotated]:
-        """The images of a folder, or those that a text file lists."""
+        """Return the images of a folder, or those listed in a text file."""
         if path.is_dir():
             root = os.path.realpath(self._given.root or path)
             labels = self.label_file(path / "_").parent
@@ -147,7 +147,7 @@ class _Reader:
             yield self._image(image, f"{boxes_files.called(path, self._base)}:{number}", split, root)
 
     def label_file(self, image: Path) -> Path:
-        """Where the objects of an image are written."""
+        """Return the path of an image's label file."""
         if self._elsewhere is not None and image.is_relative_to(self._elsewhere):
             return (self._base / "labels" / image.relative_to(self._elsewhere)).with_suffix(".txt")
         parts = list(image.parts)
@@ -157,7 +157,7 @@ class _Reader:
         return Path(*parts).with_suffix(".txt")
 
     def orphans(self) -> Iterator[Annotated]:
-        """Label files whose images are missing, of all folders that were met."""
+        """Yield label files whose images are missing, in all folders that were read."""
         for labels, images in sorted(self._pairs.items()):
             stems = {each.stem for each in boxes_files.listed(images)}
             for each in boxes_files.listed(labels, (".txt",)):
@@ -184,7 +184,7 @@ class _Reader:
 
 
 def _object(line: str, place: str, names: Mapping[int, str]) -> StatedObject:
-    """One row: a class with the middle, width and height of its box, or with the corners of a polygon."""
+    """Parse one row: a class with the center, width and height of its box, or with the corners of a polygon."""
     try:
         number, *values = (float(each) for each in line.split())
     except ValueError:
@@ -198,7 +198,7 @@ def _object(line: str, place: str, names: Mapping[int, str]) -> StatedObject:
         message = f"the class {number:g} is not one of the {len(names)} names ({min(names)} to {max(names)})"
         return _bad(place, "unknown_class", message)
     if any(abs(each) > _PIXELS for each in values if math.isfinite(each)):
-        return _bad(place, "not_normalised", "the row holds pixels, not shares of the image's width and height")
+        return _bad(place, "not_normalized", "the row holds pixels, not shares of the image's width and height")
     return StatedObject(label, _hull(values) if polygon else _corners(values), place)
 
 
@@ -208,7 +208,7 @@ def _corners(values: Sequence[float]) -> Corners:
 
 
 def _hull(values: Sequence[float]) -> Corners:
-    """The box around a polygon; not a number where one of its corners is not."""
+    """Return the bounding box of a polygon; NaN if one of its corners is NaN."""
     if not all(map(math.isfinite, values)):
         return math.nan, math.nan, math.nan, math.nan
     return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])

@@ -1,4 +1,4 @@
-"""Images from folders of classes and from tables that name files, as splits."""
+"""Images from class folders, and from tables of image paths, as splits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from plugins.data.table import TextFiles, open_parts
 
 @dataclass(frozen=True)
 class Sources:
-    """Where images and their labels are.
+    """Where images and labels are.
 
     Attributes:
         path, train, val, test: A folder of class folders, or a table, each; or empty.
@@ -42,14 +42,14 @@ class Sources:
     root: str = ""
 
     def given(self) -> dict[str, str]:
-        """What is given, by the option's name."""
+        """Return the sources that are given, by option name."""
         names = ("path",) if self.path else NAMES
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
 
 @dataclass
 class _Opened:
-    """What the sources mean: folders and tables, each with the number of the shelf that its images are on."""
+    """Opened sources: folders and tables, each with the number of the shelf with its images."""
 
     folders: list[tuple[int, ClassFolders]] = field(default_factory=list)
     parts: list[tuple[int, Part]] = field(default_factory=list)
@@ -75,7 +75,7 @@ def _rows(found: _Opened, columns: Columns, reading: Reading, names: Names, note
 
 
 def _where(found: _Opened) -> str:
-    """What the cache knows the images by."""
+    """Return the key of the images in the cache."""
     return repr([(shelf.name, str(shelf.start)) for shelf in found.shelves])
 
 
@@ -140,7 +140,7 @@ def _meaningless(columns: Columns) -> Iterator[Problem]:
 
 
 def unlabelled(columns: Columns, root: str, path: Path) -> list[ImageExample]:
-    """Images without their labels: a file, those of a folder or glob, or those that a table names.
+    """Return images without labels: of a file, a folder or a glob, or those that a table names.
 
     Raises:
         DataError: There are none; or one that a table names cannot be used.

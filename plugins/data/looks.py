@@ -1,4 +1,4 @@
-"""Whether images are whole, how large they are and what they show: each is decoded once, and remembered."""
+"""Inspects images: whether they are complete, their size and a hash of their pixels. Results are cached."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _FORGET = 4
 
 @dataclass
 class Inspections:
-    """What was seen, one entry an image.
+    """What was found, one entry per image.
 
     Attributes:
         width, height: int32 [n], in pixels; 0 where nothing was seen.
@@ -53,7 +53,7 @@ class Inspections:
 
 
 def inspect_all(pictures: Iterable[Sequence[ImageSource]], count: int, source: str) -> Inspections:
-    """Look at images, in a thread for each processor.
+    """Inspect images, with one thread per processor.
 
     Args:
         pictures: The images in pieces, each of which is held in memory at once.
@@ -85,14 +85,14 @@ class _Progress:
         self._count, self._said = count, time.monotonic()
 
     def at(self, number: int) -> None:
-        """So many images have been looked at."""
+        """Report how many images have been inspected."""
         if time.monotonic() - self._said >= SILENT_SECONDS and os.environ.get("RANK", "0") == "0":
             self._said = time.monotonic()
             print(f"looking at the images: {number:,} of {self._count:,}", file=sys.stderr, flush=True)
 
 
 class Memory:
-    """What is known of the whole images of a source, by path, size and time of change; of bytes, by their hash.
+    """Known results for the images of a source, by path, size and modification time, or by a hash of their bytes.
 
     Only whole images are remembered. A cache that cannot be read or written, or is damaged, is as good as none.
     """
@@ -106,7 +106,7 @@ class Memory:
         self._met: dict[bytes, Inspected] = {}
 
     def inspect(self, picture: ImageSource) -> Inspected | Fault | None:
-        """What is known of an image, or what decoding it shows. Called from many threads."""
+        """Return what is known about an image, else decode it. Called from many threads."""
         if picture is None or isinstance(picture, Fault):
             return picture
         key = _key(picture)
@@ -121,7 +121,7 @@ class Memory:
         return seen
 
     def save(self) -> None:
-        """Write aside, then rename, so that what is in the cache is always whole."""
+        """Write to a temporary file, then rename it, so that the cache is always complete."""
         if self._met.keys() <= self._known.keys():
             return
         older = {key: seen for key, seen in self._known.items() if key not in self._met}
@@ -147,7 +147,7 @@ class Memory:
 
 
 def _key(picture: Path | bytes) -> bytes:
-    """What an image is remembered by; empty for a file that cannot be looked at."""
+    """Return an image's key in the cache; empty for a file that cannot be read."""
     if isinstance(picture, bytes):
         return hashlib.blake2b(picture, digest_size=16).digest()
     try:

@@ -1,4 +1,4 @@
-"""Parts of any kind (files, splits of a dataset) as splits of text examples."""
+"""Parts of any source (files, splits of a dataset) as splits of text examples."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TextFiles:
     dialect: Dialect = field(default_factory=Dialect)
 
     def files(self) -> list[File]:
-        """The files, each with its split."""
+        """Return the files, each with its split."""
         suffixes = tuple(FORMATS) if self.format == "auto" else ()
         if self.path:
             return files.by_name("data.path", files.find("data.path", self.path, suffixes))
@@ -66,7 +66,7 @@ def load_table(given: TextFiles, reading: Reading, options: CutOptions, task: Ta
 
 
 def open_parts(given: TextFiles, found: Sequence[File]) -> list[Part]:
-    """Open files, far enough to know their columns.
+    """Open files and read their column names.
 
     Raises:
         DataError: Files are empty, or cannot be read; all are named.
@@ -87,7 +87,7 @@ def open_parts(given: TextFiles, found: Sequence[File]) -> list[Part]:
 def load_parts(
     parts: Sequence[Part], reading: Reading, options: CutOptions, task: Task, seed: int, origin: str, digest: str
 ) -> Splits:
-    """Parts as splits.
+    """Turn parts into splits.
 
     Args:
         parts: What to read.
@@ -119,7 +119,7 @@ def load_parts(
 
 
 def unlabelled(given: TextFiles, columns: Columns, path: Path) -> list[TextExample]:
-    """Texts, or pairs, of one file without their labels; a `.txt` file holds one text a line.
+    """Return the texts or pairs of one file without labels. A `.txt` file holds one text per line.
 
     Raises:
         DataError: The file is missing or malformed; every bad row is an error here.

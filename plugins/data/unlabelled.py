@@ -1,4 +1,4 @@
-"""Examples without labels, for `predict`: texts, or images that lie in folders or are named by a table."""
+"""Examples without labels, for `predict`: texts, or images in folders and tables."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Network(nn.Module):
         self.head: nn.Module = detector.head
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """From normalised images, float32 [b, 3, S, S], to three outputs for each of p places.
+        """From normalized images, float32 [b, 3, S, S], to three outputs for each of p places.
 
         Returns:
             `cls_logits` [b, p, c], `bbox_regression` [b, p, 4] and `bbox_ctrness` [b, p, 1].

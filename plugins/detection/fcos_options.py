@@ -40,7 +40,7 @@ class FcosOptions:
     channels: int | None = option(
         None,
         f"Of pyramid and heads, a multiple of {GROUPS} from {2 * GROUPS}; null: 256, and from scratch 96.",
-        low=2 * GROUPS,  # with one in a group, a single image has nothing to be normalised by on the coarsest level
+        low=2 * GROUPS,  # with one in a group, a single image has nothing to be normalized by on the coarsest level
         high=512,
     )
     convolutions: int | None = option(

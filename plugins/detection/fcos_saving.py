@@ -12,7 +12,7 @@ from plugins.detection import saved
 from plugins.detection.fcos_network import MEAN, STD, FcosArchitecture
 from plugins.detection.fcos_options import FcosOptions
 from plugins.detection.saved import CONFIG, WEIGHTS, Saved, Thresholds, write
-from plugins.detection.views import GREY
+from plugins.detection.views import GRAY
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,7 +49,7 @@ def save(
         "label_names": list(need.labels),
         "image_size": side,
         "preprocessing": {
-            "letterbox": "square, centred", "padding": GREY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
+            "letterbox": "square, centred", "padding": GRAY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
         },
         "predict": {
             "score_thresh": options.score_threshold, "nms_thresh": options.nms_threshold,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plugins.detection.scenes import Scenes
-from plugins.detection.views import GREY, Letterboxed, View, as_shares
+from plugins.detection.views import GRAY, Letterboxed, View, as_shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_SEEN = 0.1
 """Share of an object's area that must be left in the picture; of one with less, nothing is learned."""
-_GREY = np.asarray((0.299, 0.587, 0.114), dtype=np.float32)
+_GRAY = np.asarray((0.299, 0.587, 0.114), dtype=np.float32)
 """Weights of red, green and blue in luma (ITU-R BT.601)."""
 
 
@@ -79,7 +79,7 @@ class Jittered:
 def placed(
     pixels: NDArray[np.uint8], scales: NDArray[np.float64], offsets: NDArray[np.float64], side: int
 ) -> NDArray[np.uint8]:
-    """A scene scaled and moved onto a grey square: what was at (x, y) comes to scales · (x, y) + offsets.
+    """A scene scaled and moved onto a gray square: what was at (x, y) comes to scales · (x, y) + offsets.
 
     Args:
         pixels: uint8 [h, w, 3].
@@ -94,7 +94,7 @@ def placed(
 
     back = [1 / scales[0], 0, -offsets[0] / scales[0], 0, 1 / scales[1], -offsets[1] / scales[1]]
     image = Image.fromarray(pixels).transform(
-        (side, side), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR, fillcolor=(GREY, GREY, GREY)
+        (side, side), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR, fillcolor=(GRAY, GRAY, GRAY)
     )
     return np.asarray(image, dtype=np.uint8)
 
@@ -125,9 +125,9 @@ def shaded(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[n
         return pixels
     brightness, contrast, saturation = (np.float32(factor) for factor in factors)
     values = pixels.astype(np.float32)
-    grey = (values @ _GREY)[..., None]
-    mean = np.float32(grey.mean())
-    coloured = grey + saturation * (values - grey)
-    changed: NDArray[np.floating] = (mean + contrast * (coloured - mean)) * brightness
+    gray = (values @ _GRAY)[..., None]
+    mean = np.float32(gray.mean())
+    colored = gray + saturation * (values - gray)
+    changed: NDArray[np.floating] = (mean + contrast * (colored - mean)) * brightness
     found: NDArray[np.uint8] = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
     return found

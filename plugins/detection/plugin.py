@@ -22,7 +22,7 @@ class Ultralytics(YoloOptions, ModelLoader):
     """YOLO by Ultralytics: its networks, loss, augmentation and non-maximum suppression, in Graft's training loop.
 
     Ultralytics is licensed under the AGPL-3.0 and is installed with the extra `yolo` only. Its trainer, downloads and
-    telemetry never run. Images are scaled so that their long side is `image_size` pixels and centred in grey squares,
+    telemetry never run. Images are scaled so that their long side is `image_size` pixels and centered in gray squares,
     as Ultralytics does with `rect=False`.
     """
 
@@ -61,10 +61,10 @@ class Ultralytics(YoloOptions, ModelLoader):
 
 @dataclass
 class Torchvision(FcosOptions, ModelLoader):
-    """FCOS by torchvision (Tian et al. 2019, arXiv:1904.01355): a detector under a permissive licence (BSD).
+    """FCOS by torchvision (Tian et al. 2019, arXiv:1904.01355): a detector under a permissive license (BSD).
 
     A residual network, a feature pyramid, and heads that say of every place which object lies there and how far its
-    sides are. Images are scaled so that their long side is `image_size` pixels and centred in grey squares.
+    sides are. Images are scaled so that their long side is `image_size` pixels and centered in gray squares.
     """
 
     name: ClassVar[str] = "torchvision"

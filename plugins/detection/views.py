@@ -1,4 +1,4 @@
-"""What a detector is shown: scenes in the middle of grey squares, with their boxes as shares of the side."""
+"""What a detector is shown: scenes in the middle of gray squares, with their boxes as shares of the side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plugins.detection.scenes import Scenes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GREY = 114
+GRAY = 114
 """The value of pixels around an image, as Ultralytics pads."""
 
 
@@ -22,7 +22,7 @@ class View(NamedTuple):
     Attributes:
         pixels: uint8 [S, S, 3], RGB.
         size: Width and height of the image as it is stored by its owner.
-        boxes: float32 [k, 4]: centre, width and height as shares of S.
+        boxes: float32 [k, 4]: center, width and height as shares of S.
         labels: int64 [k].
         epoch: The epoch it is for.
     """
@@ -57,7 +57,7 @@ class Schedule:
 
 @dataclass
 class Letterboxed:
-    """A split as it is: scenes in the middle of grey squares; a `core.contracts.Prepared`."""
+    """A split as it is: scenes in the middle of gray squares; a `core.contracts.Prepared`."""
 
     scenes: Scenes
 
@@ -73,7 +73,7 @@ class Letterboxed:
         scene, side = self.scenes.scene(index), self.scenes.transform.side
         height, width = scene.pixels.shape[:2]
         left, top = margins(width, height, side)
-        pixels = np.full((side, side, 3), GREY, dtype=np.uint8)
+        pixels = np.full((side, side, 3), GRAY, dtype=np.uint8)
         pixels[top : top + height, left : left + width] = scene.pixels
         corners = scene.corners + np.asarray([left, top, left, top], dtype=np.float32)
         return View(pixels, scene.size, *as_shares(corners, scene.labels, side), epoch)
@@ -86,16 +86,16 @@ def margins(width: int, height: int, side: int) -> tuple[int, int]:
 
 def corners_in(view: View) -> NDArray[np.float32]:
     """The boxes of a view as corners, float32 [k, 4], in pixels of the square."""
-    centres, halves = view.boxes[:, :2], view.boxes[:, 2:] / 2
-    return np.concatenate([centres - halves, centres + halves], axis=1) * np.float32(len(view.pixels))
+    centers, halves = view.boxes[:, :2], view.boxes[:, 2:] / 2
+    return np.concatenate([centers - halves, centers + halves], axis=1) * np.float32(len(view.pixels))
 
 
 def as_shares(
     corners: NDArray[np.float32], labels: NDArray[np.int64], side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Centre, width and height as shares of the side, float32 [k, 4]; boxes without an area are left out."""
+    """Center, width and height as shares of the side, float32 [k, 4]; boxes without an area are left out."""
     inside = np.clip(corners.astype(np.float32), 0, side)
     extent = inside[:, 2:] - inside[:, :2]
     kept = (extent > 0).all(axis=1)
-    centres = (inside[:, :2] + inside[:, 2:]) / 2
-    return (np.concatenate([centres, extent], axis=1) / side)[kept].astype(np.float32), labels[kept]
+    centers = (inside[:, :2] + inside[:, 2:]) / 2
+    return (np.concatenate([centers, extent], axis=1) / side)[kept].astype(np.float32), labels[kept]

@@ -102,7 +102,7 @@ class YoloModel(LoadedModel):
 
         Returns:
             `img`, uint8 [b, 3, S, S], channels last in memory; `sizes`, float32 [b, 2], widths and heights of the
-            images as they are stored; `bboxes`, float32 [k, 4], centre, width and height as shares of S; `cls`, float32
+            images as they are stored; `bboxes`, float32 [k, 4], center, width and height as shares of S; `cls`, float32
             [k, 1]; `batch_idx`, float32 [k], the image of each box; `done`, float32 [], the share of training done.
         """
         images = torch.from_numpy(np.stack([item.pixels for item in items]))

@@ -16,7 +16,7 @@ from plugins.detection import saved
 from plugins.detection.library import library
 from plugins.detection.network import YoloArchitecture
 from plugins.detection.saved import CONFIG, WEIGHTS, Saved, Thresholds, write
-from plugins.detection.views import GREY
+from plugins.detection.views import GRAY
 from plugins.detection.yolo_options import YoloOptions
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def save(
         "library": f"ultralytics {library().version}",
         "label_names": list(need.labels),
         "image_size": side,
-        "preprocessing": {"letterbox": "square, centred", "padding": GREY, "interpolation": "linear", "scale": 1 / 255},
+        "preprocessing": {"letterbox": "square, centred", "padding": GRAY, "interpolation": "linear", "scale": 1 / 255},
         "predict": {
             "imgsz": side, "rect": False, "conf": options.score_threshold, "iou": options.nms_threshold,
             "max_det": options.max_detections, "nms": not options.one_to_one,

@@ -19,7 +19,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_GREY = (0.299, 0.587, 0.114)
+_GRAY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in luma (ITU-R BT.601)."""
 
 
@@ -109,7 +109,7 @@ def vary(policy: Policy, size: tuple[int, int], crop: float, rng: np.random.Gene
 
 
 def as_evaluated(size: tuple[int, int], crop: float) -> NDArray[np.float32]:
-    """The affine map of the centre square that evaluation sees, float32 [2, 3]."""
+    """The affine map of the center square that evaluation sees, float32 [2, 3]."""
     return _affine(size, crop, crop, 0.0, np.zeros(2))
 
 
@@ -188,15 +188,15 @@ def apply_shade(images: Tensor, factors: Tensor) -> Tensor:
         factors: float32 [b, 3].
     """
     brightness, contrast, saturation = factors.view(-1, 3, 1, 1, 1).unbind(dim=1)
-    weights = torch.tensor(_GREY, device=images.device).view(1, 3, 1, 1)
-    grey = (images * weights).sum(dim=1, keepdim=True)
-    mean = grey.mean(dim=(2, 3), keepdim=True)
-    coloured = torch.lerp(grey.expand_as(images), images, saturation.expand_as(images))
-    return (torch.lerp(mean.expand_as(images), coloured, contrast.expand_as(images)) * brightness).clamp_(0, 1)
+    weights = torch.tensor(_GRAY, device=images.device).view(1, 3, 1, 1)
+    gray = (images * weights).sum(dim=1, keepdim=True)
+    mean = gray.mean(dim=(2, 3), keepdim=True)
+    colored = torch.lerp(gray.expand_as(images), images, saturation.expand_as(images))
+    return (torch.lerp(mean.expand_as(images), colored, contrast.expand_as(images)) * brightness).clamp_(0, 1)
 
 
 def inside(boxes: Tensor, size: int) -> Tensor:
-    """Which pixels have their centre in each box: bool [b, 1, size, size].
+    """Which pixels have their center in each box: bool [b, 1, size, size].
 
     Args:
         boxes: float32 [b, 4], left, top, right, bottom, as shares of the side.

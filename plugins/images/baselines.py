@@ -25,7 +25,7 @@ MOST = 20_000
 
 
 def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
-    """Fit logistic regression to the colours of 16×16 copies, and predict.
+    """Fit logistic regression to the colors of 16×16 copies, and predict.
 
     Args:
         need: Task, labels and training split.
@@ -53,7 +53,7 @@ def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
 
 
 def _pixels(examples: Sequence[ImageExample]) -> NDArray[np.float32]:
-    """Colours of small copies, float32 [n, 3 · SIDE²], from 0 to 1."""
+    """Colors of small copies, float32 [n, 3 · SIDE²], from 0 to 1."""
 
     def small(example: ImageExample) -> NDArray[np.float32]:
         image = open_image(example.image).resize((SIDE, SIDE), reducing_gap=3.0)

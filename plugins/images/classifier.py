@@ -163,7 +163,7 @@ class ImageModel(LoadedModel):
         return to_predictions(logits, self.need.task.target)
 
     def _inputs(self, batch: dict[str, Tensor]) -> Tensor:
-        """What the network sees: float32 [b, 3, h, w], normalised."""
+        """What the network sees: float32 [b, 3, h, w], normalized."""
         seen = self.seen(batch)
         mean, std = (
             torch.tensor(self.preprocessing[name], device=seen.device).view(1, 3, 1, 1) for name in ("mean", "std")

@@ -59,7 +59,7 @@ class Timm(TimmOptions, ModelLoader):
         return load_image_model(self, need)
 
     def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """A linear model on the pixels of small grey copies, fitted to the training split."""
+        """A linear model on the pixels of small gray copies, fitted to the training split."""
         from plugins.images.baselines import pixels_linear
 
         return {"pixels_linear": pixels_linear(need, examples)}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LOFTQ = "loftq"
 ALTERS_BASE = ("pissa", "olora")
-"""Initialisations that subtract from the base weights what the factors hold."""
+"""Initializations that subtract from the base weights what the factors hold."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Lora(OnModules):
         "default",
         "default: A at random, B zero; gaussian: another A; pissa: the largest singular vectors of the "
         "weights (Meng et al. 2024, arXiv:2404.02948); olora: their QR factors (Büyükakyüz 2024, arXiv:2406.01775); "
-        "loftq, with quantised weights: what quantising them lost (Li et al. 2023, arXiv:2310.08659).",
+        "loftq, with quantized weights: what quantizing them lost (Li et al. 2023, arXiv:2310.08659).",
         choices=("default", "gaussian", "pissa", "olora", LOFTQ),
     )
 
@@ -60,12 +60,12 @@ class Lora(OnModules):
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """What cannot go together."""
         if self.weights() is not None and self.init in ALTERS_BASE:
-            message = f"{self.init} starts from whole weights, and {self.name} loads them quantised."
+            message = f"{self.init} starts from whole weights, and {self.name} loads them quantized."
             yield Problem("method.init", message, "Use loftq, leave it at default, or use method=lora.")
         elif self.weights() is None and self.init == LOFTQ:
             yield Problem(
                 "method.init",
-                f"loftq starts from what quantising the base weights loses, and {self.name} quantises nothing.",
+                f"loftq starts from what quantizing the base weights loses, and {self.name} quantizes nothing.",
                 "Use method.init=pissa, which starts from the weights themselves.",
             )
         if self.dora and self.init in (*ALTERS_BASE, LOFTQ):
@@ -113,19 +113,19 @@ class Lora(OnModules):
 
 @dataclass
 class Qlora(Lora):
-    """LoRA on base weights of 4 bits, quantised while they are loaded (Dettmers et al. 2023, arXiv:2305.14314)."""
+    """LoRA on base weights of 4 bits, quantized while they are loaded (Dettmers et al. 2023, arXiv:2305.14314)."""
 
     name: ClassVar[str] = "qlora"
     requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
-    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantised"}
+    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantized"}
 
     quant_type: str = option(
         "nf4", "Of the 4 bits: nf4 suits weights that are normally distributed.", choices=("nf4", "fp4")
     )
-    double_quant: bool = option(True, "Quantise the quantisation constants too: 0.4 bits a weight less.")
+    double_quant: bool = option(True, "Quantize the quantization constants too: 0.4 bits a weight less.")
     compute_dtype: str = option(
         "auto",
-        "Dtype of the matrix products and of what is not quantised; auto takes that of train.precision.",
+        "Dtype of the matrix products and of what is not quantized; auto takes that of train.precision.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
 
@@ -141,7 +141,7 @@ class Qlora(Lora):
         return WeightsPlan(4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """The base unquantised, with its updates added to the weights: in so few bits they would be rounded."""
+        """The base unquantized, with its updates added to the weights: in so few bits they would be rounded."""
         from plugins.methods.quantised import merged_model
 
         return merged_model(model)
@@ -149,11 +149,11 @@ class Qlora(Lora):
 
 @dataclass
 class Lora8(Lora):
-    """LoRA on base weights of 8 bits, quantised while they are loaded (Dettmers et al. 2022, arXiv:2208.07339)."""
+    """LoRA on base weights of 8 bits, quantized while they are loaded (Dettmers et al. 2022, arXiv:2208.07339)."""
 
     name: ClassVar[str] = "lora8"
     requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
-    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantised"}
+    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantized"}
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Where the hardware cannot, and what would do."""
@@ -167,7 +167,7 @@ class Lora8(Lora):
         return WeightsPlan(8, "int8", False, "auto", "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """The base unquantised, with its updates added to the weights: in so few bits they would be rounded."""
+        """The base unquantized, with its updates added to the weights: in so few bits they would be rounded."""
         from plugins.methods.quantised import merged_model
 
         return merged_model(model)

@@ -77,7 +77,7 @@ class Head(AdapterMethod):
         if getattr(config.model, "init", "auto") == "scratch":
             yield Problem(
                 "method",
-                "head trains on the features of a frozen backbone, and one initialised from scratch has none.",
+                "head trains on the features of a frozen backbone, and one initialized from scratch has none.",
                 "Use method=full, or model.init=pretrained.",
             )
 

@@ -71,7 +71,7 @@ def lora(
         settings: Arguments of `LoraConfig`.
         unfit: As `adapt` takes it.
         factors_base: Whether updates start from factors of the base weights, which are subtracted from them.
-        from_lost: Whether updates start from what quantisation loses.
+        from_lost: Whether updates start from what quantization loses.
         fused: Whether linear layers compute in few products.
     """
     if factors_base:
@@ -89,7 +89,7 @@ def lora(
 
 def _whole(model: LoadedModel) -> nn.Module:
     if not isinstance(model, HasWholeWeights):
-        message = "loftq starts from what quantisation loses, and this family does not load its weights whole again."
+        message = "loftq starts from what quantization loses, and this family does not load its weights whole again."
         raise ConfigError(Problem("method.init", message, "Leave it at default."))
     return model.whole()
 

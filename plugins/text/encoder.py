@@ -78,8 +78,8 @@ class EncoderModel(LoadedModel):
         """Tokens of a text that are read."""
         return int(self.tokenizer.model_max_length)
 
-    def prepare(self, examples: Sequence[TextExample], train: bool) -> tokens.TokenisedTexts:
-        """Tokenise; what has to be cut is counted in `findings` under the code `truncated`."""
+    def prepare(self, examples: Sequence[TextExample], train: bool) -> tokens.TokenizedTexts:
+        """Tokenize; what has to be cut is counted in `findings` under the code `truncated`."""
         need = self.need
         prepared = tokens.prepare(
             self.tokenizer, examples, self.max_length, need.fingerprint, need.task.target, need.outputs
@@ -101,7 +101,7 @@ class EncoderModel(LoadedModel):
         return tokens.collate(items, int(self.tokenizer.pad_token_id), segments, multiple)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example, float32 [b]; of standardised values, for regression."""
+        """The loss of each example, float32 [b]; of standardized values, for regression."""
         return self.head_loss(self._logits(batch), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
@@ -116,7 +116,7 @@ class EncoderModel(LoadedModel):
         """The loss of each example from logits [b, c], float32 [b]."""
         need, targets = self.need, batch["targets"]
         if need.task.target == REGRESSION:
-            targets = self.scale.standardise(targets)
+            targets = self.scale.standardize(targets)
         return per_example(logits, targets, need.task.target, need.class_weights, need.label_smoothing)
 
     def head_predict(self, logits: Tensor) -> Tensor:
@@ -158,12 +158,12 @@ class EncoderModel(LoadedModel):
             module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=exact)
 
     def whole(self) -> nn.Module:
-        """The network whose weights were quantised as they were loaded, as they are stored; see `HasWholeWeights`."""
-        from plugins.text.networks import unquantised
+        """The network whose weights were quantized as they were loaded, as they are stored; see `HasWholeWeights`."""
+        from plugins.text.networks import unquantized
 
-        assert self.stored is not None, "quantised weights come from a folder"
+        assert self.stored is not None, "quantized weights come from a folder"
         with quiet():
-            return unquantised(type(self.module), self.stored)
+            return unquantized(type(self.module), self.stored)
 
     def save(self, directory: Path) -> None:
         """Write weights (or the adapter, where peft wraps the module), configuration, labels and tokenizer."""
@@ -182,7 +182,7 @@ class EncoderModel(LoadedModel):
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
         if self.original is not None and not hasattr(module, "peft_config") and is_quantised(module):
-            self.original.copy(directory)  # what would be written is quantised, and quantised again when it is opened
+            self.original.copy(directory)  # what would be written is quantized, and quantized again when it is opened
             return
         vars(module.config).pop(KEY, None)
         if self.thresholds is not None:

@@ -1,4 +1,4 @@
-"""Networks of transformers: which class, read in which dtype, quantised or not, and which part of it is the head."""
+"""Networks of transformers: which class, read in which dtype, quantized or not, and which part of it is the head."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _is_decoder(network: type[Any], config: Any) -> bool:
 
 
 def read(options: TextOptions, need: Need, folder: Path, config: Any) -> tuple[Any, Mapping[str, Any], Sequence[str]]:
-    """The network, the report of what its file lacked, and the names of layers whose sizes cannot be quantised.
+    """The network, the report of what its file lacked, and the names of layers whose sizes cannot be quantized.
 
     A head of another size is made anew. Heads are float32 whatever the rest is.
 
@@ -80,7 +80,7 @@ def read(options: TextOptions, need: Need, folder: Path, config: Any) -> tuple[A
     return module, info, odd
 
 
-def unquantised(network: Any, folder: Path) -> nn.Module:
+def unquantized(network: Any, folder: Path) -> nn.Module:
     """The network in a folder in the dtype in which it is stored, on the CPU; its head may be any."""
     with seeded(0):
         module: nn.Module = network.from_pretrained(
@@ -90,10 +90,10 @@ def unquantised(network: Any, folder: Path) -> nn.Module:
 
 
 def _dtype(options: TextOptions, need: Need) -> torch.dtype:
-    """The dtype of what is not quantised, but for the head.
+    """The dtype of what is not quantized, but for the head.
 
     Decoders take their head's input in any dtype; so what does not train may lie in half precision, which is what it is
-    multiplied in anyway: always beside quantised weights, else on a GPU, whose memory is short.
+    multiplied in anyway: always beside quantized weights, else on a GPU, whose memory is short.
     """
     if not options.causal:
         return torch.float32
@@ -122,7 +122,7 @@ def heads_in(module: Any) -> tuple[str, ...]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Random initialisation by a seed; the global generator goes on as if nothing had happened."""
+    """Random initialization by a seed; the global generator goes on as if nothing had happened."""
     before = torch.default_generator.get_state()
     torch.default_generator.manual_seed(seed)
     try:

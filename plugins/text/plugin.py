@@ -65,7 +65,7 @@ class TextClassifier(TextOptions, ModelLoader):
         if plan is not None and plan.bits == 4 and self.init == "scratch" and self.hidden_size % 64:
             yield Problem(
                 "model.hidden_size",
-                f"{self.hidden_size} leaves nothing to quantise: 4-bit layers need inputs in multiples of 64.",
+                f"{self.hidden_size} leaves nothing to quantize: 4-bit layers need inputs in multiples of 64.",
                 "Take model.hidden_size=64 (or 128, …), or method=lora.",
             )
 

@@ -1,4 +1,4 @@
-"""The scale of a regression's targets: the head learns standardised values and is saved for the values themselves."""
+"""The scale of a regression's targets: the head learns standardized values and is saved for the values themselves."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Scale:
     """Mean and standard deviation of the training targets.
 
     A head that starts near zero would need thousands of steps to reach values of, say, 500, at a rate that suits the
-    rest of the network; standardised values are near at once, whatever their unit.
+    rest of the network; standardized values are near at once, whatever their unit.
     """
 
     mean: float = 0.0
     deviation: float = 1.0
 
-    def standardise(self, values: Tensor) -> Tensor:
+    def standardize(self, values: Tensor) -> Tensor:
         """From the task's unit to the head's, [b]."""
         return (values - self.mean) / self.deviation
 

@@ -1,4 +1,4 @@
-"""Texts as token ids: tokenised once, kept flat (on disk where there are many), stacked into padded batches."""
+"""Texts as token ids: tokenized once, kept flat (on disk where there are many), stacked into padded batches."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TokenIds(NamedTuple):
 
 
 @dataclass
-class TokenisedTexts:
+class TokenizedTexts:
     """A split as token ids; a `core.contracts.Prepared`.
 
     Attributes:
@@ -77,8 +77,8 @@ class TokenisedTexts:
 
 def prepare(
     tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str, target: str, outputs: int
-) -> TokenisedTexts:
-    """Tokenise a split, or find it in the cache.
+) -> TokenizedTexts:
+    """Tokenize a split, or find it in the cache.
 
     Args:
         tokenizer: A tokenizer of transformers.
@@ -93,21 +93,21 @@ def prepare(
     known = bool(targets) and all(each is not None for each in targets)
     encoded = encode_targets(targets, target, outputs) if known else None
     if len(examples) < CACHED_FROM:
-        return TokenisedTexts(*_tokenise_in_memory(tokenizer, examples, max_length), encoded)
+        return TokenizedTexts(*_tokenize_in_memory(tokenizer, examples, max_length), encoded)
     key = _key(tokenizer, examples, max_length, fingerprint)
-    return TokenisedTexts(*_cached(key, tokenizer, examples, max_length), encoded)
+    return TokenizedTexts(*_cached(key, tokenizer, examples, max_length), encoded)
 
 
 _Arrays = tuple["NDArray[np.int32]", "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
 
 
-def _tokenise_in_memory(tokenizer: Any, examples: Sequence[TextExample], max_length: int) -> _Arrays:
+def _tokenize_in_memory(tokenizer: Any, examples: Sequence[TextExample], max_length: int) -> _Arrays:
     sink = io.BytesIO()
-    offsets, seconds, cut = _tokenise(tokenizer, examples, max_length, sink)
+    offsets, seconds, cut = _tokenize(tokenizer, examples, max_length, sink)
     return np.frombuffer(sink.getbuffer(), dtype=np.int32), offsets, seconds, cut
 
 
-def _tokenise(
+def _tokenize(
     tokenizer: Any, examples: Sequence[TextExample], max_length: int, sink: IO[bytes]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Write the ids of all texts to `sink`, chunk by chunk; returns offsets, starts of second segments, rows cut."""
@@ -191,19 +191,19 @@ def _cached(key: str, tokenizer: Any, examples: Sequence[TextExample], max_lengt
     folder = cache_directory() / "tokens" / key
     try:
         if not folder.is_dir():
-            _write(folder, lambda sink: _tokenise(tokenizer, examples, max_length, sink))
+            _write(folder, lambda sink: _tokenize(tokenizer, examples, max_length, sink))
         return _read(folder)
     except (OSError, ValueError):  # a full or read-only disk, or a damaged file
-        return _tokenise_in_memory(tokenizer, examples, max_length)
+        return _tokenize_in_memory(tokenizer, examples, max_length)
 
 
-def _write(folder: Path, tokenise: Callable[[IO[bytes]], tuple[NDArray[np.int64], ...]]) -> None:
+def _write(folder: Path, tokenize: Callable[[IO[bytes]], tuple[NDArray[np.int64], ...]]) -> None:
     """Fill a folder aside and rename it, so that what bears the name is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
     try:
         with (aside / "flat.int32").open("wb") as sink:
-            arrays = tokenise(sink)
+            arrays = tokenize(sink)
         for name, array in zip(("offsets", "seconds", "cut"), arrays, strict=True):
             np.save(aside / f"{name}.npy", array)
         aside.rename(folder)
