@@ -99,7 +99,7 @@ def _first(common: Iterable[str], names: Sequence[str]) -> str:
 
 
 def _fill(part: Part, columns: Columns, names: list[str], labelled: bool, content: str) -> Columns:
-    """Assign the remaining columns if exactly as many are left as needed. The longer, more varied one is the content."""
+    """Assign the remaining columns if just as many are left as needed. The longer, more varied one is the content."""
     needs_content, needs_label = not getattr(columns, content), labelled and not columns.label and not columns.labels
     if len(names) == needs_content + needs_label:
         names.sort(key=lambda name: (-_mean_length(part, name), -_distinct(part, name)))

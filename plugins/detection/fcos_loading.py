@@ -1,4 +1,4 @@
-"""From a preset to an FCOS: torchvision's published weights, a file or folder here, or from scratch."""
+"""Loads an FCOS detector: published weights, a local file or folder, or from scratch."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Base:
 
 
 def load_fcos(options: FcosOptions, need: Need) -> FcosModel:
-    """The detector that `options` describe, with a head for the labels that are needed."""
+    """Return the detector that `options` describe, with a head for the labels."""
     if need.saved is not None:
         saved = fcos_saving.read(need.saved)
         provenance = Provenance("pretrained", str(need.saved), str(need.saved))
@@ -92,7 +92,7 @@ def _from_scratch(options: FcosOptions, need: Need, why: str) -> FcosModel:
 
 
 def _pretrained(options: FcosOptions, need: Need, asked: str, path: Path, source: str) -> FcosModel:
-    """From a file of torchvision's: a whole detector's weights, or those of a residual network alone."""
+    """Start from a torchvision file: a full detector's weights, or those of a residual network."""
     sha256 = sha256_of(path, options.sha256)
     state = published.read(path)
     architecture = FULL
@@ -112,7 +112,7 @@ def _assembled(
     side: int | None,
     labels: tuple[str, ...] | None,
 ) -> FcosModel:
-    """Build, fill and describe.
+    """Build the network, load weights and describe it.
 
     Args:
         options: The component.
@@ -139,7 +139,7 @@ def _assembled(
 
 
 def _refuse_other_sizes(options: FcosOptions, base: Base) -> None:
-    """Refuse sizes that were asked for and are not those of the weights, rather than pass over them.
+    """Refuse requested sizes that differ from those of the weights, instead of ignoring them.
 
     Raises:
         WeightsError: They differ.
@@ -153,12 +153,12 @@ def _refuse_other_sizes(options: FcosOptions, base: Base) -> None:
 
 
 def _without_logits(state: Mapping[str, Any]) -> dict[str, Any]:
-    """All but the weights that tell labels, which are those of other labels."""
+    """Drop the weights that predict labels, which belong to other labels."""
     return {name: value for name, value in state.items() if not name.startswith(LOGITS)}
 
 
 def _fill(detector: Any, state: Mapping[str, Any], base: Base) -> None:
-    """Put weights into a network; what they say nothing about keeps its random ones, and that is whole parts only.
+    """Load weights into a network. Only complete parts may be missing; they keep their random weights.
 
     Raises:
         WeightsError: They are of another architecture.

@@ -1,4 +1,4 @@
-"""FCOS on disk: safetensors with torchvision's names, and a configuration from which its network is built again."""
+"""FCOS on disk: safetensors with torchvision's names, and a configuration to rebuild the network."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def save(
 
 
 def read(folder: Path) -> Saved[FcosArchitecture]:
-    """What `save` wrote.
+    """Read what `save` wrote.
 
     Raises:
         WeightsError: The folder does not hold it.

@@ -1,4 +1,4 @@
-"""Training scenes varied one by one: scaled, moved, mirrored and shaded, by Pillow and NumPy alone.
+"""Augments single training scenes: scale, shift, mirror and shade, with Pillow and NumPy alone.
 
 What is drawn for a scene is a function of (seed, epoch, index), as `core.contracts.Prepared` asks.
 """
@@ -24,7 +24,7 @@ _GRAY = np.asarray((0.299, 0.587, 0.114), dtype=np.float32)
 
 @dataclass(frozen=True)
 class Strength:
-    """How far scenes are varied.
+    """How strongly scenes are augmented.
 
     Attributes:
         scale: Scaled by up to this share, up or down.
@@ -41,7 +41,7 @@ class Strength:
 
 @dataclass
 class Jittered:
-    """A training split whose scenes are varied; a `core.contracts.Prepared`.
+    """A training split with augmented scenes; a `core.contracts.Prepared`.
 
     Attributes:
         scenes: The split.
@@ -61,7 +61,7 @@ class Jittered:
         return len(self.scenes)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
-        """One scene as this epoch shows it; without a generator, as it is."""
+        """Return one scene as in this epoch; without a generator, unchanged."""
         if rng is None:
             return Letterboxed(self.scenes).fetch(index, epoch, None)
         scene, side, drawn = self.scenes.scene(index), self.scenes.transform.side, rng.random(7)
@@ -79,7 +79,7 @@ class Jittered:
 def placed(
     pixels: NDArray[np.uint8], scales: NDArray[np.float64], offsets: NDArray[np.float64], side: int
 ) -> NDArray[np.uint8]:
-    """A scene scaled and moved onto a gray square: what was at (x, y) comes to scales · (x, y) + offsets.
+    """Scale and shift a scene on a gray square: (x, y) moves to scales · (x, y) + offsets.
 
     Args:
         pixels: uint8 [h, w, 3].
@@ -106,7 +106,7 @@ def moved(
     offsets: NDArray[np.float64],
     side: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Boxes where `placed` has put them, float32 [k, 4], and their labels; of those that are out of sight, none."""
+    """Return the boxes where `placed` has put them, float32 [k, 4], and their labels; drop those out of sight."""
     ends = np.stack([corners[:, :2] * scales + offsets, corners[:, 2:] * scales + offsets])
     whole = np.concatenate([ends.min(axis=0), ends.max(axis=0)], axis=1)
     seen = np.clip(whole, 0, side)
@@ -120,7 +120,7 @@ def _areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def shaded(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Change brightness, contrast (around the mean) and saturation by three factors; of 1, nothing changes."""
+    """Change brightness, contrast (around the mean) and saturation by three factors; 1 changes nothing."""
     if np.all(factors == 1):
         return pixels
     brightness, contrast, saturation = (np.float32(factor) for factor in factors)

@@ -1,4 +1,4 @@
-"""A split's images with their boxes: decoded once, at the size a detector reads, and kept where they fit the budget.
+"""A split's images with boxes: decoded once at the detector's size, and kept if they fit the budget.
 
 Every image keeps its shape: it is scaled so that its long side is `side` pixels, and stored in the top left corner of a
 square. Where the squares of a split need more than the budget, images are decoded each time they are asked for.
@@ -31,7 +31,7 @@ Resize = Callable[["NDArray[np.uint8]", tuple[int, int]], "NDArray[np.uint8]"]
 
 
 class Scene(NamedTuple):
-    """One image at the size that the detector reads, and what is known to be in it.
+    """One image at the detector's size, with its known objects.
 
     Attributes:
         pixels: uint8 [h, w, 3], RGB; the longer side is `side`. A view of what is stored: not to be written to.
@@ -48,7 +48,7 @@ class Scene(NamedTuple):
 
 @dataclass(frozen=True)
 class ScaleTransform:
-    """How images are brought to the size that a detector reads.
+    """How images are resized for the detector.
 
     Attributes:
         side: The long side, S, in pixels.
@@ -61,12 +61,12 @@ class ScaleTransform:
     key: str
 
     def shape(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Width and height, in pixels, that an image of this width and height is scaled to; at least one."""
+        """Return width and height in pixels after resizing; at least one."""
         ratio = self.side / max(size)
         return max(round(size[0] * ratio), 1), max(round(size[1] * ratio), 1)
 
     def pixels(self, example: BoxExample) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        """The scaled image, uint8 [h, w, 3], and its own width and height.
+        """Return the resized image, uint8 [h, w, 3], and its original width and height.
 
         Raises:
             UnreadableImageError: The file is no whole image.
@@ -103,11 +103,11 @@ class Scenes:
 
     @property
     def costly(self) -> bool:
-        """Whether a scene is decoded each time."""
+        """Whether a scene is decoded on each access."""
         return self.store is None
 
     def scene(self, index: int) -> Scene:
-        """One image and its boxes.
+        """Return one image and its boxes.
 
         Raises:
             DataError: The image has become unreadable since it was first looked at.
@@ -129,14 +129,14 @@ class Scenes:
 
 
 def _objects(target: Boxes | None, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Corners inside the image, and labels, of the objects to learn; those that stand for many are left out."""
+    """Return corners inside the image, and labels, of the objects to learn, without crowds."""
     corners, labels, crowd = (target or Boxes()).arrays()
     limits = np.asarray([*size, *size], dtype=np.float32)
     return np.clip(corners, 0, limits)[~crowd], labels[~crowd]
 
 
 def prepare(examples: Sequence[BoxExample], transform: ScaleTransform, budget: int, fingerprint: str) -> Scenes:
-    """Decode a split, or find it decoded in the cache, or leave it to be decoded as it is asked for.
+    """Decode a split, read it from the cache, or leave decoding to each access.
 
     Args:
         examples: The split.
@@ -156,7 +156,7 @@ def prepare(examples: Sequence[BoxExample], transform: ScaleTransform, budget: i
 
 
 def long_side(examples: Sequence[BoxExample], sampled: int = 256) -> int:
-    """The median long side of a sample of images, in pixels; 0 where there are none that can be read."""
+    """Return the median long side of a sample of images, in pixels; 0 if none can be read."""
     step = max(1, len(examples) // sampled)
     sizes = [_size(examples[row]) for row in range(0, len(examples), step)]
     sides = sorted(max(size) for size in sizes if all(size))
@@ -164,7 +164,7 @@ def long_side(examples: Sequence[BoxExample], sampled: int = 256) -> int:
 
 
 def _size(example: BoxExample) -> tuple[int, int]:
-    """Width and height of an image, from its file where the data adapter has not looked; (0, 0) if unreadable."""
+    """Return the width and height of an image, read from its file if unknown; (0, 0) if unreadable."""
     if all(example.size):
         return example.size
     try:
@@ -180,7 +180,7 @@ Chunk = tuple["NDArray[np.uint8]", "NDArray[np.int32]"]
 
 
 def _decoded(examples: Sequence[BoxExample], transform: ScaleTransform) -> Chunk:
-    """All squares, and the sizes of the images."""
+    """Return all squares, and the sizes of the images."""
     store = np.zeros((len(examples), transform.side, transform.side, 3), dtype=np.uint8)
     sizes = np.ones((len(examples), 2), dtype=np.int32)
     at = 0
@@ -191,7 +191,7 @@ def _decoded(examples: Sequence[BoxExample], transform: ScaleTransform) -> Chunk
 
 
 def _squares(examples: Sequence[BoxExample], transform: ScaleTransform) -> Iterator[Chunk]:
-    """Squares in chunks, by a thread a core: decoders let go of the interpreter.
+    """Yield squares in chunks, with one thread per core: decoders release the interpreter lock.
 
     Raises:
         DataError: At the end, for images that could not be read.
@@ -213,7 +213,7 @@ def _squares(examples: Sequence[BoxExample], transform: ScaleTransform) -> Itera
 
 
 def _cached(examples: Sequence[BoxExample], transform: ScaleTransform, fingerprint: str) -> Chunk:
-    """The squares in a memory-mapped file of the cache, written first if it is not there; in memory if it cannot be."""
+    """Return the squares memory-mapped from the cache, written first if missing; in memory if that fails."""
     how = f"scenes 1 {fingerprint} {transform.key} {transform.side} {len(examples)}"
     folder = cache_directory() / "scenes" / cache_key((examples[row] for row in range(len(examples))), how)
     shape = (len(examples), transform.side, transform.side, 3)
@@ -230,7 +230,7 @@ def _cached(examples: Sequence[BoxExample], transform: ScaleTransform, fingerpri
 
 
 def _write(folder: Path, shape: tuple[int, ...], chunks: Iterator[Chunk]) -> None:
-    """Write both arrays in NumPy's format aside and rename their folder, so that what bears the name is complete."""
+    """Write both arrays in NumPy's format to a temporary folder and rename it, so that the cache is always complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as aside:
         made = Path(aside) / folder.name

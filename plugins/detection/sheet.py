@@ -1,4 +1,4 @@
-"""A sheet of training images with their boxes, as they are and as a detector is shown them, for a person to look at."""
+"""A sheet of training images with boxes for inspection, original and as the detector sees them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sheet(
     seed: int,
     varied: bool = True,
 ) -> Image:
-    """Draw the sheet: one row an example; first the original, then what the first epochs show of it.
+    """Draw the sheet. Each row is an example: the original, then what the first epochs show of it.
 
     Args:
         examples: The training split.
@@ -66,7 +66,7 @@ def sheet(
 
 
 def tile(pixels: NDArray[np.uint8], corners: NDArray[np.float32], found: Sequence[int], labels: Sequence[str]) -> Image:
-    """An image in a square, its shape kept and small ones enlarged without smoothing, with boxes and their labels."""
+    """Fit an image into a square with its boxes and labels. Small images are enlarged without smoothing."""
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(pixels)

@@ -1,4 +1,4 @@
-"""From a preset to a YOLO: from scratch, from a checkpoint on this machine, or as a run has saved it."""
+"""Loads a YOLO detector: from scratch, from a local checkpoint, or as saved by a run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXAMPLES_SEEN, _RATE = 16000, 5e-4
 
 
 def load_yolo(options: YoloOptions, need: Need) -> YoloModel:
-    """The detector that `options` describe, with a head for the labels that are needed."""
+    """Return the detector that `options` describe, with a head for the labels."""
     if need.saved is not None:
         return _reopened(options, need, need.saved)
     if options.checkpoint and options.init != "scratch":
@@ -92,7 +92,7 @@ def _pretrained(options: YoloOptions, need: Need) -> YoloModel:
 
 
 def _hash_of_pickle(path: Path, options: YoloOptions) -> str:
-    """The hash of a `.pt` file that may be read.
+    """Return the hash of a trusted `.pt` file.
 
     Raises:
         WeightsError: There is none, or it is not trusted, or it is another one than was pinned.
@@ -110,7 +110,7 @@ def _hash_of_pickle(path: Path, options: YoloOptions) -> str:
 
 
 def _unpickled(path: Path) -> Any:
-    """The network in a `.pt` file, in float32.
+    """Return the network in a `.pt` file, in float32.
 
     Raises:
         WeightsError: It holds no detector that this version of Ultralytics reads.
@@ -132,7 +132,7 @@ def _unpickled(path: Path) -> Any:
 
 
 def _plain(values: Any) -> Any:
-    """Nested plain values, for YAML."""
+    """Return nested plain values, for YAML."""
     if isinstance(values, Mapping):
         return {key: _plain(value) for key, value in values.items()}
     return [_plain(each) for each in values] if isinstance(values, list | tuple) else values

@@ -1,4 +1,4 @@
-"""YOLO on disk: safetensors and YAML that Graft reads back, and an export that `ultralytics.YOLO` opens."""
+"""YOLO on disk: safetensors and YAML that Graft reads, and an export for `ultralytics.YOLO`."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def save(
 
 
 def _export(exported: Any, side: int, one_to_one: bool, path: Path) -> None:
-    """Write a network as a checkpoint of Ultralytics' trainer, in float32, so that it predicts what Graft does."""
+    """Write a checkpoint in Ultralytics' format, in float32, so that it predicts what Graft does."""
     arguments = {"task": "detect", "mode": "train", "imgsz": side, "rect": False, "model": PLAN, "data": None}
     exported.args, exported.task = arguments, "detect"
     exported.end2end = one_to_one
@@ -90,7 +90,7 @@ def _export(exported: Any, side: int, one_to_one: bool, path: Path) -> None:
 
 
 def read(folder: Path) -> Saved[YoloArchitecture]:
-    """What `save` wrote.
+    """Read what `save` wrote.
 
     Raises:
         WeightsError: The folder does not hold it.

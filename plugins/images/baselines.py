@@ -1,4 +1,4 @@
-"""The simple peer of an image model: a linear model on the pixels of small copies."""
+"""A simple baseline for images: a linear model on the pixels of small copies."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
 
 
 def _pixels(examples: Sequence[ImageExample]) -> NDArray[np.float32]:
-    """Colors of small copies, float32 [n, 3 · SIDE²], from 0 to 1."""
+    """Return the colors of small copies, float32 [n, 3 · SIDE²], from 0 to 1."""
 
     def small(example: ImageExample) -> NDArray[np.float32]:
         image = open_image(example.image).resize((SIDE, SIDE), reducing_gap=3.0)
@@ -65,7 +65,7 @@ def _pixels(examples: Sequence[ImageExample]) -> NDArray[np.float32]:
 
 
 def _probability(train: Any, applies: NDArray[Any], test: Any) -> NDArray[Any]:
-    """The probability that one label applies, [n]."""
+    """Return the probability of one label, [n]."""
     if applies.min() == applies.max():
         return np.full(len(test), applies[0])
     return np.asarray(_logistic().fit(train, applies).predict_proba(test)[:, 1])

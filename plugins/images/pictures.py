@@ -1,4 +1,4 @@
-"""A split's images: decoded once and kept as uint8 where they fit the budget, else decoded each time they are needed.
+"""A split's images: decoded once and kept as uint8 if they fit the budget, else decoded on each access.
 
 Evaluation sees what timm's own transform makes of an image, to the bit. Training with augmentation starts from the
 whole image, squeezed into a square somewhat larger than what the model sees.
@@ -32,7 +32,7 @@ ON_DISK_FROM = 64 * 2**20
 
 
 class View(NamedTuple):
-    """One image, as it is stored, and what is to be done to it.
+    """One stored image, and how it will be augmented.
 
     Attributes:
         pixels: uint8 [S, S, 3].
@@ -46,7 +46,7 @@ class View(NamedTuple):
 
 
 class MixedView(NamedTuple):
-    """One example, ready to be stacked: a view, and another one that is mixed in."""
+    """One example, ready to be stacked: a view, and another one to be mixed in."""
 
     view: View
     mixing: Mixing | None = None
@@ -72,7 +72,7 @@ class ImageTransform:
     policy: Policy | None = None
 
     def pixels(self, example: ImageExample) -> NDArray[np.uint8]:
-        """The square, uint8 [S, S, 3].
+        """Return the square, uint8 [S, S, 3].
 
         Raises:
             UnreadableImageError: The file is no whole image.
@@ -111,7 +111,7 @@ class ImageDataset:
         return len(self.lengths)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> MixedView:
-        """The image of one example; for training, with what is drawn for it and for the one that is mixed in.
+        """Return one image; in training, with random augmentation and a partner to mix in.
 
         Raises:
             DataError: The image has become unreadable since it was first looked at.
@@ -144,7 +144,7 @@ class ImageDataset:
 def prepare(
     examples: Sequence[ImageExample], transform: ImageTransform, budget: int, fingerprint: str, targets: Targets | None
 ) -> ImageDataset:
-    """Decode a split, or find it decoded in the cache, or leave it to be decoded as it is asked for.
+    """Decode a split, read it from the cache, or leave decoding to each access.
 
     Args:
         examples: The split.
@@ -169,7 +169,7 @@ def _iterate(examples: Sequence[ImageExample]) -> Iterator[ImageExample]:
 
 
 def size_of(example: ImageExample) -> tuple[int, int]:
-    """Width and height of an image, from its file where the data adapter has not looked; (1, 1) if unreadable."""
+    """Return the width and height of an image, read from its file if unknown; (1, 1) if unreadable."""
     if all(example.size):
         return example.size
     try:
@@ -179,7 +179,7 @@ def size_of(example: ImageExample) -> tuple[int, int]:
 
 
 def _decoded(examples: Sequence[ImageExample], transform: ImageTransform) -> NDArray[np.uint8]:
-    """All squares, uint8 [n, S, S, 3]."""
+    """Return all squares, uint8 [n, S, S, 3]."""
     store = np.empty((len(examples), transform.side, transform.side, 3), dtype=np.uint8)
     at = 0
     for squares in _squares(examples, transform):
@@ -189,7 +189,7 @@ def _decoded(examples: Sequence[ImageExample], transform: ImageTransform) -> NDA
 
 
 def _squares(examples: Sequence[ImageExample], transform: ImageTransform) -> Iterator[NDArray[np.uint8]]:
-    """Squares in chunks, uint8 [k, S, S, 3], by a thread a core: decoders let go of the interpreter.
+    """Yield squares in chunks, uint8 [k, S, S, 3], with one thread per core: decoders release the interpreter lock.
 
     Raises:
         DataError: At the end, for images that could not be read.
@@ -202,7 +202,7 @@ def _squares(examples: Sequence[ImageExample], transform: ImageTransform) -> Ite
 
 
 def _cached(examples: Sequence[ImageExample], transform: ImageTransform, fingerprint: str) -> NDArray[np.uint8]:
-    """The squares in a memory-mapped file of the cache, written first if it is not there; in memory if it cannot be."""
+    """Return the squares memory-mapped from the cache, written first if missing; in memory if that fails."""
     how = f"1 {fingerprint} {transform.key} {transform.side} {len(examples)}"
     path = cache_directory() / "images" / f"{cache_key(_iterate(examples), how)}.npy"
     shape = (len(examples), transform.side, transform.side, 3)
@@ -218,7 +218,7 @@ def _cached(examples: Sequence[ImageExample], transform: ImageTransform, fingerp
 
 
 def _write(path: Path, shape: tuple[int, ...], chunks: Iterable[NDArray[np.uint8]]) -> None:
-    """Write an array in NumPy's format aside and rename it, so that what bears the name is complete."""
+    """Write an array in NumPy's format to a temporary file and rename it, so that the cache is always complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
         aside = Path(folder) / path.name

@@ -1,4 +1,4 @@
-"""LoRA that starts from the base weights' own factors (PiSSA, OLoRA), or from what quantizing them loses (LoftQ)."""
+"""LoRA initialized from factors of the base weights (PiSSA, OLoRA) or from their quantization error (LoftQ)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def plain_again(wrapped: Any) -> Saving:
-    """How a module is saved that starts from factors A0, B0 of its base weights.
+    """Return how to save a module that starts from factors A0, B0 of its base weights.
 
     Training changes W - s B0 A0 + s B A. Where the base W is not saved too, this is written as a LoRA of twice the rank
     on W, with factors [A; A0] and [B, -B0] (peft does the same, and drops the head). Where it is, what is left of it
@@ -53,7 +53,7 @@ def plain_again(wrapped: Any) -> Saving:
 
 
 def refuse_rank(module: nn.Module, ends: Sequence[str], rank: int) -> None:
-    """Refuse more ranks than a matrix has factors.
+    """Refuse a rank above the number of factors of a matrix.
 
     Args:
         module: Not wrapped yet.
@@ -73,7 +73,7 @@ def refuse_rank(module: nn.Module, ends: Sequence[str], rank: int) -> None:
 
 @torch.no_grad()
 def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
-    """Start each update from the largest singular vectors of what quantizing its weights lost.
+    """Start each update from the top singular vectors of the quantization error of its weights.
 
     LoftQ (Li et al. 2023, arXiv:2310.08659) with one iteration: the quantized weights stay as they are, so that the
     base, quantized again, takes the adapter. Where nothing is quantized, or more ranks are asked for than a matrix has,
@@ -103,12 +103,12 @@ def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
 
 
 def is_quantized(layer: Any) -> bool:
-    """Whether bitsandbytes has quantized a layer's weights."""
+    """Return whether bitsandbytes has quantized a layer's weights."""
     return hasattr(layer.weight, "quant_state") or hasattr(layer.weight, "SCB")
 
 
 def _factors(wrapped: Any) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Of each adapted matrix: its module's name, A [r, in] and B [out, r]."""
+    """Yield each adapted matrix: its module's name, A [r, in] and B [out, r]."""
     for name, layer in wrapped.named_modules():
         if "default" in getattr(layer, "lora_A", ()):
             yield name, layer.lora_A["default"].weight.detach(), layer.lora_B["default"].weight.detach()

@@ -1,4 +1,4 @@
-"""LoRA on quantized base weights: where it cannot be, and merging it exactly."""
+"""LoRA on quantized base weights: where it cannot run, and exact merging."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
-    """What keeps bitsandbytes from working here, known without importing anything; each with what would do.
+    """Report what keeps bitsandbytes from working here, without importing anything.
 
     Args:
         config: Says the device and the precision.
@@ -41,7 +41,7 @@ def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
 
 
 def merged_model(model: LoadedModel) -> LoadedModel:
-    """The model within, unquantized, its updates added to the weights; see `merged`."""
+    """Return the inner model, dequantized, with the updates added to its weights; see `merged`."""
     from plugins.methods.adapted import AdaptedModel
 
     plain = model.plain()
@@ -52,7 +52,7 @@ def merged_model(model: LoadedModel) -> LoadedModel:
 
 
 def merged(wrapped: Any) -> nn.Module:
-    """The base with the adapter in its weights, unquantized: exact, where merging into 4 bits would round again.
+    """Return the dequantized base with the adapter in its weights. Exact: merging into 4 bits would round again.
 
     The base is dequantized first, and the adapter put on and merged into what that gives.
 
@@ -79,7 +79,7 @@ def merged(wrapped: Any) -> nn.Module:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what transformers says of dequantizing, and of a name of its own that peft still uses."""
+    """Silence what transformers says about dequantizing, and about a deprecated name that peft still uses."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
@@ -93,7 +93,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _the_other_way_round(layer: Any, source: Any) -> nn.Module:
-    """A linear layer as the layer that it was before it was quantized, whose weights lie transposed (GPT-2's)."""
+    """Turn a linear layer back into the layer it was before quantization, with transposed weights (GPT-2)."""
     outputs, inputs = layer.weight.shape
     made: Any = source(outputs, inputs)
     made.weight.data, made.bias.data = layer.weight.data.T.contiguous(), layer.bias.data

@@ -1,4 +1,4 @@
-"""A text encoder or decoder with a classification head, as the training loop needs it."""
+"""A text encoder or decoder with a classification head, for the training loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHORTEST = 8
 
 
 class EncoderModel(LoadedModel):
-    """An encoder whose class Graft has no notes on: everything works but `features`.
+    """An encoder of unknown architecture: everything works except `features`.
 
     Args:
         module: A sequence-classification network of transformers.
@@ -75,11 +75,11 @@ class EncoderModel(LoadedModel):
 
     @property
     def max_length(self) -> int:
-        """Tokens of a text that are read."""
+        """The maximum number of tokens per text."""
         return int(self.tokenizer.model_max_length)
 
     def prepare(self, examples: Sequence[TextExample], train: bool) -> tokens.TokenizedTexts:
-        """Tokenize; what has to be cut is counted in `findings` under the code `truncated`."""
+        """Tokenize. Texts that are cut are counted in `findings` under the code `truncated`."""
         need = self.need
         prepared = tokens.prepare(
             self.tokenizer, examples, self.max_length, need.fingerprint, need.task.target, need.outputs
@@ -95,17 +95,17 @@ class EncoderModel(LoadedModel):
         return prepared
 
     def collate(self, items: Sequence[tokens.TokenIds]) -> dict[str, Tensor]:
-        """Stack items, padded to the longest; on a GPU to a multiple of eight."""
+        """Stack examples, padded to the longest; on a GPU to a multiple of eight."""
         multiple = 8 if self.need.device.startswith("cuda") else 1
         segments = self._segments and any(item.second < len(item.ids) for item in items)
         return tokens.collate(items, int(self.tokenizer.pad_token_id), segments, multiple)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example, float32 [b]; of standardized values, for regression."""
+        """Return the loss of each example, float32 [b]; for regression, of standardized values."""
         return self.head_loss(self._logits(batch), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Probabilities, float32 [b, c], or values, float32 [b]."""
+        """Return probabilities, float32 [b, c], or values, float32 [b]."""
         return self.head_predict(self._logits(batch))
 
     def _logits(self, batch: dict[str, Tensor]) -> Tensor:
@@ -113,19 +113,19 @@ class EncoderModel(LoadedModel):
         return logits
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example from logits [b, c], float32 [b]."""
+        """Return the loss of each example from logits [b, c], float32 [b]."""
         need, targets = self.need, batch["targets"]
         if need.task.target == REGRESSION:
             targets = self.scale.standardize(targets)
         return per_example(logits, targets, need.task.target, need.class_weights, need.label_smoothing)
 
     def head_predict(self, logits: Tensor) -> Tensor:
-        """Predictions from logits [b, c]."""
+        """Return predictions from logits [b, c]."""
         predictions = to_predictions(logits, self.need.task.target)
         return self.scale.restore(predictions) if self.need.task.target == REGRESSION else predictions
 
     def reserve(self, places: int) -> None:
-        """Read texts so short that so many virtual tokens fit before them.
+        """Shorten the maximum text length to make room for virtual tokens.
 
         Raises:
             ConfigError: No room is left for texts.
@@ -138,7 +138,7 @@ class EncoderModel(LoadedModel):
             self.tokenizer.model_max_length = room
 
     def use_fast_dropout(self) -> None:
-        """Draw dropout masks from packed integers; call it where training is on a processor."""
+        """Generate dropout masks from packed integers, for training on a CPU."""
         dropout.use_fast_dropout(self.module)
 
     def keep_less(self) -> None:
@@ -166,13 +166,13 @@ class EncoderModel(LoadedModel):
             return unquantized(type(self.module), self.stored)
 
     def save(self, directory: Path) -> None:
-        """Write weights (or the adapter, where peft wraps the module), configuration, labels and tokenizer."""
+        """Write weights (or the adapter, if peft wraps the module), configuration, labels and tokenizer."""
         with self.scale.folded_into(self.module, self.final):
             self._write(directory)
 
     @property
     def offset(self) -> float | None:
-        """What the head of a decoder adds to each value; None where it adds nothing, or where transformers knows."""
+        """What a decoder's head adds to each value; None if it adds nothing, or transformers knows it."""
         module: Any = self.module
         module = module.get_base_model() if hasattr(module, "get_base_model") else module
         head: Any = getattr(module, "score", None)
@@ -196,22 +196,22 @@ class EncoderModel(LoadedModel):
 
 
 class FeaturedEncoder(EncoderModel):
-    """An encoder whose backbone and head also run apart; see `core.contracts.HasFeatures`."""
+    """An encoder whose backbone and head can run separately; see `core.contracts.HasFeatures`."""
 
     architecture: Architecture
 
     def features(self, batch: dict[str, Tensor]) -> Tensor:
-        """What feeds the head: [b, d], or [b, 1, d] for RoBERTa."""
+        """Return the input of the head: [b, d], or [b, 1, d] for RoBERTa."""
         module: Any = self.module
         return self.architecture.features(module, _inputs(batch))
 
     def head(self, features: Tensor) -> Tensor:
-        """The logits, [b, c], that the module makes of features."""
+        """Return the logits, [b, c], of features."""
         return self.architecture.head(self.module, features)
 
 
 def _positions(module: Any) -> int:
-    """Tokens for which the network has positions; RoBERTa counts its own from after the padding token's."""
+    """Return the number of tokens that have positions. RoBERTa's start after the padding token's."""
     tables = [layer for name, layer in module.named_modules() if name.endswith("position_embeddings")]
     skipped = [layer.padding_idx + 1 for layer in tables if getattr(layer, "padding_idx", None) is not None]
     return int(module.config.max_position_embeddings) - max(skipped, default=0)

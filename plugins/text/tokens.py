@@ -1,4 +1,4 @@
-"""Texts as token ids: tokenized once, kept flat (on disk where there are many), stacked into padded batches."""
+"""Texts as token ids: tokenized once, stored flat (on disk if there are many), and stacked into padded batches."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class TokenizedTexts:
         return len(self.offsets) - 1
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> TokenIds:
-        """The ids and target of one example; the same in every epoch."""
+        """Return the ids and target of one example; the same in every epoch."""
         ids = self.flat[self.offsets[index] : self.offsets[index + 1]]
         return TokenIds(ids, int(self.seconds[index]), None if self.targets is None else self.targets[index])
 
@@ -78,7 +78,7 @@ class TokenizedTexts:
 def prepare(
     tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str, target: str, outputs: int
 ) -> TokenizedTexts:
-    """Tokenize a split, or find it in the cache.
+    """Tokenize a split, or read it from the cache.
 
     Args:
         tokenizer: A tokenizer of transformers.
@@ -110,7 +110,7 @@ def _tokenize_in_memory(tokenizer: Any, examples: Sequence[TextExample], max_len
 def _tokenize(
     tokenizer: Any, examples: Sequence[TextExample], max_length: int, sink: IO[bytes]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Write the ids of all texts to `sink`, chunk by chunk; returns offsets, starts of second segments, rows cut."""
+    """Write the ids of all texts to `sink`; return offsets, starts of second segments, and rows that were cut."""
     lengths: list[int] = []
     seconds: list[int] = []
     cut: list[int] = []
@@ -142,7 +142,7 @@ def _tokenize(
 
 
 def _stand_in(tokenizer: Any) -> int:
-    """What stands for an empty text, where the tokenizer adds no special tokens and gives nothing at all."""
+    """Return the ids of an empty text, if the tokenizer returns nothing at all for it."""
     known = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
     return next(int(each) for each in (*known, 0) if each is not None)
 
@@ -155,7 +155,7 @@ def _texts(chunk: Sequence[TextExample]) -> tuple[list[str], list[str] | None]:
 
 
 def _call(tokenizer: Any, texts: list[str], pairs: list[str] | None, **how: Any) -> dict[str, list[list[int]]]:
-    """Ids, and segments where there are pairs and the model tells them apart."""
+    """Return ids, and segments if there are pairs and the model distinguishes them."""
     segments = pairs is not None and "token_type_ids" in tokenizer.model_input_names
     given = tokenizer(
         texts,
@@ -173,7 +173,7 @@ def _call(tokenizer: Any, texts: list[str], pairs: list[str] | None, **how: Any)
 
 
 def _key(tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str) -> str:
-    """Hash of all that decides the ids."""
+    """Return a hash of everything that decides the ids."""
     digest = hashlib.sha256(json.dumps(["1", fingerprint, len(examples), max_length]).encode())
     backend = getattr(tokenizer, "backend_tokenizer", None)
     digest.update((backend.to_str() if backend else json.dumps(tokenizer.get_vocab(), sort_keys=True)).encode())
@@ -187,7 +187,7 @@ def _iterate(examples: Sequence[TextExample]) -> Iterator[TextExample]:
 
 
 def _cached(key: str, tokenizer: Any, examples: Sequence[TextExample], max_length: int) -> _Arrays:
-    """Memory-mapped arrays from the cache, written first where they are not there; in memory where it cannot be."""
+    """Return memory-mapped arrays from the cache, written first if missing; in memory if that fails."""
     folder = cache_directory() / "tokens" / key
     try:
         if not folder.is_dir():
@@ -198,7 +198,7 @@ def _cached(key: str, tokenizer: Any, examples: Sequence[TextExample], max_lengt
 
 
 def _write(folder: Path, tokenize: Callable[[IO[bytes]], tuple[NDArray[np.int64], ...]]) -> None:
-    """Fill a folder aside and rename it, so that what bears the name is complete."""
+    """Fill a temporary folder and rename it, so that the cache is always complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
     try:
@@ -225,7 +225,7 @@ def _read(folder: Path) -> _Arrays:
 
 
 def collate(items: Sequence[TokenIds], pad_id: int, segments: bool, multiple: int = 1) -> dict[str, Tensor]:
-    """Stack items, padded on the right to the longest of them.
+    """Stack examples, padded on the right to the longest.
 
     Args:
         items: What `fetch` gave.
