@@ -1,4 +1,4 @@
-"""Scenes as PNG files in Graft's cache, written aside and renamed; in memory where the cache cannot be written."""
+"""Scenes as PNG files in Graft's cache, or in memory if the cache cannot be written."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Scene:
 
 
 def key(recipe: Mapping[str, int]) -> str:
-    """Hash of what decides the scenes; hexadecimal."""
+    """Return a hash of everything that decides the scenes; hexadecimal."""
     return hashlib.sha256(json.dumps([_VERSION, dict(sorted(recipe.items()))]).encode()).hexdigest()
 
 
 def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[Finding]]:
-    """The scenes of a recipe, and what is to be said of them."""
+    """Return the scenes of a recipe, and findings about them."""
     folder = cache_directory() / "digit_scenes" / key(recipe)[:16]
     kept = _read(folder)
     if kept is not None:
@@ -73,7 +73,7 @@ def _made(recipe: Mapping[str, int]) -> Iterator[Scene]:
 
 
 def _png(pixels: scene_drawing.Pixels) -> bytes:
-    """Quickly packed: noise hardly packs any better with more care."""
+    """Return a PNG, compressed quickly: noise hardly compresses better with more effort."""
     from PIL import Image
 
     stream = io.BytesIO()
@@ -97,7 +97,7 @@ def _write(folder: Path, made: list[Scene]) -> None:
 
 
 def _read(folder: Path) -> list[Scene] | None:
-    """The scenes in a folder; None where one is missing or is not as it was written."""
+    """Return the scenes in a folder; None if one is missing or was changed."""
     try:
         found = []
         for name, split, digest, file, objects in json.loads((folder / _LIST).read_text(encoding="utf-8")):

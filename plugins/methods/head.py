@@ -60,7 +60,7 @@ def on_features(model: LoadedModel, plan: Plan) -> LoadedModel:
     return model
 
 
-class Item(NamedTuple):
+class FeatureRow(NamedTuple):
     """One example's features [...], and its target where it has one."""
 
     features: NDArray[np.float32]
@@ -77,9 +77,9 @@ class Features:
     def __len__(self) -> int:
         return len(self.features)
 
-    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Item:
+    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> FeatureRow:
         """The features and the target of one example."""
-        return Item(self.features[index], None if self.targets is None else self.targets[index])
+        return FeatureRow(self.features[index], None if self.targets is None else self.targets[index])
 
 
 class HeadModule(nn.Module):
@@ -164,7 +164,7 @@ class FeatureModel(WrappedModel):
         shown, self._shown = self._shown or self.inner.prepare(examples, True), None
         return self.inner.picture(examples, shown, seed)
 
-    def collate(self, items: Sequence[Item]) -> dict[str, Tensor]:
+    def collate(self, items: Sequence[FeatureRow]) -> dict[str, Tensor]:
         """Stack features and targets."""
         batch = {"features": torch.from_numpy(np.stack([item.features for item in items]))}
         if items[0].target is not None:

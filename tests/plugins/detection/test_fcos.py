@@ -21,7 +21,7 @@ from core.optimize import build_optimizer, training_mode
 from core.predicting import predict
 from plugins.detection import fcos_network as parts
 from plugins.detection.fcos import MEAN, STD, FcosModel
-from plugins.detection.fcos_network import FULL, Architecture
+from plugins.detection.fcos_network import FULL, FcosArchitecture
 from plugins.detection.plugin import Torchvision
 from plugins.methods.plugin import Freeze, Full, Head, Lora
 
@@ -146,7 +146,7 @@ def test_predictions_lie_inside_the_image_and_are_capped() -> None:
 def test_its_places_are_those_of_torchvision(side: int) -> None:
     from torchvision.models.detection.image_list import ImageList
 
-    detector = parts.build(Architecture("resnet18", 64, 1, False), 3, 0)
+    detector = parts.build(FcosArchitecture("resnet18", 64, 1, False), 3, 0)
     images = torch.zeros((1, 3, side, side))
     features = list(detector.backbone.eval()(images).values())
     (wanted,) = detector.anchor_generator(ImageList(images, [(side, side)]), features)

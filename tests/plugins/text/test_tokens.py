@@ -45,8 +45,8 @@ def test_cached_tokens_are_the_same(model: object, tmp_path: Path, monkeypatch: 
 
 def test_batches_are_padded_to_the_longest() -> None:
     items = [
-        tokens.Item(np.array([5, 6, 7], dtype=np.int32), 2, 1.5),
-        tokens.Item(np.array([8], dtype=np.int32), 1, 2.0),
+        tokens.TokenIds(np.array([5, 6, 7], dtype=np.int32), 2, 1.5),
+        tokens.TokenIds(np.array([8], dtype=np.int32), 1, 2.0),
     ]
     batch = tokens.collate(items, pad_id=9, segments=True)
     assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 9, 9]]
