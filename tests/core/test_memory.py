@@ -120,7 +120,7 @@ def test_what_is_not_known_is_not_guessed(tmp_path: Path) -> None:
     assert estimate(config(Decoder(checkpoint=str(tmp_path)), Full()), 3) == {}
 
 
-def test_check_says_it_without_importing_torch(graft: Graft, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_quick_estimates_without_looking_at_the_model(graft: Graft, monkeypatch: pytest.MonkeyPatch) -> None:
     from core import inspection
 
     monkeypatch.setattr(inspection, "inspect", lambda config: pytest.fail("--quick looks at nothing"))
