@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import narrow_resnet
 import numpy as np
 import pytest
 import scened
@@ -110,7 +111,8 @@ def test_losses_are_finite_in_bfloat16_and_close_to_those_in_full(objects: int) 
     torch.testing.assert_close(half, full, rtol=0.05, atol=0.05)
 
 
-def test_it_learns_scenes_by_heart_and_finds_their_objects() -> None:
+def test_it_learns_scenes_by_heart_and_finds_their_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow_resnet.replace_resnet18(monkeypatch)
     model, split = loaded(6, augment=False)
     batch = batch_of(model, split)
     optimizer = build_optimizer(model, Full(), Train(), 3e-3)
