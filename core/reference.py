@@ -11,6 +11,7 @@ from core import hooks, presets
 from core.cli import HELP
 from core.config import Train
 from core.contracts import Task
+from core.contracts_reference import contract_page
 from core.registry import SOCKETS, load
 from core.verbs import BUILT_IN, options
 
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
         "presets.md": NOTE + "\n".join(_presets()),
         "train.md": NOTE + "\n".join(_train()),
         "hooks.md": NOTE + "\n".join(_hooks()),
+        "contracts.md": NOTE + contract_page(),
     }
 
 
