@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core import config, contracts, kinds, memory, models, splits, task
+from core import config, contracts, issues, kinds, memory, models, splits, task
 from core.component import Component
 from core.errors import ConfigError, DataError, GraftError, Problem, WeightsError
+from core.kinds.output import OutputSpec
+from core.kinds.targets import target
 from core.options import limits, option
 
 INTRODUCTION = """\
@@ -30,17 +32,19 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
         "One class per extension point. Subclass it with `@dataclass`, and return your class from the matching hook.",
         (
             Component,
+            contracts.Configurable,
             contracts.DataAdapter,
             contracts.ModelLoader,
             contracts.AdapterMethod,
             contracts.Metric,
             kinds.Kind,
+            kinds.TargetType,
         ),
     ),
     (
         "Models",
-        "What `ModelLoader.load` returns, and what `LoadedModel.prepare` returns.",
-        (contracts.LoadedModel, contracts.Prepared),
+        "What `ModelLoader.load` returns, what `LoadedModel.prepare` returns, and a function for `LoadedModel.defaults`.",
+        (contracts.LoadedModel, contracts.Prepared, contracts.epochs_for),
     ),
     (
         "Optional protocols",
@@ -57,7 +61,7 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     (
         "What components receive",
         "Graft builds these and passes them to your methods.",
-        (config.RunConfig, task.Task, models.Need, contracts.Plan),
+        (config.RunConfig, task.Task, OutputSpec, models.Need, contracts.Plan),
     ),
     (
         "What components return",
@@ -68,13 +72,16 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
             models.WeightsPlan,
             models.Provenance,
             memory.Footprint,
-            task.Finding,
+            issues.Finding,
+            target.Encoder,
+            target.Encoded,
+            target.ResultTable,
         ),
     ),
     (
         "Reading data",
         "A data adapter fills a `Source` with `Row` objects and passes it to the function at the end of this section.",
-        (splits.CutOptions, splits.Source, splits.Row, splits.Fault, splits.build),
+        (splits.CutOptions, splits.Source, splits.Row, issues.Fault, splits.build),
     ),
     (
         "Examples",
@@ -232,15 +239,17 @@ def _attributes(documented: type, tree: ast.ClassDef, parsed: Docstring) -> Iter
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)) or node.target.id[0] == "_":
             continue
         name = node.target.id
-        own = _string(after)
         help_ = limits(fields[name]).help if name in fields else ""
-        cells = (
-            f"`{name}`",
-            f"`{ast.unparse(node.annotation)}`",
-            _default(node.value),
-            described.get(name) or own or help_,
-        )
-        yield "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
+        meaning = described.pop(name, "") or _string(after) or help_
+        yield _row(f"`{name}`", f"`{ast.unparse(node.annotation)}`", _default(node.value), meaning)
+    for name, meaning in described.items():  # attributes of a base class that mean something more here
+        annotations = (vars(base).get("__annotations__", {}) for base in documented.__mro__)
+        annotation = next((found[name] for found in annotations if name in found), "")
+        yield _row(f"`{name}`", f"`{annotation}`" if annotation else "", "", meaning)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
 
 
 def _default(value: ast.expr | None) -> str:

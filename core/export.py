@@ -15,6 +15,7 @@ from core import report as record
 from core.environment import Hardware
 from core.errors import Problem, RunError
 from core.inference import Predictor
+from core.kinds import TargetType
 from core.models import WeightsPlan
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
     predictor.model = config.model.reopen(need)
     predictor.model.module.to(predictor.hardware.device).eval()
     after = {each: _outputs(predictor, probe, each) for each in precisions}
-    found = _compared(before, after, config.method.weights(), held)
+    found = _compared(predictor.output.target, before, after, config.method.weights(), held)
     entry = {
         "run": str(run.absolute()),
         "model": report["model"]["loader"],
@@ -119,13 +120,11 @@ def tolerance(precision: str, weights: WeightsPlan | None, held: str = "fp32") -
 
 
 def _compared(
-    before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None, held: str
+    target: TargetType, before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None, held: str
 ) -> dict[str, dict[str, float]]:
     """The largest difference of outputs and how large it may be, by precision."""
-    from core.predicting import largest_difference
-
     return {
-        each: {"difference": largest_difference(before[each], after[each]), "tolerance": tolerance(each, weights, held)}
+        each: {"difference": target.difference(after[each], before[each]), "tolerance": tolerance(each, weights, held)}
         for each in before
     }
 

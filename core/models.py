@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from core.task import Finding, Task
+from core.issues import Finding
+from core.kinds.output import OutputSpec
+from core.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from core.contracts import Plan
-    from core.kinds import Detections
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ class Need:
     """What a model loader is told.
 
     Attributes:
-        task: The task.
-        labels: Label names, in the order of the outputs; empty for regression.
+        output: What is predicted: the task, its label names in the order of the outputs, and its target type.
         train: Training examples (a scratch tokenizer learns from their texts; image sizes come from them);
             empty when a saved model is opened for prediction.
         fingerprint: The fingerprint of the splits, a key for caches.
@@ -53,8 +53,8 @@ class Need:
         precision: `fp32`, `bf16` or `fp16`, as resolved for this hardware.
         seed: Seeds whatever is initialised at random.
         weights: What to do to the base weights while loading, or None.
-        class_weights: Weight of each label in the loss, or None; hand it to `core.losses.per_example`.
-        label_smoothing: Hand it to `core.losses.per_example` too.
+        class_weights: Weight of each label in the loss, or None; hand it to `per_example_loss`.
+        label_smoothing: Hand it to `per_example_loss` too.
         additive: Whether the method trains only what it adds to the base weights (and the head): a loader may then keep
             them in half precision.
         frozen: Whether the method leaves the backbone as it is, so that features may be computed once: a loader then
@@ -62,8 +62,7 @@ class Need:
         saved: A folder written by `LoadedModel.save` to load from in place of the base weights, or None.
     """
 
-    task: Task
-    labels: tuple[str, ...]
+    output: OutputSpec
     train: Sequence[Any] = ()
     fingerprint: str = ""
     device: str = "cpu"
@@ -77,9 +76,22 @@ class Need:
     saved: Path | None = None
 
     @property
-    def outputs(self) -> int:
-        """Number of outputs of the head: one a label, or one for a value."""
-        return 1 if self.task.target == "regression" else len(self.labels)
+    def task(self) -> Task:
+        """The task."""
+        return self.output.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names, in the order of the outputs; empty where the target type has no labels."""
+        return self.output.labels
+
+
+def epochs_for(wanted: int, examples: int, fewest: int, most: int) -> float:
+    """Return the number of epochs that shows about `wanted` examples in all, from `fewest` to `most`.
+
+    For `LoadedModel.defaults`: how long to train goes by the number of training examples.
+    """
+    return float(min(most, max(fewest, round(wanted / max(1, examples)))))
 
 
 @dataclass(frozen=True)
@@ -131,8 +143,8 @@ class LoadedModel(ABC):
         augmented: Whether training examples change from epoch to epoch, so that features cannot be computed once.
         base_weights: What the base weights take in memory, measured where the family quantises them; see
             docs/reference/report.md.
-        thresholds: Of `multi`: the probability from which each label applies, chosen on the validation split before
-            the model is saved; None for one half.
+        thresholds: What the target type chose on the validation split, before the model is saved; None where nothing
+            was chosen.
     """
 
     module: nn.Module
@@ -171,8 +183,8 @@ class LoadedModel(ABC):
         """
 
     @abstractmethod
-    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Detections]:
-        """Predictions for a batch: float32 [b, c] probabilities, float32 [b] values, or `Detections` (`core.kinds`)."""
+    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Any]:
+        """Return predictions for a batch, as the target type defines them: a float32 tensor [b, ...], or b objects."""
 
     def plain(self) -> LoadedModel:
         """The model as it is saved: without what a method put around it for training alone."""

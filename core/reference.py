@@ -22,6 +22,7 @@ TITLES = {
     "method": "Adapter methods",
     "metric": "Metrics",
     "kind": "Kinds of task",
+    "target": "Target types",
 }
 
 

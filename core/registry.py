@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -16,16 +16,18 @@ from types import ModuleType
 
 import pluggy
 
-from core import hooks
+from core import builtin, hooks
 from core.component import Component
 from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader
 from core.errors import PluginError, Problem, unknown
-from core.kinds import Kind
+from core.kinds import Kind, OutputSpec, TargetType
+from core.task import Task
 
 ENTRY_POINT_GROUP = "graft.plugins"
 
 SOCKETS: dict[str, tuple[str, type[Component]]] = {
     "kind": ("kinds", Kind),
+    "target": ("target_types", TargetType),
     "model": ("model_loaders", ModelLoader),
     "data": ("data_adapters", DataAdapter),
     "method": ("adapter_methods", AdapterMethod),
@@ -88,6 +90,25 @@ class Registry:
         assert isinstance(found, Kind)
         return found
 
+    def target(self, name: str) -> TargetType:
+        """An instance of the target type of that name.
+
+        Raises:
+            PluginError: There is none; the nearest name is offered.
+        """
+        found = self.get("target", name)()
+        assert isinstance(found, TargetType)
+        return found
+
+    def output(self, task: Task, labels: Sequence[str]) -> OutputSpec:
+        """What is predicted for a task with these label names."""
+        return OutputSpec(task, tuple(labels), self.target(task.target))
+
+    def targets_of(self, kind: Kind) -> list[str]:
+        """The names of the target types that a kind of task is learned with: what it lists, and what lists it."""
+        own = [name for name, target in self.components["target"].items() if kind.name in target.kinds]
+        return [*kind.targets, *(name for name in own if name not in kind.targets)]
+
 
 @cache
 def load() -> Registry:
@@ -113,7 +134,8 @@ def load() -> Registry:
 
 
 def _modules() -> Iterator[tuple[str, str, ModuleType | None, str]]:
-    """Name, origin, module and failure of each plugin that is not switched off."""
+    """Name, origin, module and failure of each plugin that is not switched off; core's own cannot be."""
+    yield "core", "graft-tune", builtin, ""
     disabled = set(_names("GRAFT_DISABLE"))
     found = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
     seen: dict[str, str] = {}

@@ -148,13 +148,10 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
     data = report["data"]
     title = f"{report['name']}: {data['sizes']['test']} test examples, {report['confidence']:.0%} confidence intervals"
     screen.table(title, ["metric (* primary)", "test", "validation", *baselines], rows)
-    if report.get("per_class"):
-        per_class: Sequence[Mapping[str, Any]] = report["per_class"]
-        columns = list(per_class[0])
-        title = "Per class, on the test split"
-        if "ap50" in columns and report.get("thresholds"):
-            title += "; objects count as found from a score of {:.3g}".format(*report["thresholds"].values())
-        screen.table(title, columns, [[_plain(row[key]) for key in columns] for row in per_class])
+    for key, title in report.get("table_titles", {}).items():
+        shown: Sequence[Mapping[str, Any]] = report[key]
+        columns = list(shown[0]) if shown else []
+        screen.table(title, columns, [[_plain(row[key]) for key in columns] for row in shown])
     for finding in data["findings"]:
         screen.say(f"data: {finding['message']}")
     for mark in report["training"].get("marks", []):

@@ -101,10 +101,12 @@ def _of_8_bits(module: nn.Module) -> Iterator[Any]:
                 yield holder
 
 
-def answers(runs: Sequence[Path], predictors: Sequence[Predictor], examples: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Predictions as JSON values: for each example, in order, one of each run, which it names."""
+def answers(
+    runs: Sequence[Path], predictors: Sequence[Predictor], examples: Iterable[Any]
+) -> Iterator[tuple[Predictor, dict[str, Any]]]:
+    """Predictions as JSON values, each with its predictor: for each example, in order, one of each run, by name."""
     streams = tee(examples, len(predictors))
     pairs = [predictor.pairs(stream) for predictor, stream in zip(predictors, streams, strict=True)]
     for row in zip(*pairs, strict=True):
         for run, predictor, (example, prediction) in zip(runs, predictors, row, strict=True):
-            yield {"run": str(run), **predictor.written(example, prediction)}
+            yield predictor, {"run": str(run), **predictor.written(example, prediction)}

@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from core.class_weights import class_weights, example_weights
 from core.config import RunConfig, Train
 from core.context import Context, refuse_other_data
-from core.contracts import Finding, HasOwnFit, HasPicture, LoadedModel, Need, Plan, Prepared, Splits
+from core.contracts import HasOwnFit, HasPicture, LoadedModel, Need, Plan, Prepared, Splits
 from core.environment import Hardware, describe, keep_freed_memory, peak_memory_mb, seed_everything, unwrap
-from core.evaluate import evaluate
-from core.kinds import targets_of
+from core.evaluate import Evaluation, Scoring, evaluate
+from core.issues import Finding
+from core.kinds.output import OutputSpec
 from core.loop import Loop
+from core.predicting import predict_batches, share_of
 from core.progress import total_steps
+from core.registry import load
 from core.rehearsal import rehearse
 from core.report import SAMPLES, unwritable
-from core.weighting import class_weights, example_weights
 
 if TYPE_CHECKING:
-    from core.kinds import Targets
+    from core.kinds.targets.target import Targets
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,16 @@ def _places(finding: Finding) -> str:
 
 def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
     """What the model loader is told."""
+    output = load().output(config.task, splits.labels)
     return Need(
-        task=config.task,
-        labels=splits.labels,
+        output=output,
         train=splits.train,
         fingerprint=splits.fingerprint,
         device=hardware.device,
         precision=hardware.precision,
         seed=config.seed,
         weights=config.method.weights(),
-        class_weights=class_weights(config, splits),
+        class_weights=class_weights(config, splits, output),
         label_smoothing=config.train.label_smoothing,
         additive=config.method.additive(),
         frozen=config.method.frozen,
@@ -196,14 +199,15 @@ def _elements(parameter: torch.nn.Parameter) -> int:
     return parameter.numel() if packed is None else int(packed.shape.numel())
 
 
-def prepare(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits) -> dict[str, Ready]:
+def prepare(
+    ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, output: OutputSpec
+) -> dict[str, Ready]:
     """Make every split ready, once; say what had to be done to examples."""
     names = ("val", "test") if isinstance(model, HasOwnFit) else ("train", "val", "test")
     ready = {}
     for name in names:
         examples = getattr(splits, name)
-        targets = targets_of(examples, config.task.target, len(splits.labels))
-        ready[name] = Ready(examples, model.prepare(examples, train=name == "train"), targets)
+        ready[name] = Ready(examples, model.prepare(examples, train=name == "train"), output.targets_of(examples))
     if isinstance(model, HasPicture) and ctx.writes:
         _draw(ctx, model, ready["train"])
     for finding in model.findings:
@@ -232,22 +236,33 @@ def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
     ctx.screen.say(f"data: {path.name} in the run's folder shows training images as the model sees them")
 
 
-def fit(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, ready: Mapping[str, Ready]) -> None:
+def evaluated(ctx: Context, train: Train, model: LoadedModel, split: Ready, scoring: Scoring) -> Evaluation:
+    """Predict a split and score it; a signal interrupts it."""
+    batches = predict_batches(
+        model, split.prepared, ctx.hardware, eval_batch_size(train), share_of(ctx.hardware, len(split.prepared))
+    )
+    return evaluate(batches, split.targets, scoring, ctx.hardware, ctx.break_off)
+
+
+def fit(
+    ctx: Context,
+    config: RunConfig,
+    model: LoadedModel,
+    splits: Splits,
+    output: OutputSpec,
+    ready: Mapping[str, Ready],
+) -> None:
     """Train, in the one loop or in the model's own way."""
     if isinstance(model, HasOwnFit):
         started = time.monotonic()
-        model.fit(splits.train, example_weights(config, splits), config.seed)
+        model.fit(splits.train, example_weights(config, splits, output), config.seed)
         ctx.record(training={"steps": 0, "seconds": round(time.monotonic() - started, 3), "history": [], "marks": []})
         return
     train, task = config.train, config.task
     higher = config.metrics[task.primary].higher_is_better
 
     def validate() -> Mapping[str, float]:
-        val = ready["val"]
-        found = evaluate(
-            model, val.prepared, val.targets, config.metrics, splits.labels, task.target, ctx.hardware,
-            eval_batch_size(train), ctx.break_off,
-        )  # fmt: skip
+        found = evaluated(ctx, train, model, ready["val"], Scoring(config.metrics, output))
         ctx.evaluated(loop.state.step, "val", found.scores)
         return found.scores
 

@@ -23,7 +23,7 @@ ALIASES = {"tasks": "task", "models": "model", "methods": "method", "recipes": "
 
 def list_(words: Sequence[str]) -> int:
     """Print components and presets, by group."""
-    groups = (*presets.GROUPS, "metric", "kind")
+    groups = (*presets.GROUPS, "metric", "kind", "target")
     parser = argparse.ArgumentParser("graft list", description="Components and presets, by group.")
     parser.add_argument("group", nargs="?", help=f"one of: {', '.join(groups)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -40,7 +40,7 @@ def list_(words: Sequence[str]) -> int:
     for entry in entries:
         if entry["group"] != heading:
             heading = entry["group"]
-            sys.stdout.write(f"{heading}=\n" if heading not in ("metric", "kind") else f"{heading}\n")
+            sys.stdout.write(f"{heading}=\n" if heading not in ("metric", "kind", "target") else f"{heading}\n")
         mark = "" if entry["owner"] in ("graft", *BUILT_IN) else f"  [{entry['owner']}]"
         sys.stdout.write(f"  {entry['name']:<{width}}  {entry['summary']}{mark}\n")
     if group == "method":
@@ -49,7 +49,7 @@ def list_(words: Sequence[str]) -> int:
     return 0
 
 
-BUILT_IN = ("data", "text", "images", "detection", "methods", "metrics")
+BUILT_IN = ("core", "data", "text", "images", "detection", "methods", "metrics")
 """Names of the plugins that Graft carries; entries of others show their owner."""
 
 
@@ -79,7 +79,7 @@ def _entries() -> list[dict[str, Any]]:
         {"group": p.group, "name": p.name, "summary": p.summary, "owner": p.owner, "form": "preset"}
         for p in presets.every()
     ]
-    order = (*presets.GROUPS, "metric", "kind")
+    order = (*presets.GROUPS, "metric", "kind", "target")
     return sorted(entries, key=lambda entry: (order.index(entry["group"]), entry["form"], entry["name"]))
 
 
@@ -115,7 +115,7 @@ def _described(group: str, name: str) -> dict[str, Any]:
     components = load().components.get(group, {})
     by_name = {preset.name: preset for preset in presets.every() if preset.group == group}
     if not components and not by_name:
-        raise GraftError(Problem("show", *unknown("group", group, (*presets.GROUPS, "metric", "kind"))))
+        raise GraftError(Problem("show", *unknown("group", group, (*presets.GROUPS, "metric", "kind", "target"))))
     if name in components:
         component = components[name]
         summary = (component.__doc__ or "").strip()

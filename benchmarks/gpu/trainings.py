@@ -85,6 +85,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     from core.contracts import Need, Plan, Provenance, Task
     from core.environment import Hardware, deterministic
     from core.loop import Loop
+    from core.registry import load
     from plugins.methods.plugin import Lora, Qlora
     from plugins.text.loading import assemble
     from plugins.text.networks import network_of
@@ -98,7 +99,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     hardware = Hardware(device, "bf16")
     module = built(network_of(configuration(options)), options, device, method == "qlora")
     tokenizer = SimpleNamespace(model_input_names=["input_ids", "attention_mask"], pad_token_id=0)
-    need = Need(Task(), LABELS, device=device, precision="bf16", additive=True)
+    need = Need(load().output(Task(), LABELS), device=device, precision="bf16", additive=True)
     model = assemble(module, tokenizer, need, Provenance("scratch", ""), (), ())
     if options.gradient_checkpointing:
         model.keep_less()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts import Finding, Splits, Task
-from core.kinds import BoxExample, Corners, NamedBox, ObjectDetection
+from core.kinds import BoxExample, Corners, NamedBox
 from core.splits import UNDECIDED, CutOptions, Fault, Row, Source, build
 from plugins.data import boxes_faults, boxes_files, upright
 from plugins.data.boxes_faults import image_fault, object_fault
@@ -93,7 +93,7 @@ def load(
         task = replace(task, labels=list(names))
     rows = BoxRows(found)
     source = Source(rows, rows.take, rows.digest(), origin, tuple(findings))
-    return build(source, ObjectDetection(), task, seed, options)
+    return build(source, task, seed, options)
 
 
 class BoxRows:

@@ -14,7 +14,7 @@ from pathlib import Path
 from core.errors import DataError, Problem
 from core.splits import Fault
 from plugins.data import decoding
-from plugins.data.columns import is_known
+from plugins.data.column_names import is_known
 from plugins.data.faults import BLANK, bad
 
 SAMPLE = 200

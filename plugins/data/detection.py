@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from core.config import RunConfig
-from core.contracts import DataAdapter, Splits, Task
+from core.contracts import Splits, Task
 from core.errors import Problem
-from core.kinds import BoxExample, ObjectDetection
+from core.kinds import ObjectDetection
 from core.options import option
-from core.splits import CutOptions
 from plugins.data import refusals
+from plugins.data.file_adapter import FileAdapter
 
 _DETECTION = (ObjectDetection.name,)
 _ROOT = "The folder that all images must lie in; empty for the folders that the data names."
 
 
 @dataclass
-class DigitScenes(CutOptions, DataAdapter):
+class DigitScenes(FileAdapter):
     """Handwritten digits (UCI) composed into scenes with boxes, generated into Graft's cache."""
 
     name: ClassVar[str] = "digit_scenes"
@@ -29,11 +28,9 @@ class DigitScenes(CutOptions, DataAdapter):
     scenes: int = option(1000, "How many scenes there are in all.", low=10, high=100_000)
     size: int = option(128, "Width and height of a scene, in pixels.", low=48, high=2048)
     objects: int = option(6, "At most so many digits are in one scene.", low=1, high=50)
-    smallest: int = option(16, "Height of the smallest digits, in pixels.", low=8)
-    largest: int = option(44, "Height of the largest digits, in pixels.", low=8)
-    draw: int = option(
-        0, "Decides the scenes: another number draws others. The run's seed does not change them.", low=0
-    )
+    min_size: int = option(16, "Height of the smallest digits, in pixels.", low=8)
+    max_size: int = option(44, "Height of the largest digits, in pixels.", low=8)
+    scenes_seed: int = option(0, "Seed of the generated scenes. The run's own seed does not change them.", low=0)
     val_fraction: float = option(0.1, "Share of the scenes that are for validation.", low=0.001, high=0.8)
     test_fraction: float = option(
         0.1, "Share of the scenes that are for the test; their digits are in no other split.", low=0.001, high=0.8
@@ -42,10 +39,10 @@ class DigitScenes(CutOptions, DataAdapter):
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Digits that do not fit, and fractions that leave nothing to train on."""
         yield from self.cut_problems()
-        if self.smallest > self.largest:
-            yield Problem("data.smallest", f"is larger than data.largest ({self.largest}).", "Make it smaller.")
-        if self.largest > self.size:
-            yield Problem("data.largest", f"is larger than a scene ({self.size} pixels).", "Make it smaller.")
+        if self.min_size > self.max_size:
+            yield Problem("data.min_size", f"is larger than data.max_size ({self.max_size}).", "Make it smaller.")
+        if self.max_size > self.size:
+            yield Problem("data.max_size", f"is larger than a scene ({self.size} pixels).", "Make it smaller.")
 
     def load(self, task: Task, seed: int) -> Splits:
         """Make the scenes, or read them from the cache."""
@@ -53,19 +50,16 @@ class DigitScenes(CutOptions, DataAdapter):
 
         return scenes.load(self._recipe(), self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[BoxExample]:
-        """The images of a file, a folder or a glob."""
-        return _images(path)
-
     def _recipe(self) -> dict[str, int]:
+        """What decides the scenes. The cache key is a hash of it, so its keys must not change."""
         val, test = (max(1, round(self.scenes * share)) for share in (self.val_fraction, self.test_fraction))
         counts = {"train": self.scenes - val - test, "val": val, "test": test}
-        names = ("size", "objects", "smallest", "largest", "draw")
-        return counts | {name: getattr(self, name) for name in names}
+        sizes = {"size": self.size, "objects": self.objects, "smallest": self.min_size, "largest": self.max_size}
+        return counts | sizes | {"draw": self.scenes_seed}
 
 
 @dataclass
-class Yolo(CutOptions, DataAdapter):
+class Yolo(FileAdapter):
     """Images with boxes in text files, as YOLO reads them: data.yaml, or folders images and labels."""
 
     name: ClassVar[str] = "yolo"
@@ -100,13 +94,9 @@ class Yolo(CutOptions, DataAdapter):
         place = boxes_yolo.Place(self.path, self.images, tuple(self.names), self.unlabelled_images, self.root)
         return boxes_yolo.load(place, self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[BoxExample]:
-        """The images of a file, a folder or a glob."""
-        return _images(path)
-
 
 @dataclass
-class Voc(CutOptions, DataAdapter):
+class Voc(FileAdapter):
     """Images with boxes in XML files, as Pascal VOC and many tools write them."""
 
     name: ClassVar[str] = "voc"
@@ -136,13 +126,9 @@ class Voc(CutOptions, DataAdapter):
         place = boxes_voc.Place(self.path, self.images, self.first_pixel, self.root)
         return boxes_voc.load(place, self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[BoxExample]:
-        """The images of a file, a folder or a glob."""
-        return _images(path)
-
 
 @dataclass
-class Coco(CutOptions, DataAdapter):
+class Coco(FileAdapter):
     """Images with boxes in a JSON file, as COCO writes its instances."""
 
     name: ClassVar[str] = "coco"
@@ -169,10 +155,6 @@ class Coco(CutOptions, DataAdapter):
         place = boxes_coco.Place(self.path, self.train, self.val, self.test, self.images, self.root)
         return boxes_coco.load(place, self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[BoxExample]:
-        """The images of a file, a folder or a glob."""
-        return _images(path)
-
 
 ADAPTERS = (DigitScenes, Yolo, Voc, Coco)
 
@@ -180,9 +162,3 @@ ADAPTERS = (DigitScenes, Yolo, Voc, Coco)
 def _needed(path: str, what: str) -> Iterator[Problem]:
     if not path:
         yield Problem("data.path", "is not given.", f"data.path={what}")
-
-
-def _images(path: Path) -> list[BoxExample]:
-    from core.images import image_files
-
-    return [BoxExample(each.absolute(), place=str(each)) for each in image_files(str(path))]

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from core.contracts import Splits, Task
 from core.images import encode_png, inspect
 from core.kinds import ImageExample
-from core.registry import load as registry
 from core.splits import CutOptions, Row, Source, build
 
 _INK = 16
@@ -48,4 +47,4 @@ def load(options: CutOptions, task: Task, seed: int) -> Splits:
     digits = _Digits(examples, [str(each) for each in read.target])
     digest = hashlib.sha256(pixels.tobytes() + "".join(digits.labels).encode()).hexdigest()
     origin = "UCI handwritten digits (8×8, carried by scikit-learn)"
-    return build(Source(digits, digits.take, digest, origin), registry().kind(task.kind), task, seed, options)
+    return build(Source(digits, digits.take, digest, origin), task, seed, options)

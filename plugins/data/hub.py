@@ -15,7 +15,8 @@ from core.hub import endpoint, hub_unreachable
 from core.splits import NAMES, UNDECIDED, CutOptions
 from plugins.data import files, hub_images
 from plugins.data.columns import IMAGE
-from plugins.data.formats import Part, Record, first
+from plugins.data.formats import first
+from plugins.data.part import Part, Record
 from plugins.data.rows import Reading
 from plugins.data.table import Place, load_parts
 from plugins.data.table import load as load_table

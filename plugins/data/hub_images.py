@@ -16,9 +16,10 @@ from core.errors import DataError, Problem
 from core.kinds import MULTI
 from core.splits import NAMES, UNDECIDED, CutOptions, Fault
 from plugins.data import arrow, files, image_rows
-from plugins.data.columns import IMAGE, IMAGES, choose, positions
-from plugins.data.formats import Part
+from plugins.data.column_names import IMAGES
+from plugins.data.columns import IMAGE, choose, positions
 from plugins.data.image_rows import ImageRows
+from plugins.data.part import Part
 from plugins.data.rows import Names, Reading, stored
 
 _HELD = "(bytes)"

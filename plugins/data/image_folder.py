@@ -19,8 +19,9 @@ from plugins.data.class_folders import ClassFolders, Notes
 from plugins.data.columns import IMAGE, Columns, choose
 from plugins.data.delimited import Dialect
 from plugins.data.files import File
-from plugins.data.formats import FORMATS, Part
+from plugins.data.formats import FORMATS
 from plugins.data.image_rows import FileShelf, ImageRows
+from plugins.data.part import Part
 from plugins.data.rows import Names, Reading, stored
 from plugins.data.table import Place, open_parts
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from core.contracts import Finding, Splits, Task
 from core.errors import DataError, Problem
 from core.kinds import ImageExample
-from core.registry import load as registry
 from core.splits import CutOptions, Fault, Row, Source, build
 from plugins.data.arrow import Picker
 from plugins.data.faults import bad, restore
@@ -212,4 +211,4 @@ def split(rows: ImageRows, origin: str, found: Sequence[Finding], options: CutOp
     """
     take: Callable[[NDArray[np.int64]], Sequence[ImageExample]] = rows.take
     source = Source(rows, take, rows.digest(), origin, (*found, *rows.findings()))
-    return build(source, registry().kind(task.kind), task, seed, options)
+    return build(source, task, seed, options)

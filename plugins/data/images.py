@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from core.config import RunConfig
-from core.contracts import DataAdapter, Splits, Task
+from core.contracts import Splits, Task
 from core.errors import Problem
 from core.kinds import ImageClassification, ImageExample
 from core.options import option
-from core.splits import CutOptions
 from plugins.data import refusals
+from plugins.data.file_adapter import FileAdapter
 
 if TYPE_CHECKING:
     from plugins.data.columns import Columns
@@ -22,15 +22,11 @@ IMAGE = (ImageClassification.name,)
 
 
 @dataclass
-class Digits(CutOptions, DataAdapter):
+class Digits(FileAdapter):
     """1,797 handwritten digits of 8 × 8 pixels, light ink on black (UCI), which scikit-learn carries."""
 
     name: ClassVar[str] = "digits"
     kinds: ClassVar[tuple[str, ...]] = IMAGE
-
-    def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Fractions that leave nothing to train on."""
-        return self.cut_problems()
 
     def load(self, task: Task, seed: int) -> Splits:
         """Read and cut the digits."""
@@ -38,13 +34,9 @@ class Digits(CutOptions, DataAdapter):
 
         return digits.load(self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[ImageExample]:
-        """The images of a file, a folder or a glob, or those that a table names."""
-        return unlabelled_images(path)
-
 
 @dataclass
-class ImageFolder(CutOptions, DataAdapter):
+class ImageFolder(FileAdapter):
     """Image files: a folder for each class, or a table of paths and labels."""
 
     name: ClassVar[str] = "image_folder"
@@ -95,17 +87,11 @@ class ImageFolder(CutOptions, DataAdapter):
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[ImageExample]:
         """The images of a file, a folder or a glob, or those that a table names, whose labels are not looked at."""
-        return unlabelled_images(path, self.image, self.root)
+        from plugins.data.unlabelled import read
+
+        return read(task.kind, path, self._columns(), root=self.root)
 
     def _columns(self) -> Columns:
         from plugins.data.columns import Columns
 
         return Columns("", "", self.label, tuple(self.label_columns), self.split, self.group, self.image)
-
-
-def unlabelled_images(path: Path, image: str = "", root: str = "") -> Sequence[ImageExample]:
-    """The images of a file, a folder or a glob, or those that a table names in its column `image`."""
-    from plugins.data import image_folder
-    from plugins.data.columns import Columns
-
-    return image_folder.unlabelled(Columns(image=image), root, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,9 +13,9 @@ from core.errors import Problem
 from core.hooks import hookimpl
 from core.kinds import ImageExample, TextClassification, TextExample
 from core.options import option
-from core.splits import CutOptions
 from plugins.data import detection, refusals
-from plugins.data.images import IMAGE, Digits, ImageFolder, unlabelled_images
+from plugins.data.file_adapter import FileAdapter
+from plugins.data.images import IMAGE, Digits, ImageFolder
 
 if TYPE_CHECKING:
     from plugins.data.columns import Columns
@@ -27,15 +27,11 @@ _TEXT = (TextClassification.name,)
 
 
 @dataclass
-class Reviews(CutOptions, DataAdapter):
+class Reviews(FileAdapter):
     """1,296 product reviews in three classes, written for Graft by hand and carried inside it."""
 
     name: ClassVar[str] = "reviews"
     kinds: ClassVar[tuple[str, ...]] = _TEXT
-
-    def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Fractions that leave nothing to train on."""
-        return self.cut_problems()
 
     def load(self, task: Task, seed: int) -> Splits:
         """Read and cut the reviews."""
@@ -44,13 +40,9 @@ class Reviews(CutOptions, DataAdapter):
         reading = rows.Reading(_columns("text", label="label"), task.target)
         return table.load(table.Place(path=str(REVIEWS)), reading, self, task, seed)
 
-    def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
-        """Texts of a file of any format."""
-        return _unlabelled(path)
-
 
 @dataclass
-class Table(CutOptions, DataAdapter):
+class Table(FileAdapter):
     """Labelled texts in CSV, TSV, JSON Lines or Parquet files."""
 
     name: ClassVar[str] = "table"
@@ -93,9 +85,9 @@ class Table(CutOptions, DataAdapter):
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
         """Texts of a file with the same columns, whose labels are not looked at."""
-        from plugins.data import table
+        from plugins.data.unlabelled import read
 
-        return table.unlabelled(self._place(), self._reading(task).columns, path)
+        return read(task.kind, path, self._reading(task).columns, self._place())
 
     def _reading(self, task: Task) -> Reading:
         from plugins.data.rows import Reading
@@ -114,7 +106,7 @@ class Table(CutOptions, DataAdapter):
 
 
 @dataclass
-class Lines(CutOptions, DataAdapter):
+class Lines(FileAdapter):
     """Text files of one text a line, each file one class, named after it."""
 
     name: ClassVar[str] = "lines"
@@ -138,14 +130,14 @@ class Lines(CutOptions, DataAdapter):
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
         """The lines of a file."""
-        from plugins.data import files, lines
+        from plugins.data import files, plain_text
 
         (found,) = files.name_files([(each, -1) for each in files.find("the file", str(path))][:1])
-        return lines.texts(found, self.encoding)
+        return plain_text.texts(found, self.encoding)
 
 
 @dataclass
-class Hub(CutOptions, DataAdapter):
+class Hub(FileAdapter):
     """A dataset of the Hugging Face Hub, or one saved on disk; dataset scripts are never executed."""
 
     name: ClassVar[str] = "hub"
@@ -194,9 +186,9 @@ class Hub(CutOptions, DataAdapter):
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample | ImageExample]:
         """Texts or images of a local file with the same columns, or the images of a file, a folder or a glob."""
-        if task.kind in IMAGE:
-            return unlabelled_images(path, self.image)
-        return _unlabelled(path, self.text, self.pair)
+        from plugins.data.unlabelled import read
+
+        return read(task.kind, path, _columns(self.text, self.pair, image=self.image))
 
 
 def _columns(
@@ -211,12 +203,6 @@ def _columns(
     from plugins.data.columns import Columns
 
     return Columns(text, pair, label, labels, split, group, image)
-
-
-def _unlabelled(path: Path, text: str = "", pair: str = "") -> Sequence[TextExample]:
-    from plugins.data import table
-
-    return table.unlabelled(table.Place(), _columns(text, pair), path)
 
 
 @hookimpl

@@ -10,13 +10,13 @@ from typing import Any
 
 from core.errors import DataError, Problem
 from core.kinds import MULTI, REGRESSION
+from core.kinds.targets.encoding import label_name
 from core.splits import UNDECIDED, Fault
-from core.targets import label_name
 from plugins.data import arrow, files
 from plugins.data.arrow import Stored
 from plugins.data.columns import IMAGE, TEXT, Columns, positions
 from plugins.data.faults import SHORT, VERY_SHORT, bad
-from plugins.data.formats import Part
+from plugins.data.part import Part
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from core.contracts import Finding
 from core.images import inspect
 from core.kinds import Corners
 from core.splits import NAMES
-from plugins.data import scenes
+from plugins.data import scene_drawing
 
 _VERSION = 1
 """Changes when a recipe makes other scenes than before."""
@@ -65,16 +65,16 @@ def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[Finding]]:
 
 
 def _made(recipe: Mapping[str, int]) -> Iterator[Scene]:
-    digits = scenes.digits()
+    digits = scene_drawing.digits()
     for split in NAMES:
         for number in range(recipe[split]):
-            pixels, boxes = scenes.draw(recipe, digits[split], split, number)
+            pixels, boxes = scene_drawing.draw(recipe, digits[split], split, number)
             image = _png(pixels)
             objects = tuple((box.label, box.corners) for box in boxes)
             yield Scene(f"{split}-{number:04}", split, image, inspect(image).digest, objects)
 
 
-def _png(pixels: scenes.Pixels) -> bytes:
+def _png(pixels: scene_drawing.Pixels) -> bytes:
     """Quickly packed: noise hardly packs any better with more care."""
     from PIL import Image
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from core.contracts import Splits, Task
 from core.errors import DataError, Problem
 from core.kinds import MULTI, TextExample
-from core.registry import load as registry
 from core.splits import UNDECIDED, CutOptions, Source, build
 from plugins.data import arrow, files
 from plugins.data.arrow import TextRows
 from plugins.data.columns import Columns, choose
 from plugins.data.delimited import Dialect
 from plugins.data.files import File
-from plugins.data.formats import FORMATS, Part, open_part
+from plugins.data.formats import FORMATS, open_part
+from plugins.data.part import Part
+from plugins.data.plain_text import texts
 from plugins.data.rows import Names, Reading, stored
 
 
@@ -114,7 +115,7 @@ def load_parts(
         origin=f"{origin} ({details})" if details else origin,
         findings=tuple(finding for part in parts for finding in part.findings),
     )
-    return build(source, registry().kind(task.kind), task, seed, options)
+    return build(source, task, seed, options)
 
 
 def unlabelled(place: Place, columns: Columns, path: Path) -> list[TextExample]:
@@ -126,8 +127,6 @@ def unlabelled(place: Place, columns: Columns, path: Path) -> list[TextExample]:
     (found,) = files.name_files([(each, UNDECIDED) for each in files.find("the file", str(path))][:1])
     files.refuse_empty([found])
     if found.path.suffix.lower() == ".txt" and place.format == "auto":
-        from plugins.data.lines import texts
-
         return texts(found, place.encoding)
     part = open_part(found, place.format, place.encoding, place.dialect)
     wanted = Columns(text=columns.text, pair=columns.pair)

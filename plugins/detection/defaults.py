@@ -1,4 +1,4 @@
-"""What a detector takes where nothing is said: the side of its squares and the number of epochs, by the data."""
+"""What a detector takes where nothing is said: the side of its squares, by the data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.contracts import Finding
 from core.kinds import BoxExample
 from plugins.detection import scenes
-from plugins.detection.plugin import STRIDE
+from plugins.detection.options import STRIDE
 
 SMALLEST, LARGEST = 64, 640
 """Pixels that the long side is at least and at most, where it goes by the images."""
@@ -27,11 +27,6 @@ def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLES
     reason = f"the long sides of the training images are {long} pixels (median)"
     message = f"images are read at {side}×{side} pixels: {reason}; model.image_size changes it."
     return side, [Finding("image_size", message, max(1, len(examples)), level="info")]
-
-
-def epochs_for(wanted: int, examples: int, fewest: int, most: int) -> float:
-    """Epochs that show about `wanted` examples in all."""
-    return float(min(most, max(fewest, round(wanted / max(1, examples)))))
 
 
 def not_kept(examples: int, cache_mb: int) -> Finding:

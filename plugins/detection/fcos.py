@@ -16,7 +16,8 @@ from core.kinds import BoxExample, Detections
 from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, scenes
 from plugins.detection.defaults import not_kept
-from plugins.detection.fcos_network import Architecture, Network
+from plugins.detection.fcos_network import MEAN, STD, Architecture, Network
+from plugins.detection.fcos_options import FcosOptions
 from plugins.detection.jitter import Jittered, Strength
 from plugins.detection.scenes import Look
 from plugins.detection.views import Letterboxed, View, corners_in, margins
@@ -24,11 +25,6 @@ from plugins.detection.views import Letterboxed, View, corners_in, margins
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
-
-    from plugins.detection.plugin import Torchvision
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of red, green and blue in ImageNet, on a scale of 0 to 1, as torchvision normalises."""
 
 
 class FcosModel(LoadedModel):
@@ -48,7 +44,7 @@ class FcosModel(LoadedModel):
         self,
         detector: Any,
         architecture: Architecture,
-        options: Torchvision,
+        options: FcosOptions,
         need: Need,
         provenance: Provenance,
         defaults: Mapping[str, float],
@@ -152,4 +148,12 @@ class FcosModel(LoadedModel):
 
     def save(self, directory: Path) -> None:
         """Write `model.safetensors`, whose names are torchvision's, and `config.json`."""
-        fcos_saving.save(self, unwrap(self.module), directory)
+        fcos_saving.save(
+            unwrap(self.module),
+            directory,
+            architecture=self.architecture,
+            options=self.options,
+            need=self.need,
+            side=self.side,
+            thresholds=self.thresholds,
+        )

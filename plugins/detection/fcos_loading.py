@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.contracts import Need, Provenance
+from core.contracts import Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError
+from core.weights import sha256_of
 from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, published
-from plugins.detection.defaults import epochs_for, side_for
+from plugins.detection.defaults import side_for
 from plugins.detection.fcos import FcosModel
 from plugins.detection.fcos_network import FULL, LOGITS, Architecture
-from plugins.detection.files import sha256_of
-from plugins.detection.plugin import COCO, IMAGENET, LEAST_SIDE, is_pickle
+from plugins.detection.fcos_options import COCO, IMAGENET, LEAST_SIDE, FcosOptions
+from plugins.detection.options import is_pickle
 from plugins.detection.saved import WEIGHTS
-
-if TYPE_CHECKING:
-    from plugins.detection.plugin import Torchvision
 
 BODY = "backbone.body."
 """The beginning of the names that a residual network's weights have in a detector."""
@@ -42,7 +40,7 @@ class Base:
     provenance: Provenance
 
 
-def load(options: Torchvision, need: Need) -> FcosModel:
+def load(options: FcosOptions, need: Need) -> FcosModel:
     """The detector that `options` describe, with a head for the labels that are needed."""
     if need.saved is not None:
         saved = fcos_saving.read(need.saved)
@@ -80,7 +78,7 @@ def _tuned(need: Need) -> dict[str, float]:
     return {"epochs": epochs_for(_EXAMPLES_SEEN, len(need.train), 5, 100), "learning_rate": _RATE}
 
 
-def _from_scratch(options: Torchvision, need: Need, why: str) -> FcosModel:
+def _from_scratch(options: FcosOptions, need: Need, why: str) -> FcosModel:
     variant = options.scratch or options.variant
     small = Architecture(variant, options.channels or 96, options.convolutions or 2, False)
     provenance = Provenance("scratch", small.name, "its architecture", note=why)
@@ -93,7 +91,7 @@ def _from_scratch(options: Torchvision, need: Need, why: str) -> FcosModel:
     return model
 
 
-def _pretrained(options: Torchvision, need: Need, asked: str, path: Path, source: str) -> FcosModel:
+def _pretrained(options: FcosOptions, need: Need, asked: str, path: Path, source: str) -> FcosModel:
     """From a file of torchvision's: a whole detector's weights, or those of a residual network alone."""
     sha256 = sha256_of(path, options.sha256)
     state = published.read(path)
@@ -107,7 +105,7 @@ def _pretrained(options: Torchvision, need: Need, asked: str, path: Path, source
 
 
 def _assembled(
-    options: Torchvision,
+    options: FcosOptions,
     need: Need,
     base: Base,
     defaults: Mapping[str, float],
@@ -125,9 +123,9 @@ def _assembled(
         labels: Those that the base weights tell apart; None where they are unknown.
     """
     limits = {
-        "score_thresh": options.least_score,
-        "nms_thresh": options.nms_iou,
-        "detections_per_img": options.most_objects,
+        "score_thresh": options.score_threshold,
+        "nms_thresh": options.nms_threshold,
+        "detections_per_img": options.max_detections,
     }
     detector = parts.build(base.architecture, len(need.labels), need.seed, **limits)
     if base.state:
@@ -140,7 +138,7 @@ def _assembled(
     return model
 
 
-def _refuse_other_sizes(options: Torchvision, base: Base) -> None:
+def _refuse_other_sizes(options: FcosOptions, base: Base) -> None:
     """Refuse sizes that were asked for and are not those of the weights, rather than pass over them.
 
     Raises:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 STRIDES = (8, 16, 32, 64, 128)
 """Pixels between the places of each level of the pyramid; the object sizes that a level is for go with them."""
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue in ImageNet, on a scale of 0 to 1, as torchvision normalizes."""
 HEADS = ("head.classification_head", "head.regression_head")
 LOGITS = "head.classification_head.cls_logits."
 """The beginning of the names of the weights whose shape goes by the number of labels."""

@@ -10,16 +10,14 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from plugins.detection.library import library, one_thread
 from plugins.detection.scenes import Scenes
 from plugins.detection.views import Letterboxed, Schedule, View, as_shares
-
-if TYPE_CHECKING:
-    from plugins.detection.plugin import Ultralytics
+from plugins.detection.yolo_options import YoloOptions
 
 
 @dataclass
@@ -34,7 +32,7 @@ class Varied:
     """
 
     scenes: Scenes
-    options: Ultralytics
+    options: YoloOptions
     schedule: Schedule
     ahead: bool = False
     _chains: dict[bool, Any] = field(default_factory=dict, repr=False)

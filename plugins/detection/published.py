@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from core.errors import Problem, WeightsError
 from core.hub import unreachable
-from plugins.detection.files import sha256_of
-from plugins.detection.plugin import COCO
+from core.weights import sha256_of
+from plugins.detection.fcos_options import COCO
 
 NAMES = {
     (COCO, "resnet50"): "FCOS_ResNet50_FPN_Weights.COCO_V1",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+Thresholds = tuple[float, ...] | None
+"""A score for each label, from which on an object counts."""
 A = TypeVar("A")
 """What a detector is built from."""
 

@@ -22,12 +22,12 @@ from plugins.detection.mosaics import Varied
 from plugins.detection.network import Architecture
 from plugins.detection.scenes import Look
 from plugins.detection.views import Letterboxed, Schedule, View
+from plugins.detection.yolo_options import YoloOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from plugins.detection.plugin import Ultralytics
 
 MANY_FIRST, MANY_LAST = 0.8, 0.1
 """Share in the loss of the head that finds objects many times, at the start and at the end, with two heads."""
@@ -51,7 +51,7 @@ class YoloModel(LoadedModel):
         self,
         network: Any,
         architecture: Architecture,
-        options: Ultralytics,
+        options: YoloOptions,
         need: Need,
         provenance: Provenance,
         defaults: Mapping[str, float],
@@ -161,7 +161,11 @@ class YoloModel(LoadedModel):
         """Ultralytics' NMS, the best label of each box, with no limit on its time: [k, 6] an image."""
         options = self.options
         found: list[Tensor] = library().nms.non_max_suppression(
-            decoded, options.least_score, options.nms_iou, max_det=options.most_objects, max_time_img=_FOREVER
+            decoded,
+            options.score_threshold,
+            options.nms_threshold,
+            max_det=options.max_detections,
+            max_time_img=_FOREVER,
         )
         return found
 
@@ -169,10 +173,10 @@ class YoloModel(LoadedModel):
         """Of the head that finds each object once: the surest pairs of a box and a label, [k, 6] an image."""
         boxes, scores = decoded[:, :4].transpose(1, 2), decoded[:, 4:].transpose(1, 2).flatten(1)
         labels = decoded.shape[1] - 4
-        best, index = scores.topk(min(self.options.most_objects, scores.shape[1]), dim=1)
+        best, index = scores.topk(min(self.options.max_detections, scores.shape[1]), dim=1)
         places = boxes.gather(1, (index // labels).unsqueeze(-1).expand(-1, -1, 4))
         rows = torch.cat([places, best.unsqueeze(-1), (index % labels).unsqueeze(-1).float()], dim=-1)
-        return [row[row[:, 4] > self.options.least_score] for row in rows]
+        return [row[row[:, 4] > self.options.score_threshold] for row in rows]
 
     def _detections(self, found: Tensor, size: Sequence[float]) -> Detections:
         """Objects from pixels of the square to pixels of the image; those that lie beside it wholly are left out."""
@@ -191,7 +195,15 @@ class YoloModel(LoadedModel):
 
     def save(self, directory: Path) -> None:
         """Write `model.safetensors`, `model.yaml` and `config.json`, and `yolo.pt`, which `ultralytics.YOLO` opens."""
-        yolo_saving.save(self, unwrap(self.module), directory)
+        yolo_saving.save(
+            unwrap(self.module),
+            directory,
+            architecture=self.architecture,
+            options=self.options,
+            need=self.need,
+            side=self.side,
+            thresholds=self.thresholds,
+        )
 
 
 def _in_full(raw: Mapping[str, Any]) -> dict[str, Any]:

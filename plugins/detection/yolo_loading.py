@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.contracts import Need, Provenance
+from core.contracts import Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError
+from core.weights import sha256_of
 from plugins.detection import network as parts
 from plugins.detection import yolo_saving
-from plugins.detection.defaults import epochs_for, side_for
-from plugins.detection.files import sha256_of
+from plugins.detection.defaults import side_for
 from plugins.detection.library import library
 from plugins.detection.network import Architecture
-from plugins.detection.plugin import is_pickle, untrusted
+from plugins.detection.options import is_pickle
 from plugins.detection.saved import WEIGHTS
 from plugins.detection.yolo import YoloModel
-
-if TYPE_CHECKING:
-    from plugins.detection.plugin import Ultralytics
+from plugins.detection.yolo_options import YoloOptions, untrusted
 
 _EXAMPLES_SEEN, _RATE = 16000, 5e-4
 """Of a pretrained model: examples, repeats counted, that it is trained on; and the rate."""
 
 
-def load(options: Ultralytics, need: Need) -> YoloModel:
+def load(options: YoloOptions, need: Need) -> YoloModel:
     """The detector that `options` describe, with a head for the labels that are needed."""
     if need.saved is not None:
         return _reopened(options, need, need.saved)
@@ -37,7 +35,7 @@ def load(options: Ultralytics, need: Need) -> YoloModel:
     return _from_scratch(options, need)
 
 
-def _reopened(options: Ultralytics, need: Need, folder: Path) -> YoloModel:
+def _reopened(options: YoloOptions, need: Need, folder: Path) -> YoloModel:
     saved = yolo_saving.read(folder)
     network = parts.build(saved.architecture, need.labels, seed=0)
     _fill(network, saved.state, folder)
@@ -54,7 +52,7 @@ def _fill(network: Any, state: Mapping[str, Any], folder: Path) -> None:
         raise WeightsError(Problem("model.checkpoint", message, "Check that the files are of one model.")) from error
 
 
-def _from_scratch(options: Ultralytics, need: Need) -> YoloModel:
+def _from_scratch(options: YoloOptions, need: Need) -> YoloModel:
     n = len(need.labels)
     architecture = parts.described(options.version, options.size, options.depth, options.width, n)
     architecture = architecture.with_heads(options.one_to_one)
@@ -73,7 +71,7 @@ def _from_scratch(options: Ultralytics, need: Need) -> YoloModel:
     return _assembled(network, architecture, options, need, provenance, defaults)
 
 
-def _pretrained(options: Ultralytics, need: Need) -> YoloModel:
+def _pretrained(options: YoloOptions, need: Need) -> YoloModel:
     path = Path(options.checkpoint).expanduser()
     if path.is_dir():
         saved = yolo_saving.read(path)
@@ -93,7 +91,7 @@ def _pretrained(options: Ultralytics, need: Need) -> YoloModel:
     return _assembled(network, architecture, options, need, provenance, {"epochs": epochs, "learning_rate": _RATE})
 
 
-def _hash_of_pickle(path: Path, options: Ultralytics) -> str:
+def _hash_of_pickle(path: Path, options: YoloOptions) -> str:
     """The hash of a `.pt` file that may be read.
 
     Raises:
@@ -143,7 +141,7 @@ def _plain(values: Any) -> Any:
 def _assembled(
     network: Any,
     architecture: Architecture,
-    options: Ultralytics,
+    options: YoloOptions,
     need: Need,
     provenance: Provenance,
     defaults: Mapping[str, float],

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.contracts import Need
 from core.images import open_image
-from core.kinds import MULTI, ImageExample, encode_targets
+from core.kinds import MULTI, ImageExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,11 +36,11 @@ def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
         that bears it, where none or all do).
     """
     chosen = [need.train[i] for i in np.linspace(0, len(need.train) - 1, min(MOST, len(need.train))).astype(int)]
-    targets = encode_targets([example.target for example in chosen], need.task.target, len(need.labels))
+    targets = need.output.targets_of(chosen)
     train, test = _pixels(chosen), _pixels(examples)
     mean, spread = train.mean(axis=0), np.float32(train.std() + 1e-6)
     train, test = (train - mean) / spread, (test - mean) / spread
-    if need.task.target == MULTI:
+    if need.output.layout == MULTI:
         columns = [_probability(train, targets[:, label], test) for label in range(targets.shape[1])]
         return np.stack(columns, axis=1).astype(np.float32)
     probabilities = np.zeros((len(test), len(need.labels)), dtype=np.float32)

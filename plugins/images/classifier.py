@@ -15,17 +15,16 @@ from torch import Tensor, nn
 from core.contracts import Finding, LoadedModel, Need, Prepared, Provenance
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
-from core.kinds import ImageExample, encode_targets
-from core.losses import per_example, to_predictions
-from core.thresholds import KEY, to_json
+from core.kinds import ImageExample
+from core.kinds.targets.losses import per_example_loss, to_predictions
 from plugins.images import augmentation
 from plugins.images.augmentation import Policy
+from plugins.images.options import TimmOptions
 from plugins.images.pictures import Item, Look, Pictures, View, prepare
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from plugins.images.plugin import Timm
 
 ROOM = 1.25
 """Training images are stored so many times larger than what the model sees, so that zooming in loses nothing."""
@@ -51,7 +50,7 @@ class ImageModel(LoadedModel):
     def __init__(
         self,
         module: nn.Module,
-        options: Timm,
+        options: TimmOptions,
         need: Need,
         provenance: Provenance,
         heads: tuple[str, ...],
@@ -82,7 +81,7 @@ class ImageModel(LoadedModel):
         """Decode the images, once where they fit the budget; for training, ready to be varied."""
         targets = [example.target for example in examples]
         known = bool(targets) and all(each is not None for each in targets)
-        encoded = encode_targets(targets, self.need.task.target, self.need.outputs) if known else None
+        encoded = self.need.output.stack(targets) if known else None
         look = self._training() if train and self.augmented else self._evaluation()
         prepared = prepare(examples, look, self._budget, self.need.fingerprint, encoded)
         if train and prepared.costly and not (self.need.frozen and not self.augmented):
@@ -146,10 +145,10 @@ class ImageModel(LoadedModel):
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each example from logits [b, c], float32 [b]."""
-        task, need = self.need.task, self.need
+        need = self.need
 
         def of(rows: Tensor, targets: Tensor) -> Tensor:
-            return per_example(rows, targets, task.target, need.class_weights, need.label_smoothing)
+            return per_example_loss(rows, targets, need.output, need.class_weights, need.label_smoothing)
 
         losses = of(logits, batch["targets"])
         if "rows" not in batch:
@@ -160,7 +159,7 @@ class ImageModel(LoadedModel):
 
     def head_predict(self, logits: Tensor) -> Tensor:
         """Predictions from logits [b, c]."""
-        return to_predictions(logits, self.need.task.target)
+        return to_predictions(logits, self.need.output)
 
     def _inputs(self, batch: dict[str, Tensor]) -> Tensor:
         """What the network sees: float32 [b, 3, h, w], normalised."""
@@ -193,7 +192,14 @@ class ImageModel(LoadedModel):
         from plugins.images.picture import sheet
 
         assert isinstance(prepared, Pictures)
-        return sheet(self, examples, prepared, seed)
+        return sheet(
+            examples,
+            prepared,
+            self.need.labels,
+            seed,
+            show=lambda items: self.seen(self.collate(items)),
+            varied=self.augmented,
+        )
 
     def keep_less(self) -> None:
         """Compute each stage's activations again in the backward pass.
@@ -224,7 +230,7 @@ class ImageModel(LoadedModel):
         kept = {
             name: known[name] for name in ("fixed_input_size", "first_conv", "classifier", "license") if known.get(name)
         }
-        outputs = self.need.outputs
+        outputs = self.need.output.width
         config = {
             "architecture": known["architecture"],
             "num_classes": outputs,
@@ -241,7 +247,7 @@ class ImageModel(LoadedModel):
             "graft": {"target": self.need.task.target},
         }
         if self.thresholds is not None:
-            config["graft"][KEY] = to_json(self.thresholds, self.need.labels, self.need.task.target)
+            config["graft"]["thresholds"] = self.need.output.name_thresholds(self.thresholds)
         return config
 
 
@@ -261,7 +267,7 @@ class FeaturedImageModel(ImageModel):
         return logits
 
 
-def policy_of(options: Timm, frozen: bool) -> Policy:
+def policy_of(options: TimmOptions, frozen: bool) -> Policy:
     """How images are varied: what `augment` says, with single shares as they are given."""
     asked = options.augment if options.augment != "auto" else "none" if frozen else "light"
     policy = augmentation.POLICIES[asked]

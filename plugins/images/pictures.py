@@ -88,7 +88,7 @@ class Pictures:
         examples: The split.
         look: How its images become squares.
         store: uint8 [n, S, S, 3], or None where images are decoded each time.
-        targets: As `core.kinds.encode_targets` makes them, or None where they are not known.
+        targets: As `OutputSpec.stack` returns them, or None where they are not known.
         lengths: int64 [n], ones.
         costly: Whether fetching decodes files.
     """
@@ -151,7 +151,7 @@ def prepare(
         look: How its images become squares.
         budget: Bytes that decoded images may take.
         fingerprint: Of the splits, a part of the cache's key.
-        targets: As `core.kinds.encode_targets` makes them, or None.
+        targets: As `OutputSpec.stack` returns them, or None.
 
     Raises:
         DataError: Images cannot be read; all are named.

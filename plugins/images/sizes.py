@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from core.contracts import Need
+from plugins.images.options import TimmOptions
 from plugins.images.pictures import size_of
-
-if TYPE_CHECKING:
-    from plugins.images.plugin import Timm
 
 SMALL, STEP, SMALLEST_PRETRAINED = 64, 32, 128
 """Images up to 64 pixels are small; a model from scratch reads multiples of 32; a pretrained one at least 128."""
@@ -26,7 +23,7 @@ class Size:
     reason: str = ""
 
 
-def from_scratch(options: Timm, need: Need) -> Size:
+def from_scratch(options: TimmOptions, need: Need) -> Size:
     """The median short side of the training images, as a multiple of 32 from 32 to 128."""
     if options.image_size:
         return Size(options.image_size)
@@ -36,7 +33,7 @@ def from_scratch(options: Timm, need: Need) -> Size:
     return Size(side, f"the short sides of the training images are {short} pixels (median)")
 
 
-def pretrained(options: Timm, need: Need, native: int, fixed: bool) -> Size:
+def pretrained(options: TimmOptions, need: Need, native: int, fixed: bool) -> Size:
     """What the checkpoint was trained at; less where the images are small and the network reads any size.
 
     Args:

@@ -16,7 +16,8 @@ from core.contracts import HasVirtualTokens, LoadedModel, ModelLoader, Need, Par
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
 from core.kinds import Detections
-from plugins.methods.targets import NOTHING, chosen, ends
+from plugins.methods.layer_kinds import NOTHING
+from plugins.methods.targets import chosen, ends
 
 ADAPTER = "adapter"
 """The folder inside a saved model that holds the adapter alone, where the family's format cannot hold adapters."""

@@ -16,10 +16,6 @@ from plugins.methods.targets import matching
 if TYPE_CHECKING:
     from plugins.methods.adapted import Saving
 
-LOFTQ = "loftq"
-ALTERS_BASE = ("pissa", "olora")
-"""Initialisations that take what the factors hold out of the base weights."""
-
 
 def plain_again(wrapped: Any) -> Saving:
     """How a module is saved that starts from factors A0, B0 of its base weights.

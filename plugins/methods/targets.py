@@ -9,18 +9,14 @@ from torch.nn.modules.conv import _ConvNd
 
 from core.contracts import LoadedModel
 from core.errors import ConfigError, Problem, nearest
+from plugins.methods.layer_kinds import CONVOLUTION, NOTHING, TRANSPOSED
 
 _PLAIN = (nn.Conv1d.forward, nn.Conv2d.forward, nn.Conv3d.forward)
 _SHOWN = 5
 _UPDATES = (".lora_B.", ".lora_E.", ".ia3_l.", ".vera_lambda_b.", ".oft_R.", ".hada_w1_a.", ".lokr_w1")
 """One parameter of each update of peft's, as it is called in the middle of a name."""
-
-
-CONVOLUTION, TRANSPOSED = "convolution", "transposed"
-"""Kinds of layers that some methods cannot adapt: convolutions, and linear layers whose weights lie transposed."""
 _CALLED = {CONVOLUTION: "is a convolution", TRANSPOSED: "is a linear layer whose weights lie transposed"}
 _OWN = {CONVOLUTION: "convolutions", TRANSPOSED: "linear layers whose weights lie transposed"}
-NOTHING: Mapping[str, str] = {}
 
 
 def chosen(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, str] = NOTHING) -> list[str]:
@@ -45,7 +41,7 @@ def chosen(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, 
     for kind, reason in unfit.items():
         if not fit and any(_kind(modules[name]) == kind for name in own):
             message = f"{reason}, and this model's own targets are {_OWN[kind]}."
-            cure = "Use method=lora method.initialisation=default, which adapts them too."
+            cure = "Use method=lora method.init=default, which adapts them too."
             raise ConfigError(Problem("method", message, cure))
     if not fit:
         raise ConfigError(_empty("is null, and this model has no modules of its own to adapt."))

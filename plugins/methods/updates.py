@@ -10,6 +10,7 @@ from core.capabilities import ADAPTERS, FP16, GRADIENTS, LINEAR
 from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan
 from core.errors import Problem
 from core.options import option
+from plugins.methods.layer_kinds import CONVOLUTION, TRANSPOSED
 
 if TYPE_CHECKING:
     from core.config import RunConfig
@@ -20,6 +21,7 @@ ON_MODULES: Mapping[str, str] = {
 }
 """What methods need that put updates on submodules."""
 TARGETS_HELP = "Ends of the names of the modules to adapt; null takes the family's own."
+_NOT_BY_PEFT = "peft's update is for those that lie the usual way"
 DROPOUT_HELP = "Share of updates that are left out, a module at a time, in each training step."
 
 
@@ -90,7 +92,19 @@ class AdaLora(OnModules):
         """
         from plugins.methods.tuners import adalora
 
-        self._model = adalora(self, model, plan)
+        start, end = phases(plan.total_steps, self.start, self.end)
+        settings = {
+            "init_r": self.first_rank,
+            "target_r": self.rank,
+            "tinit": start,
+            "tfinal": end,
+            "deltaT": self.every,
+            "total_step": plan.total_steps,
+            "lora_alpha": self.alpha,
+            "lora_dropout": self.dropout,
+            "orth_reg_weight": self.orthogonality,
+        }
+        self._model = adalora(model, self.targets, settings)
         return self._model
 
     def after_step(self, model: LoadedModel, step: int) -> None:
@@ -115,6 +129,18 @@ class AdaLora(OnModules):
             take_rank_state(self._model, state)
 
 
+def phases(total: int, start: float, end: float) -> tuple[int, int]:
+    """Steps before ranks begin to move, and after they have settled; at least one step lies between.
+
+    Args:
+        total: Steps in the whole run.
+        start: Share of them before.
+        end: Share of them after.
+    """
+    before = min(int(total * start), max(0, total - 2))
+    return before, min(int(total * end), max(0, total - before - 1))
+
+
 @dataclass
 class Ia3(OnModules):
     """Train a factor for each output (or input) of some modules, and the head (Liu et al. 2022, arXiv:2205.05638)."""
@@ -133,9 +159,11 @@ class Ia3(OnModules):
         Raises:
             ConfigError: A target names nothing, or something that cannot be adapted.
         """
-        from plugins.methods.tuners import ia3
+        from plugins.methods.tuners import adapt
 
-        return ia3(self, model)
+        inputs = list(self.feedforward or ())
+        targets = self.targets if not inputs else [*(self.targets or model.adapter_targets), *inputs]
+        return adapt(model, targets, "IA3Config", {"feedforward_modules": inputs})
 
 
 @dataclass
@@ -162,9 +190,17 @@ class Vera(OnModules):
         Raises:
             ConfigError: A target names nothing, or something that is no linear layer.
         """
-        from plugins.methods.tuners import vera
+        from plugins.methods.tuners import adapt
 
-        return vera(self, model, plan.seed)
+        settings = {
+            "r": self.rank,
+            "vera_dropout": self.dropout,
+            "d_initial": self.scale,
+            "projection_prng_key": plan.seed,
+            "save_projection": self.projections,
+        }
+        unfit = {CONVOLUTION: "VeRA shares its matrices among linear layers"}
+        return adapt(model, self.targets, "VeraConfig", settings, unfit)
 
 
 @dataclass
@@ -178,7 +214,7 @@ class Oft(OnModules):
         LINEAR: "rotations of a convolution's patches, as peft computes them, would not merge",
     }
 
-    block: int = option(32, "Inputs that are rotated together; fitted to layers that it does not divide.", low=2)
+    block_size: int = option(32, "Inputs that are rotated together; fitted to layers that it does not divide.", low=2)
     dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
 
@@ -190,7 +226,9 @@ class Oft(OnModules):
         """
         from plugins.methods.tuners import oft
 
-        return oft(self, model)
+        settings = {"r": 0, "oft_block_size": self.block_size, "module_dropout": self.dropout}
+        unfit = {CONVOLUTION: "rotations of a convolution's patches would not merge", TRANSPOSED: _NOT_BY_PEFT}
+        return oft(model, self.targets, settings, unfit)
 
 
 @dataclass
@@ -211,9 +249,10 @@ class Loha(OnModules):
         Raises:
             ConfigError: A target names nothing, or something that cannot be adapted.
         """
-        from plugins.methods.tuners import loha
+        from plugins.methods.tuners import adapt
 
-        return loha(self, model)
+        settings = {"r": self.rank, "alpha": self.alpha, "module_dropout": self.dropout}
+        return adapt(model, self.targets, "LoHaConfig", settings, {TRANSPOSED: _NOT_BY_PEFT})
 
 
 @dataclass
@@ -235,6 +274,12 @@ class Lokr(OnModules):
         Raises:
             ConfigError: A target names nothing, or something that cannot be adapted.
         """
-        from plugins.methods.tuners import lokr
+        from plugins.methods.tuners import adapt
 
-        return lokr(self, model)
+        settings = {
+            "r": self.rank,
+            "alpha": self.alpha,
+            "module_dropout": self.dropout,
+            "decompose_factor": self.factor,
+        }
+        return adapt(model, self.targets, "LoKrConfig", settings, {TRANSPOSED: _NOT_BY_PEFT})

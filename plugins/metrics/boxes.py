@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from core.contracts import Metric
-from core.kinds import BOXES
+from core.kinds import BOXES, OutputSpec
 from core.options import option
 from plugins.metrics._scored import Scored, Scorer
 
@@ -42,11 +41,11 @@ class MeanAveragePrecision(Scored):
     area: str = option("all", AREA_HELP, choices=AREAS)
     table: str = option("none", "per_class gives a table with a value for each label.", choices=("none", "per_class"))
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Boxes, matched."""
         from plugins.metrics import _boxes
 
-        return _boxes.precision(self.iou, self.area, self.table == "per_class", len(labels))
+        return _boxes.precision(self.iou, self.area, self.table == "per_class", len(output.labels))
 
 
 @dataclass
@@ -61,11 +60,11 @@ class MeanAverageRecall(Scored):
     iou: str = option("50-95", IOU_HELP, choices=IOUS)
     area: str = option("all", AREA_HELP, choices=AREAS)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Boxes, matched."""
         from plugins.metrics import _boxes
 
-        return _boxes.recall(self.iou, self.area, len(labels))
+        return _boxes.recall(self.iou, self.area, len(output.labels))
 
 
 @dataclass
@@ -77,11 +76,11 @@ class BoxPrecision(Scored):
     decides: ClassVar[bool] = True
     average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of objects."""
         from plugins.metrics import _found
 
-        return _found.averaged("precision", self.average, len(labels))
+        return _found.averaged("precision", self.average, len(output.labels))
 
 
 @dataclass
@@ -93,11 +92,11 @@ class BoxRecall(Scored):
     decides: ClassVar[bool] = True
     average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of objects."""
         from plugins.metrics import _found
 
-        return _found.averaged("recall", self.average, len(labels))
+        return _found.averaged("recall", self.average, len(output.labels))
 
 
 @dataclass
@@ -109,11 +108,11 @@ class BoxF1(Scored):
     decides: ClassVar[bool] = True
     average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
 
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
+    def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of objects."""
         from plugins.metrics import _found
 
-        return _found.averaged("f1", self.average, len(labels))
+        return _found.averaged("f1", self.average, len(output.labels))
 
 
 BOX_METRICS: tuple[type[Metric], ...] = (MeanAveragePrecision, MeanAverageRecall, BoxPrecision, BoxRecall, BoxF1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.contracts import Need
-from core.kinds import MULTI, REGRESSION, TextExample, encode_targets
+from core.kinds import MULTI, REGRESSION, TextExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
     vectorizer = TfidfVectorizer(
         ngram_range=(1, 2), sublinear_tf=True, min_df=2 if len(need.train) > 1000 else 1, dtype=np.float32
     )
-    targets = encode_targets([example.target for example in need.train], need.task.target, len(need.labels))
+    targets = need.output.targets_of(need.train)
     try:
         train = vectorizer.fit_transform(_joined(need.train))
     except ValueError:  # not one word in the training texts: nothing but the constant can be learned
@@ -50,11 +50,11 @@ def _joined(examples: Sequence[TextExample]) -> list[str]:
 
 
 def _predict(need: Need, train: Any, targets: NDArray[Any], test: Any) -> Predictions:
-    if need.task.target == REGRESSION:
+    if need.output.layout == REGRESSION:
         from sklearn.linear_model import Ridge
 
         return np.asarray(Ridge(solver="lsqr").fit(train, targets).predict(test), dtype=np.float32)
-    if need.task.target == MULTI:
+    if need.output.layout == MULTI:
         columns = [_probability(train, targets[:, label], test) for label in range(targets.shape[1])]
         return np.stack(columns, axis=1).astype(np.float32)
     probabilities = np.zeros((test.shape[0], len(need.labels)), dtype=np.float32)

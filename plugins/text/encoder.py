@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from core.contracts import Finding, LoadedModel, Need, Provenance
 from core.errors import ConfigError, Problem
 from core.kinds import REGRESSION, TextExample
-from core.losses import per_example, to_predictions
-from core.thresholds import KEY, from_json, to_json
+from core.kinds.targets.losses import per_example_loss, to_predictions
 from plugins.text import dropout, tokens
 from plugins.text.architectures import Architecture
 from plugins.text.pooling import LastToken
@@ -70,7 +69,7 @@ class EncoderModel(LoadedModel):
         self.stored: Path | None = None
         self.known = {"padded_right": True} if isinstance(module, LastToken) else {}
         if need.saved is not None:  # else they are of another task
-            self.thresholds = from_json(getattr(module.config, KEY, None), need.labels, need.task.target)
+            self.thresholds = need.output.read_thresholds(getattr(module.config, "thresholds", None))
         self._segments = "token_type_ids" in tokenizer.model_input_names
 
     @property
@@ -81,9 +80,7 @@ class EncoderModel(LoadedModel):
     def prepare(self, examples: Sequence[TextExample], train: bool) -> tokens.TokenisedTexts:
         """Tokenise; what has to be cut is counted in `findings` under the code `truncated`."""
         need = self.need
-        prepared = tokens.prepare(
-            self.tokenizer, examples, self.max_length, need.fingerprint, need.task.target, need.outputs
-        )
+        prepared = tokens.prepare(self.tokenizer, examples, self.max_length, need.fingerprint, need.output)
         if count := len(prepared.cut):
             split = "training" if train else "evaluation"
             message = (
@@ -115,14 +112,14 @@ class EncoderModel(LoadedModel):
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each example from logits [b, c], float32 [b]."""
         need, targets = self.need, batch["targets"]
-        if need.task.target == REGRESSION:
+        if need.output.layout == REGRESSION:
             targets = self.scale.standardise(targets)
-        return per_example(logits, targets, need.task.target, need.class_weights, need.label_smoothing)
+        return per_example_loss(logits, targets, need.output, need.class_weights, need.label_smoothing)
 
     def head_predict(self, logits: Tensor) -> Tensor:
         """Predictions from logits [b, c]."""
-        predictions = to_predictions(logits, self.need.task.target)
-        return self.scale.restore(predictions) if self.need.task.target == REGRESSION else predictions
+        predictions = to_predictions(logits, self.need.output)
+        return self.scale.restore(predictions) if self.need.output.layout == REGRESSION else predictions
 
     def reserve(self, places: int) -> None:
         """Read texts so short that so many virtual tokens fit before them.
@@ -178,19 +175,15 @@ class EncoderModel(LoadedModel):
         head: Any = getattr(module, "score", None)
         return None if getattr(head, "bias", None) is None else float(head.bias.detach())
 
-    def save_base(self, directory: Path) -> None:
-        """Write the network as it is now, for an adapter to be reopened on; call it before anything wraps it."""
-        self._write(directory)
-
     def _write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
         if self.original is not None and not hasattr(module, "peft_config") and is_quantised(module):
             self.original.copy(directory)  # what would be written is quantised, and quantised again when it is opened
             return
-        vars(module.config).pop(KEY, None)
+        vars(module.config).pop("thresholds", None)
         if self.thresholds is not None:
-            module.config.thresholds = to_json(self.thresholds, self.need.labels, self.need.task.target)
+            module.config.thresholds = self.need.output.name_thresholds(self.thresholds)
         if self.offset is not None:  # transformers' decoders have no such parameter: its values lack it
             module.config.value_offset = self.offset
         adapter = {"save_embedding_layers": False} if hasattr(module, "peft_config") else {}  # "auto" may ask the Hub

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,10 +14,8 @@ from core.contracts import Need
 from plugins.text import quantising
 from plugins.text.architectures import ARCHITECTURES as ENCODERS
 from plugins.text.decoders import DECODERS
+from plugins.text.options import TextOptions
 from plugins.text.pooling import LastToken, classifier
-
-if TYPE_CHECKING:
-    from plugins.text.plugin import TextClassifier
 
 ARCHITECTURES = {**ENCODERS, **DECODERS}
 """All that Graft has notes on, by the Hub's `model_type`."""
@@ -51,9 +49,7 @@ def _is_decoder(network: type[Any], config: Any) -> bool:
     return type(config) in CAUSAL and type(config) not in FILLING
 
 
-def read(
-    options: TextClassifier, need: Need, folder: Path, config: Any
-) -> tuple[Any, Mapping[str, Any], Sequence[str]]:
+def read(options: TextOptions, need: Need, folder: Path, config: Any) -> tuple[Any, Mapping[str, Any], Sequence[str]]:
     """The network, the report of what its file lacked, and the names of layers whose sizes cannot be quantised.
 
     A head of another size is made anew. Heads are float32 whatever the rest is.
@@ -93,7 +89,7 @@ def unquantised(network: Any, folder: Path) -> nn.Module:
     return module
 
 
-def _dtype(options: TextClassifier, need: Need) -> torch.dtype:
+def _dtype(options: TextOptions, need: Need) -> torch.dtype:
     """The dtype of what is not quantised, but for the head.
 
     Decoders take their head's input in any dtype; so what does not train may lie in half precision, which is what it is

@@ -24,56 +24,21 @@ from core.errors import Problem
 from core.hooks import hookimpl
 from core.kinds import Kind, TextClassification
 from core.options import option
+from plugins.text.options import ARCHITECTURES, DECODERS, TextOptions
 
 if TYPE_CHECKING:
     from core.kinds import Predictions
     from core.memory import Footprint
 
-ARCHITECTURES = ("roberta", "bert", "distilbert", "modernbert")
-"""Encoders that can be built from scratch, by the Hub's `model_type`."""
-DECODERS = ("llama",)
-"""Decoders that can be built from scratch."""
-
 
 @dataclass
-class TextClassifier(ModelLoader):
-    """What encoders and decoders have in common: where weights come from, what is read, what is built from scratch."""
+class TextClassifier(TextOptions, ModelLoader):
+    """What encoders and decoders have in common."""
 
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset(
         {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED, CHECKPOINTING, LINEAR, VIRTUAL}
     )
-    causal: ClassVar[bool]
-    """Whether its networks are decoders: a token sees those before it, and the last one feeds the head."""
-
-    checkpoint: str = option(
-        "",
-        "A Hub id (org/name or org/name@revision), a local folder, or pkg:NAME for weights in a Python package.",
-        folder=True,
-    )
-    init: str = option(
-        "auto",
-        "auto: pretrained weights, or a compact model from scratch where there is no network; pretrained: or fail; "
-        "scratch: never touches the network.",
-        choices=("auto", "pretrained", "scratch"),
-    )
-    architecture: str = option(
-        "", "What to build where training is from scratch; empty where the checkpoint must say.", choices=("",)
-    )
-    sha256: str = option("", "What model.safetensors must hash to; empty for anything.")
-    max_length: int = option(
-        256, "Tokens of a text (or pair) that are read; the rest is cut off and counted.", low=8, high=32768
-    )
-    dropout: float | None = option(
-        None,
-        "Dropout of hidden states and attention; null takes the checkpoint's own (0.3 from scratch).",
-        low=0,
-        high=0.9,
-    )
-    hidden_size: int = option(128, "From scratch: width of the compact model, a multiple of its heads.", low=8)
-    layers: int = option(2, "From scratch: layers of the compact model.", low=1)
-    attention_heads: int = option(4, "From scratch: attention heads of the compact model.", low=1)
-    vocabulary: int = option(4000, "From scratch: most tokens that its tokenizer learns.", low=300)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Options that contradict each other."""
@@ -88,7 +53,7 @@ class TextClassifier(ModelLoader):
             yield Problem(
                 "model.architecture",
                 "must be given with init=scratch.",
-                f"It is one of: {', '.join(_buildable(self))}.",
+                f"It is one of: {', '.join(self.buildable())}.",
             )
         if self.hidden_size % (2 * self.attention_heads):
             yield Problem(
@@ -161,11 +126,6 @@ class Decoder(TextClassifier):
         "What to build where training is from scratch; empty where the checkpoint must say.",
         choices=("", *DECODERS),
     )
-
-
-def _buildable(component: TextClassifier) -> tuple[str, ...]:
-    """What a component can build from scratch."""
-    return DECODERS if component.causal else ARCHITECTURES
 
 
 @hookimpl

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.memory import Footprint
 from core.weights import local_file
-
-if TYPE_CHECKING:
-    from plugins.text.plugin import TextClassifier
+from plugins.text.options import TextOptions
 
 GATED = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "smollm3", "olmo2", "phi3", "modernbert"}
@@ -51,7 +49,7 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
 """Configurations of the presets' checkpoints, for where they have not been fetched."""
 
 
-def footprint(options: TextClassifier, outputs: int) -> Footprint | None:
+def footprint(options: TextOptions, outputs: int) -> Footprint | None:
     """What the options describe; None where the checkpoint is neither here nor known."""
     if options.init == "scratch":
         found: Mapping[str, Any] | None = _compact(options)
@@ -72,7 +70,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     return found
 
 
-def _compact(options: TextClassifier) -> dict[str, Any]:
+def _compact(options: TextOptions) -> dict[str, Any]:
     """As the compact networks are built; see `sizes` in architectures.py and decoders.py."""
     inner = 3 if options.causal else 2 if options.architecture == "modernbert" else 4
     return {

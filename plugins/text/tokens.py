@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from core.cache import cache_directory
-from core.kinds import TextExample, encode_targets
+from core.kinds import OutputSpec, TextExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,7 +52,7 @@ class TokenisedTexts:
         offsets: int64 [n + 1], where each text begins.
         seconds: int64 [n], where each text's second segment begins, counted from its start.
         cut: int64, the examples that were longer than allowed.
-        targets: As `core.kinds.encode_targets` makes them, or None where they are not known.
+        targets: As `OutputSpec.stack` returns them, or None where they are not known.
         lengths: Tokens of each example, int64 [n].
     """
 
@@ -76,7 +76,7 @@ class TokenisedTexts:
 
 
 def prepare(
-    tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str, target: str, outputs: int
+    tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str, output: OutputSpec
 ) -> TokenisedTexts:
     """Tokenise a split, or find it in the cache.
 
@@ -85,13 +85,12 @@ def prepare(
         examples: The split.
         max_length: Tokens that are kept of each text or pair; of a pair, the longer text is cut.
         fingerprint: Of the splits, a part of the cache's key.
-        target: The task's target.
-        outputs: Number of labels.
+        output: What is predicted.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # else a warning at each fork of a data worker
     targets = [example.target for example in examples]
     known = bool(targets) and all(each is not None for each in targets)
-    encoded = encode_targets(targets, target, outputs) if known else None
+    encoded = output.stack(targets) if known else None
     if len(examples) < CACHED_FROM:
         return TokenisedTexts(*_tokenise_in_memory(tokenizer, examples, max_length), encoded)
     key = _key(tokenizer, examples, max_length, fingerprint)

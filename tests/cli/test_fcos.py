@@ -13,7 +13,7 @@ from PIL import Image
 
 WITHOUT = Path(__file__).parents[1] / "support" / "without.py"
 WORDS = (
-    "task=digit_scenes", "model=fcos", "data.scenes=40", "data.size=64", "data.objects=2", "data.largest=30",
+    "task=digit_scenes", "model=fcos", "data.scenes=40", "data.size=64", "data.objects=2", "data.max_size=30",
     "model.init=scratch", "model.channels=64", "model.convolutions=1", "train.batch_size=8", "train.max_steps=8",
     "train.epochs=4", "train.bootstrap_resamples=20", "train.precision=fp32", "train.device=cpu", "train.log_steps=2",
 )  # fmt: skip

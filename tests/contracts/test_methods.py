@@ -48,10 +48,10 @@ LACKING = {
 """Models that lack what others of their family have (`ModelLoader.partly`), and what they are refused with."""
 LORA: list[dict[str, Any]] = [
     {"dora": True},
-    {"rslora": True, "b_rate": 4.0},
-    {"initialisation": "gaussian"},
-    {"initialisation": "pissa"},
-    {"initialisation": "olora", "rslora": True},
+    {"rslora": True, "loraplus_lr_ratio": 4.0},
+    {"init": "gaussian"},
+    {"init": "pissa"},
+    {"init": "olora", "rslora": True},
 ]
 ALTERS_BASE = ("pissa", "olora")
 
@@ -131,7 +131,7 @@ def test_other_models_of_a_family(name: str, model: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("model", ["bert", "vit", "resnet"])
 @pytest.mark.parametrize("options", LORA, ids=lambda options: "-".join(map(str, options.values())))
 def test_lora_in_each_of_its_forms(options: dict[str, Any], model: str, tmp_path: Path) -> None:
-    if model == "resnet" and options.get("initialisation") in ALTERS_BASE:
+    if model == "resnet" and options.get("init") in ALTERS_BASE:
         with pytest.raises(ConfigError, match="factors a matrix, and this model's own targets are convolutions"):
             check_method(method("lora", **options), loader(model), tmp_path, need_of(model))
         return

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core import intervals
 from core.contracts import Metric
-from core.intervals import Score, count_blocks, draw_counts, interval
+from core.intervals import Score, count_blocks, interval
 from plugins.metrics.plugin import F1, Accuracy, RocAuc
 
 
@@ -23,24 +24,28 @@ def labelled(n: int, accuracy: float = 0.8, seed: int = 0):
     return (0.8 * np.eye(3)[chosen] + 0.2 / 3).astype(np.float32), targets
 
 
+def drawn(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
+    return np.concatenate(list(count_blocks(n, resamples, seed)))
+
+
 def test_every_resample_draws_n_examples() -> None:
-    counts = draw_counts(50, 20, seed=3)
+    counts = drawn(50, 20, seed=3)
     assert counts.shape == (20, 50)
     assert counts.dtype == np.int64
     assert (counts.sum(axis=1) == 50).all()
 
 
 def test_draws_are_those_of_the_seed_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = draw_counts(37, 23, seed=5)
+    whole = drawn(37, 23, seed=5)
     monkeypatch.setattr(intervals, "BLOCK_CELLS", 37 * 3)
     blocks = list(count_blocks(37, 23, seed=5))
     assert max(len(block) for block in blocks) == 3
     assert (np.concatenate(blocks) == whole).all()
-    assert (draw_counts(37, 23, seed=6) != whole).any()
+    assert (drawn(37, 23, seed=6) != whole).any()
 
 
-def test_no_resamples_are_an_empty_array() -> None:
-    assert draw_counts(5, 0, seed=0).shape == (0, 5)
+def test_no_resamples_are_no_blocks() -> None:
+    assert list(count_blocks(5, 0, seed=0)) == []
 
 
 def test_interval_of_accuracy_is_near_the_normal_one() -> None:

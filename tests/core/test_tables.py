@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from core.tables import confusion, divide, per_class
 from sklearn.metrics import classification_report, confusion_matrix
 
 from core.kinds import Boxes, Detections, objects
-from core.tables import confusion, divide, per_class
 
 
 @pytest.fixture

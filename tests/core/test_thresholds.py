@@ -10,6 +10,7 @@ from typing import Any
 import graft_toy
 import numpy as np
 import pytest
+from core.thresholds import choose, decide, from_json, seen_by, to_json
 from sklearn.metrics import f1_score
 
 from core import report as record
@@ -18,7 +19,6 @@ from core.errors import ConfigError
 from core.inference import Predictor
 from core.kinds import MULTI, TextClassification
 from core.run import run
-from core.thresholds import choose, decide, from_json, seen_by, to_json
 from plugins.metrics.plugin import F1, Accuracy, AveragePrecision, HammingAccuracy, LogLoss
 
 METRICS: dict[str, Metric] = {

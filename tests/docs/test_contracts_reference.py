@@ -39,6 +39,12 @@ def test_an_attribute_is_shown_with_its_default_and_its_meaning() -> None:
     assert meaning
 
 
+def test_an_attribute_of_a_base_class_is_shown_where_its_meaning_differs() -> None:
+    rows = [line for line in section("TargetType").splitlines() if line.startswith("| `kinds`")]
+    assert len(rows) == 1
+    assert "ClassVar[tuple[str, ...]]" in rows[0]
+
+
 def test_an_option_is_shown_with_its_default_and_its_help() -> None:
     (row,) = [line for line in PAGE.splitlines() if line.startswith("| `val_fraction`")]
     assert "`0.1`" in row

@@ -143,7 +143,6 @@ class ToyModel(LoadedModel):
         import time
 
         import torch
-
         from core.losses import per_example
 
         self.passes += 1

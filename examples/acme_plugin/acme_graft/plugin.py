@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import torchmetrics
     from numpy.typing import NDArray
 
-    from core.kinds import Predictions, Targets
+    from core.kinds import OutputSpec, Predictions, Targets
 
 TEXTS = ("text-classification",)
 
@@ -143,14 +143,14 @@ class QuadraticKappa(Metric):
 
     name: ClassVar[str] = "quadratic_kappa"
 
-    def build(self, labels: Sequence[str], target: str) -> torchmetrics.Metric:
+    def build(self, output: OutputSpec) -> torchmetrics.Metric:
         """A fresh metric of torchmetrics."""
         from acme_graft import kappa
 
-        return kappa.build(len(labels))
+        return kappa.build(len(output.labels))
 
     def resample(
-        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], labels: Sequence[str], target: str
+        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], output: OutputSpec
     ) -> NDArray[np.float64]:
         """All resamples in one matrix product; without this method they would be computed one by one."""
         from acme_graft import kappa

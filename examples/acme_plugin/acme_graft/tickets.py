@@ -11,7 +11,6 @@ from typing import Any
 from core.contracts import Splits, Task
 from core.errors import DataError, Problem
 from core.kinds import TextExample
-from core.registry import load as registry
 from core.splits import CutOptions, Fault, Row, Source, build
 
 OWN = Path(__file__).with_name("tickets.toml")
@@ -33,7 +32,7 @@ def load(path: str, options: CutOptions, task: Task, seed: int) -> Splits:
         digest=hashlib.sha256(content).hexdigest(),
         origin=file.name,
     )
-    return build(source, registry().kind(task.kind), task, seed, options)
+    return build(source, task, seed, options)
 
 
 def _read(file: Path) -> bytes:

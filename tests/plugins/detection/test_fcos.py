@@ -80,7 +80,7 @@ def test_the_loss_is_torchvisions_own(objects: int | None, tmp_path: Path) -> No
 
 
 def test_what_is_saved_finds_the_same_objects_in_torchvision(tmp_path: Path) -> None:
-    model, _ = loaded(least_score=0.0)
+    model, _ = loaded(score_threshold=0.0)
     split = scened.examples(3, 128, 128)
     model.save(tmp_path)
     theirs = torchvisions_own(tmp_path, len(scened.LABELS), model.side)
@@ -130,7 +130,7 @@ def test_it_learns_scenes_by_heart_and_finds_their_objects() -> None:
 
 
 def test_predictions_lie_inside_the_image_and_are_capped() -> None:
-    model, _ = loaded(most_objects=7, least_score=0.0)
+    model, _ = loaded(max_detections=7, score_threshold=0.0)
     network: Any = model.module
     network.head.regression_head.bbox_reg.bias.data.fill_(2.0)  # untrained, most boxes have no area
     split = [*scened.examples(3, 64, 48), *scened.examples(3, 30, 90)]

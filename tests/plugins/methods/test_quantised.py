@@ -56,7 +56,7 @@ def test_merging_is_exact_because_the_base_is_dequantised_first(tmp_path: Path) 
 def test_loftq_starts_nearer_to_the_weights_that_were_quantised(architecture: str, method: Any, tmp_path: Path) -> None:
     """And training goes on from there; what is saved is reopened on the base, quantised again."""
     loader = stored(architecture, tmp_path / "base")
-    method.initialisation = "loftq"
+    method.init = "loftq"
     model = method.apply(loader.load(need(weights=method.weights())), Plan(1, 1.0))
     whole = loader.load(need()).module
     layers = {name: each for name, each in model.module.named_modules() if hasattr(each, "lora_A")}
@@ -79,7 +79,7 @@ def test_loftq_starts_nearer_to_the_weights_that_were_quantised(architecture: st
 def test_loftq_leaves_layers_that_are_not_quantised_and_ranks_that_a_matrix_has_not(tmp_path: Path) -> None:
     tiny(hidden_size=64, layers=1, attention_heads=8).load(need()).save(tmp_path / "base")
     loader = Decoder(checkpoint=str(tmp_path / "base"), max_length=32)
-    method = Qlora(rank=80, initialisation="loftq", targets=["q_proj", "v_proj"])
+    method = Qlora(rank=80, init="loftq", targets=["q_proj", "v_proj"])
     loaded = loader.load(need(weights=method.weights()))
     odd = loaded.module.get_submodule("model.layers.0.self_attn.v_proj")
     plain: Any = torch.nn.Linear(64, 64, bias=False)
@@ -107,9 +107,9 @@ def stored(architecture: str, folder: Path) -> Any:
 
 def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
     with pytest.raises(ConfigError, match="does not load its weights whole again"):
-        Qlora(initialisation="loftq").apply(graft_toy.Toy().load(need()), Plan(1, 1.0))
+        Qlora(init="loftq").apply(graft_toy.Toy().load(need()), Plan(1, 1.0))
     for other in ("pissa", "olora"):
-        assert "starts from whole weights" in refused(Qlora(initialisation=other), device="cpu")
+        assert "starts from whole weights" in refused(Qlora(init=other), device="cpu")
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ import yaml
 from torchmetrics.detection import MeanAveragePrecision as Reference
 
 from core.contracts import Metric
-from core.intervals import draw_counts, interval
+from core.intervals import count_blocks, interval
 from core.kinds import BOXES, Boxes, Detections, objects
 from plugins.metrics import _boxes
 from plugins.metrics.boxes import BoxF1, BoxPrecision, BoxRecall, MeanAveragePrecision, MeanAverageRecall
@@ -176,7 +176,7 @@ def test_values_and_resamples_are_torchmetrics(n: int, c: int, seed: int) -> Non
 def test_resampled_scores_are_the_scores_of_repeated_images(key: str) -> None:
     metric = (FIGURES | DECISIONS)[key]
     predictions, targets = scene(15, 3, 4)
-    counts = draw_counts(15, 4, seed=1)
+    counts = next(count_blocks(15, 4, seed=1))
     scores = metric.resample(predictions, targets, counts, "abc", BOXES)
     anew = Metric.resample(metric, predictions, targets, counts, "abc", BOXES)
     np.testing.assert_allclose(scores, anew, atol=1e-6)
@@ -210,7 +210,7 @@ def test_all_figures_of_a_split_share_one_evaluation_and_one_matching(monkeypatc
     assert sorted(done) == ["evaluated", "matched"]
     for seed in range(30):
         value(FIGURES["map"], *scene(2, 3, seed), 3)
-    assert max(map(len, (_boxes._evaluated, _boxes._matched, _boxes._resampled))) <= 4 * _boxes.KEPT
+    assert len(_boxes._recent) <= _boxes.KEPT
 
 
 def test_a_built_metric_is_pickled_reset_and_merged() -> None:
@@ -230,10 +230,10 @@ def test_many_resamples_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) 
     from core import curves
 
     predictions, targets = scene(12, 2, seed=6)
-    counts = draw_counts(12, 9, seed=2)
+    counts = next(count_blocks(12, 9, seed=2))
     whole = FIGURES["map"].resample(predictions, targets, counts, "ab", BOXES)
     monkeypatch.setattr(curves, "BLOCK_CELLS", 30)
-    _boxes._resampled.clear()
+    _boxes._recent.clear()
     np.testing.assert_allclose(FIGURES["map"].resample(predictions, targets, counts, "ab", BOXES), whole, rtol=1e-12)
 
 

@@ -13,7 +13,7 @@ from sklearn import metrics as reference
 from sklearn.preprocessing import label_binarize
 
 from core.contracts import Metric
-from core.intervals import draw_counts
+from core.intervals import count_blocks
 from core.kinds import BOXES, MULTI, REGRESSION, SINGLE
 from core.options import limits
 from plugins.metrics.plugin import (
@@ -159,7 +159,7 @@ def test_value_is_scikit_learns(metric: Metric, name: str) -> None:
 def test_resampled_scores_are_the_scores_of_repeated_rows(metric: Metric, name: str) -> None:
     predictions, targets, labels = split(name)
     target = TARGET.get(name, SINGLE)
-    counts = draw_counts(N, 6, seed=1)
+    counts = next(count_blocks(N, 6, seed=1))
     scores = metric.resample(predictions, targets, counts, labels, target)
     assert scores.shape == (6,)
     assert scores.dtype == np.float64
@@ -187,7 +187,7 @@ def test_tiny_splits_give_a_number_or_nan_without_a_warning(metric: Metric, name
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         score(metric, predictions, targets, labels, target)
-        metric.resample(predictions, targets, draw_counts(n, 3, 0), labels, target)
+        metric.resample(predictions, targets, next(count_blocks(n, 3, 0)), labels, target)
 
 
 @pytest.mark.parametrize(("metric", "name"), CASES)
@@ -308,7 +308,7 @@ def test_many_labels_are_resampled_in_blocks(monkeypatch: pytest.MonkeyPatch) ->
     from plugins.metrics import _sums
 
     predictions, targets, labels = split("five labels")
-    counts = draw_counts(N, 4, seed=2)
+    counts = next(count_blocks(N, 4, seed=2))
     whole = F1().resample(predictions, targets, counts, labels, SINGLE)
     monkeypatch.setattr(_sums, "BLOCK_CELLS", 100)
     np.testing.assert_allclose(F1().resample(predictions, targets, counts, labels, SINGLE), whole, rtol=1e-12)

@@ -13,7 +13,8 @@ import torch
 from core.contracts import HasFeatures, Need, Plan, Task
 from core.kinds import TextExample
 from plugins.methods.plugin import Head, Lora
-from plugins.text.plugin import ARCHITECTURES, Encoder
+from plugins.text.options import ARCHITECTURES
+from plugins.text.plugin import Encoder
 
 LABELS = ("bad", "good", "so so")
 SENTENCE = "the hammer broke after one day of light use and nobody answered my letters about it"
@@ -130,7 +131,8 @@ def test_regression_under_peft(tmp_path: Path) -> None:
 
     model = tiny().load(need("regression"))
     rows = examples("regression")[:5]
-    model.save_base(tmp_path / "base")
+    for part in (model.module, model.tokenizer):
+        part.save_pretrained(str(tmp_path / "base"))
     config = LoraConfig(
         task_type="SEQ_CLS", target_modules=list(model.adapter_targets), modules_to_save=list(model.heads)
     )
