@@ -1,4 +1,4 @@
-"""Reading tickets. Graft's split engine does the rest: it checks, counts, encodes, stratifies and hashes."""
+"""Read tickets. Graft then checks, counts, encodes and splits them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ EMPTY = Fault("empty_text", "the text is empty", "Give the ticket a text, or rem
 
 
 def load(path: str, options: CutOptions, task: Task, seed: int) -> Splits:
-    """Read a file of tickets and cut it.
+    """Read a file of tickets and split it.
 
     Raises:
-        DataError: There is no such file, or it is not one of tickets; or a ticket cannot be used.
+        DataError: The file is missing, is not valid TOML, or contains a ticket that cannot be used.
     """
     file = Path(path).expanduser() if path else OWN
     content = _read(file)
