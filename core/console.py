@@ -41,8 +41,9 @@ class Screen:
         self.err.print(Panel(Text(text), border_style="yellow", expand=False))
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table on standard output; the first column is left-aligned, the others right."""
-        table = Table(title=title, title_justify="left", title_style="bold")
+        """Print a table under its title; the first column is left-aligned, the others right."""
+        self.out.print(Text(title, style="bold"))  # as the table's own title, it would be wrapped to the table's width
+        table = Table()
         for number, column in enumerate(columns):
             table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
         for row in rows:

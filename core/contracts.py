@@ -266,8 +266,8 @@ class Metric(Configurable):
     """
 
     higher_is_better: ClassVar[bool] = True
-    targets: ClassVar[tuple[str, ...]] = ("single",)
-    """The target types it accepts, by name; also those that are `like` one of them."""
+    targets: ClassVar[tuple[str, ...]] = ()
+    """The target types it accepts, by name; those that are `like` one of them too. At least one must be named."""
     decides: ClassVar[bool] = False
     """Whether it looks at decisions alone, not at probabilities or scores. Once thresholds have been chosen, it is
     given what `TargetType.decide` returns: of several labels, 1.0 where a probability reaches the label's threshold and

@@ -19,7 +19,8 @@ from core.testing.methods import check_cell, check_method
 from core.testing.metrics import check_metric
 from core.testing.models import check_model_loader
 from core.testing.plugins import check_light, check_plugin, check_preset
-from core.testing.samples import sample_examples, sample_need, sample_task
+from core.testing.samples import sample_examples, sample_need, sample_output, sample_task
+from core.testing.targets import check_target_type
 
 __all__ = [
     "check_cell",
@@ -31,7 +32,9 @@ __all__ = [
     "check_model_loader",
     "check_plugin",
     "check_preset",
+    "check_target_type",
     "sample_examples",
     "sample_need",
+    "sample_output",
     "sample_task",
 ]

@@ -59,6 +59,7 @@ class BalancedAccuracy(Scored):
     """Mean recall over the labels that occur (Brodersen et al. 2010)."""
 
     name: ClassVar[str] = "balanced_accuracy"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE,)
     decides: ClassVar[bool] = True
 
     def scorer(self, output: OutputSpec) -> Scorer:
@@ -121,6 +122,7 @@ class Mcc(Scored):
     """Matthews correlation coefficient, for any number of labels (Gorodkin 2004); 0 if there is only one label."""
 
     name: ClassVar[str] = "mcc"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE,)
     decides: ClassVar[bool] = True
 
     def scorer(self, output: OutputSpec) -> Scorer:
@@ -186,6 +188,7 @@ class Ece(Scored):
     """Expected calibration error of the highest probability, over equally wide bins (Naeini et al. 2015)."""
 
     name: ClassVar[str] = "ece"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE,)
     higher_is_better: ClassVar[bool] = False
     bins: int = option(15, "Number of equally wide bins between 0 and 1.", low=1)
 
@@ -201,6 +204,7 @@ class ConfusionMatrix(Scored):
     """How often each label (row) was predicted as each label (column): a table [c, c]."""
 
     name: ClassVar[str] = "confusion_matrix"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE,)
     decides: ClassVar[bool] = True
 
     def scorer(self, output: OutputSpec) -> Scorer:

@@ -142,6 +142,7 @@ class QuadraticKappa(Metric):
     """Agreement of ordered labels beyond chance; an error of two steps costs four times one step (Cohen 1968)."""
 
     name: ClassVar[str] = "quadratic_kappa"
+    targets: ClassVar[tuple[str, ...]] = ("single",)
 
     def build(self, output: OutputSpec) -> torchmetrics.Metric:
         """A fresh metric of torchmetrics."""

@@ -1,0 +1,1 @@
+"""A target type for labels in an order."""
