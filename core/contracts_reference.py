@@ -43,7 +43,7 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     ),
     (
         "Models",
-        "What `ModelLoader.load` returns, what `LoadedModel.prepare` returns, and a function for `LoadedModel.defaults`.",
+        "What `ModelLoader.load` and `LoadedModel.prepare` return, and a function for `LoadedModel.defaults`.",
         (contracts.LoadedModel, contracts.Prepared, contracts.epochs_for),
     ),
     (
