@@ -9,7 +9,6 @@ from core.capabilities import CHECKPOINTING, PRECISIONS, QUANTISED, UNSUPPORTED,
 from core.component import Component
 from core.config import SOCKETS, RunConfig, Train
 from core.contracts import Configurable, Metric
-from core.environment import gpu_at_hand
 from core.errors import ConfigError, PluginError, Problem, unknown
 from core.kinds import Kind, TargetType
 from core.options import violations
@@ -129,8 +128,7 @@ def _training(config: RunConfig, target: TargetType) -> Iterator[Problem]:
         return
     if train.gradient_checkpointing:
         yield from _checkpointing(config)
-    if train.optimizer != "adamw":
-        yield from _optimizer(train)
+    yield from _optimizer(config)
 
 
 def _checkpointing(config: RunConfig) -> Iterator[Problem]:
@@ -144,18 +142,16 @@ def _checkpointing(config: RunConfig) -> Iterator[Problem]:
         yield Problem(where, f"{message} There are no activations to save.", "Leave it out.")
 
 
-def _optimizer(train: Train) -> Iterator[Problem]:
-    """Moments in 8 bits need bitsandbytes; paged ones a GPU, from whose memory they are moved away."""
-    if importlib.util.find_spec("bitsandbytes") is None:
-        message = f"{train.optimizer} needs the package bitsandbytes, which is not installed."
-        yield Problem("train.optimizer", message, 'pip install "graft-tune[qlora]", or train.optimizer=adamw.')
-    on_gpu = train.device.startswith("cuda") or (train.device == "auto" and gpu_at_hand())
-    if train.optimizer.startswith("paged") and not on_gpu:
-        message = "paged_adamw8bit moves memory away from a GPU, and this run has none."
-        yield Problem("train.optimizer", message, "Use train.optimizer=adamw8bit, or train.device=cuda.")
-    elif train.device.startswith("mps"):
-        cure = "Use train.optimizer=adamw."
-        yield Problem("train.optimizer", f"{train.optimizer} has no kernels for Apple's GPUs (mps).", cure)
+def _optimizer(config: RunConfig) -> Iterator[Problem]:
+    """An optimizer must be known, installed, and fit for this run."""
+    name, where = config.train.optimizer, "train.optimizer"
+    try:
+        optimizer = load().optimizer(name)
+    except PluginError:
+        yield Problem(where, *unknown("optimizer", name, list(load().components["optimizer"])))
+        return
+    yield from _missing_packages(where, optimizer)
+    yield from optimizer.check(config)
 
 
 def _method(config: RunConfig) -> Iterator[Problem]:

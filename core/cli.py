@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import GraftError, nearest
+from core.errors import GraftError, Interrupted, nearest
 
 if TYPE_CHECKING:
     from core.config import RunConfig
+    from core.presets import PresetFolders
 
 HELP = """\
 Graft fine-tunes a pretrained model on your labelled data.
@@ -47,7 +48,7 @@ EXIT_DEFECT = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
-Verb = Callable[[Sequence[str]], int]
+Verb = Callable[[Sequence[str], "PresetFolders"], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        return _dispatch(_take_presets(words))
+        return _dispatch(*_take_presets(words))
     except GraftError as error:
         if debug:
             raise
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _dispatch(words: list[str]) -> int:
+def _dispatch(words: list[str], own_presets: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         sys.stdout.write(HELP)
         return 0
@@ -80,35 +81,39 @@ def _dispatch(words: list[str]) -> int:
         return 0
     verbs = _verbs()
     if words[0] in verbs:
-        return verbs[words[0]](words[1:])
+        return verbs[words[0]](words[1:], _folders(own_presets))
     if "=" in words[0] or words[0].startswith(("-", "~", "+")):
-        return _train(words)
+        return _train(words, _folders(own_presets))
     close = nearest(words[0], verbs)
     hint = f"Did you mean {close!r}?" if close else "A training run is made of key=value, such as task=sentiment."
     raise GraftError(f"there is no verb {words[0]!r}. {hint} `python -m core --help` shows all.")
 
 
-def _take_presets(words: list[str]) -> list[str]:
-    """Heed every `--config-dir DIR`; returns the other words."""
-    rest, left = iter(words), []
+def _take_presets(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words without `--config-dir DIR`, and every such DIR."""
+    rest, left, folders = iter(words), [], []
     for word in rest:
         flag, _, value = word.partition("=")
-        if flag not in ("--config-dir", "-cd"):
+        if flag in ("--config-dir", "-cd"):
+            folders.append(value or next(rest, ""))
+        else:
             left.append(word)
-            continue
-        from core import presets
+    return left, folders
 
-        presets.use(value or next(rest, ""))
-    return left
+
+def _folders(own_presets: Sequence[str]) -> PresetFolders:
+    from core.presets import PresetFolders
+
+    return PresetFolders.named(own_presets)
 
 
 def _verbs() -> dict[str, Verb]:
     def lazily(module: str, name: str) -> Verb:
-        def verb(words: Sequence[str]) -> int:
+        def verb(words: Sequence[str], folders: PresetFolders) -> int:
             from importlib import import_module
 
             chosen: Verb = getattr(import_module(module), name)
-            return chosen(words)
+            return chosen(words, folders)
 
         return verb
 
@@ -124,7 +129,7 @@ def _verbs() -> dict[str, Verb]:
     }
 
 
-def _train(words: list[str]) -> int:
+def _train(words: list[str], folders: PresetFolders) -> int:
     """Check first, then let Hydra make the folder (or folders) and train."""
     from core import compose
 
@@ -133,9 +138,9 @@ def _train(words: list[str]) -> int:
         from core.check import check
 
         several = any(flag in ("-m", "--multirun") for flag in flags)
-        check(compose.resolve(overrides, several))
+        check(compose.resolve(overrides, several, folders))
     outcome = _Outcome()
-    compose.launch(words, outcome.work, outcome.failed)
+    compose.launch(words, outcome.work, outcome.failed, folders)
     return outcome.code
 
 
@@ -163,7 +168,7 @@ def say_failure(error: Exception) -> int:
     if isinstance(error, GraftError):
         sys.stderr.write(error.report() + "\n")
         return EXIT_BAD_INPUT
-    if type(error).__name__ == "Interrupted":
+    if isinstance(error, Interrupted):
         raise SystemExit(EXIT_INTERRUPTED) from error
     import traceback
 

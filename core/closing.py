@@ -19,6 +19,7 @@ from core.contracts import LoadedModel, Need, Splits
 from core.environment import Hardware, peak_memory_mb
 from core.errors import Problem, RunError
 from core.evaluate import Scoring, at_thresholds, score
+from core.files import unwritable, write_lines
 from core.intervals import Bootstrap
 from core.kinds.output import OutputSpec
 from core.predicting import predict
@@ -60,7 +61,7 @@ def evaluate(
     _record_tables(ctx, output, predictions, test.targets, scoring.thresholds)
     if ctx.writes:
         rows = written(output, splits.test, predictions, scoring.thresholds)
-        record.write_lines(ctx.directory / record.PREDICTIONS, rows)
+        write_lines(ctx.directory / record.PREDICTIONS, rows)
         _draw(ctx, output, splits, predictions, scoring.thresholds)
     value = scores["val"][config.task.primary]["value"]
     return float("nan") if value is None else float(value)
@@ -77,7 +78,7 @@ def _draw(
     try:
         picture.save(path)
     except OSError as error:
-        raise record.unwritable(path, error) from error
+        raise unwritable(path, error) from error
     ctx.screen.say(f"test: {path.name} in the run's folder shows test images, truth and prediction side by side")
 
 
@@ -160,7 +161,7 @@ def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: N
     try:
         model.save(folder)
     except (OSError, SafetensorError) as error:
-        raise record.unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     ctx.report["model"] |= {"saved_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())}
     probe = [splits.test[index] for index in range(min(PROBE, len(splits.test)))]
     exact = Hardware(ctx.hardware.device, "fp32")

@@ -22,13 +22,16 @@ from core.models import (
     Need,
     Prepared,
     Provenance,
+    SupportsFastDropout,
     WeightsPlan,
     epochs_for,
 )
 from core.task import Splits, Task
+from core.wrapped import WrappedModel
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     import torchmetrics
     from numpy.typing import NDArray
 
@@ -51,13 +54,16 @@ __all__ = [
     "Metric",
     "ModelLoader",
     "Need",
+    "Optimizer",
     "ParamGroup",
     "Plan",
     "Prepared",
     "Provenance",
     "Splits",
+    "SupportsFastDropout",
     "Task",
     "WeightsPlan",
+    "WrappedModel",
     "epochs_for",
 ]
 
@@ -114,6 +120,14 @@ class ModelLoader(Configurable):
     """Precisions in which its models cannot be trained, each with the reason."""
     targets: ClassVar[tuple[str, ...]] = ()
     """The target types that its models serve; empty for every one whose models end in logits."""
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether this configuration asks for random weights, even where pretrained ones could be had.
+
+        Methods that keep most weights as they are refuse such a model. Override it in a family that has the choice.
+        """
+        return False
 
     @abstractmethod
     def load(self, need: Need) -> LoadedModel:
@@ -221,6 +235,27 @@ class AdapterMethod(Configurable):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what `state_dict` gave."""
+
+
+@dataclass
+class Optimizer(Configurable):
+    """Builds the optimizer that `train.optimizer` names.
+
+    It has no options of its own: learning rate, betas and weight decay are options of `train`.
+    """
+
+    state_bytes: ClassVar[float] = 8.0
+    """Bytes of state for each trainable number, for estimates of memory; the two float32 moments of Adam take 8."""
+
+    @abstractmethod
+    def build(self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+        """Return the optimizer.
+
+        Args:
+            groups: Parameter groups as torch's optimizers take them, each with `params`, `lr` and `weight_decay`.
+            lr: Peak learning rate.
+            betas: Decay of the first and of the second moment.
+        """
 
 
 @dataclass

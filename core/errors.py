@@ -84,6 +84,10 @@ class NumericalError(RunError):
     title = "Training diverged"
 
 
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """The run was asked to stop (SIGINT, SIGTERM); a checkpoint has been written where training had begun."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str | None:
     """The option that `name` was most likely meant to be, or None where none is close."""
     matches = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)

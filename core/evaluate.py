@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ class Evaluation:
 
 
 def evaluate(
-    batches: Iterable[Batch],
+    batches: Generator[Batch, None, None],
     targets: Targets,
     scoring: Scoring,
     hardware: Hardware,
@@ -77,16 +78,17 @@ def evaluate(
     device = "cpu" if hardware.device.startswith("mps") else hardware.device  # MPS lacks float64, which metrics sum in
     built = {key: metric.build(scoring.output).to(device) for key, metric in scoring.metrics.items()}
     rows, outputs, done = [], [], 0
-    for chosen, prediction in batches:
-        found, truth = as_array(prediction), target.metric_input(targets[chosen], device)
-        given = target.metric_input(found, device)
-        for key, metric in built.items():
-            seen = scoring.seen_by(key, found)
-            metric.update(given if seen is found else target.metric_input(seen, device), truth)
-        rows.append(chosen)
-        outputs.append(found)
-        done += len(chosen)
-        watch(done)
+    with closing(batches):  # so that an interruption leaves inference mode at once
+        for chosen, prediction in batches:
+            found, truth = as_array(prediction), target.metric_input(targets[chosen], device)
+            given = target.metric_input(found, device)
+            for key, metric in built.items():
+                seen = scoring.seen_by(key, found)
+                metric.update(given if seen is found else target.metric_input(seen, device), truth)
+            rows.append(chosen)
+            outputs.append(found)
+            done += len(chosen)
+            watch(done)
     scores, tables = _computed(built)
     predictions = in_order(rows, outputs, len(targets), hardware)
     return Evaluation(scores, tables, predictions, time.perf_counter() - started)

@@ -18,7 +18,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from core.config import RunConfig
-    from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader
+    from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader, Optimizer
     from core.kinds import Kind, TargetType
 
 PROJECT = "graft"
@@ -78,6 +78,17 @@ def adapter_methods() -> Sequence[type[AdapterMethod]]:  # type: ignore[empty-bo
         @hookimpl
         def adapter_methods():
             return [Full, Head, Lora]
+    """
+
+
+@hookspec
+def optimizers() -> Sequence[type[Optimizer]]:  # type: ignore[empty-body]
+    """Optimizers. Called once at start-up; returns component classes, selected with `train.optimizer=NAME`.
+
+    Example:
+        @hookimpl
+        def optimizers():
+            return [Lion]
     """
 
 
@@ -153,6 +164,7 @@ CALLED_AT_START = (
     "model_loaders",
     "data_adapters",
     "adapter_methods",
+    "optimizers",
     "metrics",
     "config_paths",
 )

@@ -14,14 +14,17 @@ from typing import Any
 from core import report as record
 from core.cache import keep_caches_of_others
 from core.config import RunConfig
-from core.contracts import LoadedModel, Need, Splits
+from core.contracts import DataAdapter, LoadedModel, Need, Splits
 from core.environment import Hardware
 from core.errors import ConfigError, DataError, Problem, RunError
+from core.files import clean
 from core.inputs import Inputs
 from core.kinds import Kind, OutputSpec
 from core.outputs import Pictures, opened, write_csv, write_jsonl
+from core.presets import PresetFolders
 from core.registry import load
-from core.saved import from_plain, read_config, to_plain
+from core.requests import need_for_saved
+from core.saved import read_config
 
 CHUNK = 512
 """Examples that are read, predicted and written at a time, so that an endless input streams through."""
@@ -65,16 +68,7 @@ class Predictor:
         config = read_config(folder / record.CONFIG)
         hardware = Hardware.resolve(config.train)
         output = load().output(config.task, report["data"]["labels"])
-        need = Need(
-            output=output,
-            fingerprint=report["data"]["fingerprint"],
-            device=hardware.device,
-            precision=hardware.precision,
-            seed=config.seed,
-            weights=config.method.weights(),
-            additive=config.method.additive(),
-            saved=folder / record.MODEL,
-        )
+        need = need_for_saved(config, hardware, folder / record.MODEL, output, report["data"]["fingerprint"])
         model = config.method.reopen(config.model, need)
         model.module.to(hardware.device).eval()
         thresholds = output.read_thresholds(report.get("thresholds"))
@@ -113,7 +107,7 @@ class Predictor:
         return self.output.labels
 
 
-def predict_verb(words: Sequence[str]) -> int:
+def predict_verb(words: Sequence[str], folders: PresetFolders) -> int:
     """Label texts or images, or find objects, from the command line, a file, or standard input."""
     parser = argparse.ArgumentParser(
         "graft predict",
@@ -177,7 +171,7 @@ def _written(
         yield predictor, predictor.written(example, prediction)
 
 
-def evaluate_verb(words: Sequence[str]) -> int:
+def evaluate_verb(words: Sequence[str], folders: PresetFolders) -> int:
     """Score a run's model on its own test split, or on other data."""
     parser = argparse.ArgumentParser(
         "graft evaluate",
@@ -191,7 +185,7 @@ def evaluate_verb(words: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_intermixed_args(words)
     predictor = Predictor.open(asked.run)
-    config = replace(predictor.config, data=other_data(predictor.config, asked.data))
+    config = replace(predictor.config, data=other_data(predictor.config, asked.data, folders))
     task = replace(config.task, labels=list(predictor.labels) or None)
     splits = config.data.load(task, config.seed)
     known = record.read(asked.run)["data"]["fingerprint"]
@@ -203,7 +197,7 @@ def evaluate_verb(words: Sequence[str]) -> int:
     chosen = asked.split or ("all" if asked.data else "test")
     found = _scored(predictor, config, splits, chosen)
     if asked.json:
-        sys.stdout.write(json.dumps(record.clean(found), indent=2) + "\n")
+        sys.stdout.write(json.dumps(clean(found), indent=2) + "\n")
         return 0
     from core.console import Screen
 
@@ -212,30 +206,26 @@ def evaluate_verb(words: Sequence[str]) -> int:
     return 0
 
 
-def other_data(config: RunConfig, words: Sequence[str]) -> Any:
-    """The run's data adapter, changed by `data=…` and `data.KEY=…`.
+def other_data(config: RunConfig, words: Sequence[str], folders: PresetFolders) -> DataAdapter:
+    """The run's data adapter, changed by `data=…` and `data.KEY=…`, which are read as for a training run.
 
     Raises:
         ConfigError: A word sets something else, or an option that the adapter lacks.
     """
     strange = [word for word in words if not word.startswith(("data=", "data."))]
     if strange:
-        problems = (
-            Problem(word, "is not an option of `data`.", "evaluate takes data=… and data.KEY=… only.")
-            for word in strange
-        )
-        raise ConfigError(*problems)
+        cure = "evaluate takes data=… and data.KEY=… only."
+        raise ConfigError(*(Problem(word, "is not an option of `data`.", cure) for word in strange))
     if not words:
         return config.data
     from core import compose
 
     if any(word.startswith("data=") for word in words):
-        return compose.resolve([f"task={config.task.name}"] * bool(config.task.name) + list(words)).data
-    plain = to_plain(config)
-    for word in words:
-        key, _, value = word.removeprefix("data.").partition("=")
-        plain["data"][key] = compose.from_yaml(f"value: {value}")["value"] if value else ""
-    return from_plain(plain, "the command line").data
+        return compose.resolve(
+            [f"task={config.task.name}"] * bool(config.task.name) + list(words), folders=folders
+        ).data
+    changed: DataAdapter = compose.changed("data", config.data, words)
+    return changed
 
 
 def _scored(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str) -> dict[str, Any]:

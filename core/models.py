@@ -30,7 +30,7 @@ class WeightsPlan:
         quant_type: Such as `nf4`, `fp4`, `int8`.
         double_quant: Whether the quantisation constants are quantised too.
         compute_dtype: The dtype of the matrix products, such as `bfloat16`; `auto` for that of the run's precision.
-        backend: The library that does it, such as `bitsandbytes`.
+        backend: The library that does it, as it is imported.
     """
 
     bits: int
@@ -159,12 +159,33 @@ class LoadedModel(ABC):
     thresholds: tuple[float, ...] | None = None
 
     def planned(self, plan: Plan) -> None:  # noqa: B027 - most families need not know
-        """Told once before training how long it will be, for what changes on the way (mosaic closes near the end)."""
+        """Prepare for a training of this length (a mosaic ends some epochs early); called once before training."""
 
     def keep_less(self) -> None:
-        """Keep only what goes into each block for the backward pass, and compute the rest again; called before a method
-        is applied, of families with the capability `checkpointing`."""
+        """Recompute activations in the backward pass: saves memory, costs one extra forward pass.
+
+        Called before a method is applied, for families with the capability `checkpointing`.
+        """
         raise NotImplementedError
+
+    def parameter_elements(self, parameter: Tensor) -> int:
+        """Return how many numbers a parameter of `module` stands for; a quantized one holds several in a byte."""
+        return parameter.numel()
+
+    def parameter_bytes(self, parameter: Tensor) -> int:
+        """Return the bytes that a parameter of `module` takes, with the constants of its quantization."""
+        return parameter.numel() * parameter.element_size()
+
+    def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
+        """Let a parameter of `module` use memory that another model holds.
+
+        Override it where a library keeps a second reference to the parameter's memory.
+
+        Args:
+            parameter: One of `module`'s.
+            data: The other model's tensor, equal to the parameter's own.
+        """
+        parameter.data = data
 
     @abstractmethod
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
@@ -178,8 +199,8 @@ class LoadedModel(ABC):
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each example, float32 [b] (or its mean over the batch, 0-d, where it cannot be told apart).
 
-        A function of the batch, the module and torch's generators alone: it is called on a few examples before training
-        too, to reckon memory, and whatever else it kept from call to call would not be in a checkpoint.
+        It depends on the batch, the module and torch's generators alone. It is also called before training, to profile
+        memory, and a checkpoint would not hold anything else that it kept from call to call.
         """
 
     @abstractmethod
@@ -187,7 +208,7 @@ class LoadedModel(ABC):
         """Return predictions for a batch, as the target type defines them: a float32 tensor [b, ...], or b objects."""
 
     def plain(self) -> LoadedModel:
-        """The model as it is saved: without what a method put around it for training alone."""
+        """Return the model as it is saved: without what a method put around it for training alone."""
         return self
 
     @abstractmethod
@@ -220,6 +241,21 @@ class HasFeatures(Protocol):
 
     def head_predict(self, logits: Tensor) -> Tensor:
         """Predictions from logits, as `predict` gives them."""
+        ...
+
+
+@runtime_checkable
+class SupportsFastDropout(Protocol):
+    """A capability of a `LoadedModel`: on a CPU it can draw its dropout masks several times faster than torch does.
+
+    `train.fast_dropout` asks for it. The distribution of the masks stays the same.
+    """
+
+    def use_fast_dropout(self) -> None:
+        """Switch every dropout of `module` to the fast way.
+
+        Called on a CPU before the method is applied, and again after it, for the dropout that the method inserted.
+        """
         ...
 
 

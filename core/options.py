@@ -32,13 +32,18 @@ class Limits:
     path: bool = False
     folder: bool = False
 
+    @property
+    def named_choices(self) -> str:
+        """The allowed values as text; an empty one as two quotes."""
+        return ", ".join(choice or "''" for choice in self.choices)
+
     def complaint(self, value: object) -> tuple[str, str] | None:
         """Message and cure for a value outside the limits, or None."""
         if value is None:
             return None
         if self.choices and value not in self.choices:
             close = nearest(str(value), self.choices)
-            cure = (f"Did you mean {close!r}? " if close else "") + f"It is one of: {', '.join(self.choices)}."
+            cure = (f"Did you mean {close!r}? " if close else "") + f"It is one of: {self.named_choices}."
             return f"{value!r} is not a value of this option.", cure
         if isinstance(value, float) and math.isnan(value):
             return "nan is not a number.", ""

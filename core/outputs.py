@@ -12,8 +12,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from core import report as record
 from core.errors import DataError, Problem
+from core.files import unwritable
 from core.kinds import Kind
 
 FIRST = 512
@@ -34,7 +34,7 @@ def opened(path: Path | None) -> Iterator[IO[str]]:
         with path.open("w", encoding="utf-8", newline="") as file:
             yield file
     except OSError as error:
-        raise record.unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def write_jsonl(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
@@ -92,7 +92,7 @@ class Pictures:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise record.unwritable(self.folder, error) from error
+            raise unwritable(self.folder, error) from error
 
     def write(self, example: Any, prediction: Any) -> None:
         """Draw one example.
@@ -111,7 +111,7 @@ class Pictures:
         try:
             picture.save(path)
         except OSError as error:
-            raise record.unwritable(path, error) from error
+            raise unwritable(path, error) from error
 
     def _name(self, source: object) -> str:
         """The name of its image; with a number where another image of that name came before."""

@@ -16,7 +16,7 @@ from core.optimize import training_mode
 from core.progress import is_out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from numpy.typing import NDArray
 
@@ -33,7 +33,7 @@ def predict_batches(
     hardware: Hardware,
     batch_size: int,
     indices: NDArray[np.int64] | None = None,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Indices and predictions of each batch, longest first; under inference mode, in the run's precision.
 
     Where memory runs out, batches become half as large, and what is left is predicted in those.

@@ -10,20 +10,23 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
 import pluggy
 
 from core import builtin, hooks
+from core.announcements import Announcement, conflicts, read_announcement
 from core.component import Component
-from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader
+from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader, Optimizer
 from core.errors import PluginError, Problem, unknown
 from core.kinds import Kind, OutputSpec, TargetType
 from core.task import Task
 
 ENTRY_POINT_GROUP = "graft.plugins"
+DISTRIBUTION = "graft-tune"
+"""The distribution that carries Graft; its plugins are the built-in ones."""
 
 SOCKETS: dict[str, tuple[str, type[Component]]] = {
     "kind": ("kinds", Kind),
@@ -32,6 +35,7 @@ SOCKETS: dict[str, tuple[str, type[Component]]] = {
     "data": ("data_adapters", DataAdapter),
     "method": ("adapter_methods", AdapterMethod),
     "metric": ("metrics", Metric),
+    "optimizer": ("optimizers", Optimizer),
 }
 """Each socket's name in the configuration, with its hook and the class that its components extend."""
 
@@ -43,12 +47,14 @@ class Plugin:
     Attributes:
         name: Its entry point's name, or the module's.
         origin: The distribution and its version, or where the module came from.
-        failure: The traceback of its import, or empty.
+        failure: The traceback of what failed, or empty.
+        built_in: Whether Graft's own distribution carries it.
     """
 
     name: str
     origin: str
     failure: str = ""
+    built_in: bool = False
 
 
 @dataclass
@@ -61,6 +67,7 @@ class Registry:
         components: `components[socket][name]` is a component class.
         owners: `owners[socket][name]` is a plugin's name.
         config_paths: Hydra search paths of presets, with the plugin that owns each.
+        left_out: Group and name of what plugins would have announced that were left out, with the plugin's name.
     """
 
     manager: pluggy.PluginManager
@@ -68,6 +75,7 @@ class Registry:
     components: dict[str, dict[str, type[Component]]] = field(default_factory=lambda: {s: {} for s in SOCKETS})
     owners: dict[str, dict[str, str]] = field(default_factory=lambda: {s: {} for s in SOCKETS})
     config_paths: list[tuple[str, str]] = field(default_factory=list)
+    left_out: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def hook(self) -> pluggy.HookRelay:
@@ -81,8 +89,24 @@ class Registry:
             PluginError: There is none; the nearest name is offered.
         """
         if name not in self.components[socket]:
-            raise PluginError(Problem(socket, *unknown(socket, name, list(self.components[socket]))))
+            raise PluginError(Problem(socket, *self.unknown(socket, name, list(self.components[socket]))))
         return self.components[socket][name]
+
+    def unknown(self, group: str, name: str, options: Sequence[str]) -> tuple[str, str]:
+        """Message and cure for a name that does not exist; a plugin that was left out may be the reason."""
+        if plugin := self.left_out.get((group, name)):
+            return (
+                f"the {group} {name!r} belongs to the plugin {plugin}, which was left out.",
+                "`python -m core plugins` shows why.",
+            )
+        message, cure = unknown(group, name, options)
+        if failed := [each.name for each in self.plugins if each.failure]:
+            cure += f" Plugins left out: {', '.join(failed)}; `python -m core plugins` shows why."
+        return message, cure
+
+    def is_built_in(self, owner: str) -> bool:
+        """Whether what `owner` announced comes with Graft."""
+        return owner == "graft" or any(each.built_in for each in self.plugins if each.name == owner)
 
     def kind(self, name: str) -> Kind:
         """An instance of the kind of that name."""
@@ -109,23 +133,34 @@ class Registry:
         own = [name for name, target in self.components["target"].items() if kind.name in target.kinds]
         return [*kind.targets, *(name for name in own if name not in kind.targets)]
 
+    def optimizer(self, name: str) -> Optimizer:
+        """An instance of the optimizer of that name."""
+        found = self.get("optimizer", name)()
+        assert isinstance(found, Optimizer)
+        return found
+
 
 @cache
 def load() -> Registry:
     """Find every plugin and collect what it announces. Done once a process.
 
+    A plugin that is wrong in any way is left out, with one line on standard error.
+
     Raises:
-        PluginError: Two plugins announce one name, or a component breaks the rules of its socket; under
-            `GRAFT_STRICT=1` also a plugin that cannot be imported.
+        PluginError: No plugin is installed at all; under `GRAFT_STRICT=1` also anything that is wrong with a plugin.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    registry = Registry(manager)
-    for name, origin, module, failure in _modules():
-        registry.plugins.append(Plugin(name, origin, failure))
+    registry, announced = Registry(manager), list[Announcement]()
+    for plugin, module in _modules():
+        registry.plugins.append(plugin)
         if module is not None:
-            _register(registry, name, module)
-    _collect(registry)
+            announced += _announcement(registry, plugin, module)
+    for name, reason in conflicts(announced).items():
+        cure = f"Rename it, or set GRAFT_DISABLE={name}."
+        _leave_out(registry, name, "is left out", PluginError(Problem(f"plugin {name}", f"{reason}.", cure)))
+    for each in announced:
+        _add(registry, each)
     if not registry.plugins:
         raise PluginError(
             Problem("graft", "no plugin is installed, not even the built-in ones.", "pip install -e '.[all]'")
@@ -133,45 +168,52 @@ def load() -> Registry:
     return registry
 
 
-def _modules() -> Iterator[tuple[str, str, ModuleType | None, str]]:
-    """Name, origin, module and failure of each plugin that is not switched off; core's own cannot be."""
-    yield "core", "graft-tune", builtin, ""
+def _modules() -> Iterator[tuple[Plugin, ModuleType | None]]:
+    """Each plugin that is not switched off, with its module where that could be imported; core's own always is."""
+    yield Plugin("core", DISTRIBUTION, built_in=True), builtin
     disabled = set(_names("GRAFT_DISABLE"))
-    found = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
-    seen: dict[str, str] = {}
-    for point in found:
-        if point.name in disabled:
-            continue
-        origin = _origin(point)
-        if point.name in seen:
-            if seen[point.name] == origin:
-                continue  # the same distribution seen twice on the path
-            raise PluginError(
-                Problem(
-                    f"plugin {point.name}",
-                    f"is announced by {seen[point.name]} and by {origin}.",
-                    f"Uninstall one of them, or set GRAFT_DISABLE={point.name}.",
-                )
-            )
-        seen[point.name] = origin
-        yield point.name, origin, *_import(point.name, origin, point.value)
+    found: dict[str, dict[str, tuple[Plugin, str]]] = {}
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
+        origin, distribution = _origin(point)
+        plugin = Plugin(point.name, origin, built_in=distribution == DISTRIBUTION)
+        found.setdefault(point.name, {}).setdefault(origin, (plugin, point.value))  # one may be seen twice on the path
     for target in _names("GRAFT_PLUGINS"):
         name = Path(target).stem if target.endswith(".py") else target
+        found.setdefault(name, {})[f"{target} in GRAFT_PLUGINS"] = (Plugin(name, "GRAFT_PLUGINS"), target)
+    for name, candidates in found.items():
         if name in disabled:
             continue
-        if name in seen:
-            message = f"is the name of {target} in GRAFT_PLUGINS and of {seen[name]}."
-            raise PluginError(Problem(f"plugin {name}", message, f"Rename one, or set GRAFT_DISABLE={name}."))
-        seen[name] = f"{target} in GRAFT_PLUGINS"
-        yield name, "GRAFT_PLUGINS", *_import(target, "GRAFT_PLUGINS", target)
+        chosen = [each for each in candidates.values() if each[0].built_in] or list(candidates.values())
+        if len(candidates) > 1:
+            error = PluginError(
+                Problem(
+                    f"plugin {name}",
+                    f"is the name of {' and of '.join(candidates)}.",
+                    f"Uninstall one of them, or set GRAFT_DISABLE={name}.",
+                )
+            )
+            failure = _failure(f"plugin {name} is installed twice", error)
+            if len(chosen) > 1:
+                yield Plugin(name, ", ".join(candidates), failure), None
+                continue
+        plugin, target = chosen[0]
+        module, failure = _import(name, plugin.origin, target)
+        yield replace(plugin, failure=failure), module
 
 
 def _names(variable: str) -> list[str]:
     return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
 
 
-def _origin(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+def _origin(point: EntryPoint) -> tuple[str, str]:
+    """The distribution with its version, and its name alone."""
+    return _named(point.dist) if point.dist else ("unknown", "")
+
+
+@cache
+def _named(distribution: Distribution) -> tuple[str, str]:
+    metadata = distribution.metadata  # read from its file each time
+    return f"{metadata['Name']} {metadata['Version']}", metadata["Name"]
 
 
 def _import(name: str, origin: str, target: str) -> tuple[ModuleType | None, str]:
@@ -192,74 +234,56 @@ def _import(name: str, origin: str, target: str) -> tuple[ModuleType | None, str
 
 def _failure(what: str, error: Exception) -> str:
     """Say in one line that a plugin failed, unless that is to be fatal; returns the traceback for `plugins`."""
-    text = f"{what}: {type(error).__name__}: {' '.join(str(error).split())}"
+    if isinstance(error, PluginError):
+        reason = " ".join(f"{each.message} {each.cure}".strip() for each in error.problems)
+    else:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    text = f"{what}: {reason}"
     if os.environ.get("GRAFT_STRICT") == "1":
         raise PluginError(Problem("", text, "GRAFT_STRICT=1 makes this fatal.")) from error
     sys.stderr.write(f"graft: warning: {text} (python -m core plugins shows more)\n")
     return "".join(traceback.format_exception(error))
 
 
-def _register(registry: Registry, name: str, module: ModuleType) -> None:
-    manager = registry.manager
+def _announcement(registry: Registry, plugin: Plugin, module: ModuleType) -> list[Announcement]:
+    """What a plugin announces; nothing where it fails, and the plugin is then left out."""
+    manager, name = registry.manager, plugin.name
     try:
         manager.register(module, name=name)
         manager.check_pending()
-    except (pluggy.PluginValidationError, ValueError) as error:
-        raise PluginError(
-            Problem(f"plugin {name}", str(error), "See core/hooks.py for every hook and its arguments.")
-        ) from error
+        hooked = [hook for hook in hooks.CALLED_AT_START if _implements(registry, module, hook)]
+        returned = {hook: list(getattr(module, hook)()) for hook in hooked}
+        return [read_announcement(name, plugin.built_in, returned, SOCKETS)]
+    except PluginError as error:
+        _leave_out(registry, name, "is left out", error)
+    except pluggy.PluginValidationError as error:
+        _leave_out(registry, name, "is left out (see core/hooks.py for every hook and its arguments)", error)
+    except Exception as error:  # a plugin may fail in any way; the others must still load
+        _leave_out(registry, name, "cannot say what it announces", error)
+    return []
 
 
-def _collect(registry: Registry) -> None:
-    """Call the start-up hooks plugin by plugin, so that every component has an owner."""
-    problems: list[Problem] = []
-    for name, module in registry.manager.list_name_plugin():
-        try:
-            hooked = [hook for hook in hooks.CALLED_AT_START if _implements(registry, module, hook)]
-            announced = {hook: list(getattr(module, hook)()) for hook in hooked}
-        except Exception as error:  # as for imports
-            _give_up(registry, name, error)
-            continue
-        for socket, (hook, contract) in SOCKETS.items():
-            for component in announced.get(hook, ()):
-                problems += _add(registry, socket, contract, component, name)
-        registry.config_paths += [(path, name) for path in announced.get("config_paths", ())]
-    if problems:
-        raise PluginError(*problems)
-
-
-def _give_up(registry: Registry, name: str, error: Exception) -> None:
-    """Leave out a plugin whose start-up hook failed, as if its import had."""
+def _leave_out(registry: Registry, name: str, what: str, error: Exception) -> None:
+    """Do without a plugin, as if its import had failed."""
     position = next(at for at, plugin in enumerate(registry.plugins) if plugin.name == name)
     plugin = registry.plugins[position]
-    failure = _failure(f"plugin {name} ({plugin.origin}) cannot say what it announces", error)
+    failure = _failure(f"plugin {name} ({plugin.origin}) {what}", error)
     registry.plugins[position] = replace(plugin, failure=failure)
-    registry.manager.unregister(name=name)
+    if registry.manager.has_plugin(name):
+        registry.manager.unregister(name=name)
 
 
 def _implements(registry: Registry, module: object, hook: str) -> bool:
     return hasattr(module, hook) and registry.manager.parse_hookimpl_opts(module, hook) is not None
 
 
-def _add(
-    registry: Registry, socket: str, contract: type[Component], component: object, owner: str
-) -> Iterator[Problem]:
-    where = f"plugin {owner}"
-    if not (isinstance(component, type) and issubclass(component, contract)):
-        yield Problem(where, f"{component!r} is not a subclass of {contract.__module__}.{contract.__name__}.")
+def _add(registry: Registry, announced: Announcement) -> None:
+    """Enter what a plugin announces, or remember what a plugin that was left out would have announced."""
+    plugin = announced.plugin
+    if not registry.manager.has_plugin(plugin):
+        registry.left_out |= dict.fromkeys(announced.names(), plugin)
         return
-    name = component.__dict__.get("name", getattr(component, "name", None))
-    if not isinstance(name, str) or "__dataclass_fields__" not in vars(component):
-        yield Problem(where, f"{component.__name__} must be a @dataclass with a ClassVar `name`.")
-        return
-    if missing := sorted(getattr(component, "__abstractmethods__", ())):
-        yield Problem(where, f"{component.__name__} does not implement {', '.join(missing)}.")
-        return
-    if name in registry.components[socket]:
-        other = registry.owners[socket][name]
-        yield Problem(
-            where, f"the {socket} {name!r} is announced by {other} too.", f"Rename it, or set GRAFT_DISABLE={owner}."
-        )
-        return
-    registry.components[socket][name] = component
-    registry.owners[socket][name] = owner
+    for (socket, name), component in announced.components.items():
+        registry.components[socket][name] = component
+        registry.owners[socket][name] = plugin
+    registry.config_paths += [(path, plugin) for path in announced.config_paths]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from core.contracts import Task
 from core.errors import ConfigError, Problem, RunError, nearest
 from core.options import Limits, limits
 from core.registry import load
+from core.renamed import translated
 
 NAME = "component"
 
@@ -62,7 +64,19 @@ def read_config(path: Path) -> RunConfig:
 
     if not path.is_file():
         raise RunError(Problem(str(path), "does not exist.", "Give the folder that a run printed."))
-    return from_plain(from_yaml(path.read_text(encoding="utf-8")), str(path))
+    plain, renamed = in_present_names(from_yaml(path.read_text(encoding="utf-8")))
+    if renamed:
+        sys.stderr.write(f"graft: {path} was written by an older version; renamed on reading: {', '.join(renamed)}\n")
+    return from_plain(plain, str(path))
+
+
+def in_present_names(plain: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a stored configuration in present names, and what was renamed in it, as `old -> new`.
+
+    Args:
+        plain: What `to_plain` gave when the run was made, perhaps by an older version.
+    """
+    return translated(plain, {"task": Task, "train": Train}, load().components)
 
 
 def from_plain(plain: Mapping[str, Any], source: str) -> RunConfig:

@@ -56,10 +56,8 @@ def graft(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     """The command line in this process: `code, out, err = graft("list", "model")`, in an empty folder."""
-    from core import presets
     from core.cli import main
 
-    monkeypatch.setattr(presets, "own", [])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
 

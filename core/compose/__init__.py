@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra import main as hydra_main
@@ -19,6 +20,7 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -27,24 +29,30 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from core import presets
+from core.component import Component
 from core.compose.overrides import (
     SCHEMA,
+    as_given,
     bad_choice,
     bad_value,
     first,
-    group_options,
     hydra_words,
     is_group,
     is_hydra,
     is_sweep,
     parse,
 )
+from core.compose.store import put, share
 from core.compose.values import from_yaml, to_yaml, typed
 from core.config import RunConfig
-from core.errors import ConfigError, PluginError, Problem, RunError
+from core.errors import ConfigError, Problem, RunError
+from core.presets import PresetFolders
 from core.registry import load
 
-__all__ = ["from_yaml", "install", "launch", "resolve", "stamp", "to_run_config", "to_yaml", "typed"]
+__all__ = ["changed", "from_yaml", "install", "launch", "resolve", "stamp", "to_run_config", "to_yaml", "typed"]
+
+
+SEARCH_PATH = "hydra.searchpath"
 
 
 class _PluginPresets(SearchPathPlugin):
@@ -53,8 +61,16 @@ class _PluginPresets(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for path, owner in load().config_paths:
             search_path.append(provider=owner, path=path)
-        for folder in presets.own:
-            search_path.append(provider="--config-dir", path=f"file://{folder}")
+
+
+def _search_path(folders: PresetFolders, parsed: Sequence[Override]) -> list[str]:
+    """The word that puts the folders of `--config-dir` on Hydra's search path, behind the plugins'."""
+    if not folders.own:
+        return []
+    given = [each.value() for each in parsed if each.key_or_group == SEARCH_PATH]
+    others = [str(path) for value in given if isinstance(value, list) for path in value]
+    paths = [f"file://{folder}" for folder in folders.own] + others
+    return [f"{SEARCH_PATH}={json.dumps(paths, ensure_ascii=False)}"]
 
 
 @cache
@@ -62,21 +78,19 @@ def install() -> None:
     """Store every component in Hydra's ConfigStore under its name. Done once a process."""
     store = ConfigStore.instance()
     store.store(name=SCHEMA, node=RunConfig)
+    share(store.repo)
+    registry = load()
     for socket in ("data", "model", "method", "metric"):
-        for name, component in load().components[socket].items():
-            try:
-                store.store(group=socket, name=name, node=component)
-            except OmegaConfBaseException as error:
-                where, reason = f"plugin {load().owners[socket][name]}", str(error).partition("\n")[0]
-                cure = "Use bool, int, float, str, | None, list and dict."
-                message = f"{socket}/{name} has an option of a type that cannot be configured: {reason}"
-                raise PluginError(Problem(where, message, cure)) from error
+        for name, component in registry.components[socket].items():
+            put(socket, component, registry.owners[socket][name])
     Plugins.instance().register(_PluginPresets)
     OmegaConf.register_new_resolver("graft.stamp", stamp, use_cache=True)  # the members of a sweep share it
 
 
 def stamp() -> str:
     """A readable name that no other run has; under torchrun, the same in all processes."""
+    import secrets  # only runs need it, and it takes a while to import
+
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{secrets.token_hex(2)}"
     if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return name
@@ -92,40 +106,68 @@ def stamp() -> str:
 
 
 @contextmanager
-def _composing() -> Iterator[Callable[[list[str]], DictConfig]]:
+def _composing(folders: PresetFolders) -> Iterator[Callable[[list[str]], DictConfig]]:
     """A function that composes a list of overrides."""
     install()
-    presets.refuse_duplicates()
+    folders.refuse_duplicates()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(presets.directory()), version_base="1.3"):
         yield lambda overrides: compose("config", overrides=overrides)
     GlobalHydra.instance().clear()
 
 
-def resolve(overrides: Sequence[str], several: bool = False) -> RunConfig:
+def resolve(overrides: Sequence[str], several: bool = False, folders: PresetFolders | None = None) -> RunConfig:
     """Compose and check words such as `task=sentiment` and `train.epochs=5`.
 
     Args:
         overrides: Hydra overrides; of a sweep, the first member is returned.
         several: Whether an option may have several values, as in a multirun.
+        folders: Where presets are looked for; None for Graft's own and the plugins'.
+
+    Raises:
+        ConfigError: Everything that is wrong with them, each with the nearest valid name.
+    """
+    folders = folders or PresetFolders.named()
+    parsed = parse(overrides)
+    with _composing(folders) as composed:
+        choices = [each for each in parsed if is_group(each)]
+        problems = [] if several else [problem for each in parsed for problem in is_sweep(each)]
+        problems += [problem for each in choices for problem in bad_choice(each, folders)]
+        if problems:
+            raise ConfigError(*problems)
+        first_words = [word for each in choices for word in first(each)] + _search_path(folders, parsed)
+        base = _attempt(composed, first_words)
+        values = [each for each in parsed if not is_group(each) and not is_hydra(each)]
+        problems = [problem for each in values for problem in bad_value(each, base)]
+        if problems:
+            raise ConfigError(*problems)
+        if len(choices) == len(parsed):
+            return to_run_config(base)
+        searched = _search_path(folders, parsed)
+        kept = [each for each in parsed if not searched or each.key_or_group != SEARCH_PATH]
+        return to_run_config(_attempt(composed, [word for each in kept for word in first(each)] + searched))
+
+
+def changed(place: str, component: Component, overrides: Sequence[str]) -> Any:
+    """Return a component with other values, given by words such as `data.path=reviews.csv`.
+
+    Args:
+        place: Its place in the configuration, such as `data`.
+        component: The component, which stays as it is.
+        overrides: Hydra overrides of its options.
 
     Raises:
         ConfigError: Everything that is wrong with them, each with the nearest valid name.
     """
     parsed = parse(overrides)
-    with _composing() as composed:
-        options = group_options()
-        choices = [each for each in parsed if is_group(each)]
-        problems = [] if several else [problem for each in parsed for problem in is_sweep(each)]
-        problems += [problem for each in choices for problem in bad_choice(each, options)]
-        if problems:
-            raise ConfigError(*problems)
-        base = _attempt(composed, [word for each in choices for word in first(each)])
-        values = [each for each in parsed if not is_group(each) and not is_hydra(each)]
-        problems = [problem for each in values for problem in bad_value(each, base)]
-        if problems:
-            raise ConfigError(*problems)
-        return to_run_config(_attempt(composed, [word for each in parsed for word in first(each)]))
+    base = OmegaConf.create({place: OmegaConf.structured(component)})
+    problems = [problem for each in parsed for problem in (*is_sweep(each), *bad_value(each, base))]
+    if problems:
+        raise ConfigError(*problems)
+    for each in parsed:
+        value = as_given(each.value())
+        OmegaConf.update(base, each.key_or_group, value, merge=isinstance(value, dict))
+    return OmegaConf.to_object(base)[place]  # type: ignore[index, call-overload]
 
 
 def _attempt(composed: Callable[[list[str]], DictConfig], overrides: list[str]) -> DictConfig:
@@ -178,10 +220,27 @@ def _strays(node: DictConfig, path: str) -> Iterator[str]:
             yield from _strays(child, place)
 
 
+def _hydra_arguments(arguments: Sequence[str], folders: PresetFolders) -> list[str]:
+    """The command line as Hydra's own parser takes it: its flags, and the overrides in one piece."""
+    words = [each if each.startswith("-") or "=" not in each else parse([each])[0] for each in arguments]
+    searched = _search_path(folders, [each for each in words if isinstance(each, Override)])
+    place = next((at for at, word in enumerate(words) if isinstance(word, Override)), len(words))
+    found: list[str] = []
+    for at, word in enumerate([*words, ""]):
+        if at == place:
+            found += searched
+        if isinstance(word, str):
+            found += [word] if word else []
+        elif not searched or word.key_or_group != SEARCH_PATH:
+            found += hydra_words(word)
+    return found
+
+
 def launch(
     arguments: Sequence[str],
     work: Callable[[RunConfig, Path, dict[str, str]], float],
     failed: Callable[[Exception], None],
+    folders: PresetFolders,
 ) -> None:
     """Hand over to Hydra: make the run's folder (or one each for the members of a sweep) and do the work.
 
@@ -190,6 +249,7 @@ def launch(
         work: Trains one member in its folder, told which preset was chosen in each group; returns the primary metric
             on validation.
         failed: Told what ended a member; the others of a sweep go on.
+        folders: Where presets are looked for.
     """
     install()
 
@@ -202,11 +262,7 @@ def launch(
             failed(error)
             return math.nan
 
-    sys.argv[1:] = [
-        word
-        for given in arguments
-        for word in ([given] if given.startswith("-") or "=" not in given else hydra_words(parse([given])[0]))
-    ]
+    sys.argv[1:] = _hydra_arguments(arguments, folders)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # what Hydra finds wrong is told in Graft's words, not in its own
     try:
         hydra_main(config_path=str(presets.directory()), config_name="config", version_base="1.3")(job)()

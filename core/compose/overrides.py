@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -15,8 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from core import presets
-from core.errors import ConfigError, Problem, nearest, unknown
+from core.component import Component
+from core.errors import ConfigError, Problem, nearest
+from core.presets import PresetFolders
 from core.registry import load
+from core.renamed import new_choice, new_option
 
 COMMAND_LINE = "the command line"
 SCHEMA = "graft"
@@ -79,26 +81,23 @@ def first(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}"]
 
 
-def group_options() -> dict[str, list[str]]:
-    """What can be chosen in each group, while Hydra is composing."""
-    loader = GlobalHydra.instance().config_loader()
-    return {group: [name for name in loader.get_group_options(group) if name != SCHEMA] for group in GROUPS}
-
-
-def bad_choice(override: Override, options: Mapping[str, list[str]]) -> Iterator[Problem]:
+def bad_choice(override: Override, folders: PresetFolders) -> Iterator[Problem]:
     """What is wrong with a choice: a name that does not exist."""
     group = override.key_or_group
-    if group not in options or override.is_delete():
+    if group not in GROUPS or override.is_delete():
         return
+    options = folders.names(group)
     values = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
     for value in values:
         if value is None:
-            yield Problem(
-                group, "needs a name.", f"Leave it out, or choose of: {', '.join(options[group])}.", COMMAND_LINE
-            )
-        elif str(value) not in options[group]:
-            message, cure = unknown(group, str(value), options[group])
-            other = next((name for name in options if str(value) in options[name]), None)
+            cure = f"Leave it out, or choose one of: {', '.join(options)}."
+            yield Problem(group, "needs a name.", cure, COMMAND_LINE)
+        elif str(value) not in options:
+            if new := new_choice(group, str(value), options):
+                yield Problem(group, f"{value} was renamed to {new}.", f"Write {group}={new}.", COMMAND_LINE)
+                continue
+            message, cure = folders.registry.unknown(group, str(value), options)
+            other = next((name for name in GROUPS if str(value) in folders.names(name)), None)
             if other:
                 cure = f"There is a {other} of that name: {other}={value}. " + cure
             yield Problem(group, message, cure, COMMAND_LINE)
@@ -114,7 +113,7 @@ def bad_value(override: Override, base: DictConfig) -> Iterator[Problem]:
     parent_key, _, leaf = key.rpartition(".")
     place = _deepest(base, key)
     if place is not None:
-        yield Problem(key, *_unknown_key(key, place, base), COMMAND_LINE)
+        yield Problem(key, *(_renamed_key(override, place, base) or _unknown_key(key, place, base)), COMMAND_LINE)
         return
     if override.is_add():
         message = "cannot be added: `+` is not needed for an option that exists."
@@ -142,6 +141,23 @@ def _deepest(base: DictConfig, key: str) -> str | None:
     return None
 
 
+def _renamed_key(override: Override, place: str, base: DictConfig) -> tuple[str, str] | None:
+    """Message and cure for a key that bears another name today."""
+    parent, _, leaf = place.rpartition(".")
+    node = OmegaConf.select(base, parent) if parent else base
+    owner = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+    if owner is None or not is_dataclass(owner):
+        return None
+    socket = "metric" if parent.startswith("metrics.") else parent
+    component = owner.__dict__.get("name") if issubclass(owner, Component) else None
+    new = new_option(f"{socket}/{component}" if component else socket, owner, leaf)
+    if new is None:
+        return None
+    rest = override.key_or_group.removeprefix(place)
+    _, _, value = str(override.input_line).partition("=")
+    return f"was renamed to {parent}.{new}.", f"Write {parent}.{new}{rest}={value}"
+
+
 def _unknown_key(key: str, place: str, base: DictConfig) -> tuple[str, str]:
     parent, _, leaf = place.rpartition(".")
     node = OmegaConf.select(base, parent) if parent else base
@@ -164,10 +180,10 @@ def _unknown_key(key: str, place: str, base: DictConfig) -> tuple[str, str]:
     return what, f"There are: {', '.join(there) or 'none'}."
 
 
-def _as_given(value: Any) -> Any:
+def as_given(value: Any) -> Any:
     """Plain values: quoted strings without their quotes, numeric keys of a mapping as text (as YAML has them)."""
     if isinstance(value, dict):
-        return {str(key): _as_given(each) for key, each in value.items()}
+        return {str(key): as_given(each) for key, each in value.items()}
     return str(value) if isinstance(value, str) else value
 
 
@@ -176,7 +192,7 @@ def _wrong_type(parent: Any, leaf: str, value: Any) -> str | None:
         return None
     trial = OmegaConf.create({"x": parent.copy()})["x"]
     try:
-        OmegaConf.update(trial, leaf, _as_given(value))
+        OmegaConf.update(trial, leaf, as_given(value))
     except OmegaConfBaseException as error:
         return str(error).partition("\n")[0]
     return None

@@ -75,7 +75,12 @@ def check_method(
 
 
 def check_cell(
-    method: AdapterMethod, loader: ModelLoader, folder: Path, precision: str = FP32, need: Need | None = None
+    method: AdapterMethod,
+    loader: ModelLoader,
+    folder: Path,
+    precision: str = FP32,
+    need: Need | None = None,
+    steps: int = 12,
 ) -> bool:
     """Check what `core.capabilities` says of a method on a family in a precision: that it works, or why it is refused.
 
@@ -85,6 +90,7 @@ def check_cell(
         folder: An empty folder to save to.
         precision: `fp32`, `bf16` or `fp16`; a cell in `fp16` is looked at only where it is refused.
         need: As `check_method` takes it.
+        steps: As `check_method` takes them.
 
     Returns:
         Whether it was found to work.
@@ -102,7 +108,7 @@ def check_cell(
         return False
     if precision == "fp16":
         return False
-    check_method(method, loader, folder, need, precision=precision)
+    check_method(method, loader, folder, need, steps, precision=precision)
     return True
 
 

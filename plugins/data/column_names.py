@@ -1,4 +1,4 @@
-"""Common names of columns, by what the columns hold."""
+"""Common column names, by what the columns contain."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ _KNOWN = frozenset((*TEXTS, *IMAGES, *LABELS, *VALUES, *(name for pair in PAIRS 
 
 
 def is_known(name: str) -> bool:
-    """Whether a cell is a common name of a column."""
+    """Return whether a cell is a common column name."""
     return name.lower() in _KNOWN

@@ -1,4 +1,4 @@
-"""Which column holds what: as the options say, or told from the names and contents."""
+"""Decides which column holds what: by the options, else by column names and contents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SINGLE = ("text", "pair", "image", "label", "split", "group")
 
 @dataclass(frozen=True)
 class Columns:
-    """What each column is for: a name, a position as text, or empty for none or (as an option) for a guess.
+    """The role of each column: a name, or a position as text. Empty means none or, in options, a guess.
 
     Attributes:
         text, pair: The texts.
@@ -36,12 +36,12 @@ class Columns:
     image: str = ""
 
     def named(self) -> list[tuple[str, str]]:
-        """The columns in use, each with the option that names it."""
+        """Return the columns in use, each with the option that names it."""
         single = [(each, getattr(self, each)) for each in _SINGLE]
         return [(option, name) for option, name in single if name] + [("label_columns", name) for name in self.labels]
 
     def describe(self) -> str:
-        """Which column is taken for what: `text from 'review', label from 'stars'`."""
+        """Describe the columns in use: `text from 'review', label from 'stars'`."""
         return ", ".join(f"{option} from {name!r}" for option, name in self.named() if option != "label_columns")
 
 
@@ -93,13 +93,13 @@ def _pair(names: Sequence[str]) -> tuple[str, str]:
 
 
 def _first(common: Iterable[str], names: Sequence[str]) -> str:
-    """The first of some common names that is among `names`, in whatever case."""
+    """Return the first of the common names that occurs in `names`, ignoring case."""
     lower = {name.lower(): name for name in reversed(names)}
     return next((lower[each] for each in common if each in lower), "")
 
 
 def _fill(part: Part, columns: Columns, names: list[str], labelled: bool, content: str) -> Columns:
-    """Take the columns that are left where no more are left than are needed; the longer, more varied one is content."""
+    """Assign the remaining columns if just as many are left as needed. The longer, more varied one is the content."""
     needs_content, needs_label = not getattr(columns, content), labelled and not columns.label and not columns.labels
     if len(names) == needs_content + needs_label:
         names.sort(key=lambda name: (-_mean_length(part, name), -_distinct(part, name)))
@@ -134,7 +134,7 @@ def _columns_of(part: Part) -> str:
 
 
 def _resolve(part: Part, wanted: str) -> str | None:
-    """The column that a name (in whatever case, if that is unique) or a position means."""
+    """Return the column meant by a name (ignoring case if that is unique) or a position."""
     if wanted in part.columns:
         return wanted
     alike = [name for name in part.columns if name.lower() == wanted.lower()]
@@ -146,7 +146,7 @@ def _resolve(part: Part, wanted: str) -> str | None:
 
 
 def positions(part: Part, columns: Columns) -> dict[str, int | tuple[int, ...] | None]:
-    """Where each column stands in the records of one file.
+    """Return the position of each column in the records of one file.
 
     Raises:
         DataError: A column does not exist there; the nearest name is offered.

@@ -1,4 +1,4 @@
-"""What the adapters of files have in common: the options of splitting, and examples without labels for `predict`."""
+"""What the file adapters share: options for splitting, and reading examples without labels for `predict`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from core.splits import CutOptions
 
 @dataclass
 class FileAdapter(CutOptions, DataAdapter):
-    """An adapter that reads examples without labels in the same way as the others for its task type."""
+    """A data adapter that reads unlabeled examples in the usual way for its task type."""
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Fractions that leave nothing to train on."""
+        """Report fractions that leave nothing to train on."""
         return self.cut_problems()
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[Any]:
-        """Texts of a file of any format, or images of a file, a folder or a glob, or those that a table names."""
+        """Read texts from a file of any format; or images from a file, a folder, a glob or a table."""
         from plugins.data.unlabelled import read
 
         return read(task.kind, path)

@@ -1,4 +1,4 @@
-"""Files of each format as parts: named columns and numbered records."""
+"""Opens files of each format as parts: named columns and numbered records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORMATS = {
 
 
 def format_of(path: Path, declared: str) -> str:
-    """The format of a file, as declared or by its suffix.
+    """Return the format of a file: as declared, or by its suffix.
 
     Raises:
         DataError: The suffix says nothing.
@@ -46,7 +46,7 @@ def format_of(path: Path, declared: str) -> str:
 
 
 def open_part(file: File, declared: str, encoding: str, dialect: Dialect) -> Part:
-    """Open one file, far enough to know its columns.
+    """Open one file and read its column names.
 
     Raises:
         DataError: It cannot be read in that format, or holds nothing.
@@ -68,7 +68,7 @@ def open_part(file: File, declared: str, encoding: str, dialect: Dialect) -> Par
 
 
 def first(records: Iterator[Record]) -> list[Sequence[Any]]:
-    """The first good records, as a sample."""
+    """Return the first good records as a sample."""
     sample: list[Sequence[Any]] = []
     for number, values in records:
         if not isinstance(values, Fault):

@@ -1,4 +1,4 @@
-"""Plain text files of one text a line, each file one class."""
+"""Text files with one text per line; each file is one class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from plugins.data.rows import Reading
 from plugins.data.table import load_parts
 
 
-def load(path: str, encoding: str, names: Mapping[str, str], options: CutOptions, task: Task, seed: int) -> Splits:
+def load_lines(
+    path: str, encoding: str, names: Mapping[str, str], options: CutOptions, task: Task, seed: int
+) -> Splits:
     """Read files of lines into splits; see `DataAdapter.load`."""
     found = _files(path)
     files.refuse_empty(found)
@@ -28,7 +30,7 @@ def load(path: str, encoding: str, names: Mapping[str, str], options: CutOptions
 
 
 def _files(path: str) -> list[File]:
-    """The files of a folder or glob; folders within it that are named after splits hold a split each."""
+    """Return the files of a folder or glob. Subfolders named after splits become those splits."""
     folder = Path(path).expanduser()
     if folder.is_dir():
         within = [(each, files.split_of(each.name)) for each in sorted(folder.iterdir()) if each.is_dir()]
@@ -47,7 +49,7 @@ def _files(path: str) -> list[File]:
 
 
 def _labels(paths: list[Path]) -> list[str]:
-    """A file's label: its name without the suffix, or the suffix where only that differs (`reviews.pos`)."""
+    """Return the label of each file: its name without suffix, or the suffix if only that differs (`reviews.pos`)."""
     stems = {path.stem for path in paths}
     if len(stems) == 1 and len({path.suffix for path in paths}) > 1:
         return [path.suffix.removeprefix(".") for path in paths]

@@ -1,4 +1,4 @@
-"""Plain text files of one text a line."""
+"""Plain text files with one text per line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plugins.data.part import Part, Record
 
 
 def open_lines(file: File, label: str, encoding: str) -> Part:
-    """Open a file of one text a line, each with the label of the file."""
+    """Open a file with one text per line; every line has the same label."""
     found, finding = decoding.resolve(file.path, encoding)
 
     def records() -> Iterator[Record]:
@@ -39,7 +39,7 @@ def open_lines(file: File, label: str, encoding: str) -> Part:
 
 
 def texts(file: File, encoding: str) -> list[TextExample]:
-    """The lines of one file as examples without targets; blank lines are left out.
+    """Return the lines of one file as examples without targets. Blank lines are skipped.
 
     Raises:
         DataError: A line cannot be decoded.

@@ -29,14 +29,14 @@ Digits = list[tuple[Pixels, str]]
 
 
 def pools() -> dict[str, NDArray[np.int64]]:
-    """Which of scikit-learn's 1,797 digits each split's scenes are made of, by their numbers: int64 [n] each."""
+    """Return which of scikit-learn's 1,797 digits each split uses, by number: int64 [n] each."""
     order = np.random.RandomState(0).permutation(1797)
     first, second = (len(order) * share // 100 for share in _SHARES)
     return dict(zip(NAMES, (order[:first], order[first:second], order[second:]), strict=True))
 
 
 def digits() -> dict[str, Digits]:
-    """The digits of each split: uint8 [8, 8], ink 255 on 0, with their labels."""
+    """Return the digits of each split: uint8 [8, 8], ink 255 on 0, with labels."""
     from sklearn.datasets import load_digits
 
     read = load_digits()
@@ -45,7 +45,7 @@ def digits() -> dict[str, Digits]:
 
 
 def draw(recipe: Mapping[str, int], source: Digits, split: str, number: int) -> tuple[Pixels, list[NamedBox]]:
-    """One scene: uint8 [size, size, 3], and the digits in it.
+    """Draw one scene: uint8 [size, size, 3], and the digits in it.
 
     Args:
         recipe: `size` of the scenes in pixels, most `objects` in one, `smallest` and `largest` digits in pixels, and
@@ -74,9 +74,9 @@ def draw(recipe: Mapping[str, int], source: Digits, split: str, number: int) -> 
 
 
 def _background(random: np.random.RandomState, size: int) -> NDArray[np.int64]:
-    """A colour that changes from corner to corner: int64 [size, size, 3]."""
-    grey = random.randint(30, 226)
-    corners = np.clip(grey + random.randint(-24, 25, (2, 2, 3)), 0, 255)
+    """Return a color that changes from corner to corner: int64 [size, size, 3]."""
+    gray = random.randint(30, 226)
+    corners = np.clip(gray + random.randint(-24, 25, (2, 2, 3)), 0, 255)
     ramp = np.arange(size)
     down, right = ramp[:, None, None], ramp[None, :, None]
     last = size - 1
@@ -87,7 +87,7 @@ def _background(random: np.random.RandomState, size: int) -> NDArray[np.int64]:
 
 
 def _enlarged(ink: Pixels, height: int) -> Pixels:
-    """A digit scaled so that its 8 rows are `height` pixels, cut to the pixels that its ink covers."""
+    """Scale a digit from 8 rows to `height` pixels, and crop it to its ink."""
     from PIL import Image
 
     large = np.asarray(Image.fromarray(ink).resize((height, height), Image.Resampling.BILINEAR))
@@ -97,13 +97,13 @@ def _enlarged(ink: Pixels, height: int) -> Pixels:
 
 
 def _lay(under: NDArray[np.int64], ink: Pixels, random: np.random.RandomState) -> None:
-    """Draw a digit in a colour that stands out. Changes `under`, int64 [h, w, 3]."""
-    grey = int(under.mean())
+    """Draw a digit in a contrasting color. Changes `under`, int64 [h, w, 3]."""
+    gray = int(under.mean())
     contrast = random.randint(70, 140)
-    darker = grey - contrast >= 0 and (grey + contrast > 255 or random.randint(2) == 0)
-    colour = np.clip((grey - contrast if darker else grey + contrast) + random.randint(-24, 25, 3), 0, 255)
+    darker = gray - contrast >= 0 and (gray + contrast > 255 or random.randint(2) == 0)
+    color = np.clip((gray - contrast if darker else gray + contrast) + random.randint(-24, 25, 3), 0, 255)
     cover = ink.astype(np.int64)[:, :, None]
-    under[:] = (under * (255 - cover) + colour * cover) // 255
+    under[:] = (under * (255 - cover) + color * cover) // 255
 
 
 def _noisy(random: np.random.RandomState, scene: NDArray[np.int64]) -> Pixels:
@@ -114,7 +114,7 @@ def _noisy(random: np.random.RandomState, scene: NDArray[np.int64]) -> Pixels:
 
 
 def _overlap(one: NamedBox, other: NamedBox) -> bool:
-    """Whether two boxes share more of the smaller one than is allowed."""
+    """Return whether two boxes share more of the smaller one than is allowed."""
     (ax, ay, bx, by), (cx, cy, dx, dy) = one.corners, other.corners
     shared = max(0.0, min(bx, dx) - max(ax, cx)) * max(0.0, min(by, dy) - max(ay, cy))
     return shared * _OVERLAP >= min((bx - ax) * (by - ay), (dx - cx) * (dy - cy))

@@ -1,4 +1,4 @@
-"""Scenes of handwritten digits as splits, from the cache or drawn now."""
+"""Scenes of handwritten digits as splits."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from plugins.data.scene_drawing import LABELS
 from plugins.data.scenes_cache import Scene
 
 
-def load(recipe: Mapping[str, int], options: CutOptions, task: Task, seed: int) -> Splits:
-    """The scenes of a recipe, from the cache or drawn now, in splits of their own.
+def load_scenes(recipe: Mapping[str, int], options: CutOptions, task: Task, seed: int) -> Splits:
+    """Return the scenes of a recipe in their own splits, from the cache or drawn now.
 
     Args:
         recipe: How many scenes of `train`, `val` and `test`; their `size` in pixels, most `objects`, `smallest` and
@@ -48,7 +48,7 @@ class _Scenes:
             yield Row(example, boxes, example.place, NAMES.index(scene.split))
 
     def take(self, rows: NDArray[np.int64]) -> list[BoxExample]:
-        """Examples by row number (int64 [k])."""
+        """Return examples by row number (int64 [k])."""
         return [self._example(self.found[row]) for row in rows]
 
     def _example(self, scene: Scene) -> BoxExample:

@@ -1,4 +1,4 @@
-"""Parts of any kind (files, splits of a dataset) as splits of text examples."""
+"""Parts of any source (files, splits of a dataset) as splits of text examples."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from plugins.data.rows import Names, Reading, stored
 
 
 @dataclass(frozen=True)
-class Place:
+class TextFiles:
     """Where the files are and how they are written.
 
     Attributes:
@@ -40,7 +40,7 @@ class Place:
     dialect: Dialect = field(default_factory=Dialect)
 
     def files(self) -> list[File]:
-        """The files, each with its split."""
+        """Return the files, each with its split."""
         suffixes = tuple(FORMATS) if self.format == "auto" else ()
         if self.path:
             return files.by_name("data.path", files.find("data.path", self.path, suffixes))
@@ -57,16 +57,16 @@ class Place:
         return files.name_files(found)
 
 
-def load(place: Place, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_table(given: TextFiles, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read files into splits; see `DataAdapter.load`."""
-    found = place.files()
-    parts = open_parts(place, found)
+    found = given.files()
+    parts = open_parts(given, found)
     origin = ", ".join(file.name for file in found[:3]) + (f" and {len(found) - 3} more files" if found[3:] else "")
     return load_parts(parts, reading, options, task, seed, origin, files.digest(found))
 
 
-def open_parts(place: Place, found: Sequence[File]) -> list[Part]:
-    """Open files, far enough to know their columns.
+def open_parts(given: TextFiles, found: Sequence[File]) -> list[Part]:
+    """Open files and read their column names.
 
     Raises:
         DataError: Files are empty, or cannot be read; all are named.
@@ -76,7 +76,7 @@ def open_parts(place: Place, found: Sequence[File]) -> list[Part]:
     problems: list[Problem] = []
     for file in found:
         try:
-            parts.append(open_part(file, place.format, place.encoding, place.dialect))
+            parts.append(open_part(file, given.format, given.encoding, given.dialect))
         except DataError as error:
             problems += error.problems
     if problems:
@@ -87,7 +87,7 @@ def open_parts(place: Place, found: Sequence[File]) -> list[Part]:
 def load_parts(
     parts: Sequence[Part], reading: Reading, options: CutOptions, task: Task, seed: int, origin: str, digest: str
 ) -> Splits:
-    """Parts as splits.
+    """Turn parts into splits.
 
     Args:
         parts: What to read.
@@ -118,17 +118,17 @@ def load_parts(
     return build(source, task, seed, options)
 
 
-def unlabelled(place: Place, columns: Columns, path: Path) -> list[TextExample]:
-    """Texts, or pairs, of one file without their labels; a `.txt` file holds one text a line.
+def unlabelled(given: TextFiles, columns: Columns, path: Path) -> list[TextExample]:
+    """Return the texts or pairs of one file without labels. A `.txt` file holds one text per line.
 
     Raises:
         DataError: The file is missing or malformed; every bad row is an error here.
     """
     (found,) = files.name_files([(each, UNDECIDED) for each in files.find("the file", str(path))][:1])
     files.refuse_empty([found])
-    if found.path.suffix.lower() == ".txt" and place.format == "auto":
-        return texts(found, place.encoding)
-    part = open_part(found, place.format, place.encoding, place.dialect)
+    if found.path.suffix.lower() == ".txt" and given.format == "auto":
+        return texts(found, given.encoding)
+    part = open_part(found, given.format, given.encoding, given.dialect)
     wanted = Columns(text=columns.text, pair=columns.pair)
     chosen = choose(part, wanted, "single", labelled=False)
     reading = Reading(chosen, "single")

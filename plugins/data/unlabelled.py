@@ -1,4 +1,4 @@
-"""Examples without labels, for `predict`: texts, or images that lie in folders or are named by a table."""
+"""Examples without labels, for `predict`: texts, or images in folders and tables."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from core.images import image_files
 from core.kinds import BoxExample, ImageClassification, ObjectDetection
 from plugins.data import image_folder, table
 from plugins.data.columns import Columns
-from plugins.data.table import Place
+from plugins.data.table import TextFiles
 
 
 def read(
-    kind: str, path: Path, columns: Columns | None = None, place: Place | None = None, root: str = ""
+    kind: str, path: Path, columns: Columns | None = None, files: TextFiles | None = None, root: str = ""
 ) -> Sequence[Any]:
     """Return the examples at a path; labels there are ignored.
 
@@ -22,7 +22,7 @@ def read(
         kind: The task type.
         path: Where to look.
         columns: Those of a table that hold the content; by default they are told from the names.
-        place: How files of text are written; by default this is detected.
+        files: How files of text are written; by default this is detected.
         root: The folder that paths in a table of images start from; by default the table's.
 
     Raises:
@@ -32,7 +32,7 @@ def read(
         return _unannotated(path)
     if kind == ImageClassification.name:
         return image_folder.unlabelled(columns or Columns(), root, path)
-    return table.unlabelled(place or Place(), columns or Columns(), path)
+    return table.unlabelled(files or TextFiles(), columns or Columns(), path)
 
 
 def _unannotated(path: Path) -> Sequence[BoxExample]:

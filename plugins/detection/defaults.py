@@ -1,4 +1,4 @@
-"""What a detector takes where nothing is said: the side of its squares, by the data."""
+"""Default input size of detectors, chosen from the data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SMALLEST, LARGEST = 64, 640
 
 
 def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLEST) -> tuple[int, list[Finding]]:
-    """The side of the squares that the network reads, in pixels, and what is to be said about it.
+    """Return the side of the network's square input in pixels, and findings about it.
 
     Args:
         asked: What was asked for; 0 goes by the images.
@@ -30,7 +30,7 @@ def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLES
 
 
 def not_kept(examples: int, cache_mb: int) -> Finding:
-    """That the images of the training split do not fit the budget for decoded ones."""
+    """Return the finding that decoded training images do not fit the budget."""
     message = (
         f"{examples} decoded images need more than model.cache_mb={cache_mb}, "
         "so they are decoded anew each time they are shown."

@@ -1,4 +1,4 @@
-"""From a preset to an FCOS: torchvision's published weights, a file or folder here, or from scratch."""
+"""Loads an FCOS detector: published weights, a local file or folder, or from scratch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, published
 from plugins.detection.defaults import side_for
 from plugins.detection.fcos import FcosModel
-from plugins.detection.fcos_network import FULL, LOGITS, Architecture
+from plugins.detection.fcos_network import FULL, LOGITS, FcosArchitecture
 from plugins.detection.fcos_options import COCO, IMAGENET, LEAST_SIDE, FcosOptions
 from plugins.detection.options import is_pickle
 from plugins.detection.saved import WEIGHTS
@@ -35,13 +35,13 @@ class Base:
         provenance: Where they came from.
     """
 
-    architecture: Architecture
+    architecture: FcosArchitecture
     state: Mapping[str, Any]
     provenance: Provenance
 
 
-def load(options: FcosOptions, need: Need) -> FcosModel:
-    """The detector that `options` describe, with a head for the labels that are needed."""
+def load_fcos(options: FcosOptions, need: Need) -> FcosModel:
+    """Return the detector that `options` describe, with a head for the labels."""
     if need.saved is not None:
         saved = fcos_saving.read(need.saved)
         provenance = Provenance("pretrained", str(need.saved), str(need.saved))
@@ -80,7 +80,7 @@ def _tuned(need: Need) -> dict[str, float]:
 
 def _from_scratch(options: FcosOptions, need: Need, why: str) -> FcosModel:
     variant = options.scratch or options.variant
-    small = Architecture(variant, options.channels or 96, options.convolutions or 2, False)
+    small = FcosArchitecture(variant, options.channels or 96, options.convolutions or 2, False)
     provenance = Provenance("scratch", small.name, "its architecture", note=why)
     epochs = epochs_for(options.scratch_examples, len(need.train), 12, 300)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
@@ -92,14 +92,14 @@ def _from_scratch(options: FcosOptions, need: Need, why: str) -> FcosModel:
 
 
 def _pretrained(options: FcosOptions, need: Need, asked: str, path: Path, source: str) -> FcosModel:
-    """From a file of torchvision's: a whole detector's weights, or those of a residual network alone."""
+    """Start from a torchvision file: a full detector's weights, or those of a residual network."""
     sha256 = sha256_of(path, options.sha256)
     state = published.read(path)
     architecture = FULL
     if not any(name.startswith(BODY) for name in state):
         state = {BODY + name: value for name, value in state.items() if not name.startswith("fc.")}
         channels, convolutions = options.channels or FULL.channels, options.convolutions or FULL.convolutions
-        architecture = Architecture(options.variant, channels, convolutions, frozen_norms=True)
+        architecture = FcosArchitecture(options.variant, channels, convolutions, frozen_norms=True)
     base = Base(architecture, state, Provenance("pretrained", asked, source, "", sha256))
     return _assembled(options, need, base, _tuned(need), None, None)
 
@@ -112,7 +112,7 @@ def _assembled(
     side: int | None,
     labels: tuple[str, ...] | None,
 ) -> FcosModel:
-    """Build, fill and describe.
+    """Build the network, load weights and describe it.
 
     Args:
         options: The component.
@@ -139,7 +139,7 @@ def _assembled(
 
 
 def _refuse_other_sizes(options: FcosOptions, base: Base) -> None:
-    """Refuse sizes that were asked for and are not those of the weights, rather than pass over them.
+    """Refuse requested sizes that differ from those of the weights, instead of ignoring them.
 
     Raises:
         WeightsError: They differ.
@@ -153,12 +153,12 @@ def _refuse_other_sizes(options: FcosOptions, base: Base) -> None:
 
 
 def _without_logits(state: Mapping[str, Any]) -> dict[str, Any]:
-    """All but the weights that tell labels, which are those of other labels."""
+    """Drop the weights that predict labels, which belong to other labels."""
     return {name: value for name, value in state.items() if not name.startswith(LOGITS)}
 
 
 def _fill(detector: Any, state: Mapping[str, Any], base: Base) -> None:
-    """Put weights into a network; what they say nothing about keeps its random ones, and that is whole parts only.
+    """Load weights into a network. Only complete parts may be missing; they keep their random weights.
 
     Raises:
         WeightsError: They are of another architecture.

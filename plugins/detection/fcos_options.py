@@ -18,53 +18,58 @@ parts of the gradient of a convolution with stride 2 on a single place unwritten
 
 @dataclass
 class FcosOptions:
-    """Where the weights come from, what is built from scratch, and how images are read, varied and searched."""
+    """The network, its weights, augmentation and decoding."""
 
-    variant: str = option("resnet50", "The residual network that pretrained weights are of.", choices=VARIANTS)
+    variant: str = option("resnet50", "The residual network of the pretrained weights.", choices=VARIANTS)
     checkpoint: str = option(
         "",
-        "coco: torchvision's whole detector (resnet50 only); imagenet: its residual network; a .pth file of either "
-        "(only tensors are read from it); the model/ folder of a run. Empty: coco for resnet50, imagenet for others.",
+        "coco: torchvision's full detector (resnet50 only). imagenet: its residual network. Or a .pth file of "
+        "either (only tensors are read), or the model/ folder of a run. Empty: coco for resnet50, else imagenet.",
         folder=True,
     )
     init: str = option(
         "auto",
-        "auto: the checkpoint, or from scratch where it is not here and there is no network; pretrained: the "
-        "checkpoint, or fail; scratch: the architecture alone.",
+        "auto: the checkpoint, or from scratch if it is not here and there is no network. pretrained: fail if it "
+        "cannot be loaded. scratch: the architecture alone.",
         choices=("auto", "pretrained", "scratch"),
     )
-    sha256: str = option("", "What the checkpoint's file must hash to; empty for what its name says.")
+    sha256: str = option("", "Required SHA-256 of the checkpoint's file. Empty: the hash in its name, if there is one.")
     scratch: str = option(
-        "resnet18", "The residual network from scratch; empty takes the variant.", choices=("", *VARIANTS)
+        "resnet18", "From scratch: the residual network to build. Empty: the variant.", choices=("", *VARIANTS)
     )
     channels: int | None = option(
         None,
-        f"Of pyramid and heads, a multiple of {GROUPS} from {2 * GROUPS}; null: 256, and from scratch 96.",
-        low=2 * GROUPS,  # with one in a group, a single image has nothing to be normalised by on the coarsest level
+        f"Channels of pyramid and heads, a multiple of {GROUPS} from {2 * GROUPS}. null: 256, or 96 from scratch.",
+        low=2 * GROUPS,  # with one in a group, a single image has nothing to be normalized by on the coarsest level
         high=512,
     )
     convolutions: int | None = option(
-        None, "Hidden convolutions of each head; null: 4, and from scratch 2.", low=1, high=8
+        None, "Hidden convolutions in each head. null: 4, or 2 from scratch.", low=1, high=8
     )
     image_size: int = option(
         0,
-        "Long side in pixels that images are scaled to, a multiple of 32 from 128; 0 goes by the images, and says so.",
+        "Long side of images in pixels after resizing, a multiple of 32 from 128. 0: chosen from the images, and "
+        "reported.",
         low=0,
     )
     scratch_examples: int = option(
-        29000, "From scratch: examples, repeats counted, that epochs=null aims at (12 to 300 epochs).", low=1
+        29000, "From scratch: number of examples, repeats included, that epochs=null aims at (12 to 300 epochs).", low=1
     )
-    scratch_learning_rate: float = option(1e-3, "From scratch: the rate that learning_rate=null takes.", above=0)
-    augment: bool = option(True, "Whether training images are varied; false shows them as they are.")
-    scale: float = option(0.5, "Scaled by up to this share, up or down.", low=0, high=0.95)
-    translate: float = option(0.1, "Moved by up to this share of the side.", low=0, high=0.9)
-    fliplr: float = option(0.5, "Share mirrored left to right; 0 for digits, text and hands.", low=0, high=1)
-    shade: float = option(0.3, "Brightness, contrast and saturation changed by up to this share.", low=0, high=1)
-    score_threshold: float = option(0.01, "Objects with a lower score are not looked at.", low=0, high=1)
+    scratch_learning_rate: float = option(1e-3, "From scratch: the learning rate if learning_rate=null.", above=0)
+    augment: bool = option(True, "Augment training images. false: use them as they are.")
+    scale: float = option(0.5, "Scale by up to this share, up or down.", low=0, high=0.95)
+    translate: float = option(0.1, "Shift by up to this share of the side.", low=0, high=0.9)
+    fliplr: float = option(0.5, "Share of images mirrored left to right. 0 for digits, text and hands.", low=0, high=1)
+    shade: float = option(0.3, "Change brightness, contrast and saturation by up to this share.", low=0, high=1)
+    score_threshold: float = option(0.01, "Ignore objects with a lower score.", low=0, high=1)
     nms_threshold: float = option(
-        0.6, "Of objects of one label that overlap by more than this, only the surest is kept.", above=0, high=1
+        0.6,
+        "Non-maximum suppression: of objects with one label that overlap more than this (IoU), keep only the most "
+        "confident.",
+        above=0,
+        high=1,
     )
-    max_detections: int = option(100, "Objects predicted in one image, at most: the surest.", low=1, high=1000)
+    max_detections: int = option(100, "Maximum number of objects per image: the most confident ones.", low=1, high=1000)
     cache_mb: int = option(
-        2048, "Decoded, resized images are kept where they fit in so many MiB; else they are decoded each time.", low=0
+        2048, "Keep decoded, resized images if they fit in this many MiB. Otherwise decode them each time.", low=0
     )

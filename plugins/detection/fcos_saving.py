@@ -1,4 +1,4 @@
-"""FCOS on disk: safetensors with torchvision's names, and a configuration from which its network is built again."""
+"""FCOS on disk: safetensors with torchvision's names, and a configuration to rebuild the network."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from core.contracts import Need
 from plugins.detection import saved
-from plugins.detection.fcos_network import MEAN, STD, Architecture
+from plugins.detection.fcos_network import MEAN, STD, FcosArchitecture
 from plugins.detection.fcos_options import FcosOptions
 from plugins.detection.saved import CONFIG, WEIGHTS, Saved, Thresholds, write
-from plugins.detection.views import GREY
+from plugins.detection.views import GRAY
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +21,7 @@ def save(
     network: nn.Module,
     directory: Path,
     *,
-    architecture: Architecture,
+    architecture: FcosArchitecture,
     options: FcosOptions,
     need: Need,
     side: int,
@@ -48,7 +48,7 @@ def save(
         "label_names": list(need.labels),
         "image_size": side,
         "preprocessing": {
-            "letterbox": "square, centred", "padding": GREY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
+            "letterbox": "square, centred", "padding": GRAY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
         },
         "predict": {
             "score_thresh": options.score_threshold, "nms_thresh": options.nms_threshold,
@@ -59,12 +59,12 @@ def save(
     write(network, configuration, directory)
 
 
-def read(folder: Path) -> Saved[Architecture]:
-    """What `save` wrote.
+def read(folder: Path) -> Saved[FcosArchitecture]:
+    """Read what `save` wrote.
 
     Raises:
         WeightsError: The folder does not hold it.
     """
     what = f"FCOS as Graft saves it ({CONFIG}, {WEIGHTS})"
     cure = "Pass the model/ folder of a run with this model, or a .pth file of torchvision's."
-    return saved.read(folder, lambda config: Architecture(**config["network"]), what, cure)
+    return saved.read(folder, lambda config: FcosArchitecture(**config["network"]), what, cure)

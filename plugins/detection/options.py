@@ -1,4 +1,4 @@
-"""What the options of several detectors share."""
+"""What the options of all detectors share."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ STRIDE = 32
 
 
 def is_pickle(checkpoint: str) -> bool:
-    """Whether a checkpoint is one of Ultralytics' files."""
+    """Return whether a checkpoint is a pickle, as Ultralytics and torchvision write them."""
     return checkpoint.lower().endswith((".pt", ".pth"))

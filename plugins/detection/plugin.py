@@ -1,4 +1,4 @@
-"""What the detection plugin announces: finding objects in images, and detectors to do it with."""
+"""The detection plugin: object detection with YOLO and FCOS."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from plugins.detection.yolo_options import NARROWEST, YoloOptions, untrusted
 
 @dataclass
 class Ultralytics(YoloOptions, ModelLoader):
-    """YOLO by Ultralytics: its networks, loss, augmentation and non-maximum suppression, in Graft's training loop.
+    """YOLO from Ultralytics: its networks, loss, augmentation and non-maximum suppression, in Graft's training loop.
 
-    Ultralytics is licensed under the AGPL-3.0 and is installed with the extra `yolo` only. Its trainer, downloads and
-    telemetry never run. Images are scaled so that their long side is `image_size` pixels and centred in grey squares,
-    as Ultralytics does with `rect=False`.
+    Ultralytics has the AGPL-3.0 license and is only installed with the extra `yolo`. Its trainer, downloads and
+    telemetry never run. Images are resized to a long side of `image_size` pixels and centered in gray squares, as in
+    Ultralytics with `rect=False`.
     """
 
     name: ClassVar[str] = "ultralytics"
@@ -32,39 +32,44 @@ class Ultralytics(YoloOptions, ModelLoader):
     requires: ClassVar[Mapping[str, str]] = {"ultralytics": 'pip install "graft-tune[yolo]"'}
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS})
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random, whatever could be found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Options that contradict each other, and a pickle that is not trusted."""
+        """Report options that contradict each other, and an untrusted pickle."""
         yield from _not_a_multiple("image_size", self.image_size, STRIDE)
         if self.init == "pretrained" and not self.checkpoint:
             yield Problem(
                 "model.checkpoint",
-                "must be given with init=pretrained: Graft downloads no weights of Ultralytics', which are pickles.",
+                "must be given with init=pretrained: Graft does not download Ultralytics' weights, which are pickles.",
                 "model.checkpoint=yolo26n.pt model.trust=true, with a file that you have; or model.init=auto.",
             )
         if self.checkpoint and self.init != "scratch" and is_pickle(self.checkpoint) and not self.trust:
             yield untrusted(self.checkpoint)
         least = NARROWEST.get(self.version, 0.0)
         if self.width is not None and self.width < least:
-            message = f"{self.width:g} leaves too few channels to the attention of YOLO{self.version}."
+            message = f"{self.width:g} leaves too few channels for the attention of YOLO{self.version}."
             yield Problem("model.width", message, f"At least {least:g}.")
 
     def load(self, need: Need) -> LoadedModel:
-        """Build the network with a head for the labels, and read the weights where there are any.
+        """Build the network with a head for the labels, and load weights if there are any.
 
         Raises:
             WeightsError: The weights cannot be had, are not trusted, or are not a detector's.
         """
-        from plugins.detection.yolo_loading import load
+        from plugins.detection.yolo_loading import load_yolo
 
-        return load(self, need)
+        return load_yolo(self, need)
 
 
 @dataclass
 class Torchvision(FcosOptions, ModelLoader):
-    """FCOS by torchvision (Tian et al. 2019, arXiv:1904.01355): a detector under a permissive licence (BSD).
+    """FCOS from torchvision (Tian et al. 2019, arXiv:1904.01355): a detector under a permissive license (BSD).
 
-    A residual network, a feature pyramid, and heads that say of every place which object lies there and how far its
-    sides are. Images are scaled so that their long side is `image_size` pixels and centred in grey squares.
+    A residual network, a feature pyramid, and heads that predict for every location the label and the distances to
+    the sides of its box. Images are resized to a long side of `image_size` pixels and centered in gray squares.
     """
 
     name: ClassVar[str] = "torchvision"
@@ -72,32 +77,37 @@ class Torchvision(FcosOptions, ModelLoader):
     targets: ClassVar[tuple[str, ...]] = (BOXES,)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS})
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random, whatever could be found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Options that contradict each other, and weights that do not exist."""
+        """Report options that contradict each other, and weights that do not exist."""
         yield from _not_a_multiple("image_size", self.image_size, STRIDE)
         yield from _not_a_multiple("channels", self.channels or 0, GROUPS)
         if 0 < self.image_size < LEAST_SIDE:
             message = f"{self.image_size} pixels are too few for the coarsest level of FCOS."
             yield Problem("model.image_size", message, f"At least {LEAST_SIDE}; smaller images are enlarged.")
         if self.checkpoint == COCO and self.variant != "resnet50":
-            message = f"torchvision has weights of COCO for resnet50 only, and model.variant is {self.variant}."
+            message = f"torchvision has COCO weights for resnet50 only, and model.variant is {self.variant}."
             yield Problem("model.checkpoint", message, f"model.variant=resnet50, or model.checkpoint={IMAGENET}.")
         whole = self.checkpoint == COCO or (not self.checkpoint and self.variant == "resnet50")
         if whole and self.init == "pretrained":
             for name in ("channels", "convolutions"):
                 if getattr(self, name) is not None:
-                    message = "is as the weights of COCO have it, and cannot be chosen."
+                    message = "is fixed by the COCO weights."
                     yield Problem(f"model.{name}", message, f"Leave it out, or model.checkpoint={IMAGENET}.")
 
     def load(self, need: Need) -> LoadedModel:
-        """Build the network with a head for the labels, and read the weights where they can be had.
+        """Build the network with a head for the labels, and load weights if they are available.
 
         Raises:
             WeightsError: They cannot be had, or are of another architecture.
         """
-        from plugins.detection.fcos_loading import load
+        from plugins.detection.fcos_loading import load_fcos
 
-        return load(self, need)
+        return load_fcos(self, need)
 
 
 def _not_a_multiple(option: str, value: int, of: int) -> Iterable[Problem]:
@@ -108,11 +118,11 @@ def _not_a_multiple(option: str, value: int, of: int) -> Iterable[Problem]:
 
 @hookimpl
 def kinds() -> Sequence[type[Kind]]:
-    """Finding objects."""
+    """Return object detection."""
     return [ObjectDetection]
 
 
 @hookimpl
 def model_loaders() -> Sequence[type[ModelLoader]]:
-    """Detectors."""
+    """Return the detectors."""
     return [Ultralytics, Torchvision]

@@ -1,4 +1,4 @@
-"""From a preset to a YOLO: from scratch, from a checkpoint on this machine, or as a run has saved it."""
+"""Loads a YOLO detector: from scratch, from a local checkpoint, or as saved by a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from plugins.detection import network as parts
 from plugins.detection import yolo_saving
 from plugins.detection.defaults import side_for
 from plugins.detection.library import library
-from plugins.detection.network import Architecture
+from plugins.detection.network import YoloArchitecture
 from plugins.detection.options import is_pickle
 from plugins.detection.saved import WEIGHTS
 from plugins.detection.yolo import YoloModel
@@ -23,8 +23,8 @@ _EXAMPLES_SEEN, _RATE = 16000, 5e-4
 """Of a pretrained model: examples, repeats counted, that it is trained on; and the rate."""
 
 
-def load(options: YoloOptions, need: Need) -> YoloModel:
-    """The detector that `options` describe, with a head for the labels that are needed."""
+def load_yolo(options: YoloOptions, need: Need) -> YoloModel:
+    """Return the detector that `options` describe, with a head for the labels."""
     if need.saved is not None:
         return _reopened(options, need, need.saved)
     if options.checkpoint and options.init != "scratch":
@@ -82,7 +82,7 @@ def _pretrained(options: YoloOptions, need: Need) -> YoloModel:
     else:
         sha256 = _hash_of_pickle(path, options)
         base = _unpickled(path)
-        architecture = Architecture(_plain(base.yaml) | {"graft_name": path.stem}, int(base.yaml["nc"]))
+        architecture = YoloArchitecture(_plain(base.yaml) | {"graft_name": path.stem}, int(base.yaml["nc"]))
     architecture = architecture.with_heads(options.one_to_one)
     network = parts.build(architecture, need.labels, need.seed)
     network.load(base, verbose=False)
@@ -92,7 +92,7 @@ def _pretrained(options: YoloOptions, need: Need) -> YoloModel:
 
 
 def _hash_of_pickle(path: Path, options: YoloOptions) -> str:
-    """The hash of a `.pt` file that may be read.
+    """Return the hash of a trusted `.pt` file.
 
     Raises:
         WeightsError: There is none, or it is not trusted, or it is another one than was pinned.
@@ -110,7 +110,7 @@ def _hash_of_pickle(path: Path, options: YoloOptions) -> str:
 
 
 def _unpickled(path: Path) -> Any:
-    """The network in a `.pt` file, in float32.
+    """Return the network in a `.pt` file, in float32.
 
     Raises:
         WeightsError: It holds no detector that this version of Ultralytics reads.
@@ -132,7 +132,7 @@ def _unpickled(path: Path) -> Any:
 
 
 def _plain(values: Any) -> Any:
-    """Nested plain values, for YAML."""
+    """Return nested plain values, for YAML."""
     if isinstance(values, Mapping):
         return {key: _plain(value) for key, value in values.items()}
     return [_plain(each) for each in values] if isinstance(values, list | tuple) else values
@@ -140,7 +140,7 @@ def _plain(values: Any) -> Any:
 
 def _assembled(
     network: Any,
-    architecture: Architecture,
+    architecture: YoloArchitecture,
     options: YoloOptions,
     need: Need,
     provenance: Provenance,

@@ -1,4 +1,4 @@
-"""YOLO on disk: safetensors and YAML that Graft reads back, and an export that `ultralytics.YOLO` opens."""
+"""YOLO on disk: safetensors and YAML that Graft reads, and an export for `ultralytics.YOLO`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from core.contracts import Need
 from plugins.detection import network as parts
 from plugins.detection import saved
 from plugins.detection.library import library
-from plugins.detection.network import Architecture
+from plugins.detection.network import YoloArchitecture
 from plugins.detection.saved import CONFIG, WEIGHTS, Saved, Thresholds, write
-from plugins.detection.views import GREY
+from plugins.detection.views import GRAY
 from plugins.detection.yolo_options import YoloOptions
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def save(
     network: nn.Module,
     directory: Path,
     *,
-    architecture: Architecture,
+    architecture: YoloArchitecture,
     options: YoloOptions,
     need: Need,
     side: int,
@@ -52,7 +52,7 @@ def save(
         "library": f"ultralytics {library().version}",
         "label_names": list(need.labels),
         "image_size": side,
-        "preprocessing": {"letterbox": "square, centred", "padding": GREY, "interpolation": "linear", "scale": 1 / 255},
+        "preprocessing": {"letterbox": "square, centred", "padding": GRAY, "interpolation": "linear", "scale": 1 / 255},
         "predict": {
             "imgsz": side, "rect": False, "conf": options.score_threshold, "iou": options.nms_threshold,
             "max_det": options.max_detections, "nms": not options.one_to_one,
@@ -69,7 +69,7 @@ def save(
 
 
 def _export(exported: Any, side: int, one_to_one: bool, path: Path) -> None:
-    """Write a network as a checkpoint of Ultralytics' trainer, in float32, so that it predicts what Graft does."""
+    """Write a checkpoint in Ultralytics' format, in float32, so that it predicts what Graft does."""
     arguments = {"task": "detect", "mode": "train", "imgsz": side, "rect": False, "model": PLAN, "data": None}
     exported.args, exported.task = arguments, "detect"
     exported.end2end = one_to_one
@@ -88,16 +88,16 @@ def _export(exported: Any, side: int, one_to_one: bool, path: Path) -> None:
     torch.save(checkpoint, path)
 
 
-def read(folder: Path) -> Saved[Architecture]:
-    """What `save` wrote.
+def read(folder: Path) -> Saved[YoloArchitecture]:
+    """Read what `save` wrote.
 
     Raises:
         WeightsError: The folder does not hold it.
     """
 
-    def architecture(config: Mapping[str, Any]) -> Architecture:
+    def architecture(config: Mapping[str, Any]) -> YoloArchitecture:
         plan = yaml.safe_load((folder / PLAN).read_text(encoding="utf-8"))
-        return Architecture(plan, int(config["made_for"]))
+        return YoloArchitecture(plan, int(config["made_for"]))
 
     what = f"YOLO as Graft saves it ({CONFIG}, {PLAN}, {WEIGHTS})"
     cure = "Pass the model/ folder of a run of Graft's, or a .pt file of Ultralytics' with model.trust=true."

@@ -1,4 +1,4 @@
-"""The simple peer of an image model: a linear model on the pixels of small copies."""
+"""A simple baseline for images: a linear model on the pixels of small copies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST = 20_000
 
 
 def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
-    """Fit logistic regression to the colours of 16×16 copies, and predict.
+    """Fit logistic regression to the colors of 16×16 copies, and predict.
 
     Args:
         need: Task, labels and training split.
@@ -53,7 +53,7 @@ def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
 
 
 def _pixels(examples: Sequence[ImageExample]) -> NDArray[np.float32]:
-    """Colours of small copies, float32 [n, 3 · SIDE²], from 0 to 1."""
+    """Return the colors of small copies, float32 [n, 3 · SIDE²], from 0 to 1."""
 
     def small(example: ImageExample) -> NDArray[np.float32]:
         image = open_image(example.image).resize((SIDE, SIDE), reducing_gap=3.0)
@@ -65,7 +65,7 @@ def _pixels(examples: Sequence[ImageExample]) -> NDArray[np.float32]:
 
 
 def _probability(train: Any, applies: NDArray[Any], test: Any) -> NDArray[Any]:
-    """The probability that one label applies, [n]."""
+    """Return the probability of one label, [n]."""
     if applies.min() == applies.max():
         return np.full(len(test), applies[0])
     return np.asarray(_logistic().fit(train, applies).predict_proba(test)[:, 1])

@@ -1,4 +1,4 @@
-"""From a preset to an image classifier: pretrained, from scratch, or as a run has saved it."""
+"""Loads an image classifier: pretrained, from scratch, or as saved by a run."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from plugins.images.sizes import Size
 _EXAMPLES_SEEN = 8000
 
 
-def load(options: TimmOptions, need: Need) -> ImageModel:
-    """The classifier that `options` describe, with a head for what is needed."""
+def load_image_model(options: TimmOptions, need: Need) -> ImageModel:
+    """Return the classifier that `options` describe, with a head for the task."""
     if need.saved is not None:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
     else:
@@ -75,7 +75,7 @@ def _pretrained(options: TimmOptions, need: Need, folder: Path, provenance: Prov
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """timm's `config.json`.
+    """Return timm's `config.json`.
 
     Raises:
         WeightsError: There is none, or it is another library's.
@@ -98,7 +98,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _create(
     name: str, need: Need, side: int, set_size: bool, options: TimmOptions, **given: Any
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """timm's model with a head for the task, seeded; and the arguments that its architecture was given.
+    """Return timm's model with a head for the task, seeded, and the arguments its architecture was given.
 
     Raises:
         WeightsError: timm cannot build it, or the weights do not fit.
@@ -125,7 +125,7 @@ def _create(
 
 @contextmanager
 def _missing_keys() -> Iterator[list[str]]:
-    """The keys that timm's weights lack: it reads those of other classes without being strict, and only logs them.
+    """Record the keys that timm's weights lack. timm loads weights for other classes leniently and only logs this.
 
     timm builds and loads in one call, so the hook on the one model that it loads is put on by its own loader.
     """
@@ -168,7 +168,7 @@ def _refuse_missing(module: nn.Module, missing: list[str], folder: str) -> None:
 
 
 def _renew_head(module: Any, need: Need) -> None:
-    """Start the head afresh: the one in the checkpoint was trained for other labels."""
+    """Reinitialize the head: the one in the checkpoint was trained for other labels."""
     with _seeded(need.seed):
         module.reset_classifier(need.output.width)
 
@@ -191,7 +191,7 @@ def _refuse_unknown(architecture: str) -> None:
 
 
 def _is_fixed(architecture: str) -> bool:
-    """Whether the architecture is built for one input size."""
+    """Return whether the architecture has one fixed input size."""
     import timm
 
     found = timm.get_pretrained_cfg(architecture)
@@ -199,7 +199,7 @@ def _is_fixed(architecture: str) -> bool:
 
 
 def _preprocessing(module: nn.Module) -> dict[str, Any]:
-    """timm's data configuration of a model: mean, std, interpolation, crop."""
+    """Return timm's data configuration of a model: mean, std, interpolation, crop."""
     from timm.data import resolve_model_data_config
 
     found: dict[str, Any] = resolve_model_data_config(module)
@@ -207,7 +207,7 @@ def _preprocessing(module: nn.Module) -> dict[str, Any]:
 
 
 def _fused(options: TimmOptions, need: Need) -> bool:
-    """Whether attention is one kernel: not in bf16 on a CPU, where that kernel is the slower way."""
+    """Return whether to fuse attention: not in bf16 on a CPU, where the fused kernel is slower."""
     if options.attention != "auto":
         return options.attention == "fused"
     return not (need.device == "cpu" and need.precision == "bf16")

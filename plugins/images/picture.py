@@ -1,4 +1,4 @@
-"""A sheet of training images, as they are and as the model sees them, for a person to look at."""
+"""A sheet of training images for inspection, original and as the model sees them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from core.batching import example_rng
 from core.images import open_image
 from core.kinds import ImageExample
-from plugins.images.pictures import Item, Pictures
+from plugins.images.pictures import ImageDataset, MixedView
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,13 +23,13 @@ TILE, GAP, CAPTION = 112, 6, 16
 
 def sheet(
     examples: Sequence[ImageExample],
-    prepared: Pictures,
+    prepared: ImageDataset,
     labels: Sequence[str],
     seed: int,
-    show: Callable[[list[Item]], Tensor],
+    show: Callable[[list[MixedView]], Tensor],
     varied: bool,
 ) -> Image:
-    """Draw the sheet: one row an example; first the original, then what the first epochs show of it.
+    """Draw the sheet. Each row is an example: the original, then what the first epochs show of it.
 
     Args:
         examples: The training split.
@@ -60,7 +60,7 @@ def sheet(
 
 
 def _spread(examples: Sequence[ImageExample], count: int) -> list[int]:
-    """Rows at even distances, of as many labels as can be."""
+    """Choose evenly spaced rows with as many labels as possible."""
     candidates = np.linspace(0, len(examples) - 1, min(len(examples), 8 * count)).astype(int).tolist()
     chosen: dict[Any, int] = {}
     for row in candidates:
@@ -79,7 +79,7 @@ def _images(seen: Tensor) -> list[Image]:
 
 
 def _fitted(image: Image) -> Image:
-    """The image in a tile, its shape kept; small ones enlarged without smoothing."""
+    """Fit the image into a tile, keeping its shape. Small images are enlarged without smoothing."""
     from PIL import Image
 
     scale = TILE / max(image.size)
@@ -91,7 +91,7 @@ def _fitted(image: Image) -> Image:
 
 
 def _caption(labels: Sequence[str], example: ImageExample) -> str:
-    """The labels and the place, in letters that the built-in font has."""
+    """Return the labels and the source, in characters of the built-in font."""
     target = example.target
     indices = target if isinstance(target, tuple) else (target,)
     names = ", ".join(labels[index] for index in indices if isinstance(index, int)) or "no label"

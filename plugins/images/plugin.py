@@ -1,4 +1,4 @@
-"""What the images plugin announces: image classification, and timm's models to do it with."""
+"""The images plugin: image classification with timm's models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Timm(TimmOptions, ModelLoader):
-    """An image classifier of timm: ResNet, ViT, ConvNeXt, EfficientNet, MobileNet and a thousand more."""
+    """An image classifier from timm: ResNet, ViT, ConvNeXt, EfficientNet, MobileNet and a thousand more."""
 
     name: ClassVar[str] = "timm"
     kinds: ClassVar[tuple[str, ...]] = ("image-classification",)
@@ -29,37 +29,42 @@ class Timm(TimmOptions, ModelLoader):
         LINEAR: "transformers and other networks with linear layers; purely convolutional ones are refused when loaded"
     }
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random, whatever could be found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Options that are missing or contradict each other."""
+        """Report options that are missing or contradict each other."""
         if not (self.checkpoint or self.variant or self.scratch):
             yield Problem(
                 "model.variant",
-                "is empty, so it is not known what to build.",
+                "is empty, so there is nothing to build.",
                 "Give model.variant=resnet50.a1_in1k or model.checkpoint=ORG/NAME, or take a preset (model=resnet).",
             )
         if self.init == "scratch" and not (self.variant or self.scratch):
             yield Problem("model.scratch", "must be given with init=scratch.", "Such as model.scratch=resnet18.")
         shares = (self.mixup or 0) + (self.cutmix or 0)
         if shares > 1:
-            yield Problem("model.cutmix", f"mixup and cutmix are {shares:g} together.", "Make them at most 1 together.")
+            yield Problem("model.cutmix", f"mixup and cutmix are {shares:g} together.", "Their sum must be at most 1.")
         if self.augment == "none" and shares:
             yield Problem(
                 "model.augment", "is none, and mixup or cutmix is given.", "Set model.augment=light, or neither."
             )
 
     def load(self, need: Need) -> LoadedModel:
-        """Find the weights, build the model with a fresh head for the task, and read images as it expects.
+        """Find the weights, build the model with a new head for the task, and use its preprocessing.
 
         Raises:
             WeightsError: The weights cannot be had, or timm has no such model.
             ConfigError: The model cannot read images of `image_size`.
         """
-        from plugins.images.loading import load
+        from plugins.images.loading import load_image_model
 
-        return load(self, need)
+        return load_image_model(self, need)
 
     def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """A linear model on the pixels of small grey copies, fitted to the training split."""
+        """Fit a linear model on the pixels of small copies to the training split."""
         from plugins.images.baselines import pixels_linear
 
         return {"pixels_linear": pixels_linear(need, examples)}
@@ -67,11 +72,11 @@ class Timm(TimmOptions, ModelLoader):
 
 @hookimpl
 def kinds() -> Sequence[type[Kind]]:
-    """Image classification: one label, or several."""
+    """Return image classification: one label, or several."""
     return [ImageClassification]
 
 
 @hookimpl
 def model_loaders() -> Sequence[type[ModelLoader]]:
-    """timm's models."""
+    """Return timm's models."""
     return [Timm]

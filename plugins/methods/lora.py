@@ -1,4 +1,4 @@
-"""LoRA, on whole base weights and on weights of 4 or 8 bits."""
+"""LoRA, on full-precision base weights and on weights of 4 or 8 bits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LOFTQ = "loftq"
 ALTERS_BASE = ("pissa", "olora")
-"""Initialisations that subtract from the base weights what the factors hold."""
+"""Initializations that subtract from the base weights what the factors hold."""
 
 
 @dataclass
@@ -29,51 +29,54 @@ class Lora(OnModules):
     name: ClassVar[str] = "lora"
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 5e-4}
 
-    rank: int = option(8, "Rank of the update of each matrix.", low=1)
+    rank: int = option(8, "Rank of each matrix's update.", low=1)
     alpha: float = option(16.0, "The update is scaled by alpha / rank.", above=0)
-    dropout: float = option(0.0, "Dropout on the input of the update, in each layer: slow.", low=0, high=0.9)
+    dropout: float = option(0.0, "Dropout on the update's input, in every layer. Slow.", low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
     dora: bool = option(
-        False, "DoRA: train the magnitude of each output apart from its direction (Liu et al. 2024, arXiv:2402.09353)."
+        False,
+        "DoRA: train the magnitude of each output separately from its direction (Liu et al. 2024, arXiv:2402.09353).",
     )
     rslora: bool = option(
         False, "rsLoRA: scale by alpha / sqrt(rank), for high ranks (Kalajdzievski 2023, arXiv:2312.03732)."
     )
     loraplus_lr_ratio: float = option(
         1.0,
-        "LoRA+: matrices B learn at this times the rate of all else (Hayou et al. 2024, arXiv:2402.12354, takes 16).",
+        "LoRA+: learning rate of the B matrices relative to all other weights (Hayou et al. 2024, "
+        "arXiv:2402.12354, use 16).",
         above=0,
     )
     init: str = option(
         "default",
-        "default: A at random, B zero; gaussian: another A; pissa: the largest singular vectors of the "
-        "weights (Meng et al. 2024, arXiv:2404.02948); olora: their QR factors (Büyükakyüz 2024, arXiv:2406.01775); "
-        "loftq, with quantised weights: what quantising them lost (Li et al. 2023, arXiv:2310.08659).",
+        "default: A random, B zero. gaussian: another random A. pissa: the top singular vectors of the weights "
+        "(Meng et al. 2024, arXiv:2404.02948). olora: their QR factors (Büyükakyüz 2024, arXiv:2406.01775). loftq, "
+        "with quantized weights: the quantization error (Li et al. 2023, arXiv:2310.08659).",
         choices=("default", "gaussian", "pissa", "olora", LOFTQ),
     )
 
     fused: bool = option(
         True,
-        "Compute a linear layer, its update and their gradients in few products; false: peft's chain of operations.",
+        "Compute each linear layer with its update and gradients in fused matrix products. false: peft's own chain "
+        "of operations.",
     )
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """What cannot go together."""
+        """Report options that contradict each other."""
         if self.weights() is not None and self.init in ALTERS_BASE:
-            message = f"{self.init} starts from whole weights, and {self.name} loads them quantised."
+            message = f"{self.init} needs full-precision weights, but {self.name} loads quantized ones."
             yield Problem("method.init", message, "Use loftq, leave it at default, or use method=lora.")
         elif self.weights() is None and self.init == LOFTQ:
             yield Problem(
                 "method.init",
-                f"loftq starts from what quantising the base weights loses, and {self.name} quantises nothing.",
+                f"loftq starts from the quantization error of the base weights, and {self.name} quantizes nothing.",
                 "Use method.init=pissa, which starts from the weights themselves.",
             )
         if self.dora and self.init in (*ALTERS_BASE, LOFTQ):
-            message = f"{self.init} starts from factors of the weights, whose magnitudes dora trains."
+            message = f"{self.init} starts from factors of the weights, and dora trains their magnitudes."
             yield Problem("method.dora", message, "Use one of the two.")
 
     def additive(self) -> bool:
-        """Unless it takes what it starts from out of the base weights, which half precision would round."""
+        """Return False if the initialization changes the base weights, which half precision would round."""
         return self.init not in ALTERS_BASE
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
@@ -101,47 +104,47 @@ class Lora(OnModules):
         return lora(model, self.targets, settings, unfit, factors_base=factored, from_lost=lost, fused=self.fused)
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
-        """With LoRA+, matrices B in a group of their own."""
+        """With LoRA+, put the B matrices into a group of their own."""
         from plugins.methods.adapted import faster_b
 
         return faster_b(model, lr, self.loraplus_lr_ratio)
 
     def trainable(self, footprint: Footprint) -> int | None:
-        """The updates of the family's own targets, and the head; of other targets it is not known beforehand."""
+        """Return the number of weights in the head and the updates of the family's own targets; None for others."""
         return None if self.targets is not None else self.rank * footprint.adapted + footprint.head
 
 
 @dataclass
 class Qlora(Lora):
-    """LoRA on base weights of 4 bits, quantised while they are loaded (Dettmers et al. 2023, arXiv:2305.14314)."""
+    """LoRA on 4-bit base weights, quantized while they are loaded (Dettmers et al. 2023, arXiv:2305.14314)."""
 
     name: ClassVar[str] = "qlora"
     requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
-    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantised"}
+    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantized"}
 
     quant_type: str = option(
-        "nf4", "Of the 4 bits: nf4 suits weights that are normally distributed.", choices=("nf4", "fp4")
+        "nf4", "The 4-bit data type. nf4 suits normally distributed weights.", choices=("nf4", "fp4")
     )
-    double_quant: bool = option(True, "Quantise the quantisation constants too: 0.4 bits a weight less.")
+    double_quant: bool = option(True, "Quantize the quantization constants too; saves 0.4 bits per weight.")
     compute_dtype: str = option(
         "auto",
-        "Dtype of the matrix products and of what is not quantised; auto takes that of train.precision.",
+        "Data type of matrix products and of everything not quantized. auto: that of train.precision.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Where the hardware cannot, and what would do."""
+        """Report hardware that cannot do this, and what to use instead."""
         from plugins.methods.quantised import problems
 
         yield from super().check(config)
         yield from problems(config, self.compute_dtype)
 
     def weights(self) -> WeightsPlan:
-        """4 bits, by bitsandbytes."""
+        """Return the plan: 4 bits, by bitsandbytes."""
         return WeightsPlan(4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """The base unquantised, with its updates added to the weights: in so few bits they would be rounded."""
+        """Dequantize the base and add the updates to its weights: in 4 bits they would be rounded away."""
         from plugins.methods.quantised import merged_model
 
         return merged_model(model)
@@ -149,25 +152,25 @@ class Qlora(Lora):
 
 @dataclass
 class Lora8(Lora):
-    """LoRA on base weights of 8 bits, quantised while they are loaded (Dettmers et al. 2022, arXiv:2208.07339)."""
+    """LoRA on 8-bit base weights, quantized while they are loaded (Dettmers et al. 2022, arXiv:2208.07339)."""
 
     name: ClassVar[str] = "lora8"
     requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
-    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantised"}
+    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantized"}
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Where the hardware cannot, and what would do."""
+        """Report hardware that cannot do this, and what to use instead."""
         from plugins.methods.quantised import problems
 
         yield from super().check(config)
         yield from problems(config, "auto")
 
     def weights(self) -> WeightsPlan:
-        """8 bits, by bitsandbytes."""
+        """Return the plan: 8 bits, by bitsandbytes."""
         return WeightsPlan(8, "int8", False, "auto", "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """The base unquantised, with its updates added to the weights: in so few bits they would be rounded."""
+        """Dequantize the base and add the updates to its weights: in 8 bits they would be rounded away."""
         from plugins.methods.quantised import merged_model
 
         return merged_model(model)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from core.contracts import AdapterMethod
+from core.contracts import AdapterMethod, Optimizer
 from core.hooks import hookimpl
 from plugins.methods.lora import Lora, Lora8, Qlora
+from plugins.methods.optimizers import AdamW8bit, PagedAdamW8bit
 from plugins.methods.partial import BitFit, Freeze, Full, Head
 from plugins.methods.prompts import Prefix, Prompt
 from plugins.methods.updates import AdaLora, Ia3, Loha, Lokr, Oft, Vera
@@ -32,3 +33,9 @@ __all__ = [
 def adapter_methods() -> list[type[AdapterMethod]]:
     """The adapter methods of this plugin."""
     return [Full, Head, Freeze, BitFit, Lora, Qlora, Lora8, AdaLora, Ia3, Vera, Oft, Loha, Lokr, Prompt, Prefix]
+
+
+@hookimpl
+def optimizers() -> list[type[Optimizer]]:
+    """The optimizers of this plugin."""
+    return [AdamW8bit, PagedAdamW8bit]

@@ -71,7 +71,7 @@ def lora(
         settings: Arguments of `LoraConfig`.
         unfit: As `adapt` takes it.
         factors_base: Whether updates start from factors of the base weights, which are subtracted from them.
-        from_lost: Whether updates start from what quantisation loses.
+        from_lost: Whether updates start from what quantization loses.
         fused: Whether linear layers compute in few products.
     """
     if factors_base:
@@ -89,7 +89,7 @@ def lora(
 
 def _whole(model: LoadedModel) -> nn.Module:
     if not isinstance(model, HasWholeWeights):
-        message = "loftq starts from what quantisation loses, and this family does not load its weights whole again."
+        message = "loftq starts from what quantization loses, and this family does not load its weights whole again."
         raise ConfigError(Problem("method.init", message, "Leave it at default."))
     return model.whole()
 
@@ -107,13 +107,13 @@ def oft(
 
 
 def _as_rows(module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
-    """Inputs [..., d] of a linear layer as [n, d]: peft takes any that have four dimensions for images."""
+    """Flatten inputs [..., d] of a linear layer to [n, d]: peft takes four dimensions for images."""
     module.seen_shape = inputs[0].shape
     return (inputs[0].flatten(0, -2),)
 
 
 def _shaped_again(module: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-    """What was rotated, in the shape in which it came."""
+    """Restore the original shape."""
     return output.view(module.seen_shape)
 
 
@@ -132,7 +132,7 @@ def adalora(model: LoadedModel, targets: Sequence[str] | None, settings: Mapping
 
 
 def _skew(vectors: Sequence[Tensor]) -> Tensor:
-    """How far singular vectors are from being orthonormal, the mean over matrices of a Frobenius norm, []."""
+    """Return how far singular vectors are from orthonormal: the mean Frobenius norm over matrices, []."""
     terms = []
     for each in vectors:
         square = each @ each.T if each.shape[0] <= each.shape[1] else each.T @ each
@@ -142,7 +142,7 @@ def _skew(vectors: Sequence[Tensor]) -> Tensor:
 
 @contextmanager
 def _ranks_by_weights(wrapped: Any, with_base: bool) -> Iterator[None]:
-    """Saves the ranks that the weights have: those kept may be of an earlier step than the allocator's last word."""
+    """Save the ranks that the weights have. The allocator may have moved on since the kept step."""
     config = wrapped.peft_config["default"]
     kept, config.rank_pattern = config.rank_pattern, _pattern(wrapped)
     try:
@@ -152,7 +152,7 @@ def _ranks_by_weights(wrapped: Any, with_base: bool) -> Iterator[None]:
 
 
 def _pattern(wrapped: Any) -> dict[str, list[bool]]:
-    """Which singular values of each matrix are in use; one at least, as peft cannot hold a matrix of rank 0."""
+    """Return which singular values of each matrix are in use; at least one, as peft cannot hold rank 0."""
     found = {}
     for name, values in wrapped.base_model.model.named_parameters():
         if ".lora_E.default" in name:
@@ -162,13 +162,13 @@ def _pattern(wrapped: Any) -> dict[str, list[bool]]:
 
 
 def move_ranks(model: LoadedModel, step: int) -> None:
-    """Weigh every singular value by its gradient, and drop those that the budget of this step does not hold."""
+    """Update the importance of every singular value, and drop those beyond this step's budget."""
     wrapped: Any = unwrap(model.module)
     wrapped.base_model.update_and_allocate(step)
 
 
 def rank_state(model: LoadedModel) -> dict[str, Any]:
-    """What the allocator remembers: smoothed importances and their uncertainty, by parameter, and who was kept."""
+    """Return the allocator's state: smoothed importances, their uncertainty, and the kept ranks."""
     tuner: Any = unwrap(model.module).base_model
     allocator = tuner.rankallocator
     return {
@@ -179,7 +179,7 @@ def rank_state(model: LoadedModel) -> dict[str, Any]:
 
 
 def take_rank_state(model: LoadedModel, state: dict[str, Any]) -> None:
-    """Take back what `rank_state` gave."""
+    """Restore what `rank_state` returned."""
     tuner: Any = unwrap(model.module).base_model
     allocator, device = tuner.rankallocator, next(tuner.parameters()).device
     allocator.exp_avg_ipt, allocator.exp_avg_unc = (

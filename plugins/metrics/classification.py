@@ -1,4 +1,4 @@
-"""The metrics of classification with one label or several.
+"""Metrics of classification with one label or several.
 
 Averages over labels leave out labels that a split does not hold. A score that is not defined is NaN.
 """
@@ -14,19 +14,19 @@ from plugins.metrics._scored import Scored, Scorer
 
 AVERAGES = ("macro", "micro", "weighted", "none")
 AVERAGE_HELP = (
-    "Over labels: macro counts each label the same, weighted by how often it occurs, micro counts each decision the "
-    "same, none gives a table with a value for each label."
+    "How labels are averaged. macro: each label counts the same. weighted: by how often it occurs. micro: each "
+    "decision counts the same. none: a table by label."
 )
 RANK_AVERAGES = ("macro", "weighted", "none")
 RANK_AVERAGE_HELP = (
-    "Over labels: macro counts each label the same, weighted by how often it occurs, none gives a table with a value "
-    "for each label."
+    "How labels are averaged. macro: each label counts the same. weighted: by how often it occurs. none: a table by "
+    "label."
 )
 
 
 @dataclass
 class Accuracy(Scored):
-    """Share of examples that are right; with several labels, of those whose set of labels is exactly right."""
+    """Share of correct examples. With several labels, the whole set must be correct."""
 
     name: ClassVar[str] = "accuracy"
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
@@ -41,7 +41,7 @@ class Accuracy(Scored):
 
 @dataclass
 class HammingAccuracy(Scored):
-    """Share of (example, label) decisions that are right."""
+    """Share of correct (example, label) decisions."""
 
     name: ClassVar[str] = "hamming_accuracy"
     targets: ClassVar[tuple[str, ...]] = (MULTI,)
@@ -70,7 +70,7 @@ class BalancedAccuracy(Scored):
 
 @dataclass
 class Precision(Scored):
-    """Share of a label's predictions that are right."""
+    """Share of a label's predictions that are correct."""
 
     name: ClassVar[str] = "precision"
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
@@ -118,7 +118,7 @@ class F1(Scored):
 
 @dataclass
 class Mcc(Scored):
-    """Matthews correlation coefficient, for any number of labels (Gorodkin 2004); 0 when one label is all there is."""
+    """Matthews correlation coefficient, for any number of labels (Gorodkin 2004); 0 if there is only one label."""
 
     name: ClassVar[str] = "mcc"
     decides: ClassVar[bool] = True
@@ -168,7 +168,7 @@ class AveragePrecision(Scored):
 
 @dataclass
 class LogLoss(Scored):
-    """Mean negative log probability of what is true (cross-entropy); with several labels, averaged over them too."""
+    """Mean negative log probability of the true labels (cross-entropy); with several labels, averaged over them."""
 
     name: ClassVar[str] = "log_loss"
     higher_is_better: ClassVar[bool] = False

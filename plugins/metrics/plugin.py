@@ -45,7 +45,7 @@ __all__ = [
 
 @hookimpl
 def metrics() -> Sequence[type[Metric]]:
-    """All metrics."""
+    """Return all metrics."""
     plain: list[type[Metric]] = [
         Accuracy, HammingAccuracy, BalancedAccuracy, Precision, Recall, F1, Mcc, RocAuc, AveragePrecision,
         LogLoss, Ece, ConfusionMatrix, Mae, Rmse, R2, Spearman,

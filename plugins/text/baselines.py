@@ -1,4 +1,4 @@
-"""The simple peer of a text model: counts of words and word pairs under a linear model."""
+"""A simple baseline for text: a linear model on counts of words and word pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
-    """Fit TF-IDF (words and word pairs, sublinear counts) with logistic or ridge regression, and predict.
+    """Fit logistic or ridge regression on TF-IDF (words and word pairs, sublinear counts), and predict.
 
     Args:
         need: Task, labels and training split.
@@ -42,7 +42,7 @@ def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
 
 
 def _joined(examples: Sequence[TextExample]) -> list[str]:
-    """A pair as one text: the linear model sees the words of both."""
+    """Join a pair into one text, so that the linear model sees the words of both."""
     return [
         example.text if example.pair is None else f"{example.text}\n{example.pair}"
         for example in (examples[row] for row in range(len(examples)))
@@ -67,7 +67,7 @@ def _predict(need: Need, train: Any, targets: NDArray[Any], test: Any) -> Predic
 
 
 def _probability(train: Any, applies: NDArray[Any], test: Any) -> NDArray[Any]:
-    """The probability that one label applies, [n]."""
+    """Return the probability of one label, [n]."""
     if applies.min() == applies.max():
         return np.full(test.shape[0], applies[0])
     return np.asarray(_logistic().fit(train, applies).predict_proba(test)[:, 1])

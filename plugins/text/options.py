@@ -1,4 +1,4 @@
-"""The options that encoders and decoders have in common, and what can be built from scratch."""
+"""The options that encoders and decoders share, and what can be built from scratch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DECODERS = ("llama",)
 
 @dataclass
 class TextOptions:
-    """Where the weights come from, how much of a text is read, and the compact model that is built from scratch."""
+    """Where the weights come from, how much of a text is read, and the compact model built from scratch."""
 
     causal: ClassVar[bool]
     """Whether the networks are decoders: a token sees those before it, and the last one feeds the head."""
@@ -27,27 +27,27 @@ class TextOptions:
     )
     init: str = option(
         "auto",
-        "auto: pretrained weights, or a compact model from scratch where there is no network; pretrained: or fail; "
-        "scratch: never touches the network.",
+        "auto: pretrained weights, or a compact model from scratch if there is no network. pretrained: fail if "
+        "they cannot be loaded. scratch: never use the network.",
         choices=("auto", "pretrained", "scratch"),
     )
     architecture: str = option(
-        "", "What to build where training is from scratch; empty where the checkpoint must say.", choices=("",)
+        "", "The architecture to build from scratch. If empty, the checkpoint must name it.", choices=("",)
     )
-    sha256: str = option("", "What model.safetensors must hash to; empty for anything.")
+    sha256: str = option("", "Required SHA-256 of model.safetensors. Empty: not checked.")
     max_length: int = option(
-        256, "Tokens of a text (or pair) that are read; the rest is cut off and counted.", low=8, high=32768
+        256, "Maximum number of tokens per text (or pair). Longer texts are cut and counted.", low=8, high=32768
     )
     dropout: float | None = option(
         None,
-        "Dropout of hidden states and attention; null takes the checkpoint's own (0.3 from scratch).",
+        "Dropout of hidden states and attention. null: the checkpoint's own (0.3 from scratch).",
         low=0,
         high=0.9,
     )
-    hidden_size: int = option(128, "From scratch: width of the compact model, a multiple of its heads.", low=8)
+    hidden_size: int = option(128, "From scratch: width of the compact model, a multiple of twice its heads.", low=8)
     layers: int = option(2, "From scratch: layers of the compact model.", low=1)
     attention_heads: int = option(4, "From scratch: attention heads of the compact model.", low=1)
-    vocabulary: int = option(4000, "From scratch: most tokens that its tokenizer learns.", low=300)
+    vocabulary: int = option(4000, "From scratch: maximum vocabulary of its tokenizer.", low=300)
 
     def buildable(self) -> tuple[str, ...]:
         """Return the architectures that can be built from scratch."""

@@ -1,4 +1,4 @@
-"""What the text plugin announces: text classification; encoders (BERT, RoBERTa) and decoders (Llama, Qwen) for it."""
+"""The text plugin: text classification with encoders (BERT, RoBERTa) and decoders (Llama, Qwen)."""
 
 from __future__ import annotations
 
@@ -33,15 +33,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class TextClassifier(TextOptions, ModelLoader):
-    """What encoders and decoders have in common."""
+    """What encoders and decoders share."""
 
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset(
         {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED, CHECKPOINTING, LINEAR, VIRTUAL}
     )
 
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random whatever is found."""
+        return self.init == "scratch"
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Options that contradict each other."""
+        """Report options that contradict each other."""
         if not self.checkpoint and self.init != "scratch":
             yield Problem(
                 "model.checkpoint",
@@ -65,29 +70,29 @@ class TextClassifier(TextOptions, ModelLoader):
         if plan is not None and plan.bits == 4 and self.init == "scratch" and self.hidden_size % 64:
             yield Problem(
                 "model.hidden_size",
-                f"{self.hidden_size} leaves nothing to quantise: 4-bit layers need inputs in multiples of 64.",
-                "Take model.hidden_size=64 (or 128, …), or method=lora.",
+                f"{self.hidden_size} leaves nothing to quantize: 4-bit layers need inputs in multiples of 64.",
+                "Use model.hidden_size=64 (or 128, …), or method=lora.",
             )
 
     def load(self, need: Need) -> LoadedModel:
-        """Find the weights, put a fresh head for the task on them, and tokenize as they expect.
+        """Find the weights, add a new head for the task, and prepare the matching tokenizer.
 
         Raises:
             WeightsError: The weights cannot be had, or are not those of such a network.
             ConfigError: `max_length` is more than the checkpoint can read.
         """
-        from plugins.text.loading import load
+        from plugins.text.loading import load_text_model
 
-        return load(self, need)
+        return load_text_model(self, need)
 
     def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
-        """From the checkpoint's config.json where it is here, or what is known of the preset's."""
+        """Estimate sizes from the checkpoint's config.json, or from facts about the preset."""
         from plugins.text.shapes import footprint
 
         return footprint(self, outputs)
 
     def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """TF-IDF of words and word pairs with a linear model, fitted to the training split."""
+        """Fit a linear model on TF-IDF of words and word pairs to the training split."""
         from plugins.text.baselines import tfidf_linear
 
         return {"tfidf_linear": tfidf_linear(need, examples)}
@@ -95,7 +100,7 @@ class TextClassifier(TextOptions, ModelLoader):
 
 @dataclass
 class Encoder(TextClassifier):
-    """A text encoder (BERT, RoBERTa and their kin) with a classification head, from transformers."""
+    """A text encoder (BERT, RoBERTa and similar) with a classification head, from transformers."""
 
     name: ClassVar[str] = "encoder"
     partly: ClassVar[Mapping[str, str]] = {
@@ -105,36 +110,36 @@ class Encoder(TextClassifier):
 
     architecture: str = option(
         "",
-        "What to build where training is from scratch; empty where the checkpoint must say.",
+        "The architecture to build from scratch. If empty, the checkpoint must name it.",
         choices=("", *ARCHITECTURES),
     )
 
 
 @dataclass
 class Decoder(TextClassifier):
-    """A text decoder (Llama, Qwen, Mistral, Gemma and their kin) as a classifier: its last token feeds the head."""
+    """A text decoder (Llama, Qwen, Mistral, Gemma and similar) as a classifier; its last token feeds the head."""
 
     name: ClassVar[str] = "decoder"
     capabilities: ClassVar[frozenset[str]] = TextClassifier.capabilities | {PAST}
     partly: ClassVar[Mapping[str, str]] = {
-        BIASES: "GPT-2, OPT, Qwen2 and their kin; Llama has none outside its head and is refused when loaded"
+        BIASES: "GPT-2, OPT, Qwen2 and similar models; Llama has none outside its head and is refused when loaded"
     }
     causal: ClassVar[bool] = True
 
     architecture: str = option(
         "",
-        "What to build where training is from scratch; empty where the checkpoint must say.",
+        "The architecture to build from scratch. If empty, the checkpoint must name it.",
         choices=("", *DECODERS),
     )
 
 
 @hookimpl
 def kinds() -> Sequence[type[Kind]]:
-    """Text classification: one label, several labels, pairs, or a value."""
+    """Return text classification: one label, several labels, pairs, or a value."""
     return [TextClassification]
 
 
 @hookimpl
 def model_loaders() -> Sequence[type[ModelLoader]]:
-    """Encoders and decoders."""
+    """Return encoders and decoders."""
     return [Encoder, Decoder]

@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 
 from core import presets
-from core.compose import resolve
+from core.compose import install, resolve
+from core.compose.store import schema
 from core.config import RunConfig
 from core.errors import ConfigError, GraftError
-
-
-@pytest.fixture(autouse=True)
-def _no_presets_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presets, "own", [])
+from core.presets import PresetFolders
+from core.registry import load
 
 
 def complaint(*words: str) -> str:
@@ -172,8 +170,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def with_presets(folder: Path, *words: str) -> RunConfig:
-    presets.use(str(folder))
-    return resolve(words)
+    return resolve(words, folders=PresetFolders.named([str(folder)]))
 
 
 def test_a_recipe_is_picked_up_by_itself(write: Write) -> None:
@@ -185,8 +182,6 @@ def test_a_recipe_is_picked_up_by_itself(write: Write) -> None:
 
 
 def test_a_recipe_of_a_plugin_is_picked_up_too(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.registry import load
-
     folder = write("recipe/roberta-full", "# @package _global_\n# Tuned.\ntrain:\n  epochs: 7\n")
     monkeypatch.setattr(load(), "config_paths", [(f"file://{folder}", "acme")])
     assert resolve([]).train.epochs == 7.0
@@ -223,15 +218,53 @@ def test_a_model_preset_of_ones_own(write: Write) -> None:
 )
 def test_a_mistake_in_a_preset_is_told_with_the_preset(write: Write, text: str, words: str) -> None:
     folder = write("model/mine", f"# Mine.\n{text}")
-    presets.use(str(folder))
-    report = complaint("model=mine")
-    assert words in report
-    assert "Traceback" not in report
+    with pytest.raises(ConfigError) as caught:
+        with_presets(folder, "model=mine")
+    assert words in caught.value.report()
+    assert "Traceback" not in caught.value.report()
 
 
 def test_a_folder_of_presets_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--config-dir: there is no folder"):
-        presets.use(str(tmp_path / "nowhere"))
+    for folder in (str(tmp_path / "nowhere"), ""):
+        with pytest.raises(ConfigError, match="--config-dir: there is no folder"):
+            PresetFolders.named([folder])
+
+
+def test_presets_of_ones_own_are_those_of_one_command(write: Write) -> None:
+    folder = write("model/mine", "# Mine.\ndefaults:\n  - encoder\n  - _self_\nmax_length: 64\n")
+    assert with_presets(folder, "model=mine").model.max_length == 64  # type: ignore[attr-defined]
+    assert "there is no model 'mine'" in complaint("model=mine")
+
+
+def test_presets_of_ones_own_stand_beside_hydras_search_path(write: Write, tmp_path: Path) -> None:
+    folder = write("model/mine", "# Mine.\ndefaults:\n  - encoder\n  - _self_\nmax_length: 64\n")
+    (tmp_path / "more" / "recipe").mkdir(parents=True)
+    (tmp_path / "more" / "recipe" / "mine-full.yaml").write_text("# @package _global_\n# It.\ntrain:\n  epochs: 9\n")
+    config = with_presets(folder, "model=mine", f"hydra.searchpath=[file://{tmp_path / 'more'}]")
+    assert (config.model.max_length, config.train.epochs) == (64, 9.0)  # type: ignore[attr-defined]
+
+
+def test_what_can_be_chosen_is_what_hydra_finds() -> None:
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    install()
+    folders = PresetFolders.named()
+    with initialize_config_dir(str(presets.directory()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        for group in (*presets.GROUPS, "metric"):
+            assert folders.names(group) == sorted(loader.get_group_options(group)), group
+
+
+def test_only_the_schemas_of_what_is_chosen_are_built() -> None:
+    """Start-up must not grow with the number of installed plugins."""
+    install()
+    schema.cache_clear()
+    resolve(["model=roberta", "train.epochs=3"])
+    built = schema.cache_info().misses
+    assert 0 < built < sum(len(found) for found in load().components.values()) / 2
+    resolve(["model=roberta", "train.epochs=4"])
+    assert schema.cache_info().misses == built
 
 
 def test_a_preset_of_ones_own_with_a_taken_name_is_refused_not_ignored(write: Write) -> None:

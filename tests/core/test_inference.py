@@ -7,6 +7,7 @@ import io
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 import tiny
 
 from core.compose import resolve
-from core.errors import RunError
-from core.inference import Predictor
+from core.errors import ConfigError, RunError
+from core.inference import Predictor, other_data
 from core.kinds import TextExample
+from core.presets import PresetFolders
 from core.run import run
+from core.saved import read_config
 
 Graft = Callable[..., tuple[int, str, str]]
 ASKED = ["a fine and lovely thing", "a poor and broken thing, number 3", "what", "it is " * 40]
@@ -256,6 +259,31 @@ def test_other_data_of_the_same_kind_is_scored_whole(runs: dict[str, Path], graf
     assert json.loads(out)["examples"] == 45
 
 
+@pytest.mark.parametrize("chosen", ["data=table", ""])
+def test_words_of_evaluate_are_read_as_those_of_training(
+    runs: dict[str, Path], graft: Graft, tmp_path: Path, chosen: str
+) -> None:
+    import json
+
+    path = tiny.table(tmp_path / "with a, comma.csv", 30)
+    words = [f'data.path="{path}"', "data.label_separator=|", "data.label_names={good: good}"]
+    code, out, err = graft("evaluate", runs["full"], *filter(None, [chosen]), *words, "--json")
+    assert code == 0, err
+    assert json.loads(out)["examples"] == 30
+
+
+def test_other_data_keeps_what_is_not_said(runs: dict[str, Path]) -> None:
+    config = read_config(runs["full"] / "config.yaml")
+    found: Any = other_data(config, ["data.label_separator=|", "data.path=x.csv"], PresetFolders.named())
+    asked: Any = resolve(["task=text_classification", "data.label_separator=|", "data.path=x.csv"]).data
+    assert (found.label_separator, found.path) == (asked.label_separator, asked.path) == ("|", "x.csv")
+    assert found == replace(config.data, label_separator="|", path="x.csv")
+    assert other_data(config, [], PresetFolders.named()) is config.data
+    for words in (["data.label_separator=a,b"], ["data.val_fraction=much"], ["data.label_separator"]):
+        with pytest.raises(ConfigError):
+            other_data(config, words, PresetFolders.named())
+
+
 def test_a_person_gets_a_table(runs: dict[str, Path], graft: Graft) -> None:
     code, out, _ = graft("evaluate", runs["full"], "--split", "val")
     assert code == 0
@@ -267,7 +295,7 @@ def test_a_person_gets_a_table(runs: dict[str, Path], graft: Graft) -> None:
     ("words", "expected"),
     [
         (["train.epochs=3"], "train.epochs=3: is not an option of `data`."),
-        (["data.pth=x.csv"], "Did you mean 'path'?"),
+        (["data.pth=x.csv"], "Did you mean data.path?"),
         (["data=tabel"], "Did you mean 'table'?"),
         (["data.path=nowhere.csv"], "nowhere.csv"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from core import presets, registry
-from core.errors import PluginError
+from core.errors import ConfigError, PluginError
 
 HEADER = """
 from dataclasses import dataclass
@@ -76,17 +77,61 @@ def test_a_local_module_is_a_plugin_too(fresh: Fresh, plugin: Write) -> None:
     assert found.owners["method"]["mine"] == "plug_mine"
 
 
-def test_two_plugins_of_one_name_are_both_named(fresh: Fresh, plugin: Write) -> None:
+def failures(found: registry.Registry) -> dict[str, str]:
+    return {each.name: each.failure for each in found.plugins if each.failure}
+
+
+def test_of_two_third_parties_with_one_name_both_are_left_out_until_one_is_disabled(
+    fresh: Fresh, plugin: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     plugin("one", METHOD.format(name="twice"))
     plugin("two", METHOD.format(name="twice"))
-    with pytest.raises(PluginError, match=r"plug_(one|two).*'twice' is announced by plug_(one|two) too"):
-        fresh()
+    found = fresh()
+    assert set(failures(found)) == {"plug_one", "plug_two"}
+    assert "the method 'twice' is announced by plug_two too" in failures(found)["plug_one"]
+    assert "twice" not in found.components["method"]
+    assert "lora" in found.components["method"]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert "set GRAFT_DISABLE=plug_one." in lines[0]
+    with pytest.raises(PluginError, match=r"the method 'twice' belongs to the plugin plug_(one|two), which was left"):
+        found.get("method", "twice")
+    monkeypatch.setenv("GRAFT_DISABLE", "plug_one")
+    found = fresh()
+    assert not failures(found)
+    assert found.owners["method"]["twice"] == "plug_two"
 
 
-def test_a_name_of_a_built_in_component_is_taken(fresh: Fresh, plugin: Write) -> None:
+def test_a_name_of_a_built_in_component_stays_with_graft(
+    fresh: Fresh, plugin: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plugin("lora", METHOD.format(name="lora"))
-    with pytest.raises(PluginError, match=r"the method 'lora' is announced by"):
+    found = fresh()
+    assert "the method 'lora' is announced by methods too" in failures(found)["plug_lora"]
+    assert found.owners["method"]["lora"] == "methods"
+    monkeypatch.setenv("GRAFT_STRICT", "1")
+    with pytest.raises(PluginError, match="the method 'lora' is announced by methods too"):
         fresh()
+
+
+def test_a_plugin_with_the_name_of_a_built_in_plugin_is_left_out(
+    fresh: Fresh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "methods.py").write_text(METHOD.format(name="mine"))
+    monkeypatch.setenv("GRAFT_PLUGINS", str(tmp_path / "methods.py"))
+    found = fresh()
+    assert found.owners["method"]["lora"] == "methods"
+    assert "mine" not in found.components["method"]
+    assert "plugin methods is installed twice" in capsys.readouterr().err
+
+
+def test_built_in_is_what_grafts_own_distribution_carries(fresh: Fresh, plugin: Write) -> None:
+    plugin("mine", METHOD.format(name="mine"))
+    found = fresh()
+    assert {each.name for each in found.plugins if not each.built_in} == {"plug_mine"}
+    assert found.is_built_in("methods")
+    assert found.is_built_in("graft")
+    assert not found.is_built_in("plug_mine")
 
 
 def test_a_plugin_that_fails_costs_a_line_and_nothing_else(
@@ -129,13 +174,28 @@ def test_a_plugin_can_be_switched_off(fresh: Fresh, monkeypatch: pytest.MonkeyPa
         (HEADER + "@hookimpl\ndef run_ended(report, nonsense):\n    pass\n", "nonsense"),
     ],
 )
-def test_what_breaks_a_contract_is_refused_with_the_plugins_name(
-    fresh: Fresh, plugin: Write, text: str, words: str
+def test_a_plugin_that_breaks_a_contract_is_left_out(
+    fresh: Fresh, plugin: Write, text: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plugin("wrong", text)
-    with pytest.raises(PluginError, match=words) as caught:
-        fresh()
-    assert "plug_wrong" in caught.value.report()
+    found = fresh()
+    assert re.search(words, failures(found)["plug_wrong"])
+    assert "x" not in found.components["method"]
+    assert "lora" in found.components["method"]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "plug_wrong" in line
+
+
+@pytest.mark.parametrize("kind", ["int | dict", "Literal['a', 'b']", "set[int]", "list[int] | str"])
+def test_an_option_that_cannot_be_configured_is_told_at_the_start(fresh: Fresh, plugin: Write, kind: str) -> None:
+    text = METHOD.format(name="x").replace('= "x"', f'= "x"\n    odd: {kind} = None')
+    plugin("wrong", text.replace("import ClassVar", "import ClassVar, Literal"))
+    assert "the option odd has the type" in failures(fresh())["plug_wrong"]
+
+
+def test_what_is_announced_twice_by_one_plugin_is_told(fresh: Fresh, plugin: Write) -> None:
+    plugin("wrong", METHOD.format(name="x").replace("[Mine]", "[Mine, Mine]"))
+    assert "announces the method 'x' twice" in failures(fresh())["plug_wrong"]
 
 
 def test_an_unknown_component_is_told_with_the_nearest(fresh: Fresh) -> None:
@@ -143,35 +203,52 @@ def test_an_unknown_component_is_told_with_the_nearest(fresh: Fresh) -> None:
         fresh().get("method", "loar")
 
 
-@pytest.fixture
-def presets_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    def announce(path: str) -> None:
-        kept = registry.load()
-        monkeypatch.setattr(kept, "config_paths", [*kept.config_paths, (path, "acme")])
-
-    return announce
+PRESETS = HEADER + '\n@hookimpl\ndef config_paths():\n    return ["{path}"]\n'
 
 
-def test_two_presets_of_one_name_are_refused(tmp_path: Path, presets_of: Callable[[str], None]) -> None:
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "roberta.yaml").write_text("# Another one.\n")
-    presets_of(f"file://{tmp_path}")
-    with pytest.raises(PluginError, match=r"preset model/roberta.*is in .*conf/model/roberta\.yaml and in"):
-        presets.refuse_duplicates()
+def preset(folder: Path, name: str) -> Path:
+    path = folder / f"{name}.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("# A preset.\n")
+    return folder
 
 
-def test_a_preset_with_the_name_of_a_component_is_refused(tmp_path: Path, presets_of: Callable[[str], None]) -> None:
-    (tmp_path / "method").mkdir()
-    (tmp_path / "method" / "lora.yaml").write_text("# LoRA.\n")
-    presets_of(str(tmp_path))
-    with pytest.raises(PluginError, match=r"preset method/lora.*bears the name of a component"):
-        presets.refuse_duplicates()
+@pytest.mark.parametrize("name", ["model/roberta", "method/lora"])
+def test_a_preset_with_a_name_of_grafts_own_is_left_out(fresh: Fresh, plugin: Write, tmp_path: Path, name: str) -> None:
+    plugin("mine", PRESETS.format(path=f"file://{preset(tmp_path / 'conf', name)}"))
+    found = fresh()
+    group, _, name = name.partition("/")
+    assert f"the {group} {name!r} is announced by" in failures(found)["plug_mine"]
+    assert found.config_paths == []
 
 
-def test_a_folder_of_presets_that_is_not_there_is_told(presets_of: Callable[[str], None]) -> None:
-    presets_of("pkg://acme_that_nobody_has.conf")
-    with pytest.raises(PluginError, match=r"plugin acme.*no such folder"):
-        presets.every()
+def test_a_preset_of_a_plugin_that_was_left_out_is_told_when_it_is_named(
+    fresh: Fresh, plugin: Write, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        plugin(name, PRESETS.format(path=preset(tmp_path / name, "model/ours")))
+    found = fresh()
+    assert set(failures(found)) == {"plug_one", "plug_two"}
+    assert "belongs to the plugin plug_" in found.unknown("model", "ours", [])[0]
+
+
+def test_a_missing_folder_of_presets_leaves_the_plugin_out(fresh: Fresh, plugin: Write) -> None:
+    plugin("mine", PRESETS.format(path="pkg://acme_that_nobody_has.conf"))
+    found = fresh()
+    assert "there is no such folder" in failures(found)["plug_mine"]
+    assert "Plugins left out: plug_mine" in found.unknown("model", "acme", [])[1]
+
+
+def test_two_presets_of_one_name_are_refused(tmp_path: Path) -> None:
+    folder = preset(tmp_path, "model/roberta")
+    with pytest.raises(ConfigError, match=r"preset model/roberta.*is in .*conf/model/roberta\.yaml and in"):
+        presets.PresetFolders.named([str(folder)]).refuse_duplicates()
+
+
+def test_a_preset_with_the_name_of_a_component_is_refused(tmp_path: Path) -> None:
+    folder = preset(tmp_path, "method/lora")
+    with pytest.raises(ConfigError, match=r"preset method/lora.*bears the name of a component"):
+        presets.PresetFolders.named([str(folder)]).refuse_duplicates()
 
 
 def test_modules_are_asked_only_for_hooks_that_they_have() -> None:

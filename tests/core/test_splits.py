@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from core.targets import natural
 
 from core.contracts import Splits, Task
 from core.errors import DataError
 from core.kinds import TextExample
+from core.kinds.targets.encoding import natural
 from core.splits import TEST, TRAIN, UNDECIDED, VAL, CutOptions, Fault, Row, Source, build
 
 

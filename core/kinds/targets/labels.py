@@ -139,7 +139,8 @@ class SingleLabel(TargetType):
         """Return probabilities of 0 and 1 with the same most probable labels."""
         import numpy as np
 
-        return np.eye(len(labels), dtype=np.float32)[predictions.argmax(axis=1)]
+        decided: NDArray[np.float32] = np.eye(len(labels), dtype=np.float32)[predictions.argmax(axis=1)]
+        return decided
 
     def target_problem(self, target: Target, labels: Sequence[str], example: Any = None) -> str:
         """Return what is wrong with a label's index."""

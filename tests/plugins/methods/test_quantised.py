@@ -171,11 +171,11 @@ def refused(method: Any, **train: Any) -> str:
 def test_without_the_package_or_the_hardware_it_is_refused_with_what_would_do(
     method: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "no quantised kernels for Apple's GPUs" in refused(method, device="mps")
+    assert "no quantized kernels for Apple's GPUs" in refused(method, device="mps")
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     monkeypatch.setattr(quantised, "gpu_at_hand", lambda: False)
     said = refused(method)
-    assert "no quantised kernels for this processor (riscv64)" in said
+    assert "no quantized kernels for this processor (riscv64)" in said
     assert "Use method=lora" in said
     real = checking.importlib.util.find_spec
     monkeypatch.setattr(
@@ -193,7 +193,7 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
 def test_sizes_that_leave_nothing_to_quantise_are_refused() -> None:
     config = graft_toy.config(method=Qlora(), model=tiny(hidden_size=48))
     config = replace(config, task=replace(config.task, kind="text-classification"))
-    with pytest.raises(ConfigError, match="48 leaves nothing to quantise"):
+    with pytest.raises(ConfigError, match="48 leaves nothing to quantize"):
         checking.check(config)
     checking.check(replace(config, model=tiny(hidden_size=64)))
 

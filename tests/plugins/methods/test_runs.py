@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from core.compose import resolve
-from core.progress import Interrupted
+from core.errors import Interrupted
 from core.run import resume, run
 from core.stages import Loop
 

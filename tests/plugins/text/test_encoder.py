@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
+from output_specs import output
 
-from core.contracts import HasFeatures, Need, Plan, Task
+from core.contracts import HasFeatures, Need, Plan
 from core.kinds import TextExample
 from plugins.methods.plugin import Head, Lora
 from plugins.text.options import ARCHITECTURES
@@ -32,7 +33,7 @@ def examples(target: str) -> list[TextExample]:
 
 def need(target: str = "single", **more: Any) -> Need:
     labels = () if target == "regression" else LABELS
-    return Need(Task(target=target), labels, more.pop("train", examples(target)), "f", **more)
+    return Need(output(target, labels), more.pop("train", examples(target)), "f", **more)
 
 
 def tiny(architecture: str = "bert", **more: Any) -> Encoder:
