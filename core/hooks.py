@@ -127,7 +127,7 @@ def run_started(config: RunConfig, directory: Path) -> None:
 
 @hookspec
 def step_logged(step: int, values: Mapping[str, float], directory: Path) -> None:
-    """Observe a line of `log.jsonl`, every `train.log_steps` steps; `values` has `loss`, `lr`, `epoch`, ….
+    """Observe a line of `log.jsonl`: `loss`, `lr`, `epoch`, …. Called every `train.log_steps` steps.
 
     Example:
         @hookimpl
@@ -149,7 +149,7 @@ def evaluated(step: int, split: str, scores: Mapping[str, float], directory: Pat
 
 @hookspec
 def run_ended(report: Mapping[str, Any], directory: Path) -> None:
-    """Observe the end of a run, completed or not; `report` is the content of `report.json` (see its `status`).
+    """Observe the end of a run, completed or not; `report` is what `report.json` contains. Called once per run.
 
     Example:
         @hookimpl
