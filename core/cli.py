@@ -33,6 +33,14 @@ Commands:
   export RUN                  merge the adapter and write full weights         --out DIR --json
 
 Options:  --config-dir DIR (your own presets)   --debug (show tracebacks)   --version   -h, --help
+
+Environment variables:
+  GRAFT_CACHE=DIR             folder of Graft's cache
+  GRAFT_PLUGINS=FILE,MODULE   load plugins that are not installed
+  GRAFT_DISABLE=NAME,NAME     do not load these plugins
+  GRAFT_STRICT=1              a broken plugin is an error
+  HF_HUB_OFFLINE=1            never contact the Hugging Face Hub
+
 Each command has its own --help. Shell completion: eval "$(python -m core -sc install=bash)"
 """
 

@@ -10,13 +10,12 @@ from typing import ClassVar
 
 @dataclass
 class Component(ABC):
-    """Fields are its options, methods its behaviour, ClassVars its identity. Its docstring is its help.
+    """A dataclass: fields are options, methods are behavior, ClassVars identify it, and the docstring is its help.
 
     Attributes:
-        name: Its key in the registry, in the configuration and in the docs; unique in its socket.
-        kinds: The kinds of task it serves; empty for all (for a target type: for those that list it).
-        requires: Importable modules that it needs beyond Graft's own dependencies (an extra's), each with the command
-            that installs it.
+        name: Its key in the registry, the configuration and the docs; unique in its extension point.
+        kinds: The task types that it supports; empty for all (of a target type: for those that list it).
+        requires: Modules that it needs beyond Graft's own dependencies, each with the command that installs it.
     """
 
     name: ClassVar[str]

@@ -79,25 +79,25 @@ class Configurable(Component):
 
 @dataclass
 class DataAdapter(Configurable):
-    """Reads labelled examples from somewhere into splits."""
+    """Reads labeled examples and returns splits."""
 
     @abstractmethod
     def load(self, task: Task, seed: int) -> Splits:
-        """Read, check and cut the data.
+        """Read, check and split the data.
 
         Args:
-            task: Its kind, target and (where given) label names.
-            seed: Decides the cut where the source has no splits of its own.
+            task: The task, with label names if the user gave them.
+            seed: Determines the splits if the source has none.
 
         Raises:
-            DataError: The source is missing, empty or malformed; file and row are named.
+            DataError: The source is missing, empty or malformed; the message names the file and the row.
         """
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[Any]:
         """Read examples without targets from a file, in the same format, for `predict`.
 
         Raises:
-            DataError: The file is missing or malformed, or this adapter cannot read unlabelled examples.
+            DataError: The file is missing or malformed, or this adapter cannot read unlabeled examples.
         """
         from core.errors import DataError
 
@@ -108,33 +108,33 @@ class DataAdapter(Configurable):
 
 @dataclass
 class ModelLoader(Configurable):
-    """Turns a preset into a `LoadedModel` for the task and its labels."""
+    """Loads a base model and puts a head for the task on it."""
 
     own_fit: ClassVar[bool] = False
-    """Whether its models are fitted without gradients: then options of `train` and other methods are refused."""
+    """Whether its models train without gradients; Graft then refuses most options of `train` and other methods."""
     capabilities: ClassVar[frozenset[str]] = frozenset({"gradients"})
-    """What its models can do, by the names in `core.capabilities`; methods are refused that need more."""
+    """What all its models can do, by the names in `core.capabilities`. Methods that need more are refused."""
     partly: ClassVar[Mapping[str, str]] = {}
-    """Capabilities that some of its models have and others lack, each with which; those are refused when loaded."""
+    """Capabilities that only some of its models have, each with a note. Others are refused on loading."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """Precisions in which its models cannot be trained, each with the reason."""
     targets: ClassVar[tuple[str, ...]] = ()
-    """The target types that its models serve; empty for every one whose models end in logits."""
+    """Names of the target types that its models support; empty for every target type with logits."""
 
     @property
     def from_scratch(self) -> bool:
-        """Whether this configuration asks for random weights, even where pretrained ones could be had.
+        """Whether this configuration asks for random weights.
 
-        Methods that keep most weights as they are refuse such a model. Override it in a family that has the choice.
+        Methods that freeze most weights refuse such a model. Override it if your models have a choice.
         """
         return False
 
     @abstractmethod
     def load(self, need: Need) -> LoadedModel:
-        """Load the base weights (or `need.saved`) and put a head for the task on them.
+        """Load the base weights, or the model in `need.saved`, and put a head for the task on them.
 
         Raises:
-            WeightsError: The weights cannot be had; what was tried and what would fix it are named.
+            WeightsError: The weights are not available; the message says what was tried and how to fix it.
         """
 
     def reopen(self, need: Need) -> LoadedModel:
@@ -143,25 +143,25 @@ class ModelLoader(Configurable):
         return self.load(need)
 
     def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
-        """Sizes of the network, for an estimate of memory before anything is fetched; None where they are not known."""
+        """Return the sizes of the network, to estimate memory before any download; None if they are unknown."""
         return None
 
     def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """Predictions of simple peers for `examples`, fitted to `need.train`: by name, [n, c] or [n]."""
+        """Return predictions of simple baselines for `examples`, fitted to `need.train`, by their names."""
         return {}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What an adapter method is told about the training to come.
+    """What an adapter method knows about the training.
 
     Attributes:
         total_steps: Optimizer steps in the whole run.
         epochs: Epochs in the whole run.
         device: A torch device.
         precision: `fp32`, `bf16` or `fp16`.
-        seed: Seeds whatever is initialised at random.
-        augmented: Whether examples change from epoch to epoch, so that features cannot be computed once.
+        seed: Seed of random initialization.
+        augmented: Whether examples change from epoch to epoch, so that features cannot be cached.
     """
 
     total_steps: int
@@ -174,7 +174,7 @@ class Plan:
 
 @dataclass
 class ParamGroup:
-    """Parameters that share options of the optimizer, by name in the module."""
+    """Parameters that share a learning rate and weight decay, by their names in the module."""
 
     names: list[str]
     lr: float
@@ -183,58 +183,61 @@ class ParamGroup:
 
 @dataclass
 class AdapterMethod(Configurable):
-    """How weights are adapted. The head always trains and is always saved."""
+    """Decides which weights train, and how. The head always trains and is always saved."""
 
     defaults: ClassVar[Mapping[str, float]] = {}
-    """Values for options of `train` that are null in the configuration; they come before the model's own."""
+    """Values for options of `train` that are null in the configuration; they take precedence over the model's."""
     needs: ClassVar[Mapping[str, str]] = {"gradients": "weights are adapted by gradients"}
-    """What it asks of a model, by the names in `core.capabilities`, each with the reason."""
+    """Capabilities that it needs, by the names in `core.capabilities`, each with the reason."""
     experimental: ClassVar[Mapping[str, str]] = {}
-    """Capabilities of a model, or precisions, with which it is experimental, each with a note."""
+    """Capabilities or precisions with which the method is experimental, each with a note."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """Precisions in which it cannot work, each with the reason."""
     frozen: ClassVar[bool] = False
-    """Whether it leaves the backbone as it is, so that features may be computed once."""
+    """Whether it leaves the backbone unchanged, so that features can be cached."""
     unmergeable: ClassVar[str] = ""
-    """Why what it trains cannot be merged into the weights, as a clause; empty where it can, or where it is weights."""
+    """Why its updates cannot be merged into the weights, as a clause; empty if they can be."""
 
     def weights(self) -> WeightsPlan | None:
-        """What the loader must do to the base weights while loading, or None."""
+        """Return how the loader must quantize the base weights, or None."""
         return None
 
     def additive(self) -> bool:
-        """Whether base weights stay what they are, under what it adds to them: then they may lie in half precision."""
+        """Return whether it only adds to the base weights; a loader may then keep them in half precision."""
         return False
 
     @abstractmethod
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Freeze, insert, wrap or replace; returns the same model changed in place, or another one."""
+        """Freeze, insert, wrap or replace modules; return the same model changed in place, or another one."""
 
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
-        """Open what was saved to `need.saved` after this method had been applied."""
+        """Open the model in `need.saved`, which was saved after this method had been applied."""
         return loader.reopen(need)
 
     def trainable(self, footprint: Footprint) -> int | None:
-        """How many numbers train in a network of this size, for an estimate of memory; None where it does not say."""
+        """Return the number of trainable parameters in a network of this size, to estimate memory; None if unknown."""
         return None
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """What `reopen` gave, as a model of its family alone that saves whole weights; `model` is used up."""
+        """Merge the updates into the weights of a reopened model; return a model that saves full weights.
+
+        Do not use `model` afterwards.
+        """
         return model.plain()
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
-        """Groups of trainable parameters with rates of their own, or None for one group at `lr`."""
+        """Return groups of trainable parameters with their own learning rates, or None for one group at `lr`."""
         return None
 
     def after_step(self, model: LoadedModel, step: int) -> None:
-        """Called after each optimizer step, before gradients are cleared."""
+        """Do something after each optimizer step, before gradients are cleared."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What the method itself must remember in a checkpoint, as tensors and JSON values."""
+        """Return the state of the method for checkpoints, as tensors and JSON values."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
+        """Restore the state that `state_dict` returned."""
 
 
 @dataclass
@@ -260,9 +263,9 @@ class Optimizer(Configurable):
 
 @dataclass
 class Metric(Configurable):
-    """A component that builds a streaming torchmetrics metric.
+    """Builds a streaming torchmetrics metric.
 
-    `compute` of what it builds gives a 0-d tensor (a score), or a table: [c] a value for each label, or [c, c].
+    Its `compute` returns a 0-d tensor (a score) or a table: [c] with one value per label, or [c, c].
     """
 
     higher_is_better: ClassVar[bool] = True

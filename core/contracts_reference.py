@@ -36,6 +36,7 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
             contracts.DataAdapter,
             contracts.ModelLoader,
             contracts.AdapterMethod,
+            contracts.Optimizer,
             contracts.Metric,
             kinds.Kind,
             kinds.TargetType,
@@ -44,7 +45,7 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     (
         "Models",
         "What `ModelLoader.load` and `LoadedModel.prepare` return, and a function for `LoadedModel.defaults`.",
-        (contracts.LoadedModel, contracts.Prepared, contracts.epochs_for),
+        (contracts.LoadedModel, contracts.WrappedModel, contracts.Prepared, contracts.epochs_for),
     ),
     (
         "Optional protocols",
@@ -55,6 +56,7 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
             models.HasPicture,
             models.HasVirtualTokens,
             models.HasWholeWeights,
+            models.SupportsFastDropout,
             models.IsCostly,
         ),
     ),
@@ -239,6 +241,8 @@ def _attributes(documented: type, tree: ast.ClassDef, parsed: Docstring) -> Iter
         if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)) or node.target.id[0] == "_":
             continue
         name = node.target.id
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func).startswith("_"):
+            continue  # a wrapper passes this attribute on; its base class describes it
         help_ = limits(fields[name]).help if name in fields else ""
         meaning = described.pop(name, "") or _string(after) or help_
         yield _row(f"`{name}`", f"`{ast.unparse(node.annotation)}`", _default(node.value), meaning)

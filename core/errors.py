@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, where it is, and what would fix it.
+    """One problem: where it is, what is wrong, and how to fix it.
 
     Attributes:
-        where: The place: an option (`train.epochs`), a file and row, a plugin's name.
-        message: What is wrong there, in one sentence.
-        cure: What to do about it; empty where the message says it already.
-        source: Where the value came from (`command line`, a preset's file); empty where nobody set it.
+        where: The place: an option (`train.epochs`), a file and row, or a plugin.
+        message: What is wrong, in one sentence.
+        cure: How to fix it; empty if the message says it already.
+        source: Where the value came from, such as `command line` or a preset's file; empty if nobody set it.
     """
 
     where: str
@@ -30,10 +30,10 @@ class Problem:
 
 
 class GraftError(Exception):
-    """Bad input of any kind: ends the program with exit code 2 and this message, without a traceback.
+    """Bad input of any kind. It ends the program with exit code 2 and its message, without a traceback.
 
     Attributes:
-        problems: Everything found wrong, in the order in which it was found.
+        problems: All problems, in the order in which they were found.
     """
 
     title = "Graft cannot go on"
@@ -43,7 +43,7 @@ class GraftError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def report(self) -> str:
-        """The message as shown to a person: a title, then one paragraph a problem."""
+        """Return the message for the user: a title, then one paragraph per problem."""
         head = self.title if len(self.problems) == 1 else f"{self.title} ({len(self.problems)} problems)"
         return "\n".join([f"{head}:", *(f"  {problem}" for problem in self.problems)])
 

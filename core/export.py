@@ -136,11 +136,11 @@ def export_verb(words: Sequence[str], folders: PresetFolders) -> int:
     """The command `export`."""
     parser = argparse.ArgumentParser(
         "graft export",
-        description="Write a run's model as whole weights of its family, with what its method trained merged into "
-        "them. Merged and unmerged outputs are compared; methods that cannot be merged are refused.",
+        description="Merge the adapter of a run into the base weights and write full weights. Outputs are compared "
+        "before and after; methods that cannot be merged are refused.",
     )
     parser.add_argument("run", type=Path, help="the run's folder")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (RUN/export)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: RUN/export)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(words)
     found = export(asked.run, asked.out)

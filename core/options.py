@@ -69,7 +69,19 @@ def option(
     path: bool = False,
     folder: bool = False,
 ) -> Any:
-    """A dataclass field that carries its own help and limits; see `Limits` for the arguments."""
+    """Return a dataclass field that declares an option.
+
+    Args:
+        default: The default value. Every option needs one, or a `factory`.
+        help: One sentence for `show`, error messages and the reference.
+        factory: A function that returns the default, for lists and dictionaries.
+        choices: The allowed values; empty for any.
+        low: The smallest allowed number.
+        high: The largest allowed number.
+        above: An exclusive lower bound.
+        path: Whether the value is the path of a file or folder; it is made absolute in the saved configuration.
+        folder: Whether the value can be a local folder; it is made absolute if the folder exists.
+    """
     metadata = {"graft": Limits(help, tuple(choices), low, high, above, path, folder)}
     if factory is not None:
         return field(default_factory=factory, metadata=metadata)

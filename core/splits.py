@@ -39,17 +39,17 @@ _CHUNK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row as an adapter read it.
+    """One row as a data adapter read it.
 
     Attributes:
-        example: The example without its target, or None where a fault made that impossible.
+        example: The example without its target, or None if a fault made that impossible.
         label: A name, a sequence of names (`multi`), a value (`regression`, as text or number), or None if missing.
         place: Where it was read: `reviews.csv:12`.
-        split: `TRAIN`, `VAL`, `TEST`, or `UNDECIDED` where the cut by seed decides.
-        group: Examples of one group stay on one side of a cut; None for a group of its own.
-        fault: What is to be said about it, or None.
-        parts: What is to be said about parts of it (objects in an image), each with the place of the part. A part
-            whose fault is an error is not in `label`: the row is used without it, subject to `on_bad_row`.
+        split: `TRAIN`, `VAL`, `TEST`, or `UNDECIDED` if the seed decides.
+        group: Examples with the same group stay in the same split; None for no group.
+        fault: What is wrong with the row, or None.
+        parts: What is wrong with parts of the row (objects in an image), each with its place. `label` must not contain
+            a part with an error; the row is then used without it, subject to `on_bad_row`.
     """
 
     example: Any
@@ -63,14 +63,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """What an adapter has found.
+    """What a data adapter found.
 
     Attributes:
-        rows: All rows in order, faulty ones included; iterated once.
-        take: Fetches examples by row number (int64 [k], counted from 0 over `rows`), each with its `place`.
-        digest: Hash of the source's bytes and of how they are read.
+        rows: All rows in order, including bad ones; read once.
+        take: Returns examples by row number (int64 [k], counted from 0), each with its `place`.
+        digest: Hash of the source's bytes and of the options for reading them.
         origin: Where the data came from, for messages and the description.
-        findings: What was found while opening it.
+        findings: Issues that were found while opening it.
     """
 
     rows: Iterable[Row]
@@ -82,19 +82,19 @@ class Source:
 
 @dataclass(kw_only=True)
 class CutOptions:
-    """The options of every adapter whose data may need cutting."""
+    """Options of every data adapter whose data may need to be split."""
 
     val_fraction: float = option(
-        0.1, "Share of the examples that become the validation split where the data has none.", low=0.001, high=0.8
+        0.1, "Share of the examples for the validation split, if the data has none.", low=0.001, high=0.8
     )
     test_fraction: float = option(
-        0.2, "Share of the examples that become the test split where the data has none.", low=0.001, high=0.8
+        0.2, "Share of the examples for the test split, if the data has none.", low=0.001, high=0.8
     )
     on_bad_row: str = option(
-        "error", "A row that cannot be used ends the run, or is left out and counted.", choices=("error", "skip")
+        "error", "error: a bad row ends the run; skip: bad rows are skipped and counted.", choices=("error", "skip")
     )
     max_examples: int = option(
-        0, "Use at most so many examples of each split, drawn by seed and stratified; 0 for all.", low=0
+        0, "Largest number of examples per split, a stratified sample by seed; 0 for all.", low=0
     )
 
     def cut_problems(self, where: str = "data") -> Iterator[Problem]:

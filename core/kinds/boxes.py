@@ -18,9 +18,9 @@ class NamedBox(NamedTuple):
 
     Attributes:
         label: Its label's name.
-        corners: Its place.
-        crowd: Whether it stands for many (COCO's `iscrowd`) or is hard to tell (VOC's `difficult`): finding it is
-            neither right nor wrong.
+        corners: Its corners in pixels.
+        crowd: Whether it stands for many objects (COCO's `iscrowd`) or is ambiguous (VOC's `difficult`). Detecting it
+            counts neither as correct nor as wrong.
     """
 
     label: str
@@ -30,12 +30,12 @@ class NamedBox(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """The objects of one image; none is an answer too.
+    """The objects of one image; there may be none.
 
     Attributes:
-        corners: The place of each.
-        labels: The index of each one's label.
-        crowd: Whether each stands for many; empty where none does.
+        corners: The corners of each object.
+        labels: The index of each object's label.
+        crowd: Whether each object stands for many; empty if none does.
     """
 
     corners: tuple[Corners, ...] = ()
@@ -56,7 +56,7 @@ class Boxes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """What a detector says is in one image, the surest first.
+    """The detections in one image, the most confident first.
 
     Attributes:
         corners: float32 [k, 4], in pixels of the upright image as it is stored.
@@ -72,6 +72,6 @@ class Detections:
         return len(self.scores)
 
     def surer_than(self, threshold: float) -> Detections:
-        """Those whose score is at least `threshold`."""
+        """Return the detections with a score of at least `threshold`."""
         kept = self.scores >= threshold
         return Detections(self.corners[kept], self.scores[kept], self.labels[kept])

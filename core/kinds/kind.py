@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Kind(Component):
-    """A kind of task: what its examples are, when two are duplicates, and how they are read and written.
+    """A type of task: what its examples are, when two are duplicates, and how they are read and written.
 
     Attributes:
         example: The class of its examples.
@@ -30,22 +30,22 @@ class Kind(Component):
 
     @abstractmethod
     def identity(self, example: Any) -> bytes:
-        """The content that makes two examples duplicates of each other, whatever their targets are."""
+        """Return bytes that are equal for duplicates, whatever their targets are."""
 
     @abstractmethod
     def content(self, example: Any) -> dict[str, Any]:
-        """The example as JSON values, for `predictions.jsonl`."""
+        """Return the example as JSON values, for `predictions.jsonl`."""
 
     @abstractmethod
     def parse(self, text: str) -> Any:
-        """An example without a target from one argument of `predict`, or one line of its input."""
+        """Return an example without a target from one argument of `predict`, or from one line of its input."""
 
     def read(self, words: Iterable[str]) -> Iterator[Any]:
-        """Examples without targets from the arguments of `predict`, or the lines of its input; a word may mean many."""
+        """Return examples from the arguments of `predict` or the lines of its input; one can stand for many."""
         return (self.parse(word) for word in words)
 
     def fault(self, example: Any) -> Problem | None:
-        """Why an example that `read` gave cannot be used, or None."""
+        """Return why an example from `read` cannot be used, or None."""
         return None
 
     def picture(
@@ -55,7 +55,7 @@ class Kind(Component):
         labels: Sequence[str],
         thresholds: Sequence[float] | None = None,
     ) -> Image | None:
-        """A page of examples with what is true and what was predicted, for `predictions.png`; None for no such page.
+        """Return a page of examples with truth and prediction, for `predictions.png`; None for no page.
 
         Args:
             examples: With their targets.
@@ -68,7 +68,7 @@ class Kind(Component):
     def drawn(
         self, example: Any, prediction: Any, labels: Sequence[str], thresholds: Sequence[float] | None = None
     ) -> Image | None:
-        """One example with its prediction drawn on it, for `predict --pictures`; None where this kind cannot draw.
+        """Return one example with its prediction drawn on it, for `predict --pictures`; None if that is impossible.
 
         Args:
             example: As `read` gives it.
