@@ -220,7 +220,9 @@ def other_data(config: RunConfig, words: Sequence[str], folders: PresetFolders) 
         return compose.resolve(
             [f"task={config.task.name}"] * bool(config.task.name) + list(words), folders=folders
         ).data
-    return compose.changed("data", config.data, words)
+    adapter = compose.changed("data", config.data, words)
+    assert isinstance(adapter, DataAdapter)
+    return adapter
 
 
 def _scored(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str) -> dict[str, Any]:
