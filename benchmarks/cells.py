@@ -13,6 +13,7 @@ from benchmarks.processes import Ended
 from benchmarks.suite import Cell, Suite
 from core import report as record
 from core.errors import ConfigError, GraftError, Problem
+from core.files import write_json
 from core.saved import difference
 
 DONE, RESUME, REDO, NEW = "done", "resume", "redo", "new"
@@ -131,7 +132,7 @@ def _settle(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> No
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    record.write_json(folder / record.REPORT, report | settled)
+    write_json(folder / record.REPORT, report | settled)
 
 
 def _score(folder: Path) -> str:

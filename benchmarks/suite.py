@@ -52,7 +52,7 @@ class Cell:
         """
         from core.check import check
         from core.compose import resolve
-        from core.report import clean
+        from core.files import clean
         from core.saved import to_plain
 
         try:

@@ -1,24 +1,19 @@
-"""Graft's own cache: the only folder that it writes to besides a run's."""
+"""Graft's own cache, the only folder it writes to besides a run's."""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
 
 
 def keep_caches_of_others() -> None:
-    """Let what the libraries below write by themselves (matplotlib's list of fonts) go into Graft's cache too.
-
-    And let bitsandbytes, which peft imports, keep to itself that a package would fetch kernels from the Hub.
-    """
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    """Send files that the libraries below write by themselves, such as matplotlib's list of fonts, to Graft's cache."""
     os.environ.setdefault("MPLCONFIGDIR", str(cache_directory() / "matplotlib"))
 
 
 def cache_directory() -> Path:
-    """`$GRAFT_CACHE`, or `graft` in the platform's cache folder. Not made until something is written to it."""
+    """Return `$GRAFT_CACHE`, or `graft` in the platform's cache folder; whoever writes to it creates it."""
     if given := os.environ.get("GRAFT_CACHE"):
         return Path(given).expanduser()
     if sys.platform == "darwin":

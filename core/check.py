@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from core.capabilities import CHECKPOINTING, PRECISIONS, QUANTISED, UNSUPPORTED, fit, lacking
 from core.component import Component
 from core.config import SOCKETS, RunConfig, Train
-from core.contracts import Metric
-from core.environment import gpu_at_hand
+from core.contracts import Configurable, Metric
 from core.errors import ConfigError, PluginError, Problem, unknown
-from core.kinds import Kind
+from core.kinds import Kind, TargetType
 from core.options import violations
 from core.registry import load
 
@@ -27,7 +26,7 @@ def check(config: RunConfig) -> None:
         raise ConfigError(*problems)
 
 
-def components(config: RunConfig) -> Iterator[tuple[str, Component]]:
+def components(config: RunConfig) -> Iterator[tuple[str, Configurable]]:
     """Every component of a run with its place in the configuration."""
     for socket in SOCKETS:
         yield socket, getattr(config, socket)
@@ -38,7 +37,7 @@ def components(config: RunConfig) -> Iterator[tuple[str, Component]]:
 def _problems(config: RunConfig) -> Iterator[Problem]:
     for socket in SOCKETS:
         component: object = getattr(config, socket)
-        if not isinstance(component, Component):
+        if not isinstance(component, Configurable):
             yield Problem(
                 socket, "is not set.", f"Choose one with {socket}=NAME; `python -m core list {socket}` shows them."
             )
@@ -56,9 +55,14 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
     except PluginError:
         yield Problem("task.kind", *unknown("kind of task", config.task.kind, list(load().components["kind"])))
         return
-    yield from _target(config, kind)
-    yield from _metrics(config)
-    yield from _training(config)
+    problem = _target_problem(config, kind)
+    if problem is not None:
+        yield problem
+        return
+    target = load().target(config.task.target)
+    yield from _loader(config, target)
+    yield from _metrics(config, target)
+    yield from _training(config, target)
     yield from _method(config)
     for _, component in components(config):
         yield from component.check(config)
@@ -70,48 +74,61 @@ def _missing_packages(where: str, component: Component) -> Iterator[Problem]:
             yield Problem(where, f"{component.name} needs the package {module}, which is not installed.", command)
 
 
-def _target(config: RunConfig, kind: Kind) -> Iterator[Problem]:
-    if config.task.target not in kind.targets:
-        message, cure = unknown(f"target of {kind.name}", config.task.target, kind.targets)
-        yield Problem("task.target", message, cure)
+def _target_problem(config: RunConfig, kind: Kind) -> Problem | None:
+    """A task type lists its target types, or a target type lists the task type."""
+    known = load().targets_of(kind)
+    if config.task.target in known:
+        return None
+    return Problem("task.target", *unknown(f"target type of {kind.name}", config.task.target, known))
 
 
-def _metrics(config: RunConfig) -> Iterator[Problem]:
+def _loader(config: RunConfig, target: TargetType) -> Iterator[Problem]:
+    """A loader serves the target types that it names; where it names none, all whose models end in logits."""
+    loader = config.model
+    if loader.targets and not target.accepted_by(loader.targets):
+        served = ", ".join(loader.targets)
+        yield Problem("model", f"{loader.name} does not serve the target type {target.name!r}; it serves {served}.")
+    elif not loader.targets and not target.from_logits():
+        message = f"{loader.name} serves target types whose models end in logits; {target.name!r} is not one of them."
+        yield Problem("model", message, "`python -m core list models` shows the others.")
+
+
+def _metrics(config: RunConfig, target: TargetType) -> Iterator[Problem]:
     task = config.task
     if task.primary not in config.metrics:
         yield Problem("task.primary", *unknown("metric in this run", task.primary, list(config.metrics)))
     for key, metric in config.metrics.items():
-        if task.target not in metric.targets:
-            fit = ", ".join(name for name, other in load().components["metric"].items() if _accepts(other, task.target))
+        if not target.accepted_by(metric.targets):
+            fit = ", ".join(name for name, other in load().components["metric"].items() if _accepts(other, target))
             cure = f"Metrics for it: {fit}. Choose a preset with metrics=…"
-            yield Problem(f"metrics.{key}", f"{metric.name} does not accept the target {task.target!r}.", cure)
+            yield Problem(f"metrics.{key}", f"{metric.name} does not accept the target type {target.name!r}.", cure)
 
 
-def _accepts(metric: type[Component], target: str) -> bool:
-    return issubclass(metric, Metric) and target in metric.targets
+def _accepts(metric: type[Component], target: TargetType) -> bool:
+    return issubclass(metric, Metric) and target.accepted_by(metric.targets)
 
 
-def _training(config: RunConfig) -> Iterator[Problem]:
-    train, target = config.train, config.task.target
-    if train.class_weights != "none" and target in ("regression", "boxes"):
-        what = (
-            "a regression has no classes" if target == "regression" else "a detector's loss has no weights of classes"
-        )
-        yield Problem("train.class_weights", f"{what} to weigh.", "Use train.class_weights=none.")
+_FOR_SOME_TARGETS = {"class_weights": "none", "label_smoothing": 0.0, "thresholds": "validation"}
+"""Options of `train` that apply to some target types only, each with the value that leaves it out."""
+
+
+def _training(config: RunConfig, target: TargetType) -> Iterator[Problem]:
+    train = config.train
+    for key, left_out in _FOR_SOME_TARGETS.items():
+        if key not in target.train_options and getattr(train, key) != left_out:
+            types = load().components["target"].items()
+            fit = ", ".join(name for name, other in types if key in getattr(other, "train_options"))
+            message = f"does not apply to the target type {target.name} (only to {fit})."
+            yield Problem(f"train.{key}", message, f"Leave it out: train.{key}={left_out}.")
     if (train.class_weights == "given") != bool(train.given_class_weights):
         cure = "Give both: train.class_weights=given 'train.given_class_weights={LABEL: 2.0, …}'."
         yield Problem("train.class_weights", "given weights and class_weights=given go together.", cure)
-    if train.label_smoothing and target != "single":
-        yield Problem("train.label_smoothing", f"applies to the target single, not {target}.", "Set it to 0.")
-    if train.thresholds != "validation" and target != "multi":
-        yield Problem("train.thresholds", f"applies to the target multi, not {target}.", "Leave it out.")
     if config.model.own_fit:
         yield from _own_fit(config)
         return
     if train.gradient_checkpointing:
         yield from _checkpointing(config)
-    if train.optimizer != "adamw":
-        yield from _optimizer(train)
+    yield from _optimizer(config)
 
 
 def _checkpointing(config: RunConfig) -> Iterator[Problem]:
@@ -125,18 +142,16 @@ def _checkpointing(config: RunConfig) -> Iterator[Problem]:
         yield Problem(where, f"{message} There are no activations to save.", "Leave it out.")
 
 
-def _optimizer(train: Train) -> Iterator[Problem]:
-    """Moments in 8 bits need bitsandbytes; paged ones a GPU, from whose memory they are moved away."""
-    if importlib.util.find_spec("bitsandbytes") is None:
-        message = f"{train.optimizer} needs the package bitsandbytes, which is not installed."
-        yield Problem("train.optimizer", message, 'pip install "graft-tune[qlora]", or train.optimizer=adamw.')
-    on_gpu = train.device.startswith("cuda") or (train.device == "auto" and gpu_at_hand())
-    if train.optimizer.startswith("paged") and not on_gpu:
-        message = "paged_adamw8bit moves memory away from a GPU, and this run has none."
-        yield Problem("train.optimizer", message, "Use train.optimizer=adamw8bit, or train.device=cuda.")
-    elif train.device.startswith("mps"):
-        cure = "Use train.optimizer=adamw."
-        yield Problem("train.optimizer", f"{train.optimizer} has no kernels for Apple's GPUs (mps).", cure)
+def _optimizer(config: RunConfig) -> Iterator[Problem]:
+    """An optimizer must be known, installed, and fit for this run."""
+    name, where = config.train.optimizer, "train.optimizer"
+    try:
+        optimizer = load().optimizer(name)
+    except PluginError:
+        yield Problem(where, *unknown("optimizer", name, list(load().components["optimizer"])))
+        return
+    yield from _missing_packages(where, optimizer)
+    yield from optimizer.check(config)
 
 
 def _method(config: RunConfig) -> Iterator[Problem]:

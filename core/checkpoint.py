@@ -1,35 +1,35 @@
-"""Checkpoints: written aside, synced, hashed and renamed, so that a killed run goes on from a whole one."""
+"""Checkpoints: written atomically and hashed, so that an interrupted run resumes from a whole one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.errors import Problem, RunError
+from core.files import new_file
 
 KEEP = 2
-"""Checkpoints kept: the newest, and the one before in case the newest is torn."""
+"""Checkpoints kept: the newest, and the one before in case the newest is damaged."""
 
 
 _SMALL = 256
-"""Numbers of a tensor that is copied without asking whether it shares its memory."""
+"""Largest tensor, in numbers, that is always copied in case it shares its memory."""
 
 
 def flatten(state: Any, tensors: dict[str, Tensor], prefix: str = "") -> Any:
     """Move the tensors of a nested state into `tensors`; returns the rest, as JSON values that name them."""
     if isinstance(state, Tensor):
         held = state.detach().cpu().contiguous()
-        # An 8-bit optimizer has one small table for all parameters, and safetensors refuses memory that is shared.
+        # An optimizer may share one small table among all parameters, and safetensors refuses shared memory.
         tensors[prefix] = held.clone() if held.numel() <= _SMALL else held
         return {"__tensor__": prefix}
     if isinstance(state, dict):
@@ -41,7 +41,7 @@ def flatten(state: Any, tensors: dict[str, Tensor], prefix: str = "") -> Any:
 
 
 def unflatten(state: Any, tensors: dict[str, Tensor]) -> Any:
-    """Undo `flatten`; tuples come back as lists."""
+    """Invert `flatten`; tuples come back as lists."""
     if isinstance(state, dict) and "__tensor__" in state:
         return tensors[state["__tensor__"]]
     if isinstance(state, dict):
@@ -56,13 +56,13 @@ class Checkpoints:
     """The checkpoints of one run, in its folder `checkpoints/`.
 
     Each is one file, `step-00000123.safetensors`, beside its `.json` with the state's plain values and the file's hash.
-    The best weights so far are a file of their own, which the checkpoint names.
+    The best weights so far are in a separate file, which the checkpoint names.
     """
 
     directory: Path
 
     def save(self, step: int, state: dict[str, Any], best: str = "") -> None:
-        """Write a checkpoint; the ones before the last are then removed.
+        """Write a checkpoint, then remove all but the last two.
 
         Args:
             step: Optimizer steps done.
@@ -70,7 +70,7 @@ class Checkpoints:
             best: What `save_best` returned for the best weights so far, or empty.
 
         Raises:
-            RunError: The disk is full or read-only; what was there before is still whole.
+            RunError: The disk is full or read-only; earlier checkpoints are intact.
         """
         tensors: dict[str, Tensor] = {}
         plain = flatten(state, tensors)
@@ -81,7 +81,7 @@ class Checkpoints:
         self._prune()
 
     def save_best(self, step: int, weights: dict[str, Tensor]) -> str:
-        """Write the best weights so far; returns the file's name, for the checkpoint's state."""
+        """Write the best weights so far; returns the file's name and hash, for the checkpoint's state."""
         path = self.directory / f"best-{step:08d}.safetensors"
         digest = self._write_tensors(
             path, {name: weight.detach().cpu().contiguous() for name, weight in weights.items()}
@@ -89,7 +89,11 @@ class Checkpoints:
         return f"{path.name}:{digest}"
 
     def load_best(self, reference: str) -> dict[str, Tensor]:
-        """The weights that `save_best` wrote."""
+        """Load the weights that `save_best` wrote.
+
+        Raises:
+            RunError: The file is missing or damaged.
+        """
         name = reference.partition(":")[0]
         if not self._best_is_whole(reference):
             raise RunError(
@@ -99,7 +103,7 @@ class Checkpoints:
         return weights
 
     def latest(self) -> tuple[int, dict[str, Any]] | None:
-        """Step and state of the newest whole checkpoint, or None; a torn one is passed over for the one before."""
+        """Return step and state of the newest whole checkpoint, or None; damaged ones are skipped."""
         for manifest_path in sorted(self.directory.glob("step-*.json"), reverse=True):
             path = manifest_path.with_suffix(".safetensors")
             manifest = _manifest(manifest_path)
@@ -112,35 +116,25 @@ class Checkpoints:
         return not reference or _whole(self.directory / name, digest)
 
     def remove(self) -> None:
-        """Delete all checkpoints, once the run has ended well."""
+        """Delete all checkpoints, once the run is complete."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _write_tensors(self, path: Path, tensors: dict[str, Tensor]) -> str:
-        aside = path.with_name(path.name + ".partial")
+        """Write a safetensors file; returns its hash."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, aside)
-            digest = _sha256(aside)
-            _sync(aside)
-            aside.replace(path)
-        except Exception as error:  # safetensors raises its own error type for a full disk
-            with suppress(OSError):
-                aside.unlink()
-            if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:
-                raise _unwritable(path, error) from error
-            raise
+            with new_file(path) as aside:
+                save_file(tensors, aside)
+                digest = _sha256(aside)
+        except (OSError, SafetensorError) as error:  # safetensors has its own error for a full disk
+            raise _unwritable(path, error) from error
         return digest
 
     def _write_text(self, path: Path, text: str) -> None:
-        aside = path.with_name(path.name + ".partial")
         try:
-            aside.write_text(text, encoding="utf-8")
-            _sync(aside)
-            aside.replace(path)
-            _sync(self.directory)
+            with new_file(path) as aside:
+                aside.write_text(text, encoding="utf-8")
         except OSError as error:
-            with suppress(OSError):
-                aside.unlink()
             raise _unwritable(path, error) from error
 
     def _prune(self) -> None:
@@ -162,7 +156,7 @@ def _own_hash(manifest: dict[str, Any]) -> str:
 
 
 def _manifest(path: Path) -> dict[str, Any] | None:
-    """What a checkpoint's `.json` says, or None where it is torn."""
+    """Return what a checkpoint's `.json` holds, or None where it is damaged."""
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         claimed = manifest.pop("manifest_sha256")
@@ -180,21 +174,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _unwritable(path: Path, error: BaseException) -> RunError:
     cure = "Free some space, then `python -m core resume RUN` goes on from the last whole checkpoint."
     return RunError(Problem(str(path), f"the checkpoint cannot be written: {error}.", cure))
 
 
 def rng_state(device: str) -> dict[str, Any]:
-    """The state of the generators that training draws from: torch's on the CPU, and the GPU's."""
+    """Return the state of the generators that training draws from: torch's on the CPU, and the GPU's."""
     state: dict[str, Any] = {"cpu": torch.get_rng_state()}
     if device.startswith("cuda"):
         state["cuda"] = torch.cuda.get_rng_state(device)
@@ -202,7 +188,7 @@ def rng_state(device: str) -> dict[str, Any]:
 
 
 def set_rng_state(state: dict[str, Any], device: str) -> None:
-    """Put the generators back to what `rng_state` gave."""
+    """Restore the generators to what `rng_state` returned."""
     torch.set_rng_state(state["cpu"])
     if "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)

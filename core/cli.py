@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 HELP = """\
 Graft fine-tunes a pretrained model on your labelled data.
 
-Train and evaluate (anything with key=value is a training run):
+Train and evaluate (any command line of key=value arguments is a training run):
   python -m core task=sentiment model=roberta
   python -m core task=sentiment model=minilm method=lora data=table data.path=reviews.csv
-  python -m core task=sentiment train=smoke            a try of a few seconds
-  python -m core -m task=sentiment seed=0,1,2          a run for each seed
+  python -m core task=sentiment train=smoke            a smoke test of ten steps
+  python -m core -m task=sentiment seed=0,1,2          one run per seed
 
-Look, before and after:
-  list [GROUP]            tasks, data, models, methods, metrics, …          --json
-  show GROUP/NAME         what it is and every option it has                --json
-  plugins                 what is installed, and what failed to load        --json
-  check key=value …       everything short of training                      --json
-  resume RUN              go on with a run that was killed or interrupted
-  evaluate RUN [key=value …]  score a run's model, on other data if given   --json
-  predict RUN [INPUT …]   label texts or images, --file, standard input     --format jsonl|csv --with RUN
-  export RUN              whole weights, what was trained merged into them  --out DIR
+Commands:
+  list [GROUP]                list tasks, data, models, methods, metrics, …    --json
+  show GROUP/NAME             describe a component or preset, with its options --json
+  plugins                     list installed plugins and their errors          --json
+  check key=value …           dry run: check everything, train nothing         --quick --json
+  resume RUN                  resume an interrupted run
+  evaluate RUN [data.KEY=…]   score a run's model, on other data if given      --split --json
+  predict RUN [INPUT …]       predict for texts, images, --file or stdin       --format jsonl|csv --with RUN
+  export RUN                  merge the adapter and write full weights         --out DIR --json
 
-Options:  --config-dir DIR (presets of your own)   --debug (show tracebacks)   --version   -h, --help
-Each verb has its own --help. Shell completion: eval "$(python -m core -sc install=bash)"
+Options:  --config-dir DIR (your own presets)   --debug (show tracebacks)   --version   -h, --help
+Each command has its own --help. Shell completion: eval "$(python -m core -sc install=bash)"
 """
 
 EXIT_DEFECT = 1

@@ -13,22 +13,21 @@ from safetensors import SafetensorError
 from torch.utils.data import ConcatDataset
 
 from core import report as record
-from core import thresholds as limits
 from core.config import RunConfig
 from core.context import Context
-from core.contracts import LoadedModel, Need, Splits, Task
+from core.contracts import LoadedModel, Need, Splits
 from core.environment import Hardware, peak_memory_mb
 from core.errors import Problem, RunError
-from core.evaluate import Evaluation, at_thresholds, score, simplest_baseline
-from core.evaluate import evaluate as evaluate_split
-from core.kinds import BOXES, MULTI, MULTI_THRESHOLD, REGRESSION, SINGLE, targets_of
-from core.predicting import largest_difference, predict
+from core.evaluate import Scoring, at_thresholds, score
+from core.files import unwritable, write_lines
+from core.intervals import Bootstrap
+from core.kinds.output import OutputSpec
+from core.predicting import predict
 from core.registry import load
-from core.stages import Ready, eval_batch_size
-from core.tables import confusion, per_class
+from core.stages import Ready, evaluated
 
 if TYPE_CHECKING:
-    from core.kinds import Predictions, Targets
+    from core.kinds.targets.target import Predictions, Targets
 
 PROBE = 16
 """Test examples whose outputs are compared after saving and loading again."""
@@ -40,145 +39,113 @@ def evaluate(
 ) -> float:
     """Choose thresholds, score validation and test with intervals and baselines beside them; write the predictions."""
     model.module.to(ctx.hardware.device)
-    labels, target = splits.labels, config.task.target
-    val = _evaluated(ctx, config, model, labels, ready["val"])
-    chosen = model.thresholds = _thresholds(ctx, config, val.predictions, ready["val"].targets, labels)
-    found = {
-        "val": at_thresholds(val, ready["val"].targets, config.metrics, labels, target, chosen),
-        "test": _evaluated(ctx, config, model, labels, ready["test"], chosen),
+    output, val, test = need.output, ready["val"], ready["test"]
+    scoring = Scoring(config.metrics, output)
+    found = evaluated(ctx, config.train, model, val, scoring)
+    assert found.predictions is not None
+    model.thresholds = _thresholds(ctx, config, output, found.predictions, val.targets)
+    scoring = replace(scoring, thresholds=model.thresholds)
+    evaluations = {
+        "val": at_thresholds(found, val.targets, scoring),
+        "test": evaluated(ctx, config.train, model, test, scoring),
     }
     scores: dict[str, Any] = {
-        split: _scores(config, each.predictions, ready[split].targets, labels, chosen, each.scores)
-        for split, each in found.items()
+        split: _scores(config, scoring, each.predictions, ready[split].targets, each.scores)
+        for split, each in evaluations.items()
     }
-    ctx.evaluated(ctx.report["training"]["steps"], "test", found["test"].scores)
+    ctx.evaluated(ctx.report["training"]["steps"], "test", evaluations["test"].scores)
     scores["baselines"] = _baselines(config, need, splits, ready) if ctx.writes else {}
-    ctx.record(scores=scores, tables={split: each.tables for split, each in found.items()})
-    predictions = found["test"].predictions
+    ctx.record(scores=scores, tables={split: each.tables for split, each in evaluations.items()})
+    predictions = evaluations["test"].predictions
     assert predictions is not None
-    ctx.record(**_by_label(config, predictions, ready["test"].targets, labels, chosen))
+    _record_tables(ctx, output, predictions, test.targets, scoring.thresholds)
     if ctx.writes:
-        rows = written(config.task, labels, splits.test, predictions, chosen)
-        record.write_lines(ctx.directory / record.PREDICTIONS, rows)
-        _draw(ctx, config.task, splits, predictions, chosen)
+        rows = written(output, splits.test, predictions, scoring.thresholds)
+        write_lines(ctx.directory / record.PREDICTIONS, rows)
+        _draw(ctx, output, splits, predictions, scoring.thresholds)
     value = scores["val"][config.task.primary]["value"]
     return float("nan") if value is None else float(value)
 
 
-def _draw(ctx: Context, task: Task, splits: Splits, predictions: Predictions, chosen: Sequence[float] | None) -> None:
-    """Write a page of test examples with their predictions, where the kind has one, for a person to look at."""
-    picture = load().kind(task.kind).picture(splits.test, predictions, splits.labels, chosen)
+def _draw(
+    ctx: Context, output: OutputSpec, splits: Splits, predictions: Predictions, chosen: Sequence[float] | None
+) -> None:
+    """Write a page of test examples with their predictions, if the task type draws one, for a person to look at."""
+    picture = load().kind(output.task.kind).picture(splits.test, predictions, output.labels, chosen)
     if picture is None:
         return
     path = ctx.directory / record.PICTURE
     try:
         picture.save(path)
     except OSError as error:
-        raise record.unwritable(path, error) from error
+        raise unwritable(path, error) from error
     ctx.screen.say(f"test: {path.name} in the run's folder shows test images, truth and prediction side by side")
 
 
-def _evaluated(
-    ctx: Context,
-    config: RunConfig,
-    model: LoadedModel,
-    labels: Sequence[str],
-    split: Ready,
-    chosen: Sequence[float] | None = None,
-) -> Evaluation:
-    return evaluate_split(
-        model, split.prepared, split.targets, config.metrics, labels, config.task.target, ctx.hardware,
-        eval_batch_size(config.train), ctx.break_off, chosen,
-    )  # fmt: skip
-
-
 def _thresholds(
-    ctx: Context, config: RunConfig, predictions: Predictions | None, targets: Targets, labels: Sequence[str]
+    ctx: Context, config: RunConfig, output: OutputSpec, predictions: Predictions, targets: Targets
 ) -> tuple[float, ...] | None:
-    """Each label's threshold, from validation; None where one half decides. Into the report, and said."""
-    target = config.task.target
-    if not _chooses(config):
+    """Choose thresholds on validation, record and show them; None where none are chosen."""
+    if not _chooses(config, output):
         return None
-    assert predictions is not None
-    chosen = limits.choose(predictions, targets)
-    ctx.record(**{limits.KEY: limits.to_json(chosen, labels, target)})
-    span = f"{min(chosen):.3g} to {max(chosen):.3g}" if chosen else "none"
-    said = {
-        MULTI: f"thresholds: {span}, chosen for each label on validation (while training, one half decided)"
-        if any(each != MULTI_THRESHOLD for each in chosen)
-        else "thresholds: one half for every label; validation gives no reason for another",
-        BOXES: f"threshold: objects count as found from a score of {chosen[0]:.3g}, chosen on validation",
-    }
-    ctx.screen.say(said[target])
+    chosen = output.target.choose_thresholds(predictions, targets)
+    if chosen is not None:
+        ctx.record(thresholds=output.name_thresholds(chosen))
+        ctx.screen.say(output.target.describe_thresholds(chosen))
     return chosen
 
 
-def _chooses(config: RunConfig) -> bool:
+def _chooses(config: RunConfig, output: OutputSpec) -> bool:
     """Whether thresholds are chosen on validation."""
-    target = config.task.target
-    return target == BOXES or (target == MULTI and config.train.thresholds == "validation")
+    return output.target.has_thresholds and config.train.thresholds == "validation"
 
 
 def _scores(
     config: RunConfig,
+    scoring: Scoring,
     predictions: Predictions | None,
     targets: Targets,
-    labels: Sequence[str],
-    chosen: Sequence[float] | None = None,
     values: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     assert predictions is not None
-    train = config.train
-    scored = score(
-        config.metrics, predictions, targets, labels, config.task.target, values=values,
-        resamples=train.bootstrap_resamples, confidence=train.confidence, seed=config.seed, thresholds=chosen,
-    )  # fmt: skip
+    scored = score(scoring, predictions, targets, Bootstrap.for_run(config), values)
     return {key: each.to_json() for key, each in scored.items()}
 
 
-def _by_label(
-    config: RunConfig,
-    predictions: Predictions,
-    targets: Targets,
-    labels: Sequence[str],
-    chosen: Sequence[float] | None,
-) -> dict[str, Any]:
-    target = config.task.target
-    if target == REGRESSION:
-        return {}
-    entries: dict[str, Any] = {"per_class": per_class(predictions, targets, labels, target, chosen)}
-    return entries | ({"confusion": confusion(predictions, targets, labels)} if target == SINGLE else {})
+def _record_tables(
+    ctx: Context, output: OutputSpec, predictions: Predictions, targets: Targets, chosen: Sequence[float] | None
+) -> None:
+    """Record the target type's tables of the test split, and under which titles the summary shows them."""
+    tables = output.target.tables(predictions, targets, output.labels, chosen)
+    titles = {key: table.title for key, table in tables.items() if table.title}
+    ctx.record(**{key: table.content for key, table in tables.items()}, table_titles=titles)
 
 
 def written(
-    task: Task,
-    labels: Sequence[str],
-    examples: Sequence[Any],
-    predictions: Predictions,
-    chosen: Sequence[float] | None = None,
+    output: OutputSpec, examples: Sequence[Any], predictions: Predictions, chosen: Sequence[float] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The lines of `predictions.jsonl`: the example, what it is, what was predicted, and where it was read."""
-    kind = load().kind(task.kind)
+    """The lines of `predictions.jsonl`: the example, its target, the prediction, and where the example was read."""
+    kind, target, labels = load().kind(output.task.kind), output.target, output.labels
     for index, example in enumerate(examples):
-        truth = kind.write_target(example.target, labels, task.target)
-        prediction = kind.write(predictions[index], labels, task.target, chosen)
+        truth = None if example.target is None else target.write_target(example.target, labels)
+        prediction = target.write(predictions[index], labels, chosen, example)
         yield {"index": index, **kind.content(example), "target": truth, **prediction, "place": example.place}
 
 
 def _baselines(config: RunConfig, need: Need, splits: Splits, ready: Mapping[str, Ready]) -> dict[str, Any]:
-    """Scores of the simple peers on the test split; where the model's thresholds are chosen, so are theirs."""
+    """Scores of simple baselines on the test split; if the model's thresholds are chosen, so are theirs."""
     if not config.train.baselines:
         return {}
-    target, labels = config.task.target, splits.labels
-    chooses = _chooses(config)
+    output = need.output
+    chooses = _chooses(config, output)
     examples: Any = ConcatDataset([splits.val, splits.test]) if chooses else splits.test  # type: ignore[list-item]
-    train = targets_of(splits.train, target, len(labels))
-    simplest = simplest_baseline(train, len(examples), labels, target)
+    simplest = output.target.baseline(output.targets_of(splits.train), len(examples), output.labels)
     scores = {}
-    for peer, predictions in (simplest | config.model.baselines(need, examples)).items():
+    for name, predictions in (simplest | config.model.baselines(need, examples)).items():
         first = len(predictions) - len(splits.test)
-        chosen = limits.choose(predictions[:first], ready["val"].targets) if chooses else None
-        scores[peer] = _scores(config, predictions[first:], ready["test"].targets, labels, chosen)
+        chosen = output.target.choose_thresholds(predictions[:first], ready["val"].targets) if chooses else None
+        scoring = Scoring(config.metrics, output, chosen)
+        scores[name] = _scores(config, scoring, predictions[first:], ready["test"].targets)
     return scores
 
 
@@ -194,7 +161,7 @@ def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: N
     try:
         model.save(folder)
     except (OSError, SafetensorError) as error:
-        raise record.unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     ctx.report["model"] |= {"saved_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())}
     probe = [splits.test[index] for index in range(min(PROBE, len(splits.test)))]
     exact = Hardware(ctx.hardware.device, "fp32")
@@ -203,7 +170,7 @@ def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: N
     again = config.method.reopen(config.model, replace(need, saved=folder, train=()))
     again.module.to(ctx.hardware.device)
     after = predict(again, again.prepare(probe, train=False), exact, PROBE)
-    gap = largest_difference(before, after)
+    gap = need.output.target.difference(after, before)
     ctx.record(
         self_test={"examples": len(probe), "largest_difference": gap, "passed": gap <= PROBE_TOLERANCE},
     )

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
-
-from core.errors import Problem
-
-if TYPE_CHECKING:
-    from core.config import RunConfig
+from typing import ClassVar
 
 
 @dataclass
@@ -19,7 +14,7 @@ class Component(ABC):
 
     Attributes:
         name: Its key in the registry, in the configuration and in the docs; unique in its socket.
-        kinds: The kinds of task it serves; empty for all.
+        kinds: The kinds of task it serves; empty for all (for a target type: for those that list it).
         requires: Importable modules that it needs beyond Graft's own dependencies (an extra's), each with the command
             that installs it.
     """
@@ -27,10 +22,6 @@ class Component(ABC):
     name: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]] = ()
     requires: ClassVar[Mapping[str, str]] = {}
-
-    def check(self, config: RunConfig) -> Iterable[Problem]:
-        """What is wrong with this component in this run; called before any heavy import or download."""
-        return ()
 
     @classmethod
     def summary(cls) -> str:

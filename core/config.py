@@ -33,9 +33,7 @@ class Train:
     )
     optimizer: str = option(
         "adamw",
-        "adamw; adamw8bit keeps its moments in 8 bits; paged_adamw8bit also moves them to the machine's memory where a "
-        "GPU's runs short. The last two need bitsandbytes.",
-        choices=("adamw", "adamw8bit", "paged_adamw8bit"),
+        "Name of the optimizer; `python -m core list optimizer` shows them, `show optimizer/NAME` describes one.",
     )
     learning_rate: float | None = option(
         None, "Peak learning rate; null takes the recipe's, the model's or the method's own.", above=0
@@ -108,6 +106,14 @@ class Train:
 
 
 @dataclass
+class ResolvedTrain(Train):
+    """Options of `train` whose nulls have been filled in, from the method or from the model."""
+
+    epochs: float = 3.0
+    learning_rate: float = 5e-5
+
+
+@dataclass
 class RunConfig:
     """Everything that decides a run. `core.run(RunConfig(...))` trains it."""
 
@@ -118,6 +124,13 @@ class RunConfig:
     metrics: dict[str, Metric] = field(default_factory=dict)
     train: Train = field(default_factory=Train)
     seed: int = 0
+
+
+@dataclass
+class ResolvedConfig(RunConfig):
+    """A configuration as it trains: the model is loaded, so the nulls of `train` are known."""
+
+    train: ResolvedTrain = field(default_factory=ResolvedTrain)
 
 
 SOCKETS = ("data", "model", "method")

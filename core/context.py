@@ -20,6 +20,7 @@ from core.checkpoint import Checkpoints
 from core.config import SOCKETS
 from core.console import Bar, Screen
 from core.errors import GraftError, Interrupted, Problem, RunError
+from core.files import unwritable, write_json, write_text
 from core.registry import load
 from core.saved import config_text, difference, in_present_names, read_config, to_plain
 
@@ -126,7 +127,7 @@ class Context:
         self.report |= entries
         self.report["seconds"] = round(time.monotonic() - self._started, 2)
         if self.writes:
-            record.write_json(self.directory / record.REPORT, self.report)
+            write_json(self.directory / record.REPORT, self.report)
 
     @contextmanager
     def opened(self) -> Iterator[Context]:
@@ -186,9 +187,9 @@ class Context:
             try:
                 self.directory.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise record.unwritable(self.directory, error) from error
+                raise unwritable(self.directory, error) from error
             if not self.resuming:
-                record.write_text(self.directory / record.CONFIG, config_text(self.config))
+                write_text(self.directory / record.CONFIG, config_text(self.config))
         self.record()
 
     def _record_failure(self, error: BaseException) -> None:

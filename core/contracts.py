@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.component import Component
+from core.errors import Problem
+from core.issues import Finding
 from core.models import (
     HasFeatures,
     HasOwnFit,
@@ -20,17 +22,22 @@ from core.models import (
     Need,
     Prepared,
     Provenance,
+    SupportsFastDropout,
     WeightsPlan,
+    epochs_for,
 )
-from core.task import Finding, Splits, Task
+from core.task import Splits, Task
+from core.wrapped import WrappedModel
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     import torchmetrics
     from numpy.typing import NDArray
 
     from core.config import RunConfig
-    from core.kinds import Predictions, Targets
+    from core.kinds.output import OutputSpec
+    from core.kinds.targets.target import Predictions, Targets
     from core.memory import Footprint
 
 __all__ = [
@@ -47,18 +54,31 @@ __all__ = [
     "Metric",
     "ModelLoader",
     "Need",
+    "Optimizer",
     "ParamGroup",
     "Plan",
     "Prepared",
     "Provenance",
     "Splits",
+    "SupportsFastDropout",
     "Task",
     "WeightsPlan",
+    "WrappedModel",
+    "epochs_for",
 ]
 
 
 @dataclass
-class DataAdapter(Component):
+class Configurable(Component):
+    """A component with options, which a run's configuration names."""
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Return what is wrong with this component in this run; called before any heavy import or download."""
+        return ()
+
+
+@dataclass
+class DataAdapter(Configurable):
     """Reads labelled examples from somewhere into splits."""
 
     @abstractmethod
@@ -87,7 +107,7 @@ class DataAdapter(Component):
 
 
 @dataclass
-class ModelLoader(Component):
+class ModelLoader(Configurable):
     """Turns a preset into a `LoadedModel` for the task and its labels."""
 
     own_fit: ClassVar[bool] = False
@@ -98,6 +118,16 @@ class ModelLoader(Component):
     """Capabilities that some of its models have and others lack, each with which; those are refused when loaded."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """Precisions in which its models cannot be trained, each with the reason."""
+    targets: ClassVar[tuple[str, ...]] = ()
+    """The target types that its models serve; empty for every one whose models end in logits."""
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether this configuration asks for random weights, even where pretrained ones could be had.
+
+        Methods that keep most weights as they are refuse such a model. Override it in a family that has the choice.
+        """
+        return False
 
     @abstractmethod
     def load(self, need: Need) -> LoadedModel:
@@ -152,7 +182,7 @@ class ParamGroup:
 
 
 @dataclass
-class AdapterMethod(Component):
+class AdapterMethod(Configurable):
     """How weights are adapted. The head always trains and is always saved."""
 
     defaults: ClassVar[Mapping[str, float]] = {}
@@ -208,7 +238,28 @@ class AdapterMethod(Component):
 
 
 @dataclass
-class Metric(Component):
+class Optimizer(Configurable):
+    """Builds the optimizer that `train.optimizer` names.
+
+    It has no options of its own: learning rate, betas and weight decay are options of `train`.
+    """
+
+    state_bytes: ClassVar[float] = 8.0
+    """Bytes of state for each trainable number, for estimates of memory; the two float32 moments of Adam take 8."""
+
+    @abstractmethod
+    def build(self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+        """Return the optimizer.
+
+        Args:
+            groups: Parameter groups as torch's optimizers take them, each with `params`, `lr` and `weight_decay`.
+            lr: Peak learning rate.
+            betas: Decay of the first and of the second moment.
+        """
+
+
+@dataclass
+class Metric(Configurable):
     """A component that builds a streaming torchmetrics metric.
 
     `compute` of what it builds gives a 0-d tensor (a score), or a table: [c] a value for each label, or [c, c].
@@ -216,42 +267,39 @@ class Metric(Component):
 
     higher_is_better: ClassVar[bool] = True
     targets: ClassVar[tuple[str, ...]] = ("single",)
-    """The targets it accepts: `single`, `multi`, `regression`, `boxes`."""
+    """The target types it accepts, by name; also those that are `like` one of them."""
     decides: ClassVar[bool] = False
-    """Whether it looks only at which labels were chosen, not at probabilities: of `multi`, it is then given 1.0 where a
-    probability reaches the label's threshold and 0.0 elsewhere, once thresholds have been chosen; of `boxes`, only the
-    detections whose score reaches the threshold."""
+    """Whether it looks at decisions alone, not at probabilities or scores. Once thresholds have been chosen, it is
+    given what `TargetType.decide` returns: of several labels, 1.0 where a probability reaches the label's threshold and
+    0.0 elsewhere; of objects in images, the detections whose score reaches the threshold."""
 
     @abstractmethod
-    def build(self, labels: Sequence[str], target: str) -> torchmetrics.Metric:
-        """A fresh metric, updated with (predictions, targets) of a batch, shaped as `core.kinds` says.
+    def build(self, output: OutputSpec) -> torchmetrics.Metric:
+        """Return a fresh metric, to be updated with (predictions, targets) of a batch, shaped as `core.kinds` says.
 
-        Both are tensors; of `boxes`, both are lists: a `Detections` and a `Boxes` for each image.
+        Both are tensors; where the target type's arrays hold objects, both are lists with one object per example.
         """
 
     def resample(
-        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], labels: Sequence[str], target: str
+        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], output: OutputSpec
     ) -> NDArray[np.float64]:
-        """The score of each bootstrap resample, float64 [r].
+        """Return the score of each bootstrap resample, float64 [r].
+
+        The default repeats rows and computes each resample anew. Override it where arithmetic on `counts` is enough.
 
         Args:
-            predictions: As `core.kinds` says, n of them.
-            targets: Likewise.
+            predictions: [n, ...], as `core.kinds` says.
+            targets: [n, ...], likewise.
             counts: int64 [r, n]: how often each example was drawn in each resample.
-            labels: Label names.
-            target: The task's target.
-
-        The default repeats rows and computes each resample anew; override it where arithmetic on `counts` will do.
+            output: What is predicted: task, label names, target type.
         """
         import numpy as np
-        import torch
 
         scores = np.empty(len(counts), dtype=np.float64)
         for row, count in enumerate(counts):
-            metric = self.build(labels, target)
-            metric.distributed_available_fn = lambda: False  # one process has all predictions
+            metric = self.build(output)
+            metric.distributed_available_fn = lambda: False  # this process has all predictions
             drawn = np.repeat(np.arange(len(count)), count)
-            pair: list[Any] = [values[drawn] for values in (predictions, targets)]
-            metric.update(*(list(each) if each.dtype == object else torch.from_numpy(each) for each in pair))
+            metric.update(*(output.target.metric_input(values[drawn]) for values in (predictions, targets)))
             scores[row] = float(metric.compute())
         return scores

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from core.kinds.targets.counts import Array
     from core.matching import Matches
-    from core.tables import Array
 
 RECALLS: NDArray[np.float64] = torch.linspace(0, 1, 101).double().numpy()
 """0.00, 0.01, …, 1.00 as torchmetrics has them, to the last bit: a recall that is equal to one reaches it."""

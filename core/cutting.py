@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DataError, Problem
+from core.kinds.targets.target import Encoded
 from core.splits import NAMES, TEST, TRAIN, UNDECIDED, VAL, CutOptions
-from core.targets import Encoded
 
 Int = NDArray[np.int64]
 
@@ -82,7 +82,7 @@ def _cut_pool(table: Table, missing: list[int], options: CutOptions, seed: int) 
         chosen = choose(unit[free], table.strata[free], key[free], max(1, round(shares[part] * n)), left)
         assigned[free[chosen]] = part
     complete = _return_labels(table.encoded, unit, assigned)
-    if not table.encoded.boxes or all((complete == part).any() for part in missing):
+    if table.encoded.target.needs_every_label or all((complete == part).any() for part in missing):
         assigned = complete  # an object's label may be absent from training where there are too few images for all
     for part in (*missing, TRAIN):
         if not (assigned == part).any():
@@ -90,7 +90,7 @@ def _cut_pool(table: Table, missing: list[int], options: CutOptions, seed: int) 
             labels = f" and {len(table.encoded.labels):,} labels" if table.encoded.labels else ""
             message = f"{n:,} rows with {distinct:,} {what}{labels} are too few to cut a {NAMES[part]} split out of."
             cure = f"Add examples, or name a {NAMES[part]} split of your own."
-            if len(table.encoded.labels) > n / 2 and not table.encoded.boxes:
+            if len(table.encoded.labels) > n / 2 and table.encoded.target.needs_every_label:
                 cure += " If the labels are numbers to be predicted, use a task whose target is regression."
             raise DataError(Problem("data", message, cure))
     return assigned
@@ -195,7 +195,7 @@ def _return_labels(encoded: Encoded, unit: Int, assigned: Int) -> Int:
         return assigned
     lacking = np.flatnonzero((encoded.counts(assigned == TRAIN) == 0) & (encoded.counts(assigned >= 0) > 0))
     if len(lacking):
-        moved = np.isin(unit, unit[encoded.bearing(lacking.tolist())])
+        moved = np.isin(unit, unit[encoded.having(lacking.tolist())])
         return np.where(moved, TRAIN, assigned)
     return assigned
 

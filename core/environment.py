@@ -1,4 +1,4 @@
-"""The machine a run is on: device, precision, processes, memory, versions."""
+"""The machine of a run: device, precision, processes, memory, versions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # parameters of mallopt(3)
 
 @dataclass
 class Hardware:
-    """Where a run computes: one device a process, N processes.
+    """Where a run computes: N processes with one device each.
 
     Attributes:
         device: A torch device, such as `cpu` or `cuda:0`.
@@ -79,11 +79,11 @@ class Hardware:
 
     @property
     def on_cpu(self) -> bool:
-        """Whether the device is the CPU, where reading a tensor costs nothing."""
+        """Whether the device is the CPU, where reading a tensor does not wait for anything."""
         return self.device == "cpu"
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Matrix products in `precision`; everything else as torch sees fit."""
+        """Return a context in which matrix products run in `precision` and the rest as torch's autocast decides."""
         import torch
 
         if self.precision == "fp32":
@@ -92,7 +92,7 @@ class Hardware:
         return torch.autocast(self.device.partition(":")[0], dtype=dtype)
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """The module on its device, wrapped for N processes where there are several."""
+        """Move the module to its device; wrap it where there are several processes."""
         module.to(self.device)
         if self.accelerator is None or not any(p.requires_grad for p in module.parameters()):
             return module
@@ -100,7 +100,7 @@ class Hardware:
         return wrapped
 
     def synchronised(self, module: nn.Module, only_if: bool) -> AbstractContextManager[Any]:
-        """Let gradients be averaged over the processes in this backward pass, or keep them to this process for now."""
+        """Return a context whose backward pass averages gradients over the processes, or does not yet."""
         if self.accelerator is None or only_if:
             return nullcontext()
         quiet: AbstractContextManager[Any] = self.accelerator.no_sync(module)
@@ -112,7 +112,7 @@ class Hardware:
             self.accelerator.wait_for_everyone()
 
     def gather(self, value: Any) -> list[Any]:
-        """The objects of all processes, in the order of their ranks."""
+        """Return the objects of all processes, in the order of their ranks."""
         if self.accelerator is None:
             return [value]
         import torch.distributed as dist
@@ -123,7 +123,7 @@ class Hardware:
 
 
 def unwrap(module: nn.Module) -> nn.Module:
-    """The module itself, out of DDP, FSDP, `torch.compile` and accelerate's precision wrapper."""
+    """Return the module without wrappers: DDP, FSDP, `torch.compile`, accelerate's precision wrapper."""
     if not hasattr(module, "module") and not hasattr(module, "_orig_mod") and not hasattr(module, "_original_forward"):
         return module
     from accelerate.utils import extract_model_from_parallel
@@ -157,7 +157,7 @@ def _precision(asked: str, device: str) -> str:
 
 
 def gpu_at_hand() -> bool:
-    """Whether there seems to be an NVIDIA or AMD GPU, asked of the system without importing torch."""
+    """Return whether the system seems to have an NVIDIA or AMD GPU, without importing torch."""
     return any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")) or bool(
         shutil.which("nvidia-smi")
     )
@@ -165,7 +165,7 @@ def gpu_at_hand() -> bool:
 
 @cache
 def bf16_native(device: str) -> bool:
-    """Whether the device multiplies bf16 matrices in hardware: AVX512-BF16 or AMX on a CPU, Ampere or later on CUDA."""
+    """Return whether the device multiplies bf16 in hardware: AVX512-BF16 or AMX on a CPU, Ampere or later on CUDA."""
     if device.startswith("cuda"):
         import torch
 
@@ -180,10 +180,10 @@ def bf16_native(device: str) -> bool:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc's allocator keep what is freed: a training step frees and takes the same hundreds of MiB each time.
+    """Let glibc's allocator keep freed memory: each training step frees and allocates the same hundreds of MiB.
 
-    By default allocations of megabytes are mapped anew and faulted in page by page, which is a good part of a step of a
-    small model. Elsewhere than on glibc, nothing happens.
+    By default glibc maps large allocations anew and faults them in page by page, which takes a good part of a small
+    model's step. Without glibc, nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -196,7 +196,7 @@ def keep_freed_memory() -> None:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global generators of Python, NumPy and torch, which initialisation and dropout draw from."""
+    """Seed the global generators of Python, NumPy and torch, which initialization and dropout draw from."""
     import numpy as np
     import torch
 
@@ -207,7 +207,7 @@ def seed_everything(seed: int) -> None:
 
 @contextmanager
 def deterministic(hardware: Hardware) -> Iterator[list[str]]:
-    """Ask a GPU for deterministic kernels; yields the operations that could not promise it, as they are met."""
+    """Ask a GPU for deterministic kernels; yields a list that collects the operations without one."""
     import warnings
 
     import torch
@@ -227,7 +227,7 @@ def deterministic(hardware: Hardware) -> Iterator[list[str]]:
 
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
-    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # it would cost a pass over each tensor
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # else each new tensor costs a pass
     warnings.showwarning = note
     try:
         yield unsure
@@ -237,14 +237,14 @@ def deterministic(hardware: Hardware) -> Iterator[list[str]]:
 
 
 def resident_memory() -> int:
-    """Bytes of memory that this process holds now."""
+    """Return the bytes of memory that this process holds now."""
     import psutil
 
     return int(psutil.Process().memory_info().rss)
 
 
 def peak_memory_mb(device: str) -> dict[str, float]:
-    """Peak memory of this process so far, in MiB: resident, and on the GPU where there is one."""
+    """Return this process's peak memory so far, in MiB: `resident`, and `gpu` where there is one."""
     import torch
 
     scale = 1024 if sys.platform != "darwin" else 1024 * 1024
@@ -255,7 +255,7 @@ def peak_memory_mb(device: str) -> dict[str, float]:
 
 
 def describe(hardware: Hardware) -> dict[str, Any]:
-    """Versions, processor, devices and threads, for the report."""
+    """Return versions, processor, devices and threads, for the report."""
     import psutil
     import torch
 

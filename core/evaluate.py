@@ -1,35 +1,54 @@
-"""Evaluation: metrics streamed over a split, with intervals and baselines beside them."""
+"""Evaluation: metrics streamed over a split, and scores with confidence intervals."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
 from core.environment import Hardware
-from core.intervals import Score, interval
-from core.kinds import BOXES
-from core.predicting import as_array, in_order, predict_batches
-from core.thresholds import seen_by
+from core.intervals import Bootstrap, Score, interval
+from core.kinds.output import OutputSpec
+from core.predicting import as_array, in_order
 
 if TYPE_CHECKING:
-    from core.contracts import LoadedModel, Metric, Prepared
-    from core.kinds import Predictions, Targets
+    from core.contracts import Metric
+    from core.kinds.targets.target import Predictions, Targets
+    from core.predicting import Batch
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What is computed from predictions.
+
+    Attributes:
+        metrics: Metrics by their key.
+        output: What is predicted.
+        thresholds: Thresholds of the target type; None where none have been chosen (yet).
+    """
+
+    metrics: Mapping[str, Metric]
+    output: OutputSpec
+    thresholds: tuple[float, ...] | None = None
+
+    def seen_by(self, key: str, predictions: Predictions) -> Predictions:
+        """Return what a metric is given: decisions if it looks at nothing else and thresholds are known."""
+        if self.thresholds is None or not self.metrics[key].decides:
+            return predictions
+        return self.output.target.decide(predictions, self.thresholds)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What evaluating one split gave.
+    """The result of evaluating one split.
 
     Attributes:
         scores: The metrics that are one number, NaN where one is not defined on this split.
-        tables: The metrics that are a value a label, or a matrix, as nested lists.
-        predictions: In the order of the split (rank 0 only), as `core.kinds` says.
+        tables: The metrics that are one value per label, or a matrix, as nested lists.
+        predictions: In the order of the split (rank 0 only), shaped as the target type defines.
         seconds: Wall time.
     """
 
@@ -40,54 +59,43 @@ class Evaluation:
 
 
 def evaluate(
-    model: LoadedModel,
-    prepared: Prepared,
+    batches: Generator[Batch, None, None],
     targets: Targets,
-    metrics: Mapping[str, Metric],
-    labels: Sequence[str],
-    target: str,
+    scoring: Scoring,
     hardware: Hardware,
-    batch_size: int,
     watch: Callable[[int], None] = lambda done: None,
-    thresholds: Sequence[float] | None = None,
 ) -> Evaluation:
-    """Predict a split under inference mode and stream the metrics over it.
+    """Stream the metrics over the predictions of a split.
 
     Args:
-        model: Its module is put into evaluation mode and back.
-        prepared: The split, made ready.
-        targets: The split's targets, as `core.kinds.encode_targets` makes them.
-        metrics: Metrics by their key.
-        labels: Label names.
-        target: The task's target.
-        hardware: Device, precision and processes; each process takes a share of the examples.
-        batch_size: Examples in a batch.
-        watch: Told after each batch how many examples are done; may raise to break off.
-        thresholds: Of `multi`: the probability from which each label applies (None: one half); of `boxes`: the score
-            from which an object counts as found (None: any).
+        batches: Indices and predictions of each batch, from `predict_batches`; each process has its share.
+        targets: The targets of the whole split, [n, ...].
+        scoring: Metrics, output and thresholds.
+        hardware: Device and processes.
+        watch: Called after each batch with the number of examples done; it may raise to interrupt the evaluation.
     """
-    started = time.perf_counter()
+    started, target = time.perf_counter(), scoring.output.target
     device = "cpu" if hardware.device.startswith("mps") else hardware.device  # MPS lacks float64, which metrics sum in
-    built = {key: metric.build(labels, target).to(device) for key, metric in metrics.items()}
-    mine = np.arange(hardware.rank, len(prepared), hardware.world)
+    built = {key: metric.build(scoring.output).to(device) for key, metric in scoring.metrics.items()}
     rows, outputs, done = [], [], 0
-    for chosen, prediction in predict_batches(model, prepared, hardware, batch_size, mine):
-        found, truth = as_array(prediction), _as_input(targets[chosen], device)
-        given = _as_input(found, device)
-        for key, metric in built.items():
-            decided = seen_by(metrics[key], found, thresholds)
-            metric.update(given if decided is found else _as_input(decided, device), truth)
-        rows.append(chosen)
-        outputs.append(found)
-        done += len(chosen)
-        watch(done)
+    with closing(batches):  # so that an interruption leaves inference mode at once
+        for chosen, prediction in batches:
+            found, truth = as_array(prediction), target.metric_input(targets[chosen], device)
+            given = target.metric_input(found, device)
+            for key, metric in built.items():
+                seen = scoring.seen_by(key, found)
+                metric.update(given if seen is found else target.metric_input(seen, device), truth)
+            rows.append(chosen)
+            outputs.append(found)
+            done += len(chosen)
+            watch(done)
     scores, tables = _computed(built)
-    predictions = in_order(rows, outputs, len(prepared), hardware)
+    predictions = in_order(rows, outputs, len(targets), hardware)
     return Evaluation(scores, tables, predictions, time.perf_counter() - started)
 
 
 def _computed(built: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
-    """The values of metrics: those that are one number, and those that are tables."""
+    """Return the values of metrics: those that are one number, and those that are tables."""
     scores, tables = {}, {}
     for key, metric in built.items():
         value = metric.compute()
@@ -98,117 +106,54 @@ def _computed(built: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Any
     return scores, tables
 
 
-def _as_input(values: Predictions | Targets, device: str = "cpu") -> Any:
-    """What a metric is updated with: a tensor, or a list of what is in each image."""
-    return list(values) if values.dtype == object else torch.from_numpy(np.ascontiguousarray(values)).to(device)
-
-
-def at_thresholds(
-    found: Evaluation,
-    targets: Targets,
-    metrics: Mapping[str, Metric],
-    labels: Sequence[str],
-    target: str,
-    thresholds: Sequence[float] | None,
-) -> Evaluation:
-    """An evaluation with the metrics that look at decisions computed anew, at these thresholds.
+def at_thresholds(found: Evaluation, targets: Targets, scoring: Scoring) -> Evaluation:
+    """Return an evaluation whose metrics of decisions are computed anew, at the thresholds of `scoring`.
 
     Args:
-        found: What `evaluate` gave, with its predictions.
-        targets: The split's targets.
-        metrics: Metrics by their key.
-        labels: Label names.
-        target: The task's target.
-        thresholds: The probability from which each label applies; None changes nothing.
+        found: What `evaluate` returned, with its predictions.
+        targets: The targets of the split.
+        scoring: Metrics, output and thresholds; without thresholds, nothing changes.
     """
-    if thresholds is None:
+    if scoring.thresholds is None:
         return found
     assert found.predictions is not None
-    deciding = {key: metric for key, metric in metrics.items() if metric.decides}
-    scores, tables = _values(deciding, found.predictions, targets, labels, target, thresholds)
+    deciding = {key: metric for key, metric in scoring.metrics.items() if metric.decides}
+    scores, tables = _values(replace(scoring, metrics=deciding), found.predictions, targets)
     return replace(found, scores=found.scores | scores, tables=found.tables | tables)
 
 
 def score(
-    metrics: Mapping[str, Metric],
+    scoring: Scoring,
     predictions: Predictions,
     targets: Targets,
-    labels: Sequence[str],
-    target: str,
-    *,
-    resamples: int,
-    confidence: float,
-    seed: int,
+    bootstrap: Bootstrap,
     values: Mapping[str, float] | None = None,
-    thresholds: Sequence[float] | None = None,
 ) -> dict[str, Score]:
-    """Scores with confidence intervals, computed once from stored predictions.
+    """Return scores with confidence intervals, from stored predictions.
 
     Args:
-        metrics: Metrics by their key; those that are tables are left out.
-        predictions: As `core.kinds` says.
-        targets: Likewise.
-        labels: Label names.
-        target: The task's target.
-        resamples: Bootstrap resamples; 0 for no intervals.
-        confidence: Level of the intervals.
-        seed: Seeds the bootstrap.
-        values: The scores where they have been computed already.
-        thresholds: Of `multi`: the probability from which each label applies (None: one half); of `boxes`: the score
-            from which an object counts as found (None: any).
+        scoring: Metrics (those that are tables are left out), output and thresholds.
+        predictions: [n, ...], as the target type defines them.
+        targets: [n, ...], likewise.
+        bootstrap: Number of resamples, level and seed.
+        values: The scores if they have been computed already.
     """
     if values is None:
-        values, _ = _values(metrics, predictions, targets, labels, target, thresholds)
+        values, _ = _values(scoring, predictions, targets)
     found = {}
     for key, value in values.items():
         low = high = None
-        if resamples and math.isfinite(value):
-            low, high = interval(
-                metrics[key],
-                seen_by(metrics[key], predictions, thresholds),
-                targets,
-                labels,
-                target,
-                resamples=resamples,
-                confidence=confidence,
-                seed=seed,
-            )
+        if bootstrap.resamples and math.isfinite(value):
+            seen = scoring.seen_by(key, predictions)
+            low, high = interval(scoring.metrics[key], seen, targets, scoring.output, bootstrap)
         found[key] = Score(value, low, high)
     return found
 
 
-def _values(
-    metrics: Mapping[str, Metric],
-    predictions: Predictions,
-    targets: Targets,
-    labels: Sequence[str],
-    target: str,
-    thresholds: Sequence[float] | None,
-) -> tuple[dict[str, float], dict[str, Any]]:
-    built = {key: metric.build(labels, target) for key, metric in metrics.items()}
+def _values(scoring: Scoring, predictions: Predictions, targets: Targets) -> tuple[dict[str, float], dict[str, Any]]:
+    target = scoring.output.target
+    built = {key: metric.build(scoring.output) for key, metric in scoring.metrics.items()}
     for key, metric in built.items():
-        metric.distributed_available_fn = lambda: False  # one process has all predictions
-        metric.update(_as_input(seen_by(metrics[key], predictions, thresholds)), _as_input(targets))
+        metric.distributed_available_fn = lambda: False  # this process has all predictions
+        metric.update(target.metric_input(scoring.seen_by(key, predictions)), target.metric_input(targets))
     return _computed(built)
-
-
-def simplest_baseline(train: Targets, n: int, labels: Sequence[str], target: str) -> dict[str, Predictions]:
-    """What knowing only the training targets gives: the shares of the labels, or the mean value; of boxes, nothing.
-
-    Args:
-        train: Targets of the training split.
-        n: Number of predictions wanted.
-        labels: Label names.
-        target: The task's target.
-
-    Returns:
-        By its name, the same prediction n times.
-    """
-    if target == BOXES:
-        return {}
-    if target == "regression":
-        return {"mean": np.full(n, train.mean(), dtype=np.float32)}
-    if target == "multi":
-        return {"label_frequency": np.tile(train.mean(axis=0, dtype=np.float64).astype(np.float32), (n, 1))}
-    shares = np.bincount(train.astype(np.int64), minlength=len(labels)) / len(train)
-    return {"majority": np.tile(shares.astype(np.float32), (n, 1))}

@@ -1,10 +1,9 @@
-"""`export`: a finished run's model as whole weights of its family, what its method trained merged into them."""
+"""`export`: write a finished run's model as whole weights of its family, with the adapter merged into them."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 from core import report as record
 from core.environment import Hardware
 from core.errors import Problem, RunError
+from core.files import clean, new_folder, unwritable, write_json
 from core.inference import Predictor
+from core.kinds import TargetType
 from core.models import WeightsPlan
 from core.presets import PresetFolders
+from core.requests import need_for_saved
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,24 +27,24 @@ EXPORT, RECORD = "export", "export.json"
 PROBE = 16
 """Test examples whose outputs are compared before and after merging."""
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-3}
-"""How far outputs may be apart: sums of weights and updates round otherwise than sums of their products."""
+"""Largest difference of outputs: merged weights round differently from a separate product of the update."""
 IN_8_BITS = 2e-2
-"""The same of weights of 8 bits, whose products round what comes in to 8 bits too; merged, nothing is rounded."""
+"""The same for 8-bit weights, whose products also round their inputs to 8 bits; merged weights do not."""
 
 
 def export(run: Path, out: Path | None = None) -> dict[str, Any]:
-    """Merge, write, open what was written by its loader alone, compare.
+    """Merge and write the model, reopen it with its loader alone, and compare outputs.
 
     Args:
-        run: The folder of a finished run, whose data is still there: some of its test split is predicted.
+        run: The folder of a finished run. Its data must still be there: some test examples are predicted.
         out: The folder to write to; None for `export` in the run's.
 
     Returns:
-        What is written beside the weights as `export.json`.
+        What `export.json`, beside the weights, holds.
 
     Raises:
         RunError: The run's method cannot be merged, the folder holds something, or the outputs differ.
-        DataError: The run's data is not there any more.
+        DataError: The run's data is gone.
     """
     predictor = Predictor.open(run)
     config, report = predictor.config, record.read(run)
@@ -58,36 +60,33 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
     model, held = predictor.model, coarsest(predictor.model.module)
     model.thresholds = predictor.thresholds
     merged = config.method.merge(model)
-    aside = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
-        merged.save(aside)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as aside:
+            merged.save(aside)
+            known = (predictor.output, predictor.need.fingerprint)
+            need = need_for_saved(config, predictor.hardware, aside, *known, merged=True)
+            predictor.model = config.model.reopen(need)
+            predictor.model.module.to(predictor.hardware.device).eval()
+            after = {each: _outputs(predictor, probe, each) for each in precisions}
+            found = _compared(predictor.output.target, before, after, config.method.weights(), held)
+            if odd := [each for each, values in found.items() if not values["difference"] <= values["tolerance"]]:
+                what = ", ".join(f"{found[each]['difference']:.1e} in {each}" for each in odd)
+                message = f"the merged model gives other outputs (largest difference {what}); nothing was written."
+                raise RunError(Problem(str(folder), message, "Use the run as it is, and please report this."))
+            entry = {
+                "run": str(run.absolute()),
+                "model": report["model"]["loader"],
+                "method": config.method.name,
+                "examples": len(probe),
+                "compared": found,
+                "bytes": {"run": _bytes(run / record.MODEL), "export": _bytes(aside)},
+            }
+            if merged is model:  # the run saved whole weights, and compared them with what was trained when it ended
+                entry["self_test"] = report["self_test"]
+            write_json(aside / RECORD, entry)
     except OSError as error:
-        raise record.unwritable(aside, error) from error
-    need = replace(predictor.need, saved=aside, weights=None, additive=False)  # in the precision in which it is written
-    predictor.model = config.model.reopen(need)
-    predictor.model.module.to(predictor.hardware.device).eval()
-    after = {each: _outputs(predictor, probe, each) for each in precisions}
-    found = _compared(before, after, config.method.weights(), held)
-    entry = {
-        "run": str(run.absolute()),
-        "model": report["model"]["loader"],
-        "method": config.method.name,
-        "examples": len(probe),
-        "compared": found,
-        "bytes": {"run": _bytes(run / record.MODEL), "export": _bytes(aside)},
-    }
-    if merged is model:  # the run has saved whole weights, which were compared with what was trained when it ended
-        entry["self_test"] = report["self_test"]
-    if odd := [each for each, values in found.items() if not values["difference"] <= values["tolerance"]]:
-        shutil.rmtree(aside)
-        what = ", ".join(f"{found[each]['difference']:.1e} in {each}" for each in odd)
-        message = f"the merged model gives other outputs (largest difference {what}); nothing was written."
-        raise RunError(Problem(str(folder), message, "Use the run as it is, and please report this."))
-    record.write_json(aside / RECORD, entry)
-    if folder.is_dir():
-        folder.rmdir()
-    aside.rename(folder)
+        raise unwritable(folder, error) from error
     return entry | {"folder": str(folder)}
 
 
@@ -99,7 +98,7 @@ def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Any:
 
 
 def coarsest(module: nn.Module) -> str:
-    """The coarsest precision in which a network holds weights, or in which layers of quantised weights multiply."""
+    """Return the coarsest precision of a network's weights and of the products of its quantized layers."""
     import torch
 
     names = {torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -109,24 +108,22 @@ def coarsest(module: nn.Module) -> str:
 
 
 def tolerance(precision: str, weights: WeightsPlan | None, held: str = "fp32") -> float:
-    """How far outputs of a merged model may be from those before.
+    """Return how far outputs of a merged model may differ from those before.
 
     Args:
-        precision: In which they were computed.
+        precision: The precision of the outputs.
         weights: How the weights were quantised, if they were.
-        held: What `coarsest` gave of the model before: it computes no finer than that, and merged weights are float32.
+        held: What `coarsest` returned before merging; the model computed no finer than that.
     """
     return max(TOLERANCES[precision], TOLERANCES[held], IN_8_BITS if weights is not None and weights.bits == 8 else 0.0)
 
 
 def _compared(
-    before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None, held: str
+    target: TargetType, before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None, held: str
 ) -> dict[str, dict[str, float]]:
-    """The largest difference of outputs and how large it may be, by precision."""
-    from core.predicting import largest_difference
-
+    """Return the largest difference of outputs and its tolerance, by precision."""
     return {
-        each: {"difference": largest_difference(before[each], after[each]), "tolerance": tolerance(each, weights, held)}
+        each: {"difference": target.difference(after[each], before[each]), "tolerance": tolerance(each, weights, held)}
         for each in before
     }
 
@@ -136,7 +133,7 @@ def _bytes(folder: Path) -> int:
 
 
 def export_verb(words: Sequence[str], folders: PresetFolders) -> int:
-    """Write a run's model as whole weights, with what its method trained merged into them."""
+    """The command `export`."""
     parser = argparse.ArgumentParser(
         "graft export",
         description="Write a run's model as whole weights of its family, with what its method trained merged into "
@@ -148,7 +145,7 @@ def export_verb(words: Sequence[str], folders: PresetFolders) -> int:
     asked = parser.parse_args(words)
     found = export(asked.run, asked.out)
     if asked.json:
-        sys.stdout.write(json.dumps(record.clean(found), indent=2) + "\n")
+        sys.stdout.write(json.dumps(clean(found), indent=2) + "\n")
         return 0
     sizes = {name: f"{size / 2**20:.1f} MiB" for name, size in found["bytes"].items()}
     sys.stdout.write(f"{found['folder']}: {sizes['export']} (the run's model: {sizes['run']})\n")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts import Finding
 from core.cutting import Table
 from core.errors import DataError, Problem
+from core.issues import Finding
+from core.kinds.targets.target import Encoded
 from core.splits import NAMES, SHOWN, TEST, TRAIN, VAL
-from core.targets import Encoded
 
 Places = Callable[[NDArray[np.int64]], Sequence[str]]
 IMBALANCE = 5.0
@@ -19,23 +20,24 @@ IMBALANCE = 5.0
 
 
 def refuse_unknown_labels(
-    parts: Sequence[Sequence[object]], encoded: Encoded, assigned: NDArray[np.int64], origin: str
+    parts: Sequence[Sequence[Any]], encoded: Encoded, assigned: NDArray[np.int64], origin: str
 ) -> None:
     """Refuse splits from which a label cannot be learned.
 
-    A label of objects may be absent: an image without it still teaches where it is not, and the data check says so.
+    Where the target type does not need every label, one may be absent; the data check then says so.
 
     Raises:
         DataError: A label occurs in the validation or test split and not in the training split, or fewer than two
             labels are in the training split.
     """
-    if not encoded.labels or encoded.boxes:
+    if not encoded.labels or not encoded.target.needs_every_label:
         return
     train = encoded.counts(assigned == TRAIN)
     problems = []
     for part in (VAL, TEST):
         for label in np.flatnonzero((encoded.counts(assigned == part) > 0) & (train == 0)):
-            place = next((e.place for e in parts[part] if label in np.atleast_1d(e.target)), origin)  # type: ignore[attr-defined]
+            having = (each.place for each in parts[part] if label in encoded.target.labels_of(each.target))
+            place = next(having, origin)
             problems.append(
                 Problem(
                     place,

@@ -18,8 +18,8 @@ import pluggy
 
 if TYPE_CHECKING:
     from core.config import RunConfig
-    from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader
-    from core.kinds import Kind
+    from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader, Optimizer
+    from core.kinds import Kind, TargetType
 
 PROJECT = "graft"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -34,6 +34,17 @@ def kinds() -> Sequence[type[Kind]]:  # type: ignore[empty-body]
         @hookimpl
         def kinds():
             return [TextClassification]
+    """
+
+
+@hookspec
+def target_types() -> Sequence[type[TargetType]]:  # type: ignore[empty-body]
+    """Types of output. Called once at start-up; returns component classes, selected with `task.target=NAME`.
+
+    Example:
+        @hookimpl
+        def target_types():
+            return [Ordinal]
     """
 
 
@@ -67,6 +78,17 @@ def adapter_methods() -> Sequence[type[AdapterMethod]]:  # type: ignore[empty-bo
         @hookimpl
         def adapter_methods():
             return [Full, Head, Lora]
+    """
+
+
+@hookspec
+def optimizers() -> Sequence[type[Optimizer]]:  # type: ignore[empty-body]
+    """Optimizers. Called once at start-up; returns component classes, selected with `train.optimizer=NAME`.
+
+    Example:
+        @hookimpl
+        def optimizers():
+            return [Lion]
     """
 
 
@@ -136,5 +158,14 @@ def run_ended(report: Mapping[str, Any], directory: Path) -> None:
     """
 
 
-CALLED_AT_START = ("kinds", "model_loaders", "data_adapters", "adapter_methods", "metrics", "config_paths")
+CALLED_AT_START = (
+    "kinds",
+    "target_types",
+    "model_loaders",
+    "data_adapters",
+    "adapter_methods",
+    "optimizers",
+    "metrics",
+    "config_paths",
+)
 OBSERVERS = ("run_started", "step_logged", "evaluated", "run_ended")

@@ -17,13 +17,14 @@ from core.config import RunConfig
 from core.contracts import DataAdapter, LoadedModel, Need, Splits
 from core.environment import Hardware
 from core.errors import ConfigError, DataError, Problem, RunError
+from core.files import clean
 from core.inputs import Inputs
-from core.kinds import BOXES, Kind, targets_of
-from core.outputs import OBJECT_COLUMNS, Pictures, opened, write_csv, write_jsonl
+from core.kinds import Kind, OutputSpec
+from core.outputs import Pictures, opened, write_csv, write_jsonl
 from core.presets import PresetFolders
 from core.registry import load
+from core.requests import need_for_saved
 from core.saved import read_config
-from core.thresholds import of_report
 
 CHUNK = 512
 """Examples that are read, predicted and written at a time, so that an endless input streams through."""
@@ -36,17 +37,16 @@ class Predictor:
     Attributes:
         config: The run's configuration.
         model: Its model, loaded from `model/`.
-        labels: Label names.
+        output: What it predicts: its task, label names and target type.
         kind: The kind of its task.
         hardware: Where it computes.
         need: What its loader was told.
-        thresholds: Of `multi`: the probability from which each label applies; None for one half. Of `boxes`: the score
-            from which an object counts as found; None for any.
+        thresholds: What the target type chose on the validation split; None where nothing was chosen.
     """
 
     config: RunConfig
     model: LoadedModel
-    labels: tuple[str, ...]
+    output: OutputSpec
     kind: Kind
     hardware: Hardware
     need: Need
@@ -67,23 +67,15 @@ class Predictor:
             raise RunError(Problem(str(folder), f"has no finished model: its status is {report['status']}.", cure))
         config = read_config(folder / record.CONFIG)
         hardware = Hardware.resolve(config.train)
-        need = Need(
-            task=config.task,
-            labels=tuple(report["data"]["labels"]),
-            fingerprint=report["data"]["fingerprint"],
-            device=hardware.device,
-            precision=hardware.precision,
-            seed=config.seed,
-            weights=config.method.weights(),
-            additive=config.method.additive(),
-            saved=folder / record.MODEL,
-        )
+        output = load().output(config.task, report["data"]["labels"])
+        need = need_for_saved(config, hardware, folder / record.MODEL, output, report["data"]["fingerprint"])
         model = config.method.reopen(config.model, need)
         model.module.to(hardware.device).eval()
-        return cls(config, model, need.labels, load().kind(config.task.kind), hardware, need, of_report(report))
+        thresholds = output.read_thresholds(report.get("thresholds"))
+        return cls(config, model, output, load().kind(config.task.kind), hardware, need, thresholds)
 
     def raw(self, examples: Sequence[Any]) -> Any:
-        """Predictions as arrays: float32 [n, c] or [n], as `core.kinds` says."""
+        """Return predictions as an array [n, ...], as the target type defines them."""
         from core.predicting import predict
         from core.stages import eval_batch_size
 
@@ -102,8 +94,17 @@ class Predictor:
 
     def written(self, example: Any, prediction: Any) -> dict[str, Any]:
         """One prediction as JSON values, with its example."""
-        written = self.kind.write(prediction, self.labels, self.config.task.target, self.thresholds)
+        written = self.output.target.write(prediction, self.labels, self.thresholds, example)
         return {**self.kind.content(example), **written}
+
+    def rows(self, line: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a CSV that a written prediction becomes."""
+        return self.output.target.rows(line)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names."""
+        return self.output.labels
 
 
 def predict_verb(words: Sequence[str], folders: PresetFolders) -> int:
@@ -150,21 +151,24 @@ def predict_verb(words: Sequence[str], folders: PresetFolders) -> int:
     with opened(asked.output) as out:
         usable = inputs.usable(examples)
         alone = len(runs) == 1
-        rows = _written(predictor, usable, pictures) if alone else several.answers(runs, predictors, usable)
+        lines = _written(predictor, usable, pictures) if alone else several.answers(runs, predictors, usable)
         if asked.format == "csv":
-            write_csv(rows, out, OBJECT_COLUMNS if predictor.config.task.target == BOXES else ())
+            rows = (row for by, line in lines for row in by.rows(line))
+            write_csv(rows, out, predictor.output.target.columns(predictor.labels) if alone else ())
         else:
-            write_jsonl(rows, out)
+            write_jsonl((line for _, line in lines), out)
     inputs.refuse_rest()
     return 0
 
 
-def _written(predictor: Predictor, examples: Iterable[Any], pictures: Pictures | None) -> Iterator[dict[str, Any]]:
-    """Predictions as JSON values; each is also drawn, where pictures are wanted."""
+def _written(
+    predictor: Predictor, examples: Iterable[Any], pictures: Pictures | None
+) -> Iterator[tuple[Predictor, dict[str, Any]]]:
+    """Predictions as JSON values, each with its predictor; each is also drawn, where pictures are wanted."""
     for example, prediction in predictor.pairs(examples):
         if pictures is not None:
             pictures.write(example, prediction)
-        yield predictor.written(example, prediction)
+        yield predictor, predictor.written(example, prediction)
 
 
 def evaluate_verb(words: Sequence[str], folders: PresetFolders) -> int:
@@ -193,7 +197,7 @@ def evaluate_verb(words: Sequence[str], folders: PresetFolders) -> int:
     chosen = asked.split or ("all" if asked.data else "test")
     found = _scored(predictor, config, splits, chosen)
     if asked.json:
-        sys.stdout.write(json.dumps(record.clean(found), indent=2) + "\n")
+        sys.stdout.write(json.dumps(clean(found), indent=2) + "\n")
         return 0
     from core.console import Screen
 
@@ -220,23 +224,19 @@ def other_data(config: RunConfig, words: Sequence[str], folders: PresetFolders) 
         return compose.resolve(
             [f"task={config.task.name}"] * bool(config.task.name) + list(words), folders=folders
         ).data
-    adapter = compose.changed("data", config.data, words)
-    assert isinstance(adapter, DataAdapter)
-    return adapter
+    changed: DataAdapter = compose.changed("data", config.data, words)
+    return changed
 
 
 def _scored(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str) -> dict[str, Any]:
-    from core.evaluate import score
+    from core.evaluate import Scoring, score
+    from core.intervals import Bootstrap
 
     names = ("train", "val", "test") if chosen == "all" else (chosen,)
     examples = [example for name in names for example in getattr(splits, name)]
-    targets = targets_of(examples, config.task.target, len(predictor.labels))
-    train = config.train
-    scores = score(
-        config.metrics, predictor.raw(examples), targets, predictor.labels, config.task.target,
-        resamples=train.bootstrap_resamples, confidence=train.confidence, seed=config.seed,
-        thresholds=predictor.thresholds,
-    )  # fmt: skip
+    scoring = Scoring(config.metrics, predictor.output, predictor.thresholds)
+    targets = predictor.output.targets_of(examples)
+    scores = score(scoring, predictor.raw(examples), targets, Bootstrap.for_run(config))
     return {
         "examples": len(examples),
         "split": chosen,

@@ -1,20 +1,25 @@
-"""Everything short of training: the data's findings, the weights' provenance, parameters, and an estimate of memory."""
+"""A dry run: data, weights, parameters, and an estimate of memory, without training."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from core.config import RunConfig
 from core.contracts import HasOwnFit
 from core.environment import Hardware, seed_everything
 from core.progress import total_steps
-from core.rehearsal import rehearse
-from core.stages import adapt, count_parameters, need_for, resolve_train
+from core.rehearsal import profile_memory
+from core.requests import need_for
+from core.stages import adapt, count_parameters, resolve_train
 
 
 def inspect(config: RunConfig) -> dict[str, Any]:
-    """Load the data and the model, apply the method, and look.
+    """Load the data and the model, apply the method, and describe what a run would train.
+
+    Returns:
+        What `check` prints: `data`, `weights`, `device`, and where there is a training loop `parameters`, `training`
+        and `estimate_mb`.
 
     Raises:
         GraftError: The data or the weights cannot be used.
@@ -30,16 +35,19 @@ def inspect(config: RunConfig) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in splits.findings],
     }
     model = config.model.load(need_for(config, splits, hardware))
-    train = resolve_train(config, model)
-    config = replace(config, train=train)
+    resolved = resolve_train(config, model)
+    train = resolved.train
     found = {"data": data, "weights": asdict(model.provenance), "device": f"{hardware.device}, {hardware.precision}"}
     if isinstance(model, HasOwnFit):
         return found
-    steps = total_steps(train, len(splits.train))
-    model = adapt(config, hardware, model, len(splits.train))
-    training = {"steps": steps, "epochs": train.epochs, "learning_rate": train.learning_rate}
-    parameters = count_parameters(model)
+    model = adapt(resolved, hardware, model, len(splits.train))
+    found["parameters"] = count_parameters(model)
+    found["training"] = {
+        "steps": total_steps(train, len(splits.train)),
+        "epochs": train.epochs,
+        "learning_rate": train.learning_rate,
+    }
     prepared = model.prepare(splits.train, train=True)
     data["findings"] += [asdict(finding) for finding in model.findings]
-    memory = rehearse(model, prepared, train, hardware, config.seed)
-    return found | {"parameters": parameters, "training": training} | ({"estimate_mb": memory} if memory else {})
+    memory = profile_memory(model, prepared, train, hardware, config.seed)
+    return found | ({"estimate_mb": memory} if memory else {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from core.config import RunConfig
     from core.contracts import Metric
-    from core.kinds import Predictions, Targets
+    from core.kinds.output import OutputSpec
+    from core.kinds.targets.target import Predictions, Targets
 
 BLOCK_CELLS = 2**21
 """Resamples x examples that are in memory at once: 16 MiB of counts."""
@@ -44,18 +46,30 @@ class Score:
         return f"{_written(value)} [{_written(low)}, {_written(high)}]"
 
 
+@dataclass(frozen=True)
+class Bootstrap:
+    """How confidence intervals are computed.
+
+    Attributes:
+        resamples: How many resamples; 0 for no intervals.
+        confidence: Level of the interval, such as 0.95.
+        seed: Seeds the draws.
+    """
+
+    resamples: int = 1000
+    confidence: float = 0.95
+    seed: int = 0
+
+    @classmethod
+    def for_run(cls, config: RunConfig) -> Bootstrap:
+        """Return the settings of a run."""
+        return cls(config.train.bootstrap_resamples, config.train.confidence, config.seed)
+
+
 def interval(
-    metric: Metric,
-    predictions: Predictions,
-    targets: Targets,
-    labels: Sequence[str],
-    target: str,
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    metric: Metric, predictions: Predictions, targets: Targets, output: OutputSpec, bootstrap: Bootstrap
 ) -> tuple[float | None, float | None]:
-    """The percentile bootstrap interval of a score.
+    """Return the percentile bootstrap interval of a score.
 
     Every metric sees the same resamples for one seed, so that intervals of several metrics belong together. Resamples
     in which the metric is not defined are left out; where these are half of all or more, there is no interval. Nor is
@@ -64,13 +78,10 @@ def interval(
 
     Args:
         metric: The metric.
-        predictions: [n, c] or [n], as `core.kinds` says.
-        targets: [n] or [n, c].
-        labels: Label names.
-        target: The task's target.
-        resamples: How many resamples; 0 for no interval.
-        confidence: Level of the interval, such as 0.95.
-        seed: Seeds the draws.
+        predictions: [n, ...], as the target type defines them.
+        targets: [n, ...], likewise.
+        output: What is predicted.
+        bootstrap: Number of resamples (0 for no interval), level and seed.
 
     Returns:
         The lower and the upper end, or None twice.
@@ -78,10 +89,11 @@ def interval(
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
+    resamples, confidence = bootstrap.resamples, bootstrap.confidence
     if resamples == 0 or len(targets) == 0:
         return None, None
-    blocks = count_blocks(len(targets), resamples, seed)
-    scores = np.concatenate([metric.resample(predictions, targets, counts, labels, target) for counts in blocks])
+    blocks = count_blocks(len(targets), resamples, bootstrap.seed)
+    scores = np.concatenate([metric.resample(predictions, targets, counts, output) for counts in blocks])
     defined = scores[np.isfinite(scores)]
     if 2 * len(defined) <= resamples:
         return None, None
@@ -90,13 +102,11 @@ def interval(
     return float(low), float(high)
 
 
-def draw_counts(n: int, resamples: int, seed: int) -> NDArray[np.int64]:
-    """How often each of n examples is drawn in each resample of n draws with replacement: int64 [r, n]."""
-    return np.concatenate([np.empty((0, n), dtype=np.int64), *count_blocks(n, resamples, seed)])
-
-
 def count_blocks(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """The rows of `draw_counts`, in blocks of bounded memory: int64 [at most r, n] each."""
+    """How often each of n examples is drawn, in each resample of n draws with replacement: int64 [r, n], in blocks.
+
+    A block holds at most `BLOCK_CELLS` numbers, or one row.
+    """
     rng = np.random.default_rng(seed)
     size = max(1, BLOCK_CELLS // max(1, n))
     for start in range(0, resamples, size):

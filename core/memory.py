@@ -1,23 +1,24 @@
-"""An estimate of a run's peak memory before anything is imported or fetched, from what the family declares.
+"""Estimates of a run's peak memory: what their parts are, and how the sizes that a family declares fill them.
 
-Once data and model are there, `core.rehearsal` measures it.
+This estimate needs no import or download. `core.rehearsal` fills the same parts once data and model are loaded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from core.environment import bf16_native, gpu_at_hand
+from core.registry import load
 
 if TYPE_CHECKING:
-    from core.config import RunConfig
+    from core.config import RunConfig, Train
 
 LIBRARIES_MB = 900.0
 """Resident memory of a process that has imported torch, transformers and peft and holds a small data set."""
-_MIB = 2**20
+MIB = 2**20
 _OVERHEAD = {4: 1.035, 8: 1.01}
-"""What quantisation constants add, by bits: one byte for 64 weights, and constants of these; four bytes a row."""
+"""Factor of quantization constants, by bits: one byte for 64 weights, and constants of these; four bytes a row."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,15 @@ class Footprint:
 
     Attributes:
         parameters: All of them, without the head.
-        linear: Those that quantisation packs: of the linear layers in the body.
-        head: Those of the head.
+        linear: Parameters of the body's linear layers, which quantization packs.
+        head: Parameters of the head.
         adapted: Inputs plus outputs of all the modules that an adapter wraps by default.
         layers: Blocks, one after the other.
         width: Numbers that a token has between blocks.
-        kept: Numbers that the backward pass needs of a token in a block.
-        pairs: Numbers that it needs of a pair of tokens in a block, where attention is written out; 0 in one kernel.
+        kept: Numbers that the backward pass needs for a token in a block.
+        pairs: Numbers that it needs for a pair of tokens in a block, where attention is not one kernel; else 0.
         tokens: Most tokens of an example.
-        halves: Whether weights that do not train may lie in half precision.
+        halves: Whether weights that do not train may be in half precision.
     """
 
     parameters: int
@@ -49,19 +50,60 @@ class Footprint:
     halves: bool = False
 
 
-def estimate(config: RunConfig, outputs: int, precision: str = "", device: str = "") -> dict[str, float]:
-    """Peak memory of training, in MiB by part; empty where the family or the method does not say enough.
+@dataclass(frozen=True)
+class TrainingMemory:
+    """Peak memory of training by part, in bytes, for a micro-batch of the longest examples.
 
-    It is of the worst case: a micro-batch of the longest examples.
+    Attributes:
+        weights: The module's parameters, with the constants of their quantization.
+        gradients: Gradients of what trains.
+        optimizer: The optimizer's state.
+        average: The moving average of what trains.
+        activations: What a forward and backward pass holds at its peak besides these.
+        libraries: What the process holds besides, on a CPU; None on a GPU.
+    """
+
+    weights: float
+    gradients: float
+    optimizer: float
+    average: float
+    activations: float
+    libraries: float | None = None
+
+    @classmethod
+    def of(
+        cls, train: Train, weights: float, trainable: float, activations: float, libraries: float | None
+    ) -> TrainingMemory:
+        """Derive gradients, optimizer and average from what trains.
+
+        Args:
+            train: Says which optimizer there is, and whether an average.
+            weights: Bytes of all parameters.
+            trainable: Bytes of the parameters that train, which are float32.
+            activations: Bytes of a pass at its peak.
+            libraries: Bytes of all else, on a CPU.
+        """
+        state = load().optimizer(train.optimizer).state_bytes / 4
+        return cls(weights, trainable, state * trainable, trainable if train.ema else 0.0, activations, libraries)
+
+    def in_mib(self) -> dict[str, float]:
+        """Return the parts and their `total` in MiB, rounded to 0.1; without `libraries` where they are None."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        parts = {name: float(value) for name, value in values.items() if value is not None}
+        return {name: round(value / MIB, 1) for name, value in (parts | {"total": sum(parts.values())}).items()}
+
+
+def estimate(config: RunConfig, outputs: int, precision: str = "", device: str = "") -> dict[str, float]:
+    """Estimate the peak memory of training from the sizes that the family declares.
 
     Args:
         config: The run's configuration.
         outputs: Outputs of the head; a guess does no harm.
-        precision: As resolved; empty for what the configuration hints at.
-        device: As resolved; empty likewise.
+        precision: As resolved; empty to guess it from the configuration.
+        device: As resolved; empty to guess it likewise.
 
     Returns:
-        `weights`, `gradients`, `optimizer`, `average`, `activations`, on a CPU also `libraries`, and their `total`.
+        The parts of `TrainingMemory` in MiB; empty where the family or the method does not declare enough.
     """
     train, method = config.train, config.method
     shape = config.model.footprint(config, outputs)
@@ -71,22 +113,17 @@ def estimate(config: RunConfig, outputs: int, precision: str = "", device: str =
     device = device or (train.device if train.device != "auto" else "cuda" if gpu_at_hand() else "cpu")
     halved = not device.startswith("cpu") or bf16_native("cpu")
     precision = precision or (train.precision if train.precision != "auto" else "bf16" if halved else "fp32")
-    moments = 8 if train.optimizer == "adamw" else 2
-    parts = {
-        "weights": _weights(config, shape, precision, device),
-        "gradients": 4.0 * trainable,
-        "optimizer": float(moments * trainable),
-        "average": 4.0 * trainable if train.ema else 0.0,
-        "activations": _activations(config, shape, precision, shape.tokens, device),
-    }
-    if device == "cpu":
-        parts["libraries"] = LIBRARIES_MB * _MIB
-    parts["total"] = sum(parts.values())
-    return {name: round(value / _MIB, 1) for name, value in parts.items()}
+    return TrainingMemory.of(
+        train,
+        weights=_weights(config, shape, precision, device),
+        trainable=4.0 * trainable,
+        activations=_activations(config, shape, precision, shape.tokens, device),
+        libraries=LIBRARIES_MB * MIB if device == "cpu" else None,
+    ).in_mib()
 
 
 def _weights(config: RunConfig, shape: Footprint, precision: str, device: str) -> float:
-    """Bytes of the weights: quantised, in half precision, or in float32; what is added to them counts as trainable."""
+    """Return the bytes of the base weights and the head: quantized, in half precision, or in float32."""
     plan = config.method.weights()
     if plan is not None:
         half = shape.halves and plan.compute_dtype != "float32" and precision != "fp32"
@@ -97,11 +134,11 @@ def _weights(config: RunConfig, shape: Footprint, precision: str, device: str) -
 
 
 def _activations(config: RunConfig, shape: Footprint, precision: str, tokens: int, device: str) -> float:
-    """Bytes that a step keeps for its backward pass, and one block's worth of gradients beside them."""
+    """Return the bytes that a step keeps for its backward pass, and the gradients of one block's activations."""
     train = config.train
     if config.method.frozen:
         return 0.0
-    size = 4.0 if precision == "fp32" else 2.9  # mixed: products in half precision, what lies between them in float32
+    size = 4.0 if precision == "fp32" else 2.9  # mixed: products in half precision, the rest in float32
     pairs = shape.pairs * tokens * (4.0 if precision == "fp32" else 2.0) if device == "cpu" else 0.0
     block = shape.kept * size + pairs
     examples = min(train.micro_batch_size or train.batch_size, train.batch_size)
@@ -110,8 +147,8 @@ def _activations(config: RunConfig, shape: Footprint, precision: str, tokens: in
 
 
 def sentence(parts: dict[str, float]) -> str:
-    """An estimate in words."""
+    """Return an estimate in words."""
     if not parts:
-        return "unknown: the checkpoint is not on this machine, or the family or the method does not say"
+        return "unknown: the checkpoint is not on this machine, or the family or the method does not declare its sizes"
     named = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items() if name != "total" and value >= 0.5)
     return f"about {parts['total']:,.0f} MiB at its peak, with the longest inputs ({named})"

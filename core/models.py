@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from core.task import Finding, Task
+from core.issues import Finding
+from core.kinds.output import OutputSpec
+from core.task import Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from core.contracts import Plan
-    from core.kinds import Detections
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class WeightsPlan:
         quant_type: Such as `nf4`, `fp4`, `int8`.
         double_quant: Whether the quantisation constants are quantised too.
         compute_dtype: The dtype of the matrix products, such as `bfloat16`; `auto` for that of the run's precision.
-        backend: The library that does it, such as `bitsandbytes`.
+        backend: The library that does it, as it is imported.
     """
 
     bits: int
@@ -44,8 +45,7 @@ class Need:
     """What a model loader is told.
 
     Attributes:
-        task: The task.
-        labels: Label names, in the order of the outputs; empty for regression.
+        output: What is predicted: the task, its label names in the order of the outputs, and its target type.
         train: Training examples (a scratch tokenizer learns from their texts; image sizes come from them);
             empty when a saved model is opened for prediction.
         fingerprint: The fingerprint of the splits, a key for caches.
@@ -53,8 +53,8 @@ class Need:
         precision: `fp32`, `bf16` or `fp16`, as resolved for this hardware.
         seed: Seeds whatever is initialised at random.
         weights: What to do to the base weights while loading, or None.
-        class_weights: Weight of each label in the loss, or None; hand it to `core.losses.per_example`.
-        label_smoothing: Hand it to `core.losses.per_example` too.
+        class_weights: Weight of each label in the loss, or None; hand it to `per_example_loss`.
+        label_smoothing: Hand it to `per_example_loss` too.
         additive: Whether the method trains only what it adds to the base weights (and the head): a loader may then keep
             them in half precision.
         frozen: Whether the method leaves the backbone as it is, so that features may be computed once: a loader then
@@ -62,8 +62,7 @@ class Need:
         saved: A folder written by `LoadedModel.save` to load from in place of the base weights, or None.
     """
 
-    task: Task
-    labels: tuple[str, ...]
+    output: OutputSpec
     train: Sequence[Any] = ()
     fingerprint: str = ""
     device: str = "cpu"
@@ -77,9 +76,22 @@ class Need:
     saved: Path | None = None
 
     @property
-    def outputs(self) -> int:
-        """Number of outputs of the head: one a label, or one for a value."""
-        return 1 if self.task.target == "regression" else len(self.labels)
+    def task(self) -> Task:
+        """The task."""
+        return self.output.task
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names, in the order of the outputs; empty where the target type has no labels."""
+        return self.output.labels
+
+
+def epochs_for(wanted: int, examples: int, fewest: int, most: int) -> float:
+    """Return the number of epochs that shows about `wanted` examples in all, from `fewest` to `most`.
+
+    For `LoadedModel.defaults`: how long to train goes by the number of training examples.
+    """
+    return float(min(most, max(fewest, round(wanted / max(1, examples)))))
 
 
 @dataclass(frozen=True)
@@ -131,8 +143,8 @@ class LoadedModel(ABC):
         augmented: Whether training examples change from epoch to epoch, so that features cannot be computed once.
         base_weights: What the base weights take in memory, measured where the family quantises them; see
             docs/reference/report.md.
-        thresholds: Of `multi`: the probability from which each label applies, chosen on the validation split before
-            the model is saved; None for one half.
+        thresholds: What the target type chose on the validation split, before the model is saved; None where nothing
+            was chosen.
     """
 
     module: nn.Module
@@ -147,12 +159,33 @@ class LoadedModel(ABC):
     thresholds: tuple[float, ...] | None = None
 
     def planned(self, plan: Plan) -> None:  # noqa: B027 - most families need not know
-        """Told once before training how long it will be, for what changes on the way (mosaic closes near the end)."""
+        """Prepare for a training of this length (a mosaic ends some epochs early); called once before training."""
 
     def keep_less(self) -> None:
-        """Keep only what goes into each block for the backward pass, and compute the rest again; called before a method
-        is applied, of families with the capability `checkpointing`."""
+        """Recompute activations in the backward pass: saves memory, costs one extra forward pass.
+
+        Called before a method is applied, for families with the capability `checkpointing`.
+        """
         raise NotImplementedError
+
+    def parameter_elements(self, parameter: Tensor) -> int:
+        """Return how many numbers a parameter of `module` stands for; a quantized one holds several in a byte."""
+        return parameter.numel()
+
+    def parameter_bytes(self, parameter: Tensor) -> int:
+        """Return the bytes that a parameter of `module` takes, with the constants of its quantization."""
+        return parameter.numel() * parameter.element_size()
+
+    def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
+        """Let a parameter of `module` use memory that another model holds.
+
+        Override it where a library keeps a second reference to the parameter's memory.
+
+        Args:
+            parameter: One of `module`'s.
+            data: The other model's tensor, equal to the parameter's own.
+        """
+        parameter.data = data
 
     @abstractmethod
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
@@ -166,16 +199,16 @@ class LoadedModel(ABC):
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each example, float32 [b] (or its mean over the batch, 0-d, where it cannot be told apart).
 
-        A function of the batch, the module and torch's generators alone: it is called on a few examples before training
-        too, to reckon memory, and whatever else it kept from call to call would not be in a checkpoint.
+        It depends on the batch, the module and torch's generators alone. It is also called before training, to profile
+        memory, and a checkpoint would not hold anything else that it kept from call to call.
         """
 
     @abstractmethod
-    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Detections]:
-        """Predictions for a batch: float32 [b, c] probabilities, float32 [b] values, or `Detections` (`core.kinds`)."""
+    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Any]:
+        """Return predictions for a batch, as the target type defines them: a float32 tensor [b, ...], or b objects."""
 
     def plain(self) -> LoadedModel:
-        """The model as it is saved: without what a method put around it for training alone."""
+        """Return the model as it is saved: without what a method put around it for training alone."""
         return self
 
     @abstractmethod
@@ -208,6 +241,21 @@ class HasFeatures(Protocol):
 
     def head_predict(self, logits: Tensor) -> Tensor:
         """Predictions from logits, as `predict` gives them."""
+        ...
+
+
+@runtime_checkable
+class SupportsFastDropout(Protocol):
+    """A capability of a `LoadedModel`: on a CPU it can draw its dropout masks several times faster than torch does.
+
+    `train.fast_dropout` asks for it. The distribution of the masks stays the same.
+    """
+
+    def use_fast_dropout(self) -> None:
+        """Switch every dropout of `module` to the fast way.
+
+        Called on a CPU before the method is applied, and again after it, for the dropout that the method inserted.
+        """
         ...
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from core.environment import unwrap
+from core.registry import load
 
 if TYPE_CHECKING:
     from core.config import Train
@@ -20,7 +22,7 @@ def build_optimizer(model: LoadedModel, method: AdapterMethod, train: Train, lr:
     """AdamW (Loshchilov and Hutter 2019), fused, over what trains; no decay on biases, norms and other vectors.
 
     Args:
-        model: Its module's trainable parameters are optimised.
+        model: Its module's trainable parameters are optimized.
         method: May give groups of its own (layer-wise decay, LoRA+).
         train: Betas and weight decay.
         lr: Peak learning rate.
@@ -39,31 +41,14 @@ def build_optimizer(model: LoadedModel, method: AdapterMethod, train: Train, lr:
             for params, amount in ((matrices, decay), (vectors, 0.0))
             if params
         ]
-    if train.optimizer != "adamw":
-        return _in_8_bits(groups, lr, train)
-    fused = all(p.device.type in ("cpu", "cuda", "mps") and p.is_floating_point() for p in trainable.values())
-    return torch.optim.AdamW(groups, lr=lr, betas=(train.beta1, train.beta2), fused=fused)
-
-
-def _in_8_bits(groups: list[dict[str, Any]], lr: float, train: Train) -> torch.optim.Optimizer:
-    """AdamW whose moments are kept in 8 bits a number, block by block (Dettmers et al. 2021, arXiv:2110.02861).
-
-    Those of tensors below 4,096 numbers stay in 32. Paged ones are moved to the machine's memory as a GPU's runs short.
-    """
-    import bitsandbytes
-
-    paged = train.optimizer.startswith("paged")
-    made: torch.optim.Optimizer = (bitsandbytes.optim.PagedAdamW8bit if paged else bitsandbytes.optim.AdamW8bit)(
-        groups, lr=lr, betas=(train.beta1, train.beta2)
-    )
-    return made
+    return load().optimizer(train.optimizer).build(groups, lr, (train.beta1, train.beta2))
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Put back an optimizer's state, in the memory layout of its parameters.
+    """Load an optimizer's state, in the memory layout of its parameters.
 
-    A checkpoint holds plain contiguous tensors; beside channels-last weights they would be summed in another order, and
-    the run would end with other bits than one that was never interrupted.
+    A checkpoint holds contiguous tensors. Beside channels-last weights they would be summed in another order, and a
+    resumed run would end with other bits than an uninterrupted one.
     """
     optimizer.load_state_dict(state)
     for parameter, held in optimizer.state.items():
@@ -73,7 +58,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
 
 
 def schedule(step: int, total: int, warmup: float, kind: str) -> float:
-    """The learning rate of a step as a share of the peak: up from 0 over `warmup`, then down as `kind` says.
+    """Return the learning rate of a step as a share of the peak: up from 0 over `warmup`, then down as `kind` says.
 
     Args:
         step: The step's number, from 0.
@@ -99,9 +84,9 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
 
 
 def clip_gradients(parameters: Iterable[Tensor], largest: float, on_cpu: bool) -> Tensor:
-    """Scale gradients so that their norm is at most `largest`; returns the norm before, 0-d, without a host read.
+    """Scale gradients to a norm of at most `largest`; returns the norm before, 0-d, without waiting for the device.
 
-    On a CPU, where reading the norm is free, gradients within the limit are left alone, which saves a pass over them.
+    On a CPU reading the norm is free, so gradients within the limit are not touched, which saves a pass over them.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
@@ -111,9 +96,9 @@ def clip_gradients(parameters: Iterable[Tensor], largest: float, on_cpu: bool) -
 
 
 def training_mode(module: nn.Module) -> None:
-    """Put a module into training mode, except batch norms whose weights are frozen: their statistics stay too.
+    """Put a module into training mode, except batch norms whose weights are frozen.
 
-    A frozen layer that went on averaging over small batches would no longer be the pretrained one.
+    Otherwise their running statistics would drift with small batches, and the layer would no longer be pretrained.
     """
     module.train()
     for layer in module.modules():
@@ -124,13 +109,13 @@ def training_mode(module: nn.Module) -> None:
 
 
 def trainable_state(module: nn.Module) -> dict[str, Tensor]:
-    """Everything that training changes: trainable parameters and buffers (running norms), by name."""
+    """Return everything that training changes, by name: trainable parameters and buffers such as running means."""
     state = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
     return state | {name: buffer.detach() for name, buffer in module.named_buffers()}
 
 
 def load_trainable(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Put back, in place, what `trainable_state` gave."""
+    """Load what `trainable_state` returned, in place."""
     there = trainable_state(module)
     with torch.no_grad():
         for name, value in state.items():
@@ -138,9 +123,9 @@ def load_trainable(module: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 class Average:
-    """An exponential moving average of what training changes; stands in for the weights while they are evaluated.
+    """An exponential moving average of what training changes; it replaces the weights while they are evaluated.
 
-    The decay rises with the steps, min(decay, (1 + step) / (10 + step)), so that the start is soon forgotten.
+    The decay rises with the steps, min(decay, (1 + step) / (10 + step)), so that the first steps weigh little.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -156,6 +141,15 @@ class Average:
                 self.state[name].lerp_(value, weight)
             else:
                 self.state[name].copy_(value)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let the average take the place of the weights for a while."""
+        self.swap()
+        try:
+            yield
+        finally:
+            self.swap()
 
     def swap(self) -> None:
         """Exchange the average and the weights, in place."""

@@ -12,14 +12,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from core import report as record
 from core.errors import DataError, Problem
+from core.files import unwritable
 from core.kinds import Kind
 
 FIRST = 512
 """The columns of a CSV are those of so many examples."""
-OBJECT_COLUMNS = ("image", "label", "score", "x1", "y1", "x2", "y2")
-"""The columns where there is a row for each object."""
 
 
 @contextmanager
@@ -36,7 +34,7 @@ def opened(path: Path | None) -> Iterator[IO[str]]:
         with path.open("w", encoding="utf-8", newline="") as file:
             yield file
     except OSError as error:
-        raise record.unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def write_jsonl(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
@@ -47,17 +45,17 @@ def write_jsonl(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
 
 
 def write_csv(rows: Iterable[dict[str, Any]], out: IO[str], columns: Sequence[str] = ()) -> None:
-    """A row for each example; of found objects, one for each of them.
+    """Write a CSV.
 
     Args:
-        rows: Predictions as JSON values.
+        rows: As `TargetType.rows` yields them.
         out: Where to.
         columns: The columns where they are known beforehand; else those of the first `FIRST` examples.
 
     Raises:
         DataError: An example has other columns than the first ones.
     """
-    stream = (flat for row in rows for flat in _flat(row))
+    stream = iter(rows)
     first = [] if columns else list(islice(stream, FIRST))
     columns = columns or list(dict.fromkeys(key for row in first for key in row))
     if not columns:
@@ -68,19 +66,6 @@ def write_csv(rows: Iterable[dict[str, Any]], out: IO[str], columns: Sequence[st
         if not row.keys() <= set(columns):
             raise DataError(Problem("predict", "examples of several forms do not fit one CSV.", "Use --format jsonl."))
         writer.writerow(row)
-
-
-def _flat(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if "objects" in row:
-        rest = {key: value for key, value in row.items() if key != "objects"}
-        for each in row["objects"]:
-            place = dict(zip(("x1", "y1", "x2", "y2"), each["box"], strict=True))
-            yield {**rest, "label": each["label"], "score": each["score"], **place}
-        return
-    flat = {key: value for key, value in row.items() if key != "probabilities"}
-    if isinstance(flat.get("labels"), list):
-        flat["labels"] = "|".join(flat["labels"])
-    yield flat | {f"p({label})": p for label, p in row.get("probabilities", {}).items()}
 
 
 @dataclass
@@ -107,7 +92,7 @@ class Pictures:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise record.unwritable(self.folder, error) from error
+            raise unwritable(self.folder, error) from error
 
     def write(self, example: Any, prediction: Any) -> None:
         """Draw one example.
@@ -126,7 +111,7 @@ class Pictures:
         try:
             picture.save(path)
         except OSError as error:
-            raise record.unwritable(path, error) from error
+            raise unwritable(path, error) from error
 
     def _name(self, source: object) -> str:
         """The name of its image; with a number where another image of that name came before."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -12,17 +11,20 @@ import torch
 from core.batching import evaluation_batches
 from core.environment import Hardware, unwrap
 from core.errors import Problem, RunError
-from core.kinds import objects
+from core.kinds.targets.target import objects
 from core.optimize import training_mode
 from core.progress import is_out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from numpy.typing import NDArray
 
     from core.contracts import LoadedModel, Prepared
-    from core.kinds import Detections, Predictions
+    from core.kinds.targets.target import Predictions
+
+    Batch: TypeAlias = tuple[NDArray[np.int64], torch.Tensor | Sequence[Any]]
+    """Indices int64 [b] and predictions of a batch: a tensor [b, ...], or b objects."""
 
 
 def predict_batches(
@@ -31,7 +33,7 @@ def predict_batches(
     hardware: Hardware,
     batch_size: int,
     indices: NDArray[np.int64] | None = None,
-) -> Iterator[tuple[NDArray[np.int64], torch.Tensor | Sequence[Detections]]]:
+) -> Generator[Batch, None, None]:
     """Indices and predictions of each batch, longest first; under inference mode, in the run's precision.
 
     Where memory runs out, batches become half as large, and what is left is predicted in those.
@@ -59,9 +61,14 @@ def predict_batches(
             training_mode(module)
 
 
+def share_of(hardware: Hardware, n: int) -> NDArray[np.int64]:
+    """Return the indices of the examples, of n, that this process predicts."""
+    return np.arange(hardware.rank, n, hardware.world)
+
+
 def _predicted(
     model: LoadedModel, tensors: Mapping[str, torch.Tensor], hardware: Hardware
-) -> torch.Tensor | Sequence[Detections] | None:
+) -> torch.Tensor | Sequence[Any] | None:
     """Predictions for a batch, or None where memory ran out."""
     try:
         batch = {name: value.to(hardware.device, non_blocking=True) for name, value in tensors.items()}
@@ -95,8 +102,8 @@ def predict(model: LoadedModel, prepared: Prepared, hardware: Hardware, batch_si
     return found
 
 
-def as_array(prediction: torch.Tensor | Sequence[Detections]) -> Predictions:
-    """Predictions of a batch as an array: of numbers, or of what a detector found in each image."""
+def as_array(prediction: torch.Tensor | Sequence[Any]) -> Predictions:
+    """Return the predictions of a batch as an array of numbers, or of objects."""
     if isinstance(prediction, torch.Tensor):
         array: NDArray[np.float32] = prediction.float().cpu().numpy()
         return array
@@ -121,20 +128,3 @@ def in_order(rows: list[Any], outputs: list[Predictions], n: int, hardware: Hard
     for chosen, output in zip(every_row, every_output, strict=True):
         ordered[chosen] = output
     return ordered
-
-
-def largest_difference(one: Predictions, other: Predictions) -> float:
-    """How far predictions of two models for the same examples are apart, at most.
-
-    Of what is found in images: the largest difference of scores and of corners (as a share of 100 pixels); infinite
-    where another number of objects, or other labels, are found.
-    """
-    if one.dtype != object:
-        return float(np.abs(one - other).max(initial=0.0))
-    gap = 0.0
-    for a, b in zip(one, other, strict=True):
-        if len(a) != len(b) or (np.sort(a.labels) != np.sort(b.labels)).any():
-            return math.inf
-        gap = max(gap, float(np.abs(a.scores - b.scores).max(initial=0.0)))
-        gap = max(gap, float(np.abs(a.corners - b.corners).max(initial=0.0)) / 100)
-    return gap

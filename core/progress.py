@@ -1,37 +1,40 @@
-"""Where a training is, and whom it tells: what the loop and the run know of each other."""
+"""The state of a training, and what the loop tells the run."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+from torch import Tensor
+
+from core.errors import NumericalError, Problem, RunError
 
 if TYPE_CHECKING:
-    from core.config import Train
+    from core.config import ResolvedTrain
 
 
 class Watch(Protocol):
-    """What the loop tells the run while it goes on."""
+    """What the loop tells the run, step by step."""
 
     def stop_requested(self) -> bool:
-        """Whether a signal asked the run to end."""
+        """Return whether a signal asked the run to end."""
         ...
 
     def stepped(self, step: int) -> None:
-        """A step is done."""
+        """Called after each step."""
         ...
 
     def logged(self, values: Mapping[str, float]) -> None:
-        """The loss was read; values are `step`, `epoch`, `loss`, `lr`, `grad_norm`, `examples_per_second`."""
+        """Called when the loss was read: `step`, `epoch`, `loss`, `lr`, `grad_norm` and `examples_per_second`."""
         ...
 
 
 @dataclass
 class State:
-    """Where training is: JSON values only, part of every checkpoint.
+    """The progress of a training: JSON values only, part of every checkpoint.
 
     Attributes:
         step: Optimizer steps done.
@@ -40,7 +43,7 @@ class State:
         waiting: Evaluations since then.
         micro_batch_size: Examples in a forward pass; out-of-memory back-off halves it.
         history: One entry an evaluation: step, epoch, seconds, scores.
-        marks: What makes this run differ from its configuration, such as `time_budget`.
+        marks: What made this run differ from its configuration, such as `time_budget`.
         loss_sum, loss_steps: The loss since it was last read.
         examples: Training examples seen.
         seconds: Time spent in training, without evaluations; `data_seconds`, the part of it spent waiting for data.
@@ -63,18 +66,71 @@ class State:
     data_seconds: float = 0.0
     stopped: bool = False
 
+    def stop(self, mark: str) -> None:
+        """End training before its last step, and say why."""
+        self.stopped = True
+        self.marks.append(mark)
 
-def total_steps(train: Train, examples: int) -> int:
-    """Optimizer steps in the whole run."""
-    assert train.epochs is not None
+    def halve_micro_batch(self) -> None:
+        """Go on with micro-batches of half as many examples, because memory ran out."""
+        size, half = self.micro_batch_size, -(-self.micro_batch_size // 2)
+        self.micro_batch_size = half
+        self.marks.append(f"oom_backoff: step {self.step}, micro-batch {size} to {half}")
+
+    def evaluation_due(self, total: int, every: int) -> bool:
+        """Return whether the weights are to be evaluated before the next step.
+
+        Args:
+            total: Steps in the whole run, after which there is always an evaluation.
+            every: Steps from one evaluation to the next.
+        """
+        if self.step == 0 or self.evaluated == self.step:
+            return False
+        return self.step >= total or self.stopped or self.step % every == 0
+
+
+def total_steps(train: ResolvedTrain, examples: int) -> int:
+    """Return the number of optimizer steps in the whole run."""
     total = max(1, math.ceil(train.epochs * -(-examples // train.batch_size) - 1e-9))
     return min(total, train.max_steps) if train.max_steps else total
 
 
+def assert_finite_loss(loss: float, step: int, lr: float) -> None:
+    """Refuse to go on with a loss that is not a finite number.
+
+    Raises:
+        NumericalError: It is infinite or NaN.
+    """
+    if not math.isfinite(loss):
+        cure = (
+            "Lower train.learning_rate, raise train.warmup, or set train.precision=fp32. "
+            "The checkpoint before is whole and holds no such value."
+        )
+        message = f"the loss is {loss} by step {step} (learning rate {lr:.2e})."
+        raise NumericalError(Problem("training", message, cure))
+
+
+def assert_finite_weights(parameters: Iterable[Tensor], step: int) -> None:
+    """Refuse to go on with a weight that is not a finite number.
+
+    Raises:
+        NumericalError: One is infinite or NaN.
+    """
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters):
+        message = f"a weight is not a finite number after step {step}."
+        raise NumericalError(Problem("training", message, "Lower train.learning_rate or set train.precision=fp32."))
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that the device, or the machine, has no memory left."""
+    """Return whether an error means that the device, or the machine, has no memory left."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(
         words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory")
     )
+
+
+def out_of_memory(size: int, error: BaseException) -> RunError:
+    """Return the error for micro-batches of `size` examples that do not fit and cannot be made smaller."""
+    cure = "Set train.micro_batch_size lower, shorten the inputs, or use a smaller model or method=lora."
+    return RunError(Problem("memory", f"ran out with micro-batches of {size}: {error}.", cure))

@@ -12,6 +12,7 @@ from core.cli import HELP
 from core.component import Component
 from core.config import Train
 from core.contracts import Task
+from core.contracts_reference import contract_page
 from core.registry import SOCKETS, Registry, load
 from core.verbs import options
 
@@ -22,6 +23,8 @@ TITLES = {
     "method": "Adapter methods",
     "metric": "Metrics",
     "kind": "Kinds of task",
+    "target": "Target types",
+    "optimizer": "Optimizers",
 }
 
 
@@ -38,6 +41,7 @@ def pages() -> dict[str, str]:
         "presets.md": "\n".join(_presets()),
         "train.md": "\n".join(_train()),
         "hooks.md": "\n".join(_hooks()),
+        "contracts.md": contract_page(),
     }
     found |= {f"components/{socket}.md": "\n".join(_components(registry, socket)) for socket in SOCKETS}
     return {name: NOTE + text for name, text in found.items()}

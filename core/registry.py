@@ -16,12 +16,13 @@ from types import ModuleType
 
 import pluggy
 
-from core import hooks
+from core import builtin, hooks
 from core.announcements import Announcement, conflicts, read_announcement
 from core.component import Component
-from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader
+from core.contracts import AdapterMethod, DataAdapter, Metric, ModelLoader, Optimizer
 from core.errors import PluginError, Problem, unknown
-from core.kinds import Kind
+from core.kinds import Kind, OutputSpec, TargetType
+from core.task import Task
 
 ENTRY_POINT_GROUP = "graft.plugins"
 DISTRIBUTION = "graft-tune"
@@ -29,10 +30,12 @@ DISTRIBUTION = "graft-tune"
 
 SOCKETS: dict[str, tuple[str, type[Component]]] = {
     "kind": ("kinds", Kind),
+    "target": ("target_types", TargetType),
     "model": ("model_loaders", ModelLoader),
     "data": ("data_adapters", DataAdapter),
     "method": ("adapter_methods", AdapterMethod),
     "metric": ("metrics", Metric),
+    "optimizer": ("optimizers", Optimizer),
 }
 """Each socket's name in the configuration, with its hook and the class that its components extend."""
 
@@ -111,6 +114,31 @@ class Registry:
         assert isinstance(found, Kind)
         return found
 
+    def target(self, name: str) -> TargetType:
+        """An instance of the target type of that name.
+
+        Raises:
+            PluginError: There is none; the nearest name is offered.
+        """
+        found = self.get("target", name)()
+        assert isinstance(found, TargetType)
+        return found
+
+    def output(self, task: Task, labels: Sequence[str]) -> OutputSpec:
+        """What is predicted for a task with these label names."""
+        return OutputSpec(task, tuple(labels), self.target(task.target))
+
+    def targets_of(self, kind: Kind) -> list[str]:
+        """The names of the target types that a kind of task is learned with: what it lists, and what lists it."""
+        own = [name for name, target in self.components["target"].items() if kind.name in target.kinds]
+        return [*kind.targets, *(name for name in own if name not in kind.targets)]
+
+    def optimizer(self, name: str) -> Optimizer:
+        """An instance of the optimizer of that name."""
+        found = self.get("optimizer", name)()
+        assert isinstance(found, Optimizer)
+        return found
+
 
 @cache
 def load() -> Registry:
@@ -141,7 +169,8 @@ def load() -> Registry:
 
 
 def _modules() -> Iterator[tuple[Plugin, ModuleType | None]]:
-    """Each plugin that is not switched off, with its module where that could be imported."""
+    """Each plugin that is not switched off, with its module where that could be imported; core's own always is."""
+    yield Plugin("core", DISTRIBUTION, built_in=True), builtin
     disabled = set(_names("GRAFT_DISABLE"))
     found: dict[str, dict[str, tuple[Plugin, str]]] = {}
     for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):

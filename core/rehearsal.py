@@ -1,4 +1,4 @@
-"""The peak memory of training, from a rehearsal: small passes forward and back, whose tensors are counted."""
+"""An estimate of the peak memory of training, from a profile of two small forward and backward passes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_map_only
 from core.batching import example_rng
 from core.checkpoint import rng_state, set_rng_state
 from core.environment import Hardware, resident_memory, unwrap
+from core.memory import TrainingMemory
 from core.optimize import training_mode
 from core.progress import is_out_of_memory
 
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
     from core.contracts import LoadedModel, Prepared
 
 SMALL, LARGER = 2, 4
-"""Examples in the two passes; what a whole micro-batch takes lies on lines through both."""
+"""Examples in the two passes; a micro-batch is extrapolated from them, linearly in the number of examples."""
 
 
 class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of the tensors that are made while it is on, and still there.
+    """Counts the bytes of the tensors that are allocated while it is active.
 
     Attributes:
-        now: Bytes that are there.
-        course: Bytes that were there after each operation.
+        now: Bytes that are alive now.
+        course: Bytes that were alive after each operation.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._known: dict[int, Any] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation; count the storages that it made."""
+        """Run the operation and count the storages that it allocated."""
         tree_map_only(Tensor, self._from_before, (args, kwargs or {}))
         made = func(*args, **(kwargs or {}))
         tree_map_only(Tensor, self._count, made)
@@ -50,7 +51,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return made
 
     def _from_before(self, tensor: Tensor) -> Tensor:
-        """What is read, and was not made here, is not counted when an operation returns it again."""
+        """Remember an input from outside, so that it is not counted when an operation returns it again."""
         self._remember(tensor, counted=False)
         return tensor
 
@@ -60,7 +61,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _remember(self, tensor: Tensor, counted: bool) -> None:
         if tensor.layout is not torch.strided:
-            return  # sparse and nested ones have no storage of their own
+            return  # sparse and nested tensors have no storage of their own
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes() if counted else 0
         if key in self._known:
@@ -73,22 +74,23 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now -= size
 
 
-def rehearse(model: LoadedModel, prepared: Prepared, train: Train, hardware: Hardware, seed: int) -> dict[str, float]:
-    """Peak memory of training, in MiB by part, of a micro-batch of the longest examples.
+def profile_memory(
+    model: LoadedModel, prepared: Prepared, train: Train, hardware: Hardware, seed: int
+) -> dict[str, float]:
+    """Profile two small forward and backward passes and extrapolate to a micro-batch of the longest examples.
 
-    Generators and buffers are afterwards what they were; there are no gradients.
+    Generators and buffers are restored afterwards, and no gradients are left.
 
     Args:
         model: With its method applied.
         prepared: The training examples.
-        train: Says how many examples a step has, which optimizer there is, and whether an average.
+        train: Gives the batch size, the optimizer, and whether there is an average.
         hardware: Device, precision and processes.
-        seed: The run's, of what is random in examples.
+        seed: The run's; examples are augmented as in the first epoch.
 
     Returns:
-        `weights` (and what a network keeps beside them, such as casts), `gradients`, `optimizer`, `average`,
-        `activations`, on a CPU also `libraries` (what this process holds besides), and their `total`; empty where even
-        four examples do not fit.
+        The parts of `TrainingMemory` in MiB; empty where even four examples do not fit into memory. `weights` includes
+        what a network keeps from pass to pass, such as casts of its weights.
     """
     module = unwrap(model.module).to(hardware.device)
     resident = resident_memory() if hardware.on_cpu else 0
@@ -99,41 +101,23 @@ def rehearse(model: LoadedModel, prepared: Prepared, train: Train, hardware: Har
         if not is_out_of_memory(error):
             raise
         return {}
-    weights = left + sum(_bytes(parameter) for parameter in module.parameters())
-    trainable = sum(_bytes(parameter) for parameter in module.parameters() if parameter.requires_grad)
-    parts = {
-        "weights": weights,
-        "gradients": trainable,
-        "optimizer": 2 * trainable if train.optimizer == "adamw" else trainable // 2,
-        "average": trainable if train.ema else 0,
-        "activations": activations,
-    }
-    if hardware.on_cpu:
-        parts["libraries"] = max(0, resident - weights + left)
-    parts["total"] = sum(parts.values())
-    return {name: round(value / 2**20, 1) for name, value in parts.items()}
+    parameters = list(module.parameters())
+    weights = left + sum(model.parameter_bytes(parameter) for parameter in parameters)
+    trainable = sum(model.parameter_bytes(parameter) for parameter in parameters if parameter.requires_grad)
+    libraries = max(0, resident - weights + left) if hardware.on_cpu else None
+    return TrainingMemory.of(train, weights, trainable, activations, libraries).in_mib()
 
 
 def _micro_batch(train: Train, world: int, examples: int) -> int:
-    """Examples in a forward pass of one process."""
+    """Return the number of examples in a forward pass of one process."""
     per_process = -(-train.batch_size // world)
     return min(train.micro_batch_size or per_process, per_process, examples)
 
 
-def _bytes(parameter: Any) -> int:
-    """Of a parameter, with the constants of its quantisation."""
-    state, rows = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)
-    constants = [rows] if rows is not None else []
-    while state is not None:  # of constants that are quantised themselves there is another
-        constants += [state.absmax]
-        state = state.state2
-    return sum(each.numel() * each.element_size() for each in (parameter, *constants))
-
-
 def _passes(model: LoadedModel, prepared: Prepared, hardware: Hardware, seed: int, examples: int) -> tuple[float, int]:
-    """Bytes besides gradients at the peak of a pass forward and back, over so many of the longest examples.
+    """Return two numbers of bytes: a pass's peak over so many examples, and what the first pass left behind.
 
-    And bytes that the first pass left behind: what a network keeps from pass to pass is no activation.
+    Gradients of parameters are in neither. What a network keeps from pass to pass is not an activation.
     """
     sizes = [examples] if examples <= LARGER else [SMALL, LARGER]
     module = unwrap(model.module)
@@ -150,11 +134,16 @@ def _passes(model: LoadedModel, prepared: Prepared, hardware: Hardware, seed: in
 
 
 def peak_of(courses: Sequence[Sequence[int]], sizes: Sequence[int], examples: int) -> float:
-    """The peak of a pass over more examples, from the courses of one or two smaller ones.
+    """Extrapolate the peak of a pass over more examples from one or two smaller passes.
 
-    What is there after an operation grows in a line with the examples, each operation's in its own: a large gradient
-    that is there in every pass is the peak of a small pass only. Where the two passes were of other operations, as
-    with a detector's loss, the line goes through their peaks.
+    The bytes after each operation grow linearly with the examples, each operation at its own rate: a large gradient
+    that every pass holds is the peak of a small pass only. Where the two passes ran different operations, as with a
+    detector's loss, the line goes through their peaks.
+
+    Args:
+        courses: Bytes after each operation of a pass, one sequence for each pass.
+        sizes: Examples in each pass.
+        examples: Examples in the pass that is asked about.
     """
     if len(courses) == 1:
         return float(max(courses[0]))
@@ -166,15 +155,15 @@ def peak_of(courses: Sequence[Sequence[int]], sizes: Sequence[int], examples: in
 
 
 def _longest(model: LoadedModel, prepared: Prepared, size: int, seed: int) -> dict[str, Tensor]:
-    """The costliest examples, as the first epoch would show them."""
+    """Return a batch of the longest examples, as in the first epoch."""
     rows = (-prepared.lengths).argsort(kind="stable")[:size]
     return model.collate([prepared.fetch(int(row), 0, example_rng(seed, 0, int(row))) for row in rows])
 
 
 def _pass(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> LiveTensors:
-    """What was there in one pass, and after it, without its gradients, which are let go as they are made."""
+    """Run one pass and count its tensors. Gradients of parameters are freed as soon as they are computed."""
     trained = [parameter for parameter in unwrap(model.module).parameters() if parameter.requires_grad]
-    hooks: list[Any] = [p.register_post_accumulate_grad_hook(_let_go) for p in trained]  # type: ignore[no-untyped-call]
+    hooks: list[Any] = [p.register_post_accumulate_grad_hook(_free_gradient) for p in trained]  # type: ignore[no-untyped-call]
     live = LiveTensors()
     try:
         with live:
@@ -189,5 +178,5 @@ def _pass(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> L
     return live
 
 
-def _let_go(parameter: Tensor) -> None:
+def _free_gradient(parameter: Tensor) -> None:
     parameter.grad = None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Problem, RunError
+from core.files import clean, unwritable, write_text
 
 if TYPE_CHECKING:
     from core.console import Screen
@@ -21,59 +20,6 @@ REPORT, LOG, PREDICTIONS, CONFIG = "report.json", "log.jsonl", "predictions.json
 MODEL, CHECKPOINTS, SAMPLES, PICTURE = "model", "checkpoints", "samples.png", "predictions.png"
 
 
-def clean(value: Any) -> Any:
-    """The same value with NaN and infinities as null, so that any JSON reader takes it."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): clean(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [clean(each) for each in value]
-    return value
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON aside, sync and rename, so that a reader never sees half a file.
-
-    Raises:
-        RunError: The disk is full or read-only.
-    """
-    text = json.dumps(clean(value), indent=2, ensure_ascii=False) + "\n"
-    write_text(path, text)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text aside, sync and rename.
-
-    Raises:
-        RunError: The disk is full or read-only.
-    """
-    aside = path.with_name(path.name + ".partial")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: Exception) -> RunError:
-    """The error for a file that cannot be written."""
-    cure = "Free some space, or choose another folder with hydra.run.dir=…"
-    return RunError(Problem(str(path), f"cannot be written: {getattr(error, 'strerror', None) or error}.", cure))
-
-
-def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON Lines, aside and renamed.
-
-    Raises:
-        RunError: The disk is full or read-only.
-    """
-    write_text(path, "".join(json.dumps(clean(row), ensure_ascii=False) + "\n" for row in rows))
-
-
 class Log:
     """`log.jsonl`: one line each time the loss is read, and one an evaluation."""
 
@@ -81,11 +27,11 @@ class Log:
         self.path = path
 
     def rewind(self, step: int, evaluated: int) -> None:
-        """Forget what came after a checkpoint, when a run goes on from it.
+        """Remove what came after a checkpoint, when a run resumes from it.
 
         Args:
             step: The checkpoint's step.
-            evaluated: The last step whose evaluation the checkpoint knows of.
+            evaluated: The last step whose evaluation the checkpoint includes.
         """
         if self.path.is_file():
             lines = self.path.read_text(encoding="utf-8").splitlines()
@@ -106,7 +52,7 @@ class Log:
 
 
 def _stands(line: str, step: int, evaluated: int) -> bool:
-    """Whether a line of the log came before a checkpoint; the test split is scored after all of them."""
+    """Return whether a line of the log came before a checkpoint; the test split is scored after all of them."""
     try:
         entry = json.loads(line)
         limit = {"val": evaluated, "test": -1}.get(entry.get("split"), step)
@@ -116,7 +62,7 @@ def _stands(line: str, step: int, evaluated: int) -> bool:
 
 
 def read(run: Path) -> dict[str, Any]:
-    """The report in a run's folder.
+    """Read the report in a run's folder.
 
     Raises:
         RunError: There is none, or it was written by a newer Graft.
@@ -136,7 +82,7 @@ def read(run: Path) -> dict[str, Any]:
 
 
 def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
-    """Print the summary: scores with intervals beside the baselines, the per-class table, what to know."""
+    """Print the summary: scores with intervals beside the baselines, the table by class, findings and costs."""
     scores, primary = report["scores"], report["primary"]
     baselines: Mapping[str, Any] = scores.get("baselines", {})
     keys = sorted(scores["test"], key=lambda key: key != primary)
@@ -148,13 +94,10 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
     data = report["data"]
     title = f"{report['name']}: {data['sizes']['test']} test examples, {report['confidence']:.0%} confidence intervals"
     screen.table(title, ["metric (* primary)", "test", "validation", *baselines], rows)
-    if report.get("per_class"):
-        per_class: Sequence[Mapping[str, Any]] = report["per_class"]
-        columns = list(per_class[0])
-        title = "Per class, on the test split"
-        if "ap50" in columns and report.get("thresholds"):
-            title += "; objects count as found from a score of {:.3g}".format(*report["thresholds"].values())
-        screen.table(title, columns, [[_plain(row[key]) for key in columns] for row in per_class])
+    for key, title in report.get("table_titles", {}).items():
+        shown: Sequence[Mapping[str, Any]] = report[key]
+        columns = list(shown[0]) if shown else []
+        screen.table(title, columns, [[_plain(row[key]) for key in columns] for row in shown])
     for finding in data["findings"]:
         screen.say(f"data: {finding['message']}")
     for mark in report["training"].get("marks", []):
@@ -169,14 +112,14 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
 
 
 def _memory(memory: Mapping[str, Any]) -> str:
-    """The measured peak, the GPU's where there is one, beside the estimate where there is one."""
+    """Return the measured peak (the GPU's where there is one) and the estimate as text."""
     peak, estimated = memory["peak_mb"], memory.get("estimate_mb")
     measured = f"{peak['gpu']:.0f} MiB on the GPU" if "gpu" in peak else f"{peak['resident']:.0f} MiB"
     return measured + (f" (estimated {estimated['total']:.0f})" if estimated else "")
 
 
 def cell(score: Mapping[str, Any] | float | None) -> str:
-    """A score as text: `0.893 [0.879, 0.907]`, or a dash where there is none."""
+    """Return a score as text: `0.893 [0.879, 0.907]`, or a dash where there is none."""
     if score is None:
         return "-"
     if not isinstance(score, Mapping):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,6 +46,7 @@ def run(
     from core.console import Screen
     from core.context import Context, default_directory
     from core.environment import Hardware, deterministic, seed_everything
+    from core.requests import need_for
 
     hardware = Hardware.resolve(config.train)
     refuse_precision(config.model, config.method, hardware.precision)
@@ -57,15 +57,15 @@ def run(
     with context.opened() as ctx, deterministic(hardware) as unsure:
         seed_everything(config.seed)
         splits = stages.load_data(ctx)
-        need = stages.need_for(config, splits, hardware)
+        need = need_for(config, splits, hardware)
         model = stages.load_model(ctx, need)
-        config = replace(config, train=stages.resolve_train(config, model))
-        model = stages.apply_method(ctx, config, model, len(splits.train))
-        ready = stages.prepare(ctx, config, model, splits)
-        stages.fit(ctx, config, model, splits, ready)
-        value = closing.evaluate(ctx, config, model, need, splits, ready)
-        closing.save_and_reopen(ctx, config, model, need, splits)
-        closing.finish(ctx, config, unsure)
+        resolved = stages.resolve_train(config, model)
+        model = stages.apply_method(ctx, resolved, model, len(splits.train))
+        ready = stages.prepare(ctx, resolved, model, splits, need.output)
+        stages.fit(ctx, resolved, model, splits, need.output, ready)
+        value = closing.evaluate(ctx, resolved, model, need, splits, ready)
+        closing.save_and_reopen(ctx, resolved, model, need, splits)
+        closing.finish(ctx, resolved, unsure)
     return value
 
 

@@ -1,4 +1,4 @@
-"""Several finished runs on one base: what their models have in common is held in memory once."""
+"""Several finished runs on one base model: the weights that they share are in memory once."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from core.inference import Predictor
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from core.models import LoadedModel
+
 LEAST = 0.5
-"""Runs are on one base where so large a share of the weights is the same to the last bit."""
+"""Runs share a base if at least this share of their weights is equal, bit by bit."""
 
 
 def open_together(runs: Sequence[Path]) -> list[Predictor]:
-    """Predictors of several runs; weights of the later ones that the first has too are the first's own tensors.
+    """Open several runs; weights that a later run shares with the first are the first run's tensors.
 
-    Each model is opened whole and then let go of what it shares, so that two bases are in memory for a moment, never
-    more.
+    Each model is loaded whole and then frees what it shares, so that at most two base models are in memory at once.
 
     Raises:
         RunError: A run has another base than the first, or another kind of task; or it has no finished model.
@@ -36,7 +37,7 @@ def open_together(runs: Sequence[Path]) -> list[Predictor]:
         if other.kind.name != opened[0].kind.name:
             message = f"is of the kind {other.kind.name}, and {first} of {opened[0].kind.name}: they read other inputs."
             raise RunError(Problem(str(run), message, f"Ask it alone: python -m core predict {run} …"))
-        shared, whole = share(other.model.module, held)
+        shared, whole = share(other.model, held)
         if shared < LEAST * whole:
             message = (
                 f"is not on the base of {first}: {100 * shared / max(1, whole):.0f} % of its weights are the same "
@@ -55,7 +56,7 @@ def _origin(predictor: Predictor) -> str:
 
 
 def weights_of(module: nn.Module) -> dict[tuple[Any, ...], Tensor]:
-    """The parameters of a module by shape, type and content."""
+    """Return the parameters of a module by shape, dtype and content."""
     return {_key(parameter): parameter.detach() for parameter in module.parameters()}
 
 
@@ -66,45 +67,32 @@ def _key(tensor: Tensor) -> tuple[Any, ...]:
     return tuple(tensor.shape), str(tensor.dtype), hashlib.blake2b(raw.tobytes(), digest_size=16).digest()
 
 
-def share(module: nn.Module, held: dict[tuple[Any, ...], Tensor]) -> tuple[int, int]:
-    """Let a module use tensors that another one holds, where they are the same.
+def share(model: LoadedModel, held: dict[tuple[Any, ...], Tensor]) -> tuple[int, int]:
+    """Let a model use tensors that another one holds, where they are equal.
 
     Args:
-        module: Its parameters are replaced.
-        held: What `weights_of` gave of the other.
+        model: Its parameters are replaced.
+        held: What `weights_of` returned for the other model's module.
 
     Returns:
         Bytes that are shared now, and bytes of all parameters.
     """
     shared = whole = 0
-    put: dict[int, Tensor] = {}
-    for parameter in module.parameters():
+    for parameter in model.module.parameters():
         size = parameter.numel() * parameter.element_size()
         whole += size
         if (same := held.get(_key(parameter))) is not None:
-            put[parameter.data_ptr()] = same
-            parameter.data = same
+            model.share_parameter(parameter, same)
             shared += size
-    for holder in _of_8_bits(module):
-        if holder.CB.data_ptr() in put:
-            holder.CB = put[holder.CB.data_ptr()]
     return shared, whole
 
 
-def _of_8_bits(module: nn.Module) -> Iterator[Any]:
-    """Where bitsandbytes keeps weights of 8 bits, which it puts in the place of the parameters' data in each pass."""
-    import torch
-
-    for layer in module.modules():
-        for holder in (getattr(layer, "state", None), getattr(layer, "weight", None)):
-            if isinstance(getattr(holder, "CB", None), torch.Tensor):
-                yield holder
-
-
-def answers(runs: Sequence[Path], predictors: Sequence[Predictor], examples: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    """Predictions as JSON values: for each example, in order, one of each run, which it names."""
+def answers(
+    runs: Sequence[Path], predictors: Sequence[Predictor], examples: Iterable[Any]
+) -> Iterator[tuple[Predictor, dict[str, Any]]]:
+    """Yield predictions as JSON values, each with its predictor: for each example, one from each run, with its name."""
     streams = tee(examples, len(predictors))
     pairs = [predictor.pairs(stream) for predictor, stream in zip(predictors, streams, strict=True)]
     for row in zip(*pairs, strict=True):
         for run, predictor, (example, prediction) in zip(runs, predictors, row, strict=True):
-            yield {"run": str(run), **predictor.written(example, prediction)}
+            yield predictor, {"run": str(run), **predictor.written(example, prediction)}

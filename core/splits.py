@@ -15,16 +15,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
-from core.contracts import Finding, Splits, Task
+from core.contracts import Splits, Task
 from core.errors import DataError, Problem
+from core.issues import Fault as Fault
+from core.issues import Finding
 from core.kinds import Kind
 from core.options import option
+from core.registry import load
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from core.targets import Encoded
+    from core.kinds.targets.target import Encoded, Encoder
 
 NAMES = ("train", "val", "test")
 TRAIN, VAL, TEST = range(3)
@@ -32,26 +35,6 @@ UNDECIDED = -1
 SHOWN = 5
 """How many places a message names before it only counts."""
 _CHUNK = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something about a row that a person must know.
-
-    Attributes:
-        code: A stable name, such as `empty_text`; rows are counted by it.
-        message: What is wrong with the row: `the text is empty`.
-        cure: What to do about it.
-        level: `error` for a bad row, subject to `on_bad_row`; `blank` for what is no row at all and is left out;
-            `note` for a row that is used all the same.
-        what: The noun for what is counted: `row`, or a part of one such as `object`.
-    """
-
-    code: str
-    message: str
-    cure: str = ""
-    level: str = "error"
-    what: str = "row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +134,8 @@ class Examples(Sequence[Any]):
                 yield replace(example, target=self._targets[start + offset])
 
 
-def build(source: Source, kind: Kind, task: Task, seed: int, options: CutOptions) -> Splits:
-    """Read, check, encode and cut.
+def build(source: Source, task: Task, seed: int, options: CutOptions) -> Splits:
+    """Read, check, encode and cut, as the task's type says what makes two examples the same.
 
     Splits that the source has are kept as they are. Missing ones are cut out of the training rows by seed:
     stratified, with duplicates and groups on one side, and with every label in the training split.
@@ -161,9 +144,10 @@ def build(source: Source, kind: Kind, task: Task, seed: int, options: CutOptions
         DataError: Bad rows (unless they are to be skipped), fewer than two labels, a label that the training split
             lacks, or too few examples to cut. Everything found is in it.
     """
-    from core import cutting, findings, targets
+    from core import cutting, findings
 
-    read = _read(source, kind, targets.encoder(task))
+    registry = load()
+    read = _read(source, registry.kind(task.kind), registry.target(task.target).encoder(task))
     problems = read.tally.problems() if options.on_bad_row == "error" or not read.rows else []
     if not read.rows:
         raise DataError(
@@ -175,7 +159,7 @@ def build(source: Source, kind: Kind, task: Task, seed: int, options: CutOptions
         raise DataError(*problems)
     table = cutting.Table(
         identity=read.numbers("identity"),
-        strata=encoded.strata(kind, task.target),
+        strata=encoded.strata(),
         group=read.numbers("group") if read.grouped else None,
         encoded=encoded,
     )
@@ -208,7 +192,7 @@ def build(source: Source, kind: Kind, task: Task, seed: int, options: CutOptions
 class _Read:
     """What is kept of the rows: int64 numbers, one of each a usable row."""
 
-    encoder: Any
+    encoder: Encoder
     tally: Tally
     rows: array[int] = field(default_factory=lambda: array("q"))
     identity: array[int] = field(default_factory=lambda: array("q"))
@@ -222,7 +206,7 @@ class _Read:
         return np.frombuffer(getattr(self, name), dtype=np.int64)
 
 
-def _read(source: Source, kind: Kind, encoder: Any) -> _Read:
+def _read(source: Source, kind: Kind, encoder: Encoder) -> _Read:
     read = _Read(encoder, Tally())
     for number, row in enumerate(source.rows):
         fault = row.fault

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from core.config import RunConfig, Train
+from core.class_weights import example_weights
+from core.config import ResolvedConfig, ResolvedTrain, RunConfig, Train
 from core.context import Context, refuse_other_data
-from core.contracts import Finding, HasOwnFit, HasPicture, LoadedModel, Need, Plan, Prepared, Splits
+from core.contracts import (
+    HasOwnFit,
+    HasPicture,
+    LoadedModel,
+    Need,
+    Plan,
+    Prepared,
+    Splits,
+    SupportsFastDropout,
+)
 from core.environment import Hardware, describe, keep_freed_memory, peak_memory_mb, seed_everything, unwrap
-from core.evaluate import evaluate
-from core.kinds import targets_of
+from core.evaluate import Evaluation, Scoring, evaluate
+from core.files import unwritable
+from core.issues import Finding
+from core.kinds.output import OutputSpec
 from core.loop import Loop
+from core.predicting import predict_batches, share_of
 from core.progress import total_steps
-from core.rehearsal import rehearse
-from core.report import SAMPLES, unwritable
-from core.weighting import class_weights, example_weights
+from core.rehearsal import profile_memory
+from core.report import SAMPLES
 
 if TYPE_CHECKING:
-    from core.kinds import Targets
+    from core.kinds.targets.target import Targets
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A split, ready to be trained on or evaluated: its examples, prepared, and their targets."""
+    """A split as training and evaluation take it: its examples, prepared, and their targets."""
 
     examples: Sequence[Any]
     prepared: Prepared
@@ -36,7 +48,7 @@ class Ready:
 
 
 def load_data(ctx: Context) -> Splits:
-    """Read, check and cut the data; say what was found."""
+    """Read, check and split the data; print and record what was found."""
     config = ctx.config
     splits = config.data.load(config.task, config.seed)
     refuse_other_data(ctx.directory, ctx.report.get("data") if ctx.resuming else None, splits.fingerprint)
@@ -73,26 +85,8 @@ def _places(finding: Finding) -> str:
     )
 
 
-def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
-    """What the model loader is told."""
-    return Need(
-        task=config.task,
-        labels=splits.labels,
-        train=splits.train,
-        fingerprint=splits.fingerprint,
-        device=hardware.device,
-        precision=hardware.precision,
-        seed=config.seed,
-        weights=config.method.weights(),
-        class_weights=class_weights(config, splits),
-        label_smoothing=config.train.label_smoothing,
-        additive=config.method.additive(),
-        frozen=config.method.frozen,
-    )
-
-
 def load_model(ctx: Context, need: Need) -> LoadedModel:
-    """Load the base model; say loudly when its weights are not pretrained."""
+    """Load the base model; a banner says when its weights are not pretrained."""
     started = time.monotonic()
     model = ctx.config.model.load(need)
     provenance = model.provenance
@@ -109,26 +103,25 @@ def load_model(ctx: Context, need: Need) -> LoadedModel:
 
 
 def _weighed(weights: Mapping[str, float]) -> str:
-    """What quantised base weights take, as a sentence."""
+    """Return a sentence about the size of quantized base weights."""
     return (
         f"weights: the quantised layers take {weights['quantised_ratio']:.3f} of their size in bf16, the whole model "
         f"{weights['ratio']:.3f} ({weights['bytes'] / 2**20:.1f} MiB, measured)"
     )
 
 
-def resolve_train(config: RunConfig, model: LoadedModel) -> Train:
-    """Options of `train` with nulls filled in: the configuration first, then the method's values, then the model's."""
+def resolve_train(config: RunConfig, model: LoadedModel) -> ResolvedConfig:
+    """Return the configuration with the nulls of `train` filled in: from the method, then the model, then Graft."""
     known: Mapping[str, float] = (
         {"epochs": 3.0, "learning_rate": 5e-5} | dict(model.defaults) | dict(config.method.defaults)
     )
-    return replace(
-        config.train,
-        **{key: value for key, value in known.items() if getattr(config.train, key) is None},  # type: ignore[arg-type]
-    )
+    given = vars(config.train)
+    train = ResolvedTrain(**given | {key: value for key, value in known.items() if given[key] is None})
+    return ResolvedConfig(**vars(config) | {"train": train})
 
 
-def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: int) -> LoadedModel:
-    """Freeze, insert, wrap or replace; count what trains."""
+def apply_method(ctx: Context, config: ResolvedConfig, model: LoadedModel, examples: int) -> LoadedModel:
+    """Apply the method to the model; print and record how many parameters train."""
     train, hardware = config.train, ctx.hardware
     if train.reuse_memory and hardware.on_cpu:
         keep_freed_memory()
@@ -144,11 +137,11 @@ def apply_method(ctx: Context, config: RunConfig, model: LoadedModel, examples: 
     return model
 
 
-def adapt(config: RunConfig, hardware: Hardware, model: LoadedModel, examples: int) -> LoadedModel:
-    """The model as it will train: with the method applied, and what else `train` says of a network.
+def adapt(config: ResolvedConfig, hardware: Hardware, model: LoadedModel, examples: int) -> LoadedModel:
+    """Return the model as it will train: with the method applied, and the options of `train` that change a network.
 
     Args:
-        config: Its `train` has no nulls any more.
+        config: With `train` resolved.
         hardware: Device and precision.
         model: As it was loaded.
         examples: In the training split.
@@ -163,47 +156,40 @@ def adapt(config: RunConfig, hardware: Hardware, model: LoadedModel, examples: i
     plan = plan_for(train, hardware, config.seed, examples, model)
     model.planned(plan)
     model = config.method.apply(model, plan)
-    _use_fast_dropout(train, hardware, model)  # in what was inserted, too
+    _use_fast_dropout(train, hardware, model)  # for dropout that the method inserted
     return model
 
 
 def _use_fast_dropout(train: Train, hardware: Hardware, model: LoadedModel) -> None:
-    """Let a model that can draw its dropout masks the fast way, on a processor."""
-    fast = getattr(model, "use_fast_dropout", None)
-    if train.fast_dropout and hardware.on_cpu and fast is not None:
-        fast()
+    """Switch to fast dropout masks on a CPU, where the model can draw them."""
+    if train.fast_dropout and hardware.on_cpu and isinstance(model, SupportsFastDropout):
+        model.use_fast_dropout()
 
 
-def plan_for(train: Train, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> Plan:
-    """What an adapter method is told; `train` has no nulls any more."""
-    assert train.epochs is not None
+def plan_for(train: ResolvedTrain, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> Plan:
+    """Return what an adapter method is told about the training to come."""
     steps = total_steps(train, examples)
     return Plan(steps, train.epochs, hardware.device, hardware.precision, seed, model.augmented)
 
 
 def count_parameters(model: LoadedModel) -> dict[str, int]:
-    """Numbers of parameters: all, and those that train."""
+    """Return the numbers of parameters: `total`, and `trainable`."""
     parameters = list(unwrap(model.module).parameters())
     return {
-        "total": sum(_elements(p) for p in parameters),
+        "total": sum(model.parameter_elements(p) for p in parameters),
         "trainable": sum(p.numel() for p in parameters if p.requires_grad),
     }
 
 
-def _elements(parameter: torch.nn.Parameter) -> int:
-    """Numbers that a parameter stands for: several lie in a byte where it is quantised."""
-    packed: Any = getattr(parameter, "quant_state", None)
-    return parameter.numel() if packed is None else int(packed.shape.numel())
-
-
-def prepare(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits) -> dict[str, Ready]:
-    """Make every split ready, once; say what had to be done to examples."""
+def prepare(
+    ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, output: OutputSpec
+) -> dict[str, Ready]:
+    """Prepare every split once; print and record what had to be done to examples, such as truncating them."""
     names = ("val", "test") if isinstance(model, HasOwnFit) else ("train", "val", "test")
     ready = {}
     for name in names:
         examples = getattr(splits, name)
-        targets = targets_of(examples, config.task.target, len(splits.labels))
-        ready[name] = Ready(examples, model.prepare(examples, train=name == "train"), targets)
+        ready[name] = Ready(examples, model.prepare(examples, train=name == "train"), output.targets_of(examples))
     if isinstance(model, HasPicture) and ctx.writes:
         _draw(ctx, model, ready["train"])
     for finding in model.findings:
@@ -217,13 +203,13 @@ def prepare(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits)
 
 
 def _estimate(ctx: Context, config: RunConfig, model: LoadedModel, prepared: Prepared) -> None:
-    """Record what memory the training is thought to need, for the report to show beside what it took."""
-    if found := rehearse(model, prepared, config.train, ctx.hardware, config.seed):
+    """Record an estimate of the training's peak memory; the report shows it beside the measured peak."""
+    if found := profile_memory(model, prepared, config.train, ctx.hardware, config.seed):
         ctx.record(memory={"estimate_mb": found})
 
 
 def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
-    """Write what the model will see in training, for a person to look at."""
+    """Write a picture of training examples as the model will see them."""
     path = ctx.directory / SAMPLES
     try:
         model.picture(train.examples, train.prepared, ctx.config.seed).save(path)
@@ -232,22 +218,33 @@ def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
     ctx.screen.say(f"data: {path.name} in the run's folder shows training images as the model sees them")
 
 
-def fit(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, ready: Mapping[str, Ready]) -> None:
-    """Train, in the one loop or in the model's own way."""
+def evaluated(ctx: Context, train: Train, model: LoadedModel, split: Ready, scoring: Scoring) -> Evaluation:
+    """Predict a split and score it; a signal interrupts it."""
+    batches = predict_batches(
+        model, split.prepared, ctx.hardware, eval_batch_size(train), share_of(ctx.hardware, len(split.prepared))
+    )
+    return evaluate(batches, split.targets, scoring, ctx.hardware, ctx.break_off)
+
+
+def fit(
+    ctx: Context,
+    config: ResolvedConfig,
+    model: LoadedModel,
+    splits: Splits,
+    output: OutputSpec,
+    ready: Mapping[str, Ready],
+) -> None:
+    """Train in the loop, or let a model without gradients fit itself."""
     if isinstance(model, HasOwnFit):
         started = time.monotonic()
-        model.fit(splits.train, example_weights(config, splits), config.seed)
+        model.fit(splits.train, example_weights(config, splits, output), config.seed)
         ctx.record(training={"steps": 0, "seconds": round(time.monotonic() - started, 3), "history": [], "marks": []})
         return
     train, task = config.train, config.task
     higher = config.metrics[task.primary].higher_is_better
 
     def validate() -> Mapping[str, float]:
-        val = ready["val"]
-        found = evaluate(
-            model, val.prepared, val.targets, config.metrics, splits.labels, task.target, ctx.hardware,
-            eval_batch_size(train), ctx.break_off,
-        )  # fmt: skip
+        found = evaluated(ctx, train, model, ready["val"], Scoring(config.metrics, output))
         ctx.evaluated(loop.state.step, "val", found.scores)
         return found.scores
 
@@ -255,9 +252,18 @@ def fit(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, rea
         return not np.isnan(new) and (np.isnan(old) or (new > old if higher else new < old))
 
     loop = Loop(
-        model, config.method, ready["train"].prepared, train, ctx.hardware, config.seed, ctx.checkpoints, validate,
-        better, task.primary, ctx,
-    )  # fmt: skip
+        model=model,
+        method=config.method,
+        prepared=ready["train"].prepared,
+        train=train,
+        hardware=ctx.hardware,
+        seed=config.seed,
+        checkpoints=ctx.checkpoints,
+        evaluate=validate,
+        better=better,
+        primary=task.primary,
+        watch=ctx,
+    )
     last = _rewind(ctx)
     with ctx.screen.training(total_steps(train, len(splits.train)), last) as ctx.bar:
         state = loop.fit()
@@ -278,7 +284,7 @@ def fit(ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, rea
 
 
 def _rewind(ctx: Context) -> int:
-    """On resume, forget what the log says of steps after the newest checkpoint; returns that checkpoint's step."""
+    """Return the newest checkpoint's step; on resume, remove later lines from the log."""
     found = ctx.checkpoints.latest()
     last, evaluated = (found[0], found[1]["state"]["evaluated"]) if found else (0, -1)
     if ctx.writes and ctx.resuming:
@@ -290,5 +296,5 @@ def _rewind(ctx: Context) -> int:
 
 
 def eval_batch_size(train: Train) -> int:
-    """Examples in a forward pass of an evaluation."""
+    """Return the number of examples in a forward pass of an evaluation."""
     return train.eval_batch_size or 2 * train.batch_size

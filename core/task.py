@@ -6,37 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.issues import Finding
 from core.options import option
 
 
 @dataclass
 class Task:
-    """What is to be learned: a kind, a target, and the metric that decides."""
+    """What is to be learned: a type of example, a type of output, and the metric that decides."""
 
     name: str = option("", "The task's name, used in the run folder and in tables.")
     kind: str = option("text-classification", "The kind of task, in the Hub's spelling.")
-    target: str = option("single", "What is predicted: one label, several labels, or a value.")
+    target: str = option("single", "The target type: what is predicted, such as one label, several labels or a value.")
     primary: str = option("accuracy", "The metric that picks the weights to keep; a key of `metrics`.")
     labels: list[str] | None = option(None, "The label names in their order; null takes them from the data, sorted.")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something the data check found: how often, and where first.
-
-    Attributes:
-        code: A stable name, such as `duplicates_across_splits`.
-        message: One sentence with the count in it.
-        count: How many examples it concerns.
-        places: The first few places (`file:row`).
-        level: `warning` or `info`; what is an error is raised, not found.
-    """
-
-    code: str
-    message: str
-    count: int
-    places: tuple[str, ...] = ()
-    level: str = "warning"
 
 
 @dataclass(frozen=True)

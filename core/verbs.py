@@ -19,19 +19,21 @@ from core.options import limits
 from core.presets import PresetFolders
 from core.renamed import new_hook
 
+GROUPS = (*presets.GROUPS, "metric", "kind", "target", "optimizer")
+"""What `list` and `show` know, in the order in which `list` prints it."""
+
 ALIASES = {"tasks": "task", "models": "model", "methods": "method", "recipes": "recipe", "experiments": "experiment"}
 
 
 def list_(words: Sequence[str], folders: PresetFolders) -> int:
     """Print components and presets, by group."""
-    groups = (*presets.GROUPS, "metric", "kind")
     parser = argparse.ArgumentParser("graft list", description="Components and presets, by group.")
-    parser.add_argument("group", nargs="?", help=f"one of: {', '.join(groups)}")
+    parser.add_argument("group", nargs="?", help=f"one of: {', '.join(GROUPS)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     asked = parser.parse_args(words)
     group = ALIASES.get(asked.group, asked.group)
-    if group is not None and group not in groups:
-        raise GraftError(Problem("list", *unknown("group", group, groups)))
+    if group is not None and group not in GROUPS:
+        raise GraftError(Problem("list", *unknown("group", group, GROUPS)))
     entries = [entry for entry in _entries(folders) if group in (None, entry["group"])]
     if asked.json:
         _json(entries)
@@ -41,7 +43,7 @@ def list_(words: Sequence[str], folders: PresetFolders) -> int:
     for entry in entries:
         if entry["group"] != heading:
             heading = entry["group"]
-            sys.stdout.write(f"{heading}=\n" if heading not in ("metric", "kind") else f"{heading}\n")
+            sys.stdout.write(f"{heading}=\n" if heading in presets.GROUPS else f"{heading}\n")
         mark = "" if folders.registry.is_built_in(entry["owner"]) else f"  [{entry['owner']}]"
         sys.stdout.write(f"  {entry['name']:<{width}}  {entry['summary']}{mark}\n")
     if group == "method":
@@ -76,8 +78,7 @@ def _entries(folders: PresetFolders) -> list[dict[str, Any]]:
         {"group": p.group, "name": p.name, "summary": p.summary, "owner": p.owner, "form": "preset"}
         for p in folders.presets
     ]
-    order = (*presets.GROUPS, "metric", "kind")
-    return sorted(entries, key=lambda entry: (order.index(entry["group"]), entry["form"], entry["name"]))
+    return sorted(entries, key=lambda entry: (GROUPS.index(entry["group"]), entry["form"], entry["name"]))
 
 
 def show(words: Sequence[str], folders: PresetFolders) -> int:
@@ -112,7 +113,7 @@ def _described(group: str, name: str, folders: PresetFolders) -> dict[str, Any]:
     components = folders.registry.components.get(group, {})
     by_name = {preset.name: preset for preset in folders.presets if preset.group == group}
     if not components and not by_name:
-        raise GraftError(Problem("show", *unknown("group", group, (*presets.GROUPS, "metric", "kind"))))
+        raise GraftError(Problem("show", *unknown("group", group, GROUPS)))
     if name in components:
         component = components[name]
         summary = (component.__doc__ or "").strip()

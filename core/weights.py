@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
 PACKAGE = "pkg:"
-INITS = ("auto", "pretrained", "scratch")
 SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".jinja")
 """Ends of the names of the files that are taken from a repository: weights, configuration, tokenizer; no pickles."""
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
@@ -142,23 +141,36 @@ def _found(folder: Path, checkpoint: str, source: str, sha256: str, revision: st
         cure = _CONVERT.replace("PATH", repr(str(folder))) if pickles else "Pass a folder that save_pretrained wrote."
         raise _error(f"{folder} holds no *.safetensors file.", cure)
     if sha256:
-        _check_hash(folder / "model.safetensors", sha256)
+        sha256_of(_pinned(folder / "model.safetensors"), sha256)
     return Found(folder, Provenance("pretrained", checkpoint, source, revision, sha256))
 
 
-def _check_hash(file: Path, wanted: str) -> None:
+def _pinned(file: Path) -> Path:
     if not file.is_file():
         raise _error(f"a hash is pinned, but {file} does not exist.", "Take out model.sha256 to use it all the same.")
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != wanted.lower():
-        raise WeightsError(
-            Problem(
-                "model.sha256",
-                f"{file} is not the file that was pinned: its SHA-256 is {found}, not {wanted}.",
-                "Reinstall or download it again; if the new weights are wanted, set model.sha256 to their hash.",
-            )
-        )
+    return file
+
+
+def sha256_of(file: Path, wanted: str = "") -> str:
+    """Return the hash of a file of weights.
+
+    Args:
+        file: The file.
+        wanted: What it must be; empty for anything.
+
+    Raises:
+        WeightsError: The file cannot be read, or its hash is another one.
+    """
+    try:
+        with file.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise _error(f"{file} cannot be read ({error.strerror}).", "") from error
+    if wanted and found != wanted.lower():
+        message = f"{file} is not the file that was pinned: its SHA-256 is {found}, not {wanted}."
+        cure = "Download or install it again. If you want the new weights, set model.sha256 to their hash."
+        raise WeightsError(Problem("model.sha256", message, cure))
+    return found
 
 
 def _in_package(checkpoint: str, sha256: str, install: Mapping[str, str]) -> Found:

@@ -81,24 +81,25 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     """Through `core.loop.Loop`, with the method as a run applies it."""
     from benchmarks.gpu.networks import configuration
     from core.checkpoint import Checkpoints
-    from core.config import Train
+    from core.config import ResolvedTrain
     from core.contracts import Need, Plan, Provenance, Task
     from core.environment import Hardware, deterministic
     from core.loop import Loop
+    from core.registry import load
     from plugins.methods.plugin import Lora, Qlora
     from plugins.text.loading import assemble
     from plugins.text.networks import network_of
-    from plugins.text.tokens import TokenisedTexts
+    from plugins.text.tokens import TokenizedTexts
 
     steps = options.warmup + options.steps
-    train = Train(
+    train = ResolvedTrain(
         epochs=1.0, max_steps=steps, batch_size=options.batch_size, learning_rate=RATE, warmup=0.0, weight_decay=0.0,
         evals_per_epoch=0, keep_best=False, checkpoint_minutes=0, log_steps=steps, bucket_by_length=False,
     )  # fmt: skip
     hardware = Hardware(device, "bf16")
     module = built(network_of(configuration(options)), options, device, method == "qlora")
     tokenizer = SimpleNamespace(model_input_names=["input_ids", "attention_mask"], pad_token_id=0)
-    need = Need(Task(), LABELS, device=device, precision="bf16", additive=True)
+    need = Need(load().output(Task(), LABELS), device=device, precision="bf16", additive=True)
     model = assemble(module, tokenizer, need, Provenance("scratch", ""), (), ())
     if options.gradient_checkpointing:
         model.keep_less()
@@ -107,14 +108,23 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     ids, labels = texts(options)
     offsets = np.arange(len(ids) + 1, dtype=np.int64) * options.length
     ends = np.full(len(ids), options.length, dtype=np.int64)
-    prepared = TokenisedTexts(ids.reshape(-1), offsets, ends, np.empty(0, dtype=np.int64), labels)
+    prepared = TokenizedTexts(ids.reshape(-1), offsets, ends, np.empty(0, dtype=np.int64), labels)
     clock = Clock(options.warmup, steps, device)
     watch = _Watch(clock)
     with tempfile.TemporaryDirectory() as folder, deterministic(hardware):
         loop = Loop(
-            adapted, chosen, prepared, train, hardware, 0, Checkpoints(Path(folder)), lambda: {"none": 0.0},
-            lambda new, old: new > old, "none", watch,
-        )  # fmt: skip
+            model=adapted,
+            method=chosen,
+            prepared=prepared,
+            train=train,
+            hardware=hardware,
+            seed=0,
+            checkpoints=Checkpoints(Path(folder)),
+            evaluate=lambda: {"none": 0.0},
+            better=lambda new, old: new > old,
+            primary="none",
+            watch=watch,
+        )
         loop.fit()
     return outcome(adapted.module, clock, options, watch.losses[-1])
 

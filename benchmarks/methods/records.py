@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.tables import grid, hardware
 from core import report as record
+from core.files import clean, write_json
 
 SCHEMA = "graft-method-1"
 BUSY = "others_busy_percent.txt"
@@ -58,7 +59,7 @@ def entry(work: str, folder: Path, out: Path) -> dict[str, Any]:
     kept["others_busy_percent"] = float(busy.read_text(encoding="utf-8")) if busy.is_file() else None
     if isinstance(kept["environment"], dict):
         kept["environment"].pop("platform", None)
-    plain: dict[str, Any] = json.loads(json.dumps(record.clean(kept)).replace(str(out), "OUT"))
+    plain: dict[str, Any] = json.loads(json.dumps(clean(kept)).replace(str(out), "OUT"))
     return plain
 
 
@@ -72,7 +73,7 @@ def write(entries: Iterable[Entry], folder: Path) -> None:
     for each in found:
         place = folder if each["status"] == "completed" else folder / FAILED
         place.mkdir(parents=True, exist_ok=True)
-        record.write_json(place / f"{each['work']}-{each['method']}.json", each)
+        write_json(place / f"{each['work']}-{each['method']}.json", each)
     (folder / "README.md").write_text(markdown(read(folder)), encoding="utf-8")
 
 

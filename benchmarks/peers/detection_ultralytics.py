@@ -166,6 +166,7 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
 
     from core.images import open_image
     from core.kinds import Detections
+    from core.registry import load
     from plugins.metrics.boxes import MeanAveragePrecision
 
     options: Any = asked.config.model
@@ -174,14 +175,14 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
     for example in test:
         pixels = np.ascontiguousarray(np.asarray(open_image(example.image))[..., ::-1])
         (each,) = model.predict(
-            pixels, imgsz=side, rect=False, conf=options.least_score, iou=options.nms_iou,
-            max_det=options.most_objects, verbose=False, save=False,
+            pixels, imgsz=side, rect=False, conf=options.score_threshold, iou=options.nms_threshold,
+            max_det=options.max_detections, verbose=False, save=False,
         )  # fmt: skip
         rows = each.boxes.data.cpu().numpy().astype(np.float32)
         found.append(Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)))
     scores = {}
     for key, overlaps in (("map50", "50"), ("map50_95", "50-95")):
-        metric = MeanAveragePrecision(iou=overlaps).build(asked.splits.labels, asked.config.task.target)
+        metric = MeanAveragePrecision(iou=overlaps).build(load().output(asked.config.task, asked.splits.labels))
         metric.update(found, [example.target for example in test])
         scores[key] = float(metric.compute())
     return scores

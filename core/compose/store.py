@@ -48,14 +48,13 @@ def schema(component: type[Component], owner: str) -> DictConfig:
         PluginError: An option has a type that cannot be configured.
     """
     try:
-        found = OmegaConf.structured(component)
+        made: DictConfig = OmegaConf.structured(component)
+        return made
     except OmegaConfBaseException as error:
         reason = str(error).partition("\n")[0]
         message = f"{component.name} has an option of a type that cannot be configured: {reason}"
         cure = "Use bool, int, float, str, | None, list and dict."
         raise PluginError(Problem(f"plugin {owner}", message, cure)) from error
-    assert isinstance(found, DictConfig)
-    return found
 
 
 def put(group: str, component: type[Component], owner: str) -> None:

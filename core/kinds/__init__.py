@@ -1,4 +1,4 @@
-"""What can be learned: the example, target and prediction types of each kind, and the shapes they use.
+"""What can be learned: examples of each task type, target types, predictions, and the shapes they use.
 
 Shapes are written with these letters everywhere in Graft:
 
@@ -8,7 +8,7 @@ Shapes are written with these letters everywhere in Graft:
     h   height of an image           w   width of an image, in pixels
     k   objects in an image
 
-Targets, as arrays over a split (`encode_targets`):
+Targets, as arrays over a split (`TargetType.stack`):
 
     single       int64   [n]      the index of the label
     multi        float32 [n, c]   1 where the label applies, else 0
@@ -29,44 +29,53 @@ from __future__ import annotations
 
 from core.kinds.boxes import Boxes, Corners, Detections, NamedBox
 from core.kinds.detection import BoxExample, ObjectDetection
+from core.kinds.detection_target import BOXES, BoxesTarget
 from core.kinds.images import ImageClassification, ImageExample
-from core.kinds.kind import (
-    BOXES,
-    MULTI,
-    MULTI_THRESHOLD,
-    REGRESSION,
-    SINGLE,
-    Kind,
+from core.kinds.kind import Kind
+from core.kinds.output import OutputSpec
+from core.kinds.targets.labels import MULTI, SINGLE, MultiLabel, SingleLabel
+from core.kinds.targets.regression import REGRESSION, Regression
+from core.kinds.targets.target import (
+    DEFAULT_THRESHOLD,
+    Encoded,
+    Encoder,
     Predictions,
+    ResultTable,
     Target,
     Targets,
-    encode_targets,
+    TargetType,
     objects,
-    targets_of,
 )
 from core.kinds.texts import TextClassification, TextExample
 
 __all__ = [
     "BOXES",
+    "DEFAULT_THRESHOLD",
     "MULTI",
-    "MULTI_THRESHOLD",
     "REGRESSION",
     "SINGLE",
     "BoxExample",
     "Boxes",
+    "BoxesTarget",
     "Corners",
     "Detections",
+    "Encoded",
+    "Encoder",
     "ImageClassification",
     "ImageExample",
     "Kind",
+    "MultiLabel",
     "NamedBox",
     "ObjectDetection",
+    "OutputSpec",
     "Predictions",
+    "Regression",
+    "ResultTable",
+    "SingleLabel",
     "Target",
+    "TargetType",
     "Targets",
     "TextClassification",
     "TextExample",
-    "encode_targets",
     "objects",
-    "targets_of",
 ]

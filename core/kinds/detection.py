@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from core.errors import Problem
 from core.kinds import images
 from core.kinds.boxes import Boxes, Detections
-from core.kinds.kind import BOXES, Kind, Target
+from core.kinds.detection_target import BOXES
+from core.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from core.kinds.kind import Predictions
+    from core.kinds.targets.target import Predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,42 +70,6 @@ class ObjectDetection(Kind):
         """Why its file cannot be read as an image, or None."""
         return images.fault(example)
 
-    def strata(self, targets: Sequence[Target], target: str) -> NDArray[np.int64]:
-        """The rarest label in each image, int64 [n]; images without objects are a stratum of their own."""
-        import numpy as np
-
-        present = [tuple(set(each.labels)) if isinstance(each, Boxes) else () for each in targets]
-        counts: dict[int, int] = {}
-        for labels in present:
-            for label in labels:
-                counts[label] = counts.get(label, 0) + 1
-        rarest = [min(labels, key=lambda label: (counts[label], label)) if labels else -1 for labels in present]
-        return np.asarray(rarest, dtype=np.int64)
-
-    def write(
-        self, prediction: Detections, labels: Sequence[str], target: str, thresholds: Sequence[float] | None = None
-    ) -> dict[str, Any]:
-        """The objects found, the surest first: label, score, and box as x1, y1, x2, y2 in pixels.
-
-        Args:
-            prediction: What the detector says.
-            labels: Label names.
-            target: `boxes`.
-            thresholds: One number: objects with a lower score are left out; None for all of them.
-        """
-        kept = prediction if thresholds is None else prediction.surer_than(thresholds[0])
-        rows = zip(kept.labels, kept.scores, kept.corners, strict=True)
-        return {
-            "objects": [
-                {
-                    "label": labels[int(label)],
-                    "score": round(float(score), 6),
-                    "box": [round(float(value), 2) for value in corners],
-                }
-                for label, score, corners in rows
-            ]
-        }
-
     def picture(
         self,
         examples: Sequence[BoxExample],
@@ -131,14 +94,3 @@ class ObjectDetection(Kind):
         from core.images import open_image
 
         return draw(open_image(example.image), found_marks(prediction, labels, thresholds))
-
-    def write_target(self, value: Target, labels: Sequence[str], target: str) -> Any:
-        """The objects that are there: label, box, and `crowd` where one stands for many."""
-        if value is None:
-            return None
-        assert isinstance(value, Boxes)
-        crowd = value.crowd or (False,) * len(value)
-        return [
-            {"label": labels[label], "box": list(corners)} | ({"crowd": True} if many else {})
-            for label, corners, many in zip(value.labels, value.corners, crowd, strict=True)
-        ]

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from core.errors import Problem
-from core.kinds.kind import MULTI, SINGLE, Kind, Target
+from core.kinds.kind import Kind
+from core.kinds.targets.labels import MULTI, SINGLE
+from core.kinds.targets.target import Target
 
 
 @dataclass(frozen=True, slots=True)

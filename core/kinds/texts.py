@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from core.kinds.kind import MULTI, REGRESSION, SINGLE, Kind, Target
+from core.kinds.kind import Kind
+from core.kinds.targets.labels import MULTI, SINGLE
+from core.kinds.targets.regression import REGRESSION
+from core.kinds.targets.target import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from core.component import Component
 from core.config import Train
 from core.contracts import AdapterMethod, Metric
 from core.errors import GraftError
-from core.kinds import BOXES, MULTI, REGRESSION, SINGLE, Kind
+from core.kinds import Kind
 from core.options import limits, violations
-from core.registry import SOCKETS
+from core.registry import SOCKETS, load
 from core.testing.expect import Subject
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
@@ -108,7 +108,7 @@ def _check_schema(subject: Subject, component: type[Component]) -> None:
 
 
 def _check_metric(subject: Subject, component: type[Metric]) -> None:
-    known = (SINGLE, MULTI, REGRESSION, BOXES)
+    known = tuple(load().components["target"])
     fit = component.targets and set(component.targets) <= set(known)
     subject.expect(fit, f"`targets` must name some of {', '.join(known)}; it is {component.targets!r}.")
     subject.expect(isinstance(component.higher_is_better, bool), "`higher_is_better` must be True or False.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     import numpy as np
 
+    from core.kinds import TargetType
+
 
 class Subject:
     """What is being checked; its name opens every message.
@@ -37,10 +39,22 @@ class Subject:
         if not condition:
             self.fail(message)
 
+    def expect_alike(self, found: Any, wanted: Any, target: TargetType, message: str, tolerance: float = 0.0) -> None:
+        """Continue if two arrays of predictions are alike, as their target type measures it.
+
+        Raises:
+            AssertionError: They differ; the message says by how much.
+        """
+        __tracebackhide__ = True
+        if not target.objects:
+            self.expect_equal(found, wanted, message, tolerance)
+            return
+        gap = target.difference(found, wanted)
+        if gap > tolerance:
+            self.fail(f"{message} (the largest difference is {gap:.3g})")
+
     def expect_equal(self, found: Any, wanted: Any, message: str, tolerance: float = 0.0) -> None:
         """Go on where two arrays or tensors have one shape and the same values; NaN equals NaN.
-
-        Of arrays of `Detections`: the same number of the same labels in each image, and the same scores and corners.
 
         Raises:
             AssertionError: They differ; the message says by how much.
@@ -51,11 +65,6 @@ class Subject:
         first, second = _array(found), _array(wanted)
         if first.shape != second.shape:
             self.fail(f"{message} (the shapes are {list(first.shape)} and {list(second.shape)})")
-        if first.dtype == object:
-            gap = _gap(first, second)
-            if gap > tolerance:
-                self.fail(f"{message} (the largest difference is {gap:.3g})")
-            return
         if not np.allclose(first, second, rtol=tolerance, atol=tolerance, equal_nan=True):
             gap = np.nanmax(np.abs(first.astype(np.float64) - second.astype(np.float64)))
             self.fail(f"{message} (the largest difference is {gap:.3g})")
@@ -65,10 +74,3 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
     import numpy as np
 
     return np.asarray(value.detach().float().cpu() if hasattr(value, "detach") else value)
-
-
-def _gap(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
-    """How far detections are apart; see `largest_difference`."""
-    from core.predicting import largest_difference
-
-    return largest_difference(one, other)

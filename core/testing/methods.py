@@ -70,12 +70,17 @@ def check_method(
     model.save(folder)
     again = method.reopen(loader, to_reopen(need, folder))
     message = "the saved model, opened again by `reopen`, predicts otherwise."
-    subject.expect_equal(predicted(again, need.train[:PROBE]), before, message, TOLERANCE)
+    subject.expect_alike(predicted(again, need.train[:PROBE]), before, need.output.target, message, TOLERANCE)
     _check_merged(subject, method, loader, again, need, folder)
 
 
 def check_cell(
-    method: AdapterMethod, loader: ModelLoader, folder: Path, precision: str = FP32, need: Need | None = None
+    method: AdapterMethod,
+    loader: ModelLoader,
+    folder: Path,
+    precision: str = FP32,
+    need: Need | None = None,
+    steps: int = 12,
 ) -> bool:
     """Check what `core.capabilities` says of a method on a family in a precision: that it works, or why it is refused.
 
@@ -85,6 +90,7 @@ def check_cell(
         folder: An empty folder to save to.
         precision: `fp32`, `bf16` or `fp16`; a cell in `fp16` is looked at only where it is refused.
         need: As `check_method` takes it.
+        steps: As `check_method` takes them.
 
     Returns:
         Whether it was found to work.
@@ -102,7 +108,7 @@ def check_cell(
         return False
     if precision == "fp16":
         return False
-    check_method(method, loader, folder, need, precision=precision)
+    check_method(method, loader, folder, need, steps, precision=precision)
     return True
 
 
@@ -226,4 +232,5 @@ def _check_merged(
     merged.save(folder / "merged")
     whole = loader.reopen(replace(to_reopen(need, folder / "merged"), weights=None, additive=False))
     message = "the merged model, saved and opened by its loader alone, predicts otherwise."
-    subject.expect_equal(predicted(whole, need.train[:PROBE]), before, message, tolerance(FP32, method.weights(), held))
+    allowed = tolerance(FP32, method.weights(), held)
+    subject.expect_alike(predicted(whole, need.train[:PROBE]), before, need.output.target, message, allowed)

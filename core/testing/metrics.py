@@ -11,10 +11,10 @@ import torch
 import torchmetrics
 
 from core.contracts import Metric
-from core.kinds import BOXES, MULTI, MULTI_THRESHOLD, REGRESSION, SINGLE, encode_targets
-from core.testing.boxes import exact_boxes, found_boxes, rescored, sample_boxes
+from core.kinds import OutputSpec
+from core.registry import load
 from core.testing.expect import Subject
-from core.thresholds import decide
+from core.testing.samples import LABELS, sample_output
 
 if TYPE_CHECKING:
     from core.kinds import Predictions, Targets
@@ -24,16 +24,16 @@ RESAMPLES = 6
 TOLERANCE = 1e-5
 
 
-def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str] = ("low", "mid", "high")) -> None:
+def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str] = LABELS) -> None:
     """Check a metric on synthetic predictions.
 
     Updates in parts, and parts seen by several processes, give what one update gives; `resample` agrees with computing
     each resample anew; perfect predictions score no worse than random ones, as `higher_is_better` says; decisions give
-    what probabilities give where `decides` says so, and there alone (of boxes: scores then make no difference).
+    what probabilities give if `decides` says so, and only then.
 
     Args:
         metric: The metric, with its options.
-        target: One of the targets it accepts; None checks each of them.
+        target: One of the target types that it accepts; None checks each of them.
         labels: Label names; as many as the metric wants.
 
     Raises:
@@ -41,76 +41,39 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
     """
     for each in metric.targets if target is None else (target,):
         subject = Subject(f"metric {metric.name} ({each})")
-        subject.expect(each in metric.targets, f"does not accept this target, only {', '.join(metric.targets)}.")
-        names = () if each == REGRESSION else tuple(labels)
-        truth = _targets(each, len(names))
-        guesses = _guesses(each, len(names), 1, truth)
-        value = _check_value(subject, metric, guesses, truth, names, each)
-        _check_streaming(subject, metric, guesses, truth, names, each)
-        _check_decides(subject, metric, guesses, truth, names, each)
+        accepted = load().target(each).accepted_by(metric.targets)
+        subject.expect(accepted, f"does not accept this target type, only {', '.join(metric.targets)}.")
+        output = sample_output(target=each, labels=labels)
+        truth = output.stack(output.target.samples(N, output.labels))
+        guesses = _guesses(output, truth, 1)
+        value = _check_value(subject, metric, guesses, truth, output)
+        _check_streaming(subject, metric, guesses, truth, output)
+        _check_decides(subject, metric, guesses, truth, output)
         if value.ndim == 0:
-            _check_resample(subject, metric, guesses, truth, names, each)
-            _check_direction(subject, metric, truth, names, each)
+            _check_resample(subject, metric, guesses, truth, output)
+            _check_direction(subject, metric, truth, output)
 
 
-def _targets(target: str, n_labels: int) -> Targets:
-    random = np.random.default_rng(0)
-    if target == BOXES:
-        return sample_boxes(N, n_labels)
-    if target == REGRESSION:
-        return random.normal(10, 3, N).astype(np.float32)
-    if target == MULTI:
-        return (random.random((N, n_labels)) < 0.4).astype(np.float32)
-    return encode_targets([row % n_labels for row in range(N)], SINGLE, n_labels)
-
-
-def _guesses(target: str, n_labels: int, seed: int, truth: Targets) -> Predictions:
-    """Random predictions, shaped as `core.kinds` says; of boxes, random errors."""
-    random = np.random.default_rng(seed)
-    if target == BOXES:
-        return found_boxes(truth, n_labels, seed)
-    if target == REGRESSION:
-        return random.normal(10, 3, N).astype(np.float32)
-    if target == MULTI:
-        return random.random((N, n_labels)).astype(np.float32)
-    return random.dirichlet(np.ones(n_labels), N).astype(np.float32)
-
-
-def _perfect(truth: Targets, target: str, n_labels: int) -> Predictions:
-    if target == BOXES:
-        return exact_boxes(truth)
-    if target == SINGLE:
-        return np.eye(n_labels, dtype=np.float32)[truth.astype(np.int64)]
-    return truth.astype(np.float32)
-
-
-def _given(values: Predictions | Targets) -> Any:
-    """What a metric is updated with: a tensor, or a list of what is in each image."""
-    return list(values) if values.dtype == object else torch.tensor(values)
+def _guesses(output: OutputSpec, truth: Targets, seed: int) -> Predictions:
+    """Random predictions."""
+    return output.target.sample_predictions(truth, output.labels, seed)
 
 
 def _value(
-    metric: Metric,
-    predictions: Predictions,
-    truth: Targets,
-    labels: Sequence[str],
-    target: str,
-    cuts: Sequence[int] = (),
+    metric: Metric, predictions: Predictions, truth: Targets, output: OutputSpec, cuts: Sequence[int] = ()
 ) -> Any:
     """The metric's value, updated in parts that end at `cuts`."""
-    built = metric.build(labels, target)
-    for given, wanted in zip(np.split(predictions, cuts), np.split(truth, cuts), strict=True):
-        built.update(_given(given), _given(wanted))
+    built, given = metric.build(output), output.target.metric_input
+    for some, wanted in zip(np.split(predictions, cuts), np.split(truth, cuts), strict=True):
+        built.update(given(some), given(wanted))
     return built.compute()
 
 
-def _check_value(
-    subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, labels: Sequence[str], target: str
-) -> Any:
-    built = metric.build(labels, target)
+def _check_value(subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec) -> Any:
+    built, labels = metric.build(output), output.labels
     subject.expect(isinstance(built, torchmetrics.Metric), f"`build` must give a torchmetrics.Metric, not {built!r}.")
-    subject.expect(built is not metric.build(labels, target), "`build` must give a fresh metric at each call.")
-    given, wanted = _given(guesses), _given(truth)
+    subject.expect(built is not metric.build(output), "`build` must give a fresh metric at each call.")
+    given, wanted = output.target.metric_input(guesses), output.target.metric_input(truth)
     before = pickle.dumps((given, wanted))
     built.update(given, wanted)
     kept = pickle.dumps((given, wanted)) == before
@@ -125,61 +88,52 @@ def _check_value(
 
 
 def _check_streaming(
-    subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, labels: Sequence[str], target: str
+    subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec
 ) -> None:
-    whole = _value(metric, guesses, truth, labels, target)
-    parts = _value(metric, guesses, truth, labels, target, cuts=(7, 40))
+    whole = _value(metric, guesses, truth, output)
+    parts = _value(metric, guesses, truth, output, cuts=(7, 40))
     subject.expect_equal(parts, whole, "three updates give another value than one with everything.", TOLERANCE)
-    mine, other = metric.build(labels, target), metric.build(labels, target)
+    mine, other = metric.build(output), metric.build(output)
     for built, half in ((mine, slice(None, 25)), (other, slice(25, None))):
-        built.update(_given(guesses[half]), _given(truth[half]))
+        built.update(output.target.metric_input(guesses[half]), output.target.metric_input(truth[half]))
     mine.merge_state(other)
     cure = "Give every state of `add_state` its `dist_reduce_fx` (sum or cat)."
     subject.expect_equal(mine.compute(), whole, f"merging two processes gives another value. {cure}", TOLERANCE)
 
 
-def _check_decides(
-    subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, labels: Sequence[str], target: str
-) -> None:
-    """Of `multi`, whoever looks at decisions alone must say so, or it would not see the thresholds."""
-    if target == REGRESSION:
+def _check_decides(subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec) -> None:
+    """A metric that looks at decisions alone must say so, or it would not see the thresholds."""
+    decided = output.target.same_decisions(guesses, output.labels, 2)
+    if decided is None:
         return
-    if target == BOXES:
-        if metric.decides:
-            before, after = (_value(metric, each, truth, labels, target) for each in (guesses, rescored(guesses, 2)))
-            subject.expect_equal(after, before, "`decides`, yet it looks at scores. Leave `decides` at False.")
-        return
-    several = target == MULTI
-    chosen = decide(guesses, [MULTI_THRESHOLD] * len(labels)) if several else np.eye(len(labels))[guesses.argmax(1)]
-    before = _value(metric, guesses, truth, labels, target)
-    after = _value(metric, chosen.astype(np.float32), truth, labels, target)
+    before, after = (_value(metric, each, truth, output) for each in (guesses, decided))
     if metric.decides:
         cure = "Leave `decides` at False."
-        subject.expect_equal(after, before, f"`decides`, yet probabilities and their decisions differ. {cure}")
-    elif several:
+        message = f"`decides`, yet other predictions with the same decisions give another value. {cure}"
+        subject.expect_equal(after, before, message)
+    elif output.target.has_thresholds and not output.target.objects:
         differ = not torch.allclose(after, before, equal_nan=True)
         subject.expect(differ, "looks at decisions alone; without `decides = True` it would not see the thresholds.")
 
 
-def _check_resample(
-    subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, labels: Sequence[str], target: str
-) -> None:
+def _check_resample(subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec) -> None:
     once = np.ones((1, N), dtype=np.int64)
     drawn = np.random.default_rng(2).multinomial(N, np.full(N, 1 / N), size=RESAMPLES).astype(np.int64)
     counts = np.concatenate([once, drawn])
-    scores = metric.resample(guesses, truth, counts, labels, target)
+    scores = metric.resample(guesses, truth, counts, output)
     shape = np.shape(scores)
     subject.expect(shape == (len(counts),), f"`resample` must give a score for each row of counts; it gives {shape}.")
-    whole = float(_value(metric, guesses, truth, labels, target))
+    whole = float(_value(metric, guesses, truth, output))
     subject.expect_equal(scores[0], whole, "`resample` with each example once differs from `compute`.", TOLERANCE)
-    anew = Metric.resample(metric, guesses, truth, counts, labels, target)
+    anew = Metric.resample(metric, guesses, truth, counts, output)
     subject.expect_equal(scores, anew, "`resample` differs from computing each resample anew.", TOLERANCE)
 
 
-def _check_direction(subject: Subject, metric: Metric, truth: Targets, labels: Sequence[str], target: str) -> None:
-    best = float(_value(metric, _perfect(truth, target, len(labels)), truth, labels, target))
+def _check_direction(subject: Subject, metric: Metric, truth: Targets, output: OutputSpec) -> None:
+    perfect = output.target.sample_predictions(truth, output.labels, 0, perfect=True)
+    best = float(_value(metric, perfect, truth, output))
     sign = 1 if metric.higher_is_better else -1
     for seed in range(3, 6):
-        random = float(_value(metric, _guesses(target, len(labels), seed, truth), truth, labels, target))
+        random = float(_value(metric, _guesses(output, truth, seed), truth, output))
         message = f"`higher_is_better` is {metric.higher_is_better}, yet perfect predictions score {best:.4g}"
         subject.expect(sign * best >= sign * random, f"{message} and random ones {random:.4g}.")

@@ -22,7 +22,6 @@ from core.testing.running import (
     collated,
     losses_of,
     predicted,
-    prediction_problem,
     to_reopen,
     train_on,
     without_targets,
@@ -37,7 +36,7 @@ def check_model_loader(loader: ModelLoader, folder: Path, need: Need | None = No
     """Check a model loader on a small task, on a CPU.
 
     Heads and adapter targets exist, and so does what `capabilities` names; preparing and collating are deterministic;
-    losses and predictions are shaped as `core.kinds` says and do not depend on the other examples of a batch, nor
+    losses and predictions are shaped as the target type says and do not depend on the other examples of a batch, nor
     predictions on targets; class weights are applied; what was trained, saved and opened again predicts the same. Of a
     model with features, the head makes of them what the network does; one with a fit of its own learns, and its `loss`
     is not looked at.
@@ -63,7 +62,7 @@ def check_model_loader(loader: ModelLoader, folder: Path, need: Need | None = No
         _check_class_weights(subject, loader, need)
         fresh, again = (predicted(loader.load(need), need.train[:PROBE]) for _ in range(2))
         message = "loading twice with one seed gives other predictions; draw the head from need.seed."
-        subject.expect_equal(again, fresh, message)
+        subject.expect_alike(again, fresh, need.output.target, message)
         train_on(model, Everything(), need.train[:PROBE], STEPS, RATE)
     _check_predictions(subject, model, need)
     if isinstance(model, HasFeatures):
@@ -157,17 +156,18 @@ def _check_losses(subject: Subject, model: LoadedModel, prepared: Prepared) -> N
 
 def _check_class_weights(subject: Subject, loader: ModelLoader, need: Need) -> None:
     """A weight scales the losses of its label's examples, and of no others."""
-    if need.task.target != SINGLE:
+    target = need.output.target
+    if "class_weights" not in target.train_options:
         return
     weights = tuple(1.0 + label for label in range(len(need.labels)))
     plain, weighted = (
         losses_of(model, collated(model, model.prepare(need.train, train=True)))
         for model in (loader.load(need), loader.load(replace(need, class_weights=weights)))
     )
-    if plain.ndim:
-        scale = torch.tensor([weights[example.target] for example in need.train[:PROBE]])
-        message = "need.class_weights does not scale the loss; hand it to core.losses.per_example."
-        subject.expect_equal(weighted, plain * scale, message, 1e-4)
+    scale = target.example_weights(need.output.targets_of(need.train[:PROBE]), weights)
+    if plain.ndim and scale is not None:
+        message = "need.class_weights does not scale the loss; hand it to core.training.per_example_loss."
+        subject.expect_equal(weighted, plain * torch.from_numpy(scale), message, 1e-4)
 
 
 def _check_own_fit(subject: Subject, loader: ModelLoader, model: HasOwnFit, need: Need) -> None:
@@ -179,8 +179,8 @@ def _check_own_fit(subject: Subject, loader: ModelLoader, model: HasOwnFit, need
     assert isinstance(model, LoadedModel)
     found = predicted(model, need.train)
     message = "fitting twice with one seed, without weights and with weights of 1, gives other predictions."
-    subject.expect_equal(predicted(again, need.train), found, message, TOLERANCE)
-    if need.task.target == SINGLE:
+    subject.expect_alike(predicted(again, need.train), found, need.output.target, message, TOLERANCE)
+    if need.output.layout == SINGLE:
         right = float(np.mean(found.argmax(axis=1) == np.asarray([example.target for example in need.train])))
         subject.expect(
             right > 1.5 / len(need.labels), f"`fit` learns nothing: {right:.0%} of its own examples are right."
@@ -188,14 +188,14 @@ def _check_own_fit(subject: Subject, loader: ModelLoader, model: HasOwnFit, need
 
 
 def _check_predictions(subject: Subject, model: LoadedModel, need: Need) -> None:
-    examples = need.train[:PROBE]
+    examples, target = need.train[:PROBE], need.output.target
     together = predicted(model, examples)
-    problem = prediction_problem(together, need.task.target, PROBE, len(need.labels))
+    problem = target.problem(together, PROBE, need.labels)
     subject.expect(not problem, f"`predict` {problem}")
     message = "the prediction for an example depends on the others in its batch (is padding masked?)."
-    subject.expect_equal(predicted(model, examples, batch_size=1), together, message, TOLERANCE)
+    subject.expect_alike(predicted(model, examples, batch_size=1), together, target, message, TOLERANCE)
     message = "an example without a target (None) is predicted differently from the same one with it."
-    subject.expect_equal(predicted(model, without_targets(examples)), together, message, TOLERANCE)
+    subject.expect_alike(predicted(model, without_targets(examples)), together, target, message, TOLERANCE)
 
 
 @torch.no_grad()
@@ -215,17 +215,17 @@ def _check_reopened(subject: Subject, loader: ModelLoader, model: LoadedModel, n
     before = predicted(model, need.train[:PROBE])
     model.save(folder)
     message = "`save` changes what the model predicts."
-    subject.expect_equal(predicted(model, need.train[:PROBE]), before, message)
+    subject.expect_alike(predicted(model, need.train[:PROBE]), before, need.output.target, message)
     texts = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in _TEXTS)
     lost = [label for label in need.labels if json.dumps(label) not in texts and label not in texts.split()]
     subject.expect(not lost, f"`save` writes no file that names the labels (not found: {', '.join(lost)}).")
     again = loader.reopen(to_reopen(need, folder))
     message = "the saved model, opened again without training examples and with another seed, predicts otherwise."
-    subject.expect_equal(predicted(again, need.train[:PROBE]), before, message, TOLERANCE)
+    subject.expect_alike(predicted(again, need.train[:PROBE]), before, need.output.target, message, TOLERANCE)
 
 
 def _check_baselines(subject: Subject, loader: ModelLoader, need: Need) -> None:
     examples: Sequence[Any] = without_targets(need.train[:PROBE])
     for name, values in loader.baselines(need, examples).items():
-        problem = prediction_problem(values, need.task.target, PROBE, len(need.labels))
+        problem = need.output.target.problem(values, PROBE, need.labels)
         subject.expect(not problem, f"the baseline {name} {problem}")

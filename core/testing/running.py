@@ -13,7 +13,6 @@ import torch
 from core.config import Train
 from core.contracts import AdapterMethod, LoadedModel, Need, Plan
 from core.environment import Hardware
-from core.kinds import BOXES, MULTI, REGRESSION, SINGLE, Detections
 from core.optimize import build_optimizer, load_optimizer
 from core.predicting import predict
 
@@ -112,43 +111,3 @@ def without_targets(examples: Sequence[Any]) -> list[Any]:
 def to_reopen(need: Need, folder: Path) -> Need:
     """What is known when a saved model is opened: no training examples, and nothing may depend on the seed."""
     return replace(need, saved=folder, train=(), seed=need.seed + 1)
-
-
-def prediction_problem(values: NDArray[Any], target: str, n: int, n_labels: int) -> str:
-    """What is wrong with predictions for n examples, or nothing."""
-    if target == BOXES:
-        return _detection_problem(values, n, n_labels)
-    shape = (n,) if target == REGRESSION else (n, n_labels)
-    if target in (SINGLE, MULTI, REGRESSION) and values.shape != shape:
-        return f"must give float32 {list(shape)}; it gives {list(values.shape)}."
-    if not np.isfinite(values).all():
-        return "gives values that are not finite."
-    if target in (SINGLE, MULTI) and ((values < 0).any() or (values > 1).any()):
-        return "must give probabilities, and some lie outside 0 to 1; see core.losses.to_predictions."
-    if target == SINGLE and np.abs(values.sum(axis=1) - 1).max() > 1e-4:
-        return "must give probabilities that sum to 1 for each example; see core.losses.to_predictions."
-    return ""
-
-
-def _detection_problem(values: NDArray[Any], n: int, n_labels: int) -> str:
-    """What is wrong with what was found in n images, or nothing."""
-    if values.shape != (n,) or not all(isinstance(each, Detections) for each in values):
-        return f"must give a Detections for each of {n} images; it gives {values.dtype} {list(values.shape)}."
-    for each in values:
-        k = len(each)
-        parts = (("corners", (k, 4), "float32"), ("scores", (k,), "float32"), ("labels", (k,), "int64"))
-        for name, shape, dtype in parts:
-            array = getattr(each, name)
-            if array.shape != shape or array.dtype != dtype:
-                return f"must give {name} as {dtype} {list(shape)}; it gives {array.dtype} {list(array.shape)}."
-        if not (np.isfinite(each.corners).all() and np.isfinite(each.scores).all()):
-            return "gives values that are not finite."
-        if (each.scores < 0).any() or (each.scores > 1).any():
-            return "must give scores from 0 to 1."
-        if (np.diff(each.scores) > 0).any():
-            return "must give the surest detections first."
-        if (each.labels < 0).any() or (each.labels >= n_labels).any():
-            return f"must give labels from 0 to {n_labels - 1}."
-        if (each.corners[:, 2:] < each.corners[:, :2]).any():
-            return "must give corners as x1, y1, x2, y2 with x1 <= x2 and y1 <= y2."
-    return ""

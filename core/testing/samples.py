@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.contracts import Need, Task
+from core.contracts import Metric, Need, Task
 from core.kinds import (
-    BOXES,
-    MULTI,
-    REGRESSION,
     SINGLE,
     ImageClassification,
     ImageExample,
     ObjectDetection,
+    OutputSpec,
     Target,
     TextClassification,
     TextExample,
 )
+from core.registry import load
 from core.testing.sample_scenes import box_examples
 
 TEXT, IMAGE, DETECTION = TextClassification.name, ImageClassification.name, ObjectDetection.name
@@ -43,20 +42,16 @@ _FILLING = (
 )
 
 
-def _target(row: int, target: str) -> tuple[Target, tuple[int, ...]]:
-    """A target, and the labels whose words a text, or whose patterns an image, should hold."""
-    if target == SINGLE:
-        return row % 3, (row % 3,)
-    if target == MULTI:
-        chosen = tuple(label for label in range(3) if (row % 7 + 1) >> label & 1)
-        return chosen, chosen
-    return 10.0 * (row % 3) + 100.0, (row % 3,)
+def _targets(target: str, count: int) -> list[tuple[Target, tuple[int, ...]]]:
+    """Targets, each with the labels whose words a text, or whose patterns an image, should hold."""
+    spec = sample_output(target=target)
+    samples = spec.target.samples(count, spec.labels)
+    return [(each, spec.target.labels_of(each) or (row % 3,)) for row, each in enumerate(samples)]
 
 
 def _text(target: str, count: int) -> list[TextExample]:
     examples = []
-    for row in range(count):
-        wanted, labels = _target(row, target)
+    for row, (wanted, labels) in enumerate(_targets(target, count)):
         words = list(_FILLING[row % 5 : row % 5 + 1 + row % 9])
         words += [word for label in labels for word in _OWN_WORDS[label][: 1 + row % 3]]
         examples.append(TextExample(" ".join([*words, f"number{row}"]), wanted, place=f"sample:{row + 1}"))
@@ -73,8 +68,7 @@ def _image(target: str, count: int) -> list[ImageExample]:
     from core.images import encode_png, inspect
 
     examples = []
-    for row in range(count):
-        wanted, labels = _target(row, target)
+    for row, (wanted, labels) in enumerate(_targets(target, count)):
         rng = np.random.default_rng(row)
         height, width = 20 + 4 * (row % 4), 20 + 4 * (row // 4 % 4)
         pixels = rng.integers(60, 100, (height, width, 3), dtype=np.uint8)
@@ -110,9 +104,17 @@ def sample_examples(kind: str = TEXT, target: str = SINGLE, count: int = COUNT) 
 
 
 def sample_task(kind: str = TEXT, target: str = SINGLE) -> Task:
-    """A task of that kind and target."""
-    primary = {REGRESSION: "mae", BOXES: "map50_95"}.get(target, "accuracy")
-    return Task(name="sample", kind=kind, target=target, primary=primary)
+    """A task of that kind and target type."""
+    metrics = load().components["metric"].items()
+    accepts = load().target(target).accepted_by
+    fit = [name for name, metric in metrics if issubclass(metric, Metric) and accepts(metric.targets)]
+    return Task(name="sample", kind=kind, target=target, primary=fit[0] if fit else "accuracy")
+
+
+def sample_output(kind: str = TEXT, target: str = SINGLE, labels: Sequence[str] = LABELS) -> OutputSpec:
+    """What is predicted for a small task: the labels given, where its target type has labels."""
+    task = sample_task(kind, target)
+    return load().output(task, tuple(labels) if load().target(target).has_labels else ())
 
 
 def sample_need(kind: str = TEXT, target: str = SINGLE, examples: Sequence[Any] = ()) -> Need:
@@ -120,9 +122,8 @@ def sample_need(kind: str = TEXT, target: str = SINGLE, examples: Sequence[Any] 
 
     Args:
         kind: The kind's name.
-        target: One of the kind's targets.
+        target: One of the kind's target types.
         examples: The training examples, with targets over three labels; synthetic ones where there are none.
     """
-    labels = () if target == REGRESSION else LABELS
     train = examples or sample_examples(kind, target)
-    return Need(sample_task(kind, target), labels, train, fingerprint=f"sample-{kind}-{target}")
+    return Need(sample_output(kind, target), train, fingerprint=f"sample-{kind}-{target}")

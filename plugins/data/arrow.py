@@ -1,9 +1,7 @@
-"""Rows of any source as one Arrow table: in memory when they are few, else memory-mapped from Graft's cache."""
+"""Rows from any source as one Arrow table: in memory if they are few, else memory-mapped from Graft's cache."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.cache import cache_directory
 from core.errors import DataError, Problem
+from core.files import new_file
 from core.kinds import TextExample
 from core.splits import Fault, Row
 
@@ -44,14 +43,14 @@ _SCHEMA = pa.schema(
 
 
 class Picker:
-    """Some columns of a table, whose rows are fetched by number."""
+    """Fetches rows of some columns of a table by number."""
 
     def __init__(self, table: pa.Table, columns: Sequence[str]) -> None:
         self._batches = table.select(list(columns)).to_batches()
         self._starts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
 
     def pick(self, rows: NDArray[np.int64]) -> list[tuple[Any, ...]]:
-        """The values of rows by number (int64 [k]), in that order."""
+        """Return the values of rows by number (int64 [k]), in that order."""
         picked: list[Any] = [None] * len(rows)
         batch_of = np.searchsorted(self._starts, rows, side="right") - 1
         for number in np.unique(batch_of):  # taking from all batches at once would copy them
@@ -64,10 +63,10 @@ class Picker:
 
 
 class TextRows:
-    """Rows of a table, as the split engine reads them and as examples."""
+    """Rows of a table, both as input for splitting and as examples."""
 
     def __init__(self, table: pa.Table, names: Sequence[str], multi: bool) -> None:
-        """Wrap a table with the names of its parts; `multi` keeps the label a list of names."""
+        """Wrap a table with the names of its parts. `multi` keeps each label as a list of names."""
         self._table, self._names, self._multi = table, tuple(names), multi
         self._picker = Picker(table, ("part", "row", "text", "pair"))
 
@@ -84,7 +83,7 @@ class TextRows:
                 yield Row(TextExample(text or "", None, pair, place), raw, place, split, group, fault)
 
     def take(self, rows: NDArray[np.int64]) -> list[TextExample]:
-        """Examples by row number (int64 [k])."""
+        """Return examples by row number (int64 [k])."""
         return [
             TextExample(text, None, pair, f"{self._names[part]}:{row}")
             for part, row, text, pair in self._picker.pick(rows)
@@ -92,7 +91,7 @@ class TextRows:
 
 
 def store(rows: Iterator[Stored], size: int, key: str) -> pa.Table:
-    """Rows as a table.
+    """Store rows as a table.
 
     Args:
         rows: The rows; read only where the cache does not hold them.
@@ -119,26 +118,19 @@ def _batches(rows: Iterator[Stored]) -> Iterator[pa.RecordBatch]:
 
 
 def _write(rows: Iterator[Stored], path: Path) -> None:
-    """Write aside, then rename, so that a table in the cache is always whole."""
-    aside = None
+    """Write rows as a new table of the cache."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        aside = Path(name)
-        with os.fdopen(handle, "wb") as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+        with new_file(path, shared=True) as aside, aside.open("wb") as file, pa.ipc.new_file(file, _SCHEMA) as writer:
             for batch in _batches(rows):
                 writer.write_batch(batch)
-        aside.replace(path)
     except OSError as error:
         cure = "Free some space, or set GRAFT_CACHE to a folder that can be written."
         raise DataError(Problem(str(path.parent), f"the cache cannot be written: {error}.", cure)) from error
-    finally:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
 
 
 def content_digest(table: pa.Table) -> Any:
-    """Hash of a table's values, whatever chunks they came in; hexadecimal."""
+    """Return a hash of a table's values, whatever its chunks; hexadecimal."""
     import hashlib
 
     total = hashlib.sha256()
@@ -149,5 +141,5 @@ def content_digest(table: pa.Table) -> Any:
 
 
 def faulty(part: int, row: int, fault: Fault) -> Stored:
-    """A row of which nothing is known but what is wrong with it."""
+    """Return a row that holds nothing but what is wrong with it."""
     return part, row, None, None, None, -1, None, fault.code, fault.message

@@ -1,4 +1,4 @@
-"""Annotated images of any format as splits: objects are checked against their images, and what is wrong is counted."""
+"""Annotated images of any format as splits. Objects are checked against their images, and problems are counted."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts import Finding, Splits, Task
-from core.kinds import BoxExample, Corners, NamedBox, ObjectDetection
+from core.kinds import BoxExample, Corners, NamedBox
 from core.splits import UNDECIDED, CutOptions, Fault, Row, Source, build
 from plugins.data import boxes_faults, boxes_files, upright
 from plugins.data.boxes_faults import image_fault, object_fault
-from plugins.data.looks import Picture, look
+from plugins.data.looks import ImageSource, inspect_all
 
 ROUNDING = 0.5
 """A box may reach so many pixels beyond its image without a word: it is clipped."""
@@ -26,7 +26,7 @@ _PIECE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StatedObject:
     """One object as a file states it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """One image with its objects as files state them.
+    """One image with its objects as a file states them.
 
     Attributes:
         image: Its path, absolute; None where `fault` says why there is none.
@@ -61,7 +61,7 @@ class Annotated:
 
     image: Path | None
     place: str
-    objects: tuple[Found, ...] | None = None
+    objects: tuple[StatedObject, ...] | None = None
     split: int = UNDECIDED
     stated: tuple[int, int] = (0, 0)
     relative: bool = False
@@ -69,7 +69,7 @@ class Annotated:
     fault: Fault | None = None
 
 
-def load(
+def load_boxes(
     found: Sequence[Annotated],
     names: Sequence[str] | None,
     origin: str,
@@ -78,7 +78,7 @@ def load(
     task: Task,
     seed: int,
 ) -> Splits:
-    """Annotated images as splits; see `core.splits.build`.
+    """Turn annotated images into splits; see `core.splits.build`.
 
     Args:
         found: All images, faulty ones included.
@@ -93,25 +93,25 @@ def load(
         task = replace(task, labels=list(names))
     rows = BoxRows(found)
     source = Source(rows, rows.take, rows.digest(), origin, tuple(findings))
-    return build(source, ObjectDetection(), task, seed, options)
+    return build(source, task, seed, options)
 
 
 class BoxRows:
-    """Annotated images, each of them looked at once."""
+    """Annotated images, each inspected once."""
 
     def __init__(self, found: Sequence[Annotated]) -> None:
-        """Look at the images; the cache knows those of the same folders together."""
+        """Inspect the images. The cache groups them by their folders."""
         self._found = found
         roots = {each.root: boxes_files.Root(each.root) for each in found}
         pieces = (
             [_picture(each, roots[each.root]) for each in found[at : at + _PIECE]]
             for at in range(0, len(found), _PIECE)
         )
-        self._looks = look(pieces, len(found), f"boxes {sorted(roots)}")
+        self._inspected = inspect_all(pieces, len(found), f"boxes {sorted(roots)}")
 
     def __iter__(self) -> Iterator[Row]:
         for number, each in enumerate(self._found):
-            fault = self._looks.faults.get(number, each.fault)
+            fault = self._inspected.faults.get(number, each.fault)
             if fault is not None and fault.level != "note":
                 yield Row(None, None, each.place, each.split, fault=fault)
                 continue
@@ -121,27 +121,44 @@ class BoxRows:
             yield Row(example, label, each.place, each.split, fault=wrong or fault, parts=tuple(parts))
 
     def take(self, rows: NDArray[np.int64]) -> list[BoxExample]:
-        """Examples by row number (int64 [k])."""
+        """Return examples by row number (int64 [k])."""
         return [self._example(int(number)) for number in rows]
 
     def digest(self) -> str:
-        """Hash of everything that the annotations state."""
+        """Return a hash of everything that the annotations state."""
         total = hashlib.sha256()
         for each in self._found:
             fault = each.fault.code if each.fault else ""
-            stated = (each.place, each.objects, each.split, each.stated, each.relative, fault)
-            total.update(repr(stated).encode("utf-8", "surrogatepass") + b"\n")
+            stated = (
+                f"({each.place!r}, {_spelled(each.objects)}, {each.split}, {each.stated}, {each.relative}, {fault!r})"
+            )
+            total.update(stated.encode("utf-8", "surrogatepass") + b"\n")
         return total.hexdigest()
 
     def _example(self, number: int) -> BoxExample:
-        each, looks = self._found[number], self._looks
+        each, seen = self._found[number], self._inspected
         assert each.image is not None
-        size = int(looks.width[number]), int(looks.height[number])
-        return BoxExample(each.image, None, size, looks.digest[number].decode(), each.place)
+        size = int(seen.width[number]), int(seen.height[number])
+        return BoxExample(each.image, None, size, seen.digest[number].decode(), each.place)
 
 
-def _picture(each: Annotated, root: boxes_files.Root) -> Picture:
-    """What to look at: an image, or why not."""
+def _spelled(objects: tuple[StatedObject, ...] | None) -> str:
+    """What `BoxRows.digest` hashes of objects. Fingerprints of older runs hold it, so it does not follow our names."""
+    if objects is None:
+        return "None"
+    texts = []
+    for each in objects:
+        fault, said = each.fault, "None"
+        if fault is not None:
+            said = f"Fault(code={fault.code!r}, message={fault.message!r}, cure={fault.cure!r}, level={fault.level!r}"
+            said += f", what={fault.what!r})"
+        start = f"Found(label={each.label!r}, corners={each.corners!r}, place={each.place!r}, crowd={each.crowd!r}"
+        texts.append(f"{start}, fault={said})")
+    return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
+
+
+def _picture(each: Annotated, root: boxes_files.Root) -> ImageSource:
+    """Return the image to inspect, or why it cannot be used."""
     if each.fault is not None and each.fault.level != "note":
         return each.fault
     assert each.image is not None
@@ -158,7 +175,7 @@ def _picture(each: Annotated, root: boxes_files.Root) -> Picture:
 def checked(
     each: Annotated, size: tuple[int, int]
 ) -> tuple[list[NamedBox] | None, list[tuple[str, Fault]], Fault | None]:
-    """The objects of an image of `size` (width, height, upright).
+    """Check the objects of one image of `size` (width, height, upright).
 
     Returns:
         The objects that can be used, clipped to the image, in pixels of it (None where nobody annotated it); what is
@@ -191,8 +208,8 @@ def _pixels(corners: Corners, size: tuple[int, int]) -> Corners:
     return x1 * width, y1 * height, x2 * width, y2 * height
 
 
-def _placed(found: Found, corners: Corners, size: tuple[int, int]) -> tuple[NamedBox | None, Fault | None]:
-    """An object within its image, and what is to be said of it."""
+def _placed(found: StatedObject, corners: Corners, size: tuple[int, int]) -> tuple[NamedBox | None, Fault | None]:
+    """Return an object clipped to its image, and what is wrong or notable about it."""
     if found.fault is not None:
         return None, found.fault
     x1, y1, x2, y2 = corners

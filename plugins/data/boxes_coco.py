@@ -1,4 +1,4 @@
-"""Annotations in one JSON file, as COCO writes its instances: boxes are x, y, width, height in pixels.
+"""Annotations in one JSON file, in the format of COCO instances: boxes are x, y, width, height in pixels.
 
 Images without an annotation show no object. Segmentations are not looked at. Labels are in the order of their
 categories' numbers, also those that never occur.
@@ -16,7 +16,7 @@ from core.contracts import Splits, Task
 from core.errors import DataError, Problem
 from core.splits import NAMES, UNDECIDED, CutOptions
 from plugins.data import boxes, boxes_files, files
-from plugins.data.boxes import Annotated, Found
+from plugins.data.boxes import Annotated, StatedObject
 from plugins.data.boxes_faults import image_fault, object_fault
 from plugins.data.coco_images import Images
 from plugins.data.coco_json import Instances, read
@@ -25,7 +25,7 @@ _NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Place:
+class CocoFiles:
     """Where the data is.
 
     Attributes:
@@ -43,40 +43,40 @@ class Place:
     root: str = ""
 
 
-def load(place: Place, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_coco(given: CocoFiles, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read annotations and images into splits; see `DataAdapter.load`."""
-    found, names = annotated(place)
-    base = Path(place.path or place.train).expanduser().absolute()
-    return boxes.load(found, names, f"{base.name} (COCO)", (), options, task, seed)
+    found, names = annotated(given)
+    base = Path(given.path or given.train).expanduser().absolute()
+    return boxes.load_boxes(found, names, f"{base.name} (COCO)", (), options, task, seed)
 
 
-def annotated(place: Place) -> tuple[list[Annotated], list[str]]:
-    """All images of a data set, and the label names in their order.
+def annotated(given: CocoFiles) -> tuple[list[Annotated], list[str]]:
+    """Return all images of a data set, and the label names in order.
 
     Raises:
         DataError: A file does not exist, is not JSON, or lacks what it needs; two files name categories differently.
     """
-    parts = [(split, path, read(path, boxes_files.called(path, base))) for base, split, path in _files(place)]
+    parts = [(split, path, read(path, boxes_files.called(path, base))) for base, split, path in _files(given)]
     names = _names(parts)
     found = []
     for split, path, instances in parts:
-        images = Images(path, split, place.images, place.root, [each.file for each in instances.images.values()])
+        images = Images(path, split, given.images, given.root, [each.file for each in instances.images.values()])
         found += list(_part(instances, images, split, names))
     if not found:
         raise DataError(Problem(str(parts[0][1]), "names no images.", "Its `images` must list them."))
     return found, [names[number] for number in sorted(names)]
 
 
-def _files(place: Place) -> Iterator[tuple[Path, int, Path]]:
-    """The folder that messages start from, the split and the path of each JSON file."""
-    if not place.path:
+def _files(given: CocoFiles) -> Iterator[tuple[Path, int, Path]]:
+    """Yield the base folder for messages, the split and the path of each JSON file."""
+    if not given.path:
         for split, name in enumerate(NAMES):
-            for path in files.find(f"data.{name}", given) if (given := getattr(place, name)) else ():
+            for path in files.find(f"data.{name}", asked) if (asked := getattr(given, name)) else ():
                 yield path.absolute().parent, split, path.absolute()
         return
-    base = Path(place.path).expanduser().absolute()
+    base = Path(given.path).expanduser().absolute()
     if not base.is_dir():
-        (path, *_) = files.find("data.path", place.path)
+        (path, *_) = files.find("data.path", given.path)
         yield path.absolute().parent, UNDECIDED, path.absolute()
         return
     found = [path for folder in _folders(base) for path in boxes_files.listed(folder, (".json",))]
@@ -100,7 +100,7 @@ def _folders(base: Path) -> list[Path]:
 
 
 def _split(path: Path, base: Path) -> int:
-    """The split that a file's name, or the name of its folder below `base`, says."""
+    """Return the split named by a file's name, or by its folder below `base`."""
     split = files.split_of(path.stem)
     if split == UNDECIDED and path.parent != base:
         split = files.split_of(path.parent.name)
@@ -108,7 +108,7 @@ def _split(path: Path, base: Path) -> int:
 
 
 def _names(parts: Sequence[tuple[int, Path, Instances]]) -> dict[int, str]:
-    """The categories of all files by number."""
+    """Return the categories of all files by number."""
     names: dict[int, str] = {}
     for _, path, instances in parts:
         for number, name in instances.categories.items():
@@ -123,8 +123,8 @@ def _names(parts: Sequence[tuple[int, Path, Instances]]) -> dict[int, str]:
 
 
 def _part(instances: Instances, images: Images, split: int, names: Mapping[int, str]) -> Iterator[Annotated]:
-    """The images of one file, then the annotations of images that it does not have."""
-    objects: dict[int, list[Found]] = {number: [] for number in instances.images}
+    """Yield the images of one file, then annotations whose image is not in the file."""
+    objects: dict[int, list[StatedObject]] = {number: [] for number in instances.images}
     for at, said in enumerate(instances.annotations):
         place = f"{instances.name}:annotations[{at}]"
         number = said.get("image_id") if isinstance(said, dict) else None
@@ -141,16 +141,17 @@ def _part(instances: Instances, images: Images, split: int, names: Mapping[int, 
         )
 
 
-def _object(said: Mapping[str, Any], place: str, names: Mapping[int, str]) -> Found:
+def _object(said: Mapping[str, Any], place: str, names: Mapping[int, str]) -> StatedObject:
     number, box = said.get("category_id"), said.get("bbox")
     label = names.get(number) if isinstance(number, int) else None
     if label is None:
         message = f"the category {number!r} is not one of the {len(names)} categories"
-        return Found("", _NOWHERE, place, fault=object_fault("unknown_class", message))
+        return StatedObject("", _NOWHERE, place, fault=object_fault("unknown_class", message))
+    broken = object_fault("bad_box", f"`bbox` of {label!r} is not four numbers")
     if not isinstance(box, list) or len(box) != 4 or any(isinstance(each, bool | str) for each in box):
-        return Found(label, _NOWHERE, place, fault=object_fault("bad_box", f"`bbox` of {label!r} is not four numbers"))
+        return StatedObject(label, _NOWHERE, place, fault=broken)
     try:
         x, y, width, height = (float(each) for each in box)
     except (TypeError, ValueError, OverflowError):
-        return Found(label, _NOWHERE, place, fault=object_fault("bad_box", f"`bbox` of {label!r} is not four numbers"))
-    return Found(label, (x, y, x + width, y + height), place, bool(said.get("iscrowd")))
+        return StatedObject(label, _NOWHERE, place, fault=broken)
+    return StatedObject(label, (x, y, x + width, y + height), place, bool(said.get("iscrowd")))

@@ -1,4 +1,4 @@
-"""What can be wrong with annotated images and with the objects in them, and what to do about it."""
+"""What can be wrong with annotated images and their objects, and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CURES = {
     "degenerate_box": "Draw it anew, or remove the object.",
     "inverted_box": "Correct the order of its corners, or remove the object.",
     "box_outside": "Check that the annotations belong to this image, or remove the object.",
-    "not_normalised": "Divide x by the image's width and y by its height.",
+    "not_normalized": "Divide x by the image's width and y by its height.",
     "unknown_class": "Add the class to the names, or correct the object.",
     "label_without_image": "Add it, or name the folder of images (data.images), or remove the annotations.",
     "missing_annotation": "Add the image and its annotations, or take it off the list.",
@@ -27,15 +27,15 @@ _CURES = {
 
 
 def image_fault(code: str, message: str) -> Fault:
-    """An image that cannot be used."""
+    """Return a problem that makes an image unusable."""
     return Fault(code, message, _CURES[code], what="image")
 
 
 def object_fault(code: str, message: str) -> Fault:
-    """An object that cannot be used."""
+    """Return a problem that makes an object unusable."""
     return Fault(code, message, _CURES[code], what=OBJECT)
 
 
 def note(code: str, message: str, what: str = OBJECT) -> Fault:
-    """Something to be said of an object, or an image, that is used all the same."""
+    """Return a remark about an object or image that is used all the same."""
     return Fault(code, message, level="note", what=what)

@@ -1,4 +1,4 @@
-"""Folders of images and of their annotations: what is in them, and what messages call it."""
+"""Folders of images and annotations: what they contain, and what messages call it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.images import SUFFIXES
 
 
 def folder(option: str, given: str) -> Path:
-    """An existing folder, absolute.
+    """Return an existing folder as an absolute path.
 
     Raises:
         DataError: There is none; the nearest name beside it is offered.
@@ -28,7 +28,7 @@ def folder(option: str, given: str) -> Path:
 
 
 def walk(top: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """Files at any depth whose names end so, by path; hidden ones left out, linked folders read once."""
+    """Return files at any depth with one of these suffixes, sorted. Skips hidden files; reads linked folders once."""
     found: list[Path] = []
     seen: set[str] = set()
     for place, folders, names in os.walk(top, followlinks=True):
@@ -43,7 +43,7 @@ def walk(top: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
 
 
 def listed(path: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """Files in a folder, not below it, whose names end so; none where there is no such folder."""
+    """Return files directly in a folder with one of these suffixes; nothing if the folder does not exist."""
     try:
         names = sorted(os.listdir(path))
     except OSError:
@@ -52,29 +52,29 @@ def listed(path: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
 
 
 def is_a(name: str, suffixes: Sequence[str] = SUFFIXES) -> bool:
-    """Whether a file's name ends so, and is not hidden."""
+    """Return whether a file's name has one of these suffixes and is not hidden."""
     return not _is_hidden(name) and os.path.splitext(name)[1].lower() in suffixes
 
 
 def called(path: Path, base: Path) -> str:
-    """A path as messages have it: from `base` where it lies in it."""
+    """Return how messages write a path: relative to `base` if it lies within."""
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
 
 
 class Root:
-    """A folder that files must lie in, wherever symbolic links lead."""
+    """A folder that files must lie in, even after symbolic links are followed."""
 
     def __init__(self, real: str) -> None:
-        """Keep to the folder of that real path; an empty one holds everything."""
+        """Keep the real path of the folder; an empty path allows every file."""
         self._start = real.rstrip(os.sep) + os.sep if real else ""
         self._real: dict[str, str] = {}
 
     def holds(self, path: Path) -> bool:
-        """Whether a file lies in it."""
+        """Return whether a file lies in the folder."""
         return self.resolve(path).startswith(self._start)
 
     def resolve(self, path: Path) -> str:
-        """The real path; that of each folder is found once."""
+        """Return the real path. Each folder is resolved once."""
         if path.name in ("", "..") or path.is_symlink():
             return os.path.realpath(path)
         parent = str(path.parent)
@@ -84,7 +84,7 @@ class Root:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text file that are not blank, with their numbers; a byte that is not UTF-8 becomes a mark.
+    """Return the non-blank lines of a text file with their numbers. Bytes that are not UTF-8 become U+FFFD.
 
     Raises:
         OSError: It cannot be read.

@@ -1,4 +1,4 @@
-"""Annotations in XML files, one an image, as Pascal VOC and many tools write them.
+"""Annotations in XML files, one per image, as written by Pascal VOC and many tools.
 
 Boxes are xmin, ymin, xmax, ymax in pixels, taken as they stand: xmax is the right edge. `difficult` objects are marked
 as crowds: finding them is neither right nor wrong.
@@ -16,7 +16,7 @@ from core.errors import DataError, Problem
 from core.kinds import Corners
 from core.splits import SHOWN, TEST, TRAIN, UNDECIDED, VAL, CutOptions
 from plugins.data import boxes, boxes_files, xml_tree
-from plugins.data.boxes import Annotated, Found
+from plugins.data.boxes import Annotated, StatedObject
 from plugins.data.boxes_faults import image_fault, object_fault
 from plugins.data.files import SPLIT_NAMES
 from plugins.data.xml_tree import BrokenXmlError, Element
@@ -27,7 +27,7 @@ _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
 @dataclass(frozen=True)
-class Place:
+class VocFiles:
     """Where the data is.
 
     Attributes:
@@ -43,23 +43,23 @@ class Place:
     root: str = ""
 
 
-def load(place: Place, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_voc(given: VocFiles, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read annotations and images into splits; see `DataAdapter.load`."""
-    found, findings = annotated(place)
-    base = Path(place.path).expanduser().absolute()
-    return boxes.load(found, None, f"{base.name} (Pascal VOC)", findings, options, task, seed)
+    found, findings = annotated(given)
+    base = Path(given.path).expanduser().absolute()
+    return boxes.load_boxes(found, None, f"{base.name} (Pascal VOC)", findings, options, task, seed)
 
 
-def annotated(place: Place) -> tuple[list[Annotated], list[Finding]]:
-    """All images of a data set and what is to be said of it.
+def annotated(given: VocFiles) -> tuple[list[Annotated], list[Finding]]:
+    """Return all images of a data set, and findings about it.
 
     Raises:
         DataError: There is no such folder, or no annotation in it.
     """
-    base = boxes_files.folder("data.path", place.path)
+    base = boxes_files.folder("data.path", given.path)
     found, findings = [], list[Finding]()
     for split, folder in _folders(base):
-        reader = _Reader(base, folder, place)
+        reader = _Reader(base, folder, given)
         chosen = reader.chosen(split)
         found += [reader.read(stem, part) for stem, part in chosen]
         findings += reader.findings({stem for stem, _ in chosen})
@@ -70,7 +70,7 @@ def annotated(place: Place) -> tuple[list[Annotated], list[Finding]]:
 
 
 def _folders(base: Path) -> list[tuple[int, Path]]:
-    """The folders of a data set: itself, or one for each split as some tools export them."""
+    """Return the folders of a data set: the folder itself, or one per split as some tools export them."""
     if (base / "Annotations").is_dir() or boxes_files.listed(base, (".xml",)):
         return [(UNDECIDED, base)]
     names = sorted(each for each in os.listdir(base) if each.lower() in SPLIT_NAMES and (base / each).is_dir())
@@ -78,19 +78,19 @@ def _folders(base: Path) -> list[tuple[int, Path]]:
 
 
 class _Reader:
-    """The annotations and images of one folder, by their stems."""
+    """The annotations and images of one folder, by file stem."""
 
-    def __init__(self, base: Path, folder: Path, place: Place) -> None:
-        self._base, self._folder, self._first = base, folder, place.first_pixel
+    def __init__(self, base: Path, folder: Path, given: VocFiles) -> None:
+        self._base, self._folder, self._first = base, folder, given.first_pixel
         inner = folder / "Annotations"
         self._xml = {each.stem: each for each in boxes_files.walk(inner if inner.is_dir() else folder, (".xml",))}
-        images = boxes_files.folder("data.images", place.images) if place.images else self._image_folder()
-        self._root = os.path.realpath(place.root or images)
+        images = boxes_files.folder("data.images", given.images) if given.images else self._image_folder()
+        self._root = os.path.realpath(given.root or images)
         self._named = {each.name: each for each in boxes_files.walk(images)}
         self._images = {each.stem: each for each in reversed(self._named.values())}
 
     def chosen(self, split: int) -> list[tuple[str, int]]:
-        """Stems with their splits: as ImageSets/Main lists them, else all."""
+        """Return stems with their splits: those listed in ImageSets/Main, else all."""
         lists = {part: self._folder / "ImageSets" / "Main" / f"{name}.txt" for name, part in _LISTS}
         if lists[TRAIN].is_file():
             del lists[UNDECIDED]
@@ -101,7 +101,7 @@ class _Reader:
         return [(line.split()[0], part) for part, path in given.items() for _, line in boxes_files.lines(path)]
 
     def read(self, stem: str, split: int) -> Annotated:
-        """One image with its objects."""
+        """Return one image with its objects."""
         xml, image = self._xml.get(stem), self._images.get(stem)
         if xml is None:
             if image is None:
@@ -131,7 +131,7 @@ class _Reader:
         return Annotated(image, place, objects, split, stated=_size(top), root=self._root)
 
     def findings(self, used: set[str]) -> Iterator[Finding]:
-        """Annotations that no list names."""
+        """Report annotations that no list names."""
         others = sorted(self._xml.keys() - used)
         if others:
             message = f"{len(others):,} annotated images are in no list of ImageSets/Main, and are not used."
@@ -145,7 +145,7 @@ class _Reader:
         return self._folder
 
     def _stem_shown(self, stem: str) -> str:
-        """The stem of the image that annotations are for: theirs, or that of the file they name."""
+        """Return the stem of the annotated image: the annotation's own, or that of the file it names."""
         if stem in self._images:
             return stem
         try:
@@ -156,12 +156,12 @@ class _Reader:
 
 
 def _last(path: str) -> str:
-    """The last part of a path as any system writes it: annotations often hold where the image once was."""
+    """Return the last part of a path of any operating system. Annotations often hold old paths."""
     return path.replace("\\", "/").rpartition("/")[2]
 
 
 def _size(top: Element) -> tuple[int, int]:
-    """Width and height as they are stated; (0, 0) where they are not."""
+    """Return the stated width and height; (0, 0) if there are none."""
     try:
         width, height = (int(float(top.said("size", each))) for each in ("width", "height"))
     except (ValueError, OverflowError):
@@ -169,16 +169,16 @@ def _size(top: Element) -> tuple[int, int]:
     return (width, height) if width > 0 and height > 0 else (0, 0)
 
 
-def _object(element: Element, name: str, first: int) -> Found:
+def _object(element: Element, name: str, first: int) -> StatedObject:
     label = element.said("name")
     place = f"{name}:{element.line}"
     nowhere = (0.0, 0.0, 0.0, 0.0)
     if not label:
-        return Found("", nowhere, place, fault=object_fault("unknown_class", "the object has no name"))
+        return StatedObject("", nowhere, place, fault=object_fault("unknown_class", "the object has no name"))
     try:
         x1, y1, x2, y2 = (float(element.said("bndbox", each)) for each in _EDGES)
     except ValueError:
         message = f"the object {label!r} has no box of four numbers (bndbox)"
-        return Found(label, nowhere, place, fault=object_fault("bad_box", message))
+        return StatedObject(label, nowhere, place, fault=object_fault("bad_box", message))
     corners: Corners = (x1 - first, y1 - first, x2, y2)
-    return Found(label, corners, place, element.said("difficult") == "1")
+    return StatedObject(label, corners, place, element.said("difficult") == "1")

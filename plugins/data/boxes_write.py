@@ -1,4 +1,4 @@
-"""Images with boxes written as Pascal VOC, COCO and YOLO folders, which the adapters of these names read again.
+"""Writes images with boxes as Pascal VOC, COCO or YOLO folders, which the adapters of these names can read.
 
 Image files are copied as they are; numbers are written as exactly as they are known. A box of a YOLO file cannot be
 marked as a crowd: there, crowds are written like other objects.
@@ -26,12 +26,12 @@ Parts = Mapping[str, Iterable[BoxExample]]
 
 
 def parts(splits: Splits) -> Parts:
-    """The three splits by name."""
+    """Return the three splits by name."""
     return {"train": splits.train, "val": splits.val, "test": splits.test}
 
 
 def write_voc(parts: Parts, labels: Sequence[str], folder: Path) -> None:
-    """Write JPEGImages, Annotations and ImageSets/Main, as Pascal VOC has them; crowds become `difficult`.
+    """Write JPEGImages, Annotations and ImageSets/Main, as in Pascal VOC. Crowds become `difficult`.
 
     Args:
         parts: Examples of each split, with targets.
@@ -52,7 +52,7 @@ def write_voc(parts: Parts, labels: Sequence[str], folder: Path) -> None:
 
 
 def write_coco(parts: Parts, labels: Sequence[str], folder: Path) -> None:
-    """Write a folder of images for each split, and annotations/instances_SPLIT.json; categories count from 1.
+    """Write one folder of images per split, and annotations/instances_SPLIT.json. Category numbers start at 1.
 
     Args:
         parts: Examples of each split, with targets.
@@ -113,7 +113,7 @@ def write_yolo(parts: Parts, labels: Sequence[str], folder: Path) -> None:
 
 
 def _numbered(part: str, examples: Iterable[BoxExample]) -> Iterator[tuple[str, BoxExample, Boxes]]:
-    """Examples with names of their own and their objects."""
+    """Yield examples with unique names and their objects."""
     for number, example in enumerate(examples):
         if not isinstance(example.target, Boxes):
             raise DataError(Problem(example.place, "the image is not annotated.", "Write annotated images only."))
@@ -125,7 +125,7 @@ def _objects(boxes: Boxes) -> Iterator[tuple[Corners, int, bool]]:
 
 
 def _size(example: BoxExample) -> tuple[int, int]:
-    """Width and height of the upright image."""
+    """Return width and height of the upright image."""
     if example.size != (0, 0):
         return example.size
     seen = inspect(example.image)
@@ -133,7 +133,7 @@ def _size(example: BoxExample) -> tuple[int, int]:
 
 
 def _copy(example: BoxExample, to: Path) -> Path:
-    """Write an image's bytes to `to`, with the end of the name that they had."""
+    """Write an image's bytes to `to`, with the original suffix."""
     suffix = example.image.suffix.lower() if isinstance(example.image, Path) else ".png"
     path = to.with_name(to.name + (suffix if suffix in SUFFIXES else ".png"))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Annotations in text files, one a picture, as YOLO reads them: `class x y w h`, or a class and a polygon.
+"""Annotations in text files, one per image, as in YOLO: `class x y w h`, or a class and a polygon.
 
 Numbers are shares of the width and height of the upright image. The text file of `…/images/…/1.jpg` is
 `…/labels/…/1.txt`, and lies beside the image where no folder is called images. An empty one says: no object.
@@ -17,7 +17,7 @@ from core.errors import DataError, Problem
 from core.kinds import Corners
 from core.splits import UNDECIDED, CutOptions, Fault
 from plugins.data import boxes, boxes_files, yolo_config
-from plugins.data.boxes import Annotated, Found
+from plugins.data.boxes import Annotated, StatedObject
 from plugins.data.boxes_faults import image_fault, note, object_fault
 from plugins.data.files import SPLIT_NAMES
 from plugins.data.yolo_config import Config
@@ -35,7 +35,7 @@ _UNLABELLED: Mapping[str, Fault | None] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class YoloFiles:
     """Where the data is.
 
     Attributes:
@@ -53,21 +53,21 @@ class Place:
     root: str = ""
 
 
-def load(place: Place, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_yolo(given: YoloFiles, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read annotations and images into splits; see `DataAdapter.load`."""
-    config = configured(place)
-    found = annotated(config, place)
+    config = configured(given)
+    found = annotated(config, given)
     names = [config.names[number] for number in sorted(config.names)]
-    return boxes.load(found, names, f"{config.base.name} (YOLO)", config.findings, options, task, seed)
+    return boxes.load_boxes(found, names, f"{config.base.name} (YOLO)", config.findings, options, task, seed)
 
 
-def annotated(config: Config, place: Place) -> list[Annotated]:
-    """All images of a data set, then the label files that have none.
+def annotated(config: Config, given: YoloFiles) -> list[Annotated]:
+    """Return all images of a data set, followed by label files without an image.
 
     Raises:
         DataError: There is no image, or no label file.
     """
-    reader = _Reader(config, place)
+    reader = _Reader(config, given)
     found = [each for split, part in config.parts for each in reader.part(split, part)]
     if not found:
         where = ", ".join(str(part) for _, part in config.parts)
@@ -82,34 +82,34 @@ def annotated(config: Config, place: Place) -> list[Annotated]:
     return found + list(reader.orphans())
 
 
-def configured(place: Place) -> Config:
-    """The data set that options name."""
-    path = Path(place.path).expanduser().absolute()
+def configured(given: YoloFiles) -> Config:
+    """Return the data set that the options name."""
+    path = Path(given.path).expanduser().absolute()
     if path.is_file():
-        return _renamed(yolo_config.read(path), place)
-    path = boxes_files.folder("data.path", place.path)
+        return _renamed(yolo_config.read(path), given)
+    path = boxes_files.folder("data.path", given.path)
     found = yolo_config.find(path)
-    return _plain(path, place) if found is None else _renamed(yolo_config.read(found), place)
+    return _plain(path, given) if found is None else _renamed(yolo_config.read(found), given)
 
 
-def _renamed(config: Config, place: Place) -> Config:
-    if place.images:
+def _renamed(config: Config, given: YoloFiles) -> Config:
+    if given.images:
         cure = "Leave it out, or give data.path=FOLDER without a data.yaml."
         raise DataError(Problem("data.images", "the data.yaml names the folders of images.", cure))
-    names = dict(enumerate(place.names)) if place.names else config.names
+    names = dict(enumerate(given.names)) if given.names else config.names
     return Config(config.base, names, config.parts, config.findings)
 
 
-def _plain(path: Path, place: Place) -> Config:
-    """Folders images and labels without a data.yaml; folders train, val and test in or above them are splits."""
+def _plain(path: Path, given: YoloFiles) -> Config:
+    """Read folders images and labels without a data.yaml. Folders train, val and test in or above them are splits."""
     classes = path / "classes.txt"
-    names = place.names or (tuple(line for _, line in boxes_files.lines(classes)) if classes.is_file() else ())
+    names = given.names or (tuple(line for _, line in boxes_files.lines(classes)) if classes.is_file() else ())
     if not names:
         message = f"{path} holds neither a data.yaml nor a classes.txt, so that the labels have no names."
         raise DataError(Problem("data.names", message, "data.names=[cat,dog], in the order of their numbers."))
     if len(set(names)) < len(names):
         raise DataError(Problem("data.names", "a name stands for several classes.", "Give each class its own."))
-    images = boxes_files.folder("data.images", place.images) if place.images else path / "images"
+    images = boxes_files.folder("data.images", given.images) if given.images else path / "images"
     parts = _split_folders(images) or [
         (split, each / "images") for split, each in _split_folders(path) if (each / "images").is_dir()
     ]
@@ -124,30 +124,30 @@ def _split_folders(path: Path) -> list[tuple[int, Path]]:
 
 
 class _Reader:
-    def __init__(self, config: Config, place: Place) -> None:
-        self._base, self._names, self._place = config.base, config.names, place
-        self._elsewhere = Path(place.images).expanduser().absolute() if place.images else None
+    def __init__(self, config: Config, given: YoloFiles) -> None:
+        self._base, self._names, self._given = config.base, config.names, given
+        self._elsewhere = Path(given.images).expanduser().absolute() if given.images else None
         self._pairs: dict[Path, Path] = {}
         self.labelled = 0
 
     def part(self, split: int, path: Path) -> Iterator[Annotated]:
-        """The images of a folder, or those that a text file lists."""
+        """Return the images of a folder, or those listed in a text file."""
         if path.is_dir():
-            root = os.path.realpath(self._place.root or path)
+            root = os.path.realpath(self._given.root or path)
             labels = self.label_file(path / "_").parent
             for each in boxes_files.walk(labels, (".txt",)):
                 self._pairs.setdefault(each.parent, path / each.parent.relative_to(labels))
             for each in boxes_files.walk(path):
                 yield self._image(each, boxes_files.called(each, self._base), split, root)
             return
-        root = os.path.realpath(self._place.root or self._base)
+        root = os.path.realpath(self._given.root or self._base)
         for number, line in boxes_files.lines(path):
             found = [start / line for start in (self._base, path.parent)]
             image = next((each for each in found if each.is_file()), found[0])
             yield self._image(image, f"{boxes_files.called(path, self._base)}:{number}", split, root)
 
     def label_file(self, image: Path) -> Path:
-        """Where the objects of an image are written."""
+        """Return the path of an image's label file."""
         if self._elsewhere is not None and image.is_relative_to(self._elsewhere):
             return (self._base / "labels" / image.relative_to(self._elsewhere)).with_suffix(".txt")
         parts = list(image.parts)
@@ -157,7 +157,7 @@ class _Reader:
         return Path(*parts).with_suffix(".txt")
 
     def orphans(self) -> Iterator[Annotated]:
-        """Label files whose images are missing, of all folders that were met."""
+        """Yield label files whose images are missing, in all folders that were read."""
         for labels, images in sorted(self._pairs.items()):
             stems = {each.stem for each in boxes_files.listed(images)}
             for each in boxes_files.listed(labels, (".txt",)):
@@ -171,8 +171,8 @@ class _Reader:
         try:
             rows = list(boxes_files.lines(labels))
         except FileNotFoundError:
-            fault = _UNLABELLED[self._place.unlabelled]
-            objects: tuple[Found, ...] | None = None if fault is None else ()
+            fault = _UNLABELLED[self._given.unlabelled]
+            objects: tuple[StatedObject, ...] | None = None if fault is None else ()
             return Annotated(image, place, objects, split, root=root, relative=True, fault=fault)
         except OSError as error:
             message = f"its label file {labels} cannot be read ({error.strerror or error})"
@@ -183,8 +183,8 @@ class _Reader:
         return Annotated(image, place, found, split, root=root, relative=True)
 
 
-def _object(line: str, place: str, names: Mapping[int, str]) -> Found:
-    """One row: a class with the middle, width and height of its box, or with the corners of a polygon."""
+def _object(line: str, place: str, names: Mapping[int, str]) -> StatedObject:
+    """Parse one row: a class with the center, width and height of its box, or with the corners of a polygon."""
     try:
         number, *values = (float(each) for each in line.split())
     except ValueError:
@@ -198,8 +198,8 @@ def _object(line: str, place: str, names: Mapping[int, str]) -> Found:
         message = f"the class {number:g} is not one of the {len(names)} names ({min(names)} to {max(names)})"
         return _bad(place, "unknown_class", message)
     if any(abs(each) > _PIXELS for each in values if math.isfinite(each)):
-        return _bad(place, "not_normalised", "the row holds pixels, not shares of the image's width and height")
-    return Found(label, _hull(values) if polygon else _corners(values), place)
+        return _bad(place, "not_normalized", "the row holds pixels, not shares of the image's width and height")
+    return StatedObject(label, _hull(values) if polygon else _corners(values), place)
 
 
 def _corners(values: Sequence[float]) -> Corners:
@@ -208,11 +208,11 @@ def _corners(values: Sequence[float]) -> Corners:
 
 
 def _hull(values: Sequence[float]) -> Corners:
-    """The box around a polygon; not a number where one of its corners is not."""
+    """Return the bounding box of a polygon; NaN if one of its corners is NaN."""
     if not all(map(math.isfinite, values)):
         return math.nan, math.nan, math.nan, math.nan
     return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
 
 
-def _bad(place: str, code: str, message: str) -> Found:
-    return Found("", (0.0, 0.0, 0.0, 0.0), place, fault=object_fault(code, message))
+def _bad(place: str, code: str, message: str) -> StatedObject:
+    return StatedObject("", (0.0, 0.0, 0.0, 0.0), place, fault=object_fault(code, message))

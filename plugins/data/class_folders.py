@@ -1,4 +1,4 @@
-"""A folder for each class as rows: the images in it, at any depth, each labelled by the folder's name."""
+"""Class folders as rows: all images below a folder, at any depth, have its name as their label."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from plugins.data.rows import Names, Reading, labels
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """Folders of classes that make one split, or are to be cut.
+    """Class folders of one split, or of data that is still to be split.
 
     Attributes:
         path: The folder that holds them, absolute.
@@ -36,7 +36,7 @@ class ClassFolders:
 
 @dataclass
 class Notes:
-    """What was met on the way and is no row.
+    """Counts of files that did not become rows.
 
     Attributes:
         others: Files that are not named as images.
@@ -48,14 +48,14 @@ class Notes:
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, what: str, place: str) -> None:
-        """Count one; `what` is `others` or `repeated`."""
+        """Count one file. `what` is `others` or `repeated`."""
         self.counts[what] = self.counts.get(what, 0) + 1
         shown: list[str] = getattr(self, what)
         if len(shown) < SHOWN:
             shown.append(place)
 
     def findings(self) -> Iterator[Finding]:
-        """One for each that was met."""
+        """Return one finding for each kind of file that was counted."""
         if count := self.counts.get("others", 0):
             message = f"{count:,} files left out: their names do not end as those of images do ({', '.join(SUFFIXES)})."
             yield Finding("not_images", message, count, tuple(self.others), "info")
@@ -65,7 +65,7 @@ class Notes:
 
 
 def find(option: str, folder: Path, split: int = UNDECIDED) -> list[ClassFolders]:
-    """The folders of classes of a folder; folders train, val and test in it hold those of a split each.
+    """Return the class folders in a folder. Subfolders train, val and test are splits with class folders of their own.
 
     Raises:
         DataError: There are none, or it cannot be told which folders are splits and which are classes.
@@ -87,7 +87,7 @@ def find(option: str, folder: Path, split: int = UNDECIDED) -> list[ClassFolders
 
 
 def rows(number: int, folders: ClassFolders, reading: Reading, names: Names, notes: Notes) -> Iterator[Stored]:
-    """The images of all classes, as rows of part `number`; their texts are paths from the named folder.
+    """Yield the images of all classes as rows of part `number`. Their content is a path relative to the base folder.
 
     Raises:
         DataError: There are no folders of classes.
@@ -123,7 +123,7 @@ def _faulty(number: int, path: str, split: int, code: str, message: str) -> Stor
 
 
 def _walk(top: Path, name: str, tops: set[str], notes: Notes) -> Iterator[tuple[str, str, str]]:
-    """Images at any depth: the path in words, and the code and message of what is wrong with it, or nothing.
+    """Yield images at any depth: the path as text, and the code and message of a problem, if there is one.
 
     A folder that symbolic links lead to is read once, and not at all where it is one of `tops`.
     """
@@ -158,7 +158,7 @@ def _walk(top: Path, name: str, tops: set[str], notes: Notes) -> Iterator[tuple[
 
 
 def _folders(option: str, folder: Path) -> list[Path]:
-    """The folders in a folder, by name."""
+    """Return the subfolders of a folder by name."""
     try:
         with os.scandir(folder) as entries:
             return sorted(folder / each.name for each in entries if _is_folder(each) and not _is_hidden(each.name))

@@ -1,4 +1,4 @@
-"""Where the images of a COCO file are: beside it, in the folders that tools put them into, or by their last name."""
+"""Finds the images of a COCO file: beside it, in the usual folders, or by their last name alone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Images:
         self._inside = boxes_files.Root(self.root)
 
     def find(self, name: str) -> tuple[Path | None, Fault | None]:
-        """The path of an image by its `file_name`; by its last part alone where the whole leads nowhere within.
+        """Return the path of an image by its `file_name`, or by its last part if the full path does not exist.
 
         Returns:
             The path or None, and what is to be said of it.
@@ -62,7 +62,7 @@ class Images:
 
 
 def _held(folder: Path, names: Sequence[str]) -> tuple[int, int]:
-    """How many of `names` a folder holds: as they stand, and by their last part."""
+    """Return how many of `names` exist in a folder: as written, and by their last part."""
     plain = [name.replace("\\", "/") for name in names]
     whole = sum((folder / name).is_file() for name in plain if not name.startswith(("/", "..")))
     return whole, sum((folder / name.rpartition("/")[2]).is_file() for name in plain)

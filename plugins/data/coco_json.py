@@ -1,4 +1,4 @@
-"""A JSON file of COCO instances, checked for what is needed of it."""
+"""Reads a JSON file of COCO instances and checks it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Instances:
-    """What a file holds.
+    """The contents of a file.
 
     Attributes:
         name: What messages call it.

@@ -1,54 +1,23 @@
-"""Which column holds what: as the options say, or told from the names and contents."""
+"""Decides which column holds what: by the options, else by column names and contents."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from core.errors import DataError, Problem, unknown
 from core.kinds import MULTI, REGRESSION
-
-if TYPE_CHECKING:
-    from plugins.data.formats import Part
+from plugins.data.column_names import IMAGES, LABELS, PAIRS, TEXTS, VALUES
+from plugins.data.part import Part
 
 TEXT, IMAGE = "text", "image"
 """What examples are: the column, and the option that names it."""
-PAIRS = (
-    ("sentence1", "sentence2"),
-    ("text1", "text2"),
-    ("text_a", "text_b"),
-    ("sentence_a", "sentence_b"),
-    ("premise", "hypothesis"),
-    ("question1", "question2"),
-    ("question", "sentence"),
-    ("query", "passage"),
-)
-TEXTS = (
-    "text", "sentence", "review", "review_text", "reviewtext", "content", "comment", "comment_text", "message", "body",
-    "document", "tweet", "utterance", "post", "description", "question", "query", "phrase", "input", "title",
-)  # fmt: skip
-IMAGES = (
-    "image", "img", "image_path", "img_path", "image_file", "path", "file", "file_name", "filename",
-    "file_path", "filepath", "picture", "photo",
-)  # fmt: skip
-LABELS = (
-    "label", "labels", "target", "sentiment", "class", "category", "categories", "intent", "emotion", "emotions",
-    "polarity", "topic", "topics", "tag", "tags", "stars", "rating", "score", "gold_label", "gold", "y",
-)  # fmt: skip
-VALUES = ("score", "value", "target", "label", "rating", "stars", "similarity", "y")
-_KNOWN = frozenset((*TEXTS, *IMAGES, *LABELS, *VALUES, *(name for pair in PAIRS for name in pair)))
 _SINGLE = ("text", "pair", "image", "label", "split", "group")
-
-
-def is_known(name: str) -> bool:
-    """Whether a cell is a common name of a column."""
-    return name.lower() in _KNOWN
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What each column is for: a name, a position as text, or empty for none or (as an option) for a guess.
+    """The role of each column: a name, or a position as text. Empty means none or, in options, a guess.
 
     Attributes:
         text, pair: The texts.
@@ -67,12 +36,12 @@ class Columns:
     image: str = ""
 
     def named(self) -> list[tuple[str, str]]:
-        """The columns in use, each with the option that names it."""
+        """Return the columns in use, each with the option that names it."""
         single = [(each, getattr(self, each)) for each in _SINGLE]
         return [(option, name) for option, name in single if name] + [("label_columns", name) for name in self.labels]
 
     def describe(self) -> str:
-        """Which column is taken for what: `text from 'review', label from 'stars'`."""
+        """Describe the columns in use: `text from 'review', label from 'stars'`."""
         return ", ".join(f"{option} from {name!r}" for option, name in self.named() if option != "label_columns")
 
 
@@ -124,13 +93,13 @@ def _pair(names: Sequence[str]) -> tuple[str, str]:
 
 
 def _first(common: Iterable[str], names: Sequence[str]) -> str:
-    """The first of some common names that is among `names`, in whatever case."""
+    """Return the first of the common names that occurs in `names`, ignoring case."""
     lower = {name.lower(): name for name in reversed(names)}
     return next((lower[each] for each in common if each in lower), "")
 
 
 def _fill(part: Part, columns: Columns, names: list[str], labelled: bool, content: str) -> Columns:
-    """Take the columns that are left where no more are left than are needed; the longer, more varied one is content."""
+    """Assign the remaining columns if just as many are left as needed. The longer, more varied one is the content."""
     needs_content, needs_label = not getattr(columns, content), labelled and not columns.label and not columns.labels
     if len(names) == needs_content + needs_label:
         names.sort(key=lambda name: (-_mean_length(part, name), -_distinct(part, name)))
@@ -165,7 +134,7 @@ def _columns_of(part: Part) -> str:
 
 
 def _resolve(part: Part, wanted: str) -> str | None:
-    """The column that a name (in whatever case, if that is unique) or a position means."""
+    """Return the column meant by a name (ignoring case if that is unique) or a position."""
     if wanted in part.columns:
         return wanted
     alike = [name for name in part.columns if name.lower() == wanted.lower()]
@@ -177,7 +146,7 @@ def _resolve(part: Part, wanted: str) -> str | None:
 
 
 def positions(part: Part, columns: Columns) -> dict[str, int | tuple[int, ...] | None]:
-    """Where each column stands in the records of one file.
+    """Return the position of each column in the records of one file.
 
     Raises:
         DataError: A column does not exist there; the nearest name is offered.

@@ -1,4 +1,4 @@
-"""Text files as lines of text: which encoding a file has, and which lines it cannot decode."""
+"""Text files as lines: detects the encoding, and marks bytes that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WEST = "cp1252"
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
-    """Turn each byte that cannot be decoded into a lone surrogate, which no decoded text holds."""
+    """Turn each undecodable byte into a lone surrogate, which no decoded text contains."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
@@ -34,14 +34,14 @@ codecs.register_error("graft-mark", _mark)
 
 
 def undecodable(text: str) -> str:
-    """The first byte that could not be decoded, as `0xE9`, or an empty string."""
+    """Return the first byte that could not be decoded, as `0xE9`, or an empty string."""
     if text.isascii() or not (found := _BROKEN.search(text)):
         return ""
     return f"0x{ord(found[0]) - 0xDC00:02X}"
 
 
 def lines(path: Path, encoding: str) -> Iterator[str]:
-    """The lines of a file with their ends; bytes that cannot be decoded are marked for `undecodable`."""
+    """Yield the lines of a file with their line ends. Bytes that cannot be decoded are marked for `undecodable`."""
     try:
         with path.open(encoding=encoding, errors="graft-mark", newline="") as file:
             yield from file
@@ -50,7 +50,7 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
 
 
 def resolve(path: Path, declared: str) -> tuple[str, Finding | None]:
-    """The encoding of a file, and what to say about it where it was guessed.
+    """Return the encoding of a file, and a finding if it was guessed.
 
     Args:
         path: The file.
@@ -100,7 +100,7 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _telling_bytes(path: Path) -> bytes:
-    """The first lines that are not ASCII: they alone tell encodings apart."""
+    """Return the first lines that are not ASCII: only these tell encodings apart."""
     sample = bytearray()
     with path.open("rb") as file:
         for line in file:
@@ -112,7 +112,7 @@ def _telling_bytes(path: Path) -> bytes:
 
 
 def _guess(sample: bytes) -> str:
-    """What charset-normalizer thinks; of equally likely ones the Western one, by far the most common."""
+    """Return charset-normalizer's guess. Of equally likely encodings, take the Western one, by far the most common."""
     from charset_normalizer import from_bytes
 
     matches = from_bytes(sample)

@@ -1,4 +1,4 @@
-"""CSV and TSV: their separator, quoting and header, told from the first rows, and their records."""
+"""CSV and TSV: detects separator, quoting and header from the first rows, and reads records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from core.errors import DataError, Problem
 from core.splits import Fault
 from plugins.data import decoding
-from plugins.data.columns import is_known
+from plugins.data.column_names import is_known
 from plugins.data.faults import BLANK, bad
 
 SAMPLE = 200
@@ -29,7 +29,7 @@ csv.field_size_limit(2**31 - 1)  # the default refuses texts longer than 131,072
 
 @dataclass(frozen=True)
 class Dialect:
-    """What the options say of delimited files.
+    """What the options say about delimited files.
 
     Attributes:
         separator: `auto`, a character, or its name.
@@ -55,12 +55,12 @@ class Form:
 
     @property
     def separator_name(self) -> str:
-        """The separator in words."""
+        """Return the name of the separator."""
         return _SEPARATORS.get(self.separator, repr(self.separator))
 
 
 def sniff(path: Path, name: str, encoding: str, dialect: Dialect, separator: str) -> Form:
-    """Tell how a file is written from its first lines.
+    """Detect how a file is written from its first lines.
 
     Args:
         path: The file.
@@ -97,14 +97,14 @@ def sniff(path: Path, name: str, encoding: str, dialect: Dialect, separator: str
 
 
 def _split(text: str, separator: str, quoted: bool) -> Iterator[list[str]]:
-    """Rows of a piece of text, leniently."""
+    """Split a piece of text into rows, leniently."""
     return csv.reader(
         io.StringIO(text, newline=""), delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     )
 
 
 def _separator(sample: Sequence[str], dialect: Dialect, by_suffix: str) -> str:
-    """The declared one; else the suffix's; else the one that rows agree on and no space follows."""
+    """Return the separator: as declared, by the suffix, or the one that all rows agree on and no space follows."""
     if dialect.separator != "auto":
         separator = _BY_NAME.get(dialect.separator, dialect.separator)
         if len(separator) != 1:
@@ -123,7 +123,7 @@ def _separator(sample: Sequence[str], dialect: Dialect, by_suffix: str) -> str:
 
 
 def _is_quoted(sample: Sequence[str], separator: str) -> bool:
-    """CSV is quoted. Tab-separated text is where fields that begin with a quote end with one, without exception."""
+    """Return whether values are quoted. CSV is; TSV is if every field that starts with a quote also ends with one."""
     if separator != "\t":
         return True
     fields = [field for line in sample for field in line.rstrip("\r\n").split("\t") if field.startswith('"')]
@@ -131,7 +131,7 @@ def _is_quoted(sample: Sequence[str], separator: str) -> bool:
 
 
 def _has_header(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
-    """Whether the first row names the columns: it holds a known name, or could be names and never recurs."""
+    """Return whether the first row is a header: it holds a known column name, or looks like names that never recur."""
     first, rest = [cell.strip() for cell in rows[0]], rows[1:]
     if set(names) & set(first) or any(is_known(cell) for cell in first):
         return True
@@ -150,7 +150,7 @@ def _is_number(cell: str) -> bool:
 
 
 def read(path: Path, encoding: str, form: Form) -> Iterator[tuple[int, Sequence[str] | Fault]]:
-    """Every row after the header, with the line on which it begins and its values or what is wrong with it."""
+    """Yield every row after the header: its line number, and its values or what is wrong with it."""
     width, shown = len(form.columns), encoding.removesuffix("-sig")
     reader = csv.reader(
         decoding.lines(path, encoding),

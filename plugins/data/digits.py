@@ -1,4 +1,4 @@
-"""The handwritten digits that scikit-learn carries, as PNG images."""
+"""The handwritten digits included in scikit-learn, as PNG images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from core.contracts import Splits, Task
 from core.images import encode_png, inspect
 from core.kinds import ImageExample
-from core.registry import load as registry
 from core.splits import CutOptions, Row, Source, build
 
 _INK = 16
@@ -21,7 +20,7 @@ _INK = 16
 
 @dataclass(frozen=True)
 class _Digits:
-    """All digits as they were read: PNG bytes and labels."""
+    """All digits: PNG bytes and labels."""
 
     images: list[ImageExample]
     labels: list[str]
@@ -31,15 +30,15 @@ class _Digits:
             yield Row(example, label, example.place)
 
     def take(self, rows: NDArray[np.int64]) -> list[ImageExample]:
-        """Examples by row number (int64 [k])."""
+        """Return examples by row number (int64 [k])."""
         return [self.images[row] for row in rows]
 
 
-def load(options: CutOptions, task: Task, seed: int) -> Splits:
-    """The 1,797 digits, 8 × 8 pixels, light ink (255) on black (0), cut by seed."""
-    from sklearn.datasets import load_digits
+def load_digits(options: CutOptions, task: Task, seed: int) -> Splits:
+    """Return the 1,797 digits, 8 × 8 pixels, light ink (255) on black (0), split by seed."""
+    from sklearn import datasets
 
-    read = load_digits()
+    read = datasets.load_digits()
     pixels = np.rint(np.asarray(read.images) * (255 / _INK)).astype(np.uint8)
     examples = []
     for number, each in enumerate(pixels, start=1):
@@ -48,4 +47,4 @@ def load(options: CutOptions, task: Task, seed: int) -> Splits:
     digits = _Digits(examples, [str(each) for each in read.target])
     digest = hashlib.sha256(pixels.tobytes() + "".join(digits.labels).encode()).hexdigest()
     origin = "UCI handwritten digits (8×8, carried by scikit-learn)"
-    return build(Source(digits, digits.take, digest, origin), registry().kind(task.kind), task, seed, options)
+    return build(Source(digits, digits.take, digest, origin), task, seed, options)

@@ -1,4 +1,4 @@
-"""What can be wrong with a row of a source, and what to do about it."""
+"""What can be wrong with a row, and how to fix it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CURES = {
 
 
 def bad(code: str, message: str) -> Fault:
-    """A row that cannot be used."""
+    """Return a problem that makes a row unusable."""
     return Fault(code, message, _CURES[code])
 
 
@@ -36,5 +36,5 @@ LEVELS = {each.code: each for each in (BLANK, SHORT)}
 
 
 def restore(code: str, message: str) -> Fault:
-    """The fault that was stored as a code and a message."""
+    """Return the problem that was stored as a code and a message."""
     return LEVELS[code] if code in LEVELS else bad(code, message)

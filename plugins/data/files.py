@@ -1,4 +1,4 @@
-"""Which files a path means, which split each of them is, and their hash."""
+"""Finds the files that a path means and the split of each, and hashes them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class File:
 
 
 def find(option: str, given: str, suffixes: Sequence[str] = ()) -> list[Path]:
-    """The files that a path means: a file, a folder's files with one of `suffixes`, or what a glob matches.
+    """Return the files that a path means: a file, a folder's files with one of `suffixes`, or the matches of a glob.
 
     Raises:
         DataError: There are none; the nearest name beside it is offered.
@@ -78,13 +78,13 @@ def _suggest(path: Path) -> str:
 
 
 def split_of(name: str) -> int:
-    """The split that a file or a column's value names, or `UNDECIDED`."""
+    """Return the split that a file name or a column's value names, or `UNDECIDED`."""
     words = [SPLIT_NAMES[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_NAMES]
     return words[0] if len(set(words)) == 1 else UNDECIDED
 
 
 def name_files(paths: Iterable[tuple[Path, int]]) -> list[File]:
-    """Files with names that tell them apart."""
+    """Give files names that tell them apart."""
     pairs = list(paths)
     names = [path.name for path, _ in pairs]
     if len(set(names)) < len(names):
@@ -95,7 +95,7 @@ def name_files(paths: Iterable[tuple[Path, int]]) -> list[File]:
 
 
 def by_name(option: str, paths: Sequence[Path]) -> list[File]:
-    """Files of one folder or glob. Where all bear a split's name, one of them `train`, that is their split.
+    """Assign splits to the files of a folder or glob, if all are named after splits and one is `train`.
 
     Raises:
         DataError: Some bear a split's name and others do not, so that it cannot be told what is meant.
@@ -116,7 +116,7 @@ def by_name(option: str, paths: Sequence[Path]) -> list[File]:
 
 
 def digest(files: Iterable[File]) -> str:
-    """Hash of the bytes of files and their splits; hexadecimal."""
+    """Return a hash of the bytes of files and their splits; hexadecimal."""
     total = hashlib.sha256()
     for file in files:
         with file.path.open("rb") as opened:
@@ -125,7 +125,7 @@ def digest(files: Iterable[File]) -> str:
 
 
 def refuse_empty(files: Sequence[File]) -> None:
-    """Refuse files without a byte.
+    """Refuse empty files.
 
     Raises:
         DataError: There are such files; all are named.

@@ -1,24 +1,21 @@
-"""Files of each format as parts: named columns and numbered records."""
+"""Opens files of each format as parts: named columns and numbered records."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from core.contracts import Finding
 from core.errors import DataError, Problem
-from core.splits import UNDECIDED, Fault
+from core.splits import Fault
 from plugins.data import decoding, delimited
 from plugins.data.delimited import Dialect
 from plugins.data.faults import BLANK, bad
 from plugins.data.files import File
-
-Record = tuple[int, "Sequence[Any] | Fault"]
-"""The row's number (from 1; a line of a text file), and its values in the order of the columns, or what is wrong."""
+from plugins.data.part import Part, Record
 
 FORMATS = {
     ".csv": "csv",
@@ -32,37 +29,8 @@ FORMATS = {
 }
 
 
-@dataclass(frozen=True)
-class Part:
-    """One file, or one split of a dataset.
-
-    Attributes:
-        name: What it is called in places: `reviews.csv`.
-        columns: The names of its columns, or their positions as text where it has no header.
-        records: Reads its records anew.
-        named: Whether the columns have names.
-        split: `TRAIN`, `VAL`, `TEST` or `UNDECIDED`.
-        sample: The first few good records, for guessing which column is what.
-        findings: What was found while opening it.
-        how: How it is read, in a few words.
-        written: Everything that decides how its bytes become values, for keys.
-        size: Bytes.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    records: Callable[[], Iterator[Record]]
-    named: bool = True
-    split: int = UNDECIDED
-    sample: Sequence[Sequence[Any]] = ()
-    findings: tuple[Finding, ...] = ()
-    how: str = ""
-    written: str = ""
-    size: int = 0
-
-
 def format_of(path: Path, declared: str) -> str:
-    """The format of a file, as declared or by its suffix.
+    """Return the format of a file: as declared, or by its suffix.
 
     Raises:
         DataError: The suffix says nothing.
@@ -78,7 +46,7 @@ def format_of(path: Path, declared: str) -> str:
 
 
 def open_part(file: File, declared: str, encoding: str, dialect: Dialect) -> Part:
-    """Open one file, far enough to know its columns.
+    """Open one file and read its column names.
 
     Raises:
         DataError: It cannot be read in that format, or holds nothing.
@@ -100,7 +68,7 @@ def open_part(file: File, declared: str, encoding: str, dialect: Dialect) -> Par
 
 
 def first(records: Iterator[Record]) -> list[Sequence[Any]]:
-    """The first good records, as a sample."""
+    """Return the first good records as a sample."""
     sample: list[Sequence[Any]] = []
     for number, values in records:
         if not isinstance(values, Fault):

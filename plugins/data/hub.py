@@ -1,4 +1,4 @@
-"""Datasets in the Hub's format: a folder on disk, or one of the Hub, which is asked only when it can be reached."""
+"""Datasets of the Hugging Face Hub: from a folder on disk, or from the Hub if it is reachable."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from core.hub import endpoint, hub_unreachable
 from core.splits import NAMES, UNDECIDED, CutOptions
 from plugins.data import files, hub_images
 from plugins.data.columns import IMAGE
-from plugins.data.formats import Part, Record, first
+from plugins.data.formats import first
+from plugins.data.part import Part, Record
 from plugins.data.rows import Reading
-from plugins.data.table import Place, load_parts
-from plugins.data.table import load as load_table
+from plugins.data.table import TextFiles, load_parts, load_table
 
 _COMMON = {"train": ("train", "training"), "val": ("validation", "valid", "val", "dev"), "test": ("test", "testing")}
 
@@ -26,7 +26,7 @@ _COMMON = {"train": ("train", "training"), "val": ("validation", "valid", "val",
 def load_folder(
     path: str, splits: Mapping[str, str], reading: Reading, options: CutOptions, task: Task, seed: int
 ) -> Splits:
-    """A folder written by `save_to_disk`, or a folder of data files; nothing is fetched or executed.
+    """Load a folder written by `save_to_disk`, or a folder of data files. Nothing is fetched or executed.
 
     Raises:
         DataError: See `DataAdapter.load`.
@@ -48,7 +48,7 @@ def load_folder(
     if any(splits.values()):
         message = "a folder of data files has no named splits; files named train, val and test are taken as such."
         raise DataError(Problem("data.path", message, "Leave out data.train, data.val and data.test."))
-    return load_table(Place(path=path), reading, options, task, seed)
+    return load_table(TextFiles(path=path), reading, options, task, seed)
 
 
 def load_remote(
@@ -61,7 +61,7 @@ def load_remote(
     task: Task,
     seed: int,
 ) -> Splits:
-    """A dataset of the Hub, from the local cache where the Hub cannot be reached.
+    """Load a dataset of the Hub, or its local copy if the Hub cannot be reached.
 
     Raises:
         DataError: It does not exist, is gated, needs code of its own, or cannot be had without a network.
@@ -76,7 +76,7 @@ def load_remote(
 
 
 def is_offline() -> bool:
-    """Whether the Hub is not to be asked (`HF_HUB_OFFLINE`, `HF_DATASETS_OFFLINE`) or does not answer."""
+    """Return whether the Hub must not be asked (`HF_HUB_OFFLINE`, `HF_DATASETS_OFFLINE`) or does not answer."""
     if os.environ.get("HF_DATASETS_OFFLINE", "").lower() in {"1", "on", "yes", "true"}:
         return True
     return bool(hub_unreachable())
@@ -84,7 +84,7 @@ def is_offline() -> bool:
 
 @contextmanager
 def quiet_datasets(offline: bool) -> Iterator[Any]:
-    """The `datasets` library without usage pings and progress bars and, where said so, without a network."""
+    """Provide the `datasets` library without telemetry, without progress bars and, if asked, without a network."""
     import datasets
     import datasets.config
     import huggingface_hub.constants as hub
@@ -156,12 +156,12 @@ def _load(
     origin = f"{name} [{', '.join(chosen.values())}]"
     if reading.content == IMAGE:
         used = [available[each] for each in chosen.values()]
-        return hub_images.load(used, parts, reading, options, task, seed, origin, folder)
+        return hub_images.load_hub_images(used, parts, reading, options, task, seed, origin, folder)
     return load_parts(parts, reading, options, task, seed, origin, "")
 
 
 def _choose(available: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[int, str]:
-    """The dataset's split for each of Graft's: as the options say, else by the common names."""
+    """Return the dataset's split for each of Graft's: as the options say, else by the usual names."""
     problems, chosen = [], {}
     for number, part in enumerate(NAMES):
         name = wanted.get(part, "")
@@ -185,7 +185,7 @@ def _values(column: Any) -> list[Any]:
 
 
 def _part(dataset: Any, name: str, split: int, lists: Callable[[Any], list[Any]]) -> Part:
-    """One split of a dataset, its class numbers turned into their names; a class of -1 is a missing label.
+    """Open one split of a dataset, with class numbers turned into names. A class of -1 is a missing label.
 
     Args:
         dataset: The split.
@@ -211,14 +211,14 @@ def _part(dataset: Any, name: str, split: int, lists: Callable[[Any], list[Any]]
 
 
 def _classes(feature: Any) -> Any:
-    """The `ClassLabel` of a feature, or of a sequence's elements."""
+    """Return the `ClassLabel` of a feature or of a sequence's elements."""
     inner = getattr(feature, "feature", feature)
     inner = inner[0] if isinstance(inner, list) and inner else inner
     return inner if hasattr(inner, "int2str") else None
 
 
 def _has_no_labels(dataset: Any) -> bool:
-    """Whether all classes are -1, as in the test splits of public competitions."""
+    """Return whether all classes are -1, as in the test splits of public competitions."""
     names = [name for name in dataset.column_names if hasattr(dataset.features[name], "int2str")]
     return bool(names) and all(dataset.unique(name) in ([-1], [None]) for name in names)
 

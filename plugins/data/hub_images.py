@@ -1,4 +1,4 @@
-"""Images of a dataset in the Hub's format: they stay in it, memory-mapped, and are fetched by row."""
+"""Images of a dataset of the Hub: they stay memory-mapped in the dataset and are fetched by row."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from core.errors import DataError, Problem
 from core.kinds import MULTI
 from core.splits import NAMES, UNDECIDED, CutOptions, Fault
 from plugins.data import arrow, files, image_rows
-from plugins.data.columns import IMAGE, IMAGES, choose, positions
-from plugins.data.formats import Part
+from plugins.data.column_names import IMAGES
+from plugins.data.columns import IMAGE, choose, positions
 from plugins.data.image_rows import ImageRows
+from plugins.data.part import Part
 from plugins.data.rows import Names, Reading, stored
 
 _HELD = "(bytes)"
@@ -27,7 +28,7 @@ _HELD = "(bytes)"
 
 @dataclass
 class DatasetShelf:
-    """Images in a column of one split of a dataset.
+    """The images in a column of one split of a dataset.
 
     Attributes:
         name: The split's name.
@@ -40,20 +41,20 @@ class DatasetShelf:
     start: Path
 
     def place(self, row: int, text: str) -> str:
-        """The split and the row in it."""
+        """Return the split and the row number."""
         return f"{self.name}:{row}"
 
     def images(self, rows: Sequence[int], texts: Sequence[str]) -> list[Path | bytes]:
-        """The bytes that the dataset holds or, where it holds none, the path that it names."""
+        """Return the bytes that the dataset holds, or else the path that it names."""
         table = self.column[[row - 1 for row in rows]]
         return [self._image(value) for value in table.column(0).to_pylist()]
 
     def refuses(self, text: str) -> Fault | None:
-        """Nothing: what a dataset holds has no place of its own."""
+        """Return None: images inside a dataset have no path that could lead elsewhere."""
         return None
 
     def portable(self, text: str) -> str:
-        """Nothing: a dataset's paths are those of the machine on which it was made."""
+        """Return an empty string: paths in a dataset belong to the machine where it was made."""
         return ""
 
     def _image(self, value: Any) -> Path | bytes:
@@ -65,7 +66,7 @@ class DatasetShelf:
         return self.start / str(value)
 
 
-def load(
+def load_hub_images(
     datasets: Sequence[Any],
     parts: Sequence[Part],
     reading: Reading,
@@ -75,7 +76,7 @@ def load(
     origin: str,
     folder: Path | None,
 ) -> Splits:
-    """Splits of a dataset as splits of images.
+    """Turn splits of a dataset into splits of images.
 
     Args:
         datasets: The dataset's splits.
@@ -106,7 +107,7 @@ def load(
 
 
 def _declared(dataset: Any) -> str:
-    """The column that is declared to hold images; of several, one with a common name; else empty."""
+    """Return the column declared as images; of several, one with a common name; else empty."""
     found = [name for name in dataset.column_names if type(dataset.features[name]).__name__ == "Image"]
     if len(found) == 1:
         return str(found[0])
@@ -115,7 +116,7 @@ def _declared(dataset: Any) -> str:
 
 
 def listed(column: pa.ChunkedArray) -> list[Any]:
-    """The values of a column, images without their bytes: by the path that goes with them, or `(bytes)`."""
+    """Return the values of a column. Images are given by their path or as `(bytes)`, without their content."""
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         return [_HELD if valid else None for valid in column.is_valid().to_pylist()]
     if not pa.types.is_struct(column.type) or {each.name for each in column.type} != {"bytes", "path"}:
@@ -126,7 +127,7 @@ def listed(column: pa.ChunkedArray) -> list[Any]:
 
 
 def open_parquet(datasets: Any, path: str) -> Any:
-    """The Parquet files of a folder as a dataset, which is kept in Graft's cache; files named after splits are such.
+    """Open the Parquet files of a folder as a dataset in Graft's cache. Files named after splits become those splits.
 
     Raises:
         DataError: There are none, or they cannot be read.

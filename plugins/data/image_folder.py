@@ -1,4 +1,4 @@
-"""Images from folders of classes and from tables that name files, as splits."""
+"""Images from class folders, and from tables of image paths, as splits."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from plugins.data.class_folders import ClassFolders, Notes
 from plugins.data.columns import IMAGE, Columns, choose
 from plugins.data.delimited import Dialect
 from plugins.data.files import File
-from plugins.data.formats import FORMATS, Part
+from plugins.data.formats import FORMATS
 from plugins.data.image_rows import FileShelf, ImageRows
+from plugins.data.part import Part
 from plugins.data.rows import Names, Reading, stored
-from plugins.data.table import Place, open_parts
+from plugins.data.table import TextFiles, open_parts
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where images and their labels are.
+    """Where images and labels are.
 
     Attributes:
         path, train, val, test: A folder of class folders, or a table, each; or empty.
@@ -41,21 +42,21 @@ class Sources:
     root: str = ""
 
     def given(self) -> dict[str, str]:
-        """What is given, by the option's name."""
+        """Return the sources that are given, by option name."""
         names = ("path",) if self.path else NAMES
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
 
 @dataclass
-class _Found:
-    """What the sources mean: folders and tables, each with the number of the shelf that its images are on."""
+class _Opened:
+    """Opened sources: folders and tables, each with the number of the shelf with its images."""
 
     folders: list[tuple[int, ClassFolders]] = field(default_factory=list)
     parts: list[tuple[int, Part]] = field(default_factory=list)
     shelves: list[FileShelf] = field(default_factory=list)
 
 
-def load(sources: Sources, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_images(sources: Sources, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read images into splits; see `DataAdapter.load`."""
     found = _find(sources, reading.columns)
     columns, notes, names = reading.columns, Notes(), Names(reading.label_names)
@@ -68,17 +69,17 @@ def load(sources: Sources, reading: Reading, options: CutOptions, task: Task, se
     return image_rows.split(images, _origin(found, columns), [*findings, *notes.findings()], options, task, seed)
 
 
-def _rows(found: _Found, columns: Columns, reading: Reading, names: Names, notes: Notes) -> Iterator[Stored]:
+def _rows(found: _Opened, columns: Columns, reading: Reading, names: Names, notes: Notes) -> Iterator[Stored]:
     in_folders = (class_folders.rows(number, each, reading, names, notes) for number, each in found.folders)
     return chain(chain.from_iterable(in_folders), stored(found.parts, columns, reading, names))
 
 
-def _where(found: _Found) -> str:
-    """What the cache knows the images by."""
+def _where(found: _Opened) -> str:
+    """Return the key of the images in the cache."""
     return repr([(shelf.name, str(shelf.start)) for shelf in found.shelves])
 
 
-def _origin(found: _Found, columns: Columns) -> str:
+def _origin(found: _Opened, columns: Columns) -> str:
     folders = [str(each.path.name) for _, each in found.folders]
     tables = [f"{part.name} ({columns.describe()})" for _, part in found.parts]
     names = [*folders, *tables]
@@ -86,8 +87,8 @@ def _origin(found: _Found, columns: Columns) -> str:
     return ", ".join(names[:3]) + more + (" (a folder a class)" if folders else "")
 
 
-def _find(sources: Sources, columns: Columns) -> _Found:
-    found, problems, given = _Found(), list[Problem](), sources.given()
+def _find(sources: Sources, columns: Columns) -> _Opened:
+    found, problems, given = _Opened(), list[Problem](), sources.given()
     root = Path(sources.root).expanduser().absolute() if sources.root else None
     if root is not None and not root.is_dir():
         problems.append(Problem("data.root", f"there is no folder {root}.", "Give a folder that holds the images."))
@@ -103,7 +104,7 @@ def _find(sources: Sources, columns: Columns) -> _Found:
                 prefix = "" if name == "path" else f"{called[name]}/"
                 found.shelves.append(_shelf(prefix, folders[name], root, listed=False))
             else:
-                _add_tables(found, Place(**{name: each}, dialect=_dialect(columns)), root)
+                _add_tables(found, TextFiles(**{name: each}, dialect=_dialect(columns)), root)
         except DataError as error:
             problems += error.problems
     if found.folders and not found.parts:
@@ -117,9 +118,9 @@ def _name(folders: dict[str, Path]) -> list[File]:
     return files.name_files((each, UNDECIDED) for each in folders.values())
 
 
-def _add_tables(found: _Found, place: Place, root: Path | None) -> None:
-    named = place.files()
-    for file, part in zip(named, open_parts(place, named), strict=True):
+def _add_tables(found: _Opened, given: TextFiles, root: Path | None) -> None:
+    named = given.files()
+    for file, part in zip(named, open_parts(given, named), strict=True):
         found.parts.append((len(found.shelves), part))
         found.shelves.append(_shelf(file.name, file.path.absolute().parent, root, listed=True))
 
@@ -139,17 +140,17 @@ def _meaningless(columns: Columns) -> Iterator[Problem]:
 
 
 def unlabelled(columns: Columns, root: str, path: Path) -> list[ImageExample]:
-    """Images without their labels: a file, those of a folder or glob, or those that a table names.
+    """Return images without labels: of a file, a folder or a glob, or those that a table names.
 
     Raises:
         DataError: There are none; or one that a table names cannot be used.
     """
     if path.suffix.lower() not in FORMATS or not path.expanduser().is_file():
         return [ImageExample(each.absolute(), place=str(each)) for each in image_files(str(path))]
-    found = _Found()
+    found = _Opened()
     wanted = Columns(image=columns.image)
     folder = Path(root).expanduser().absolute() if root else None
-    _add_tables(found, Place(path=str(path), dialect=_dialect(wanted)), folder)
+    _add_tables(found, TextFiles(path=str(path), dialect=_dialect(wanted)), folder)
     chosen = choose(found.parts[0][1], wanted, SINGLE, labelled=False, content=IMAGE)
     reading = Reading(chosen, SINGLE, content=IMAGE)
     held = arrow.store(stored(found.parts, chosen, reading, Names({})), 0, "")

@@ -1,4 +1,4 @@
-"""Rows of images, as the split engine reads them and as examples: they are looked at once, and opened when needed."""
+"""Rows of images, for splitting and as examples. Each image is inspected once and opened when needed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from core.contracts import Finding, Splits, Task
 from core.errors import DataError, Problem
 from core.kinds import ImageExample
-from core.registry import load as registry
 from core.splits import CutOptions, Fault, Row, Source, build
 from plugins.data.arrow import Picker
 from plugins.data.faults import bad, restore
-from plugins.data.looks import Looks, Picture, look
+from plugins.data.looks import ImageSource, Inspections, inspect_all
 
 _PIECE = 128
 """Images that are fetched and looked at together."""
@@ -31,19 +30,19 @@ class Shelf(Protocol):
     """Where the images of one part of a source are."""
 
     def place(self, row: int, text: str) -> str:
-        """What messages call an image, by its row's number and what the row says of it."""
+        """Return what messages call an image, by its row number and the row's text."""
         ...
 
     def images(self, rows: Sequence[int], texts: Sequence[str]) -> Sequence[Path | bytes]:
-        """Images by their rows' numbers and what the rows say of them."""
+        """Return images by row numbers and row texts."""
         ...
 
     def refuses(self, text: str) -> Fault | None:
-        """Why an image may not be opened, or None."""
+        """Return why an image may not be opened, or None."""
         ...
 
     def portable(self, text: str) -> str:
-        """What a row says of an image, without where the source happens to lie."""
+        """Return the row's text in a form that does not depend on where the source is stored."""
         ...
 
 
@@ -65,15 +64,15 @@ class FileShelf:
     _real: dict[str, str] = field(default_factory=dict)
 
     def place(self, row: int, text: str) -> str:
-        """The row of a table, or the path in a folder."""
+        """Return the row of a table, or the path in a folder."""
         return f"{self.name}:{row}" if self.listed else self.name + text
 
     def images(self, rows: Sequence[int], texts: Sequence[str]) -> Sequence[Path]:
-        """Absolute paths."""
+        """Return absolute paths."""
         return [self.start / text for text in texts]
 
     def refuses(self, text: str) -> Fault | None:
-        """A path that leads out of the root, by itself or by a symbolic link."""
+        """Refuse a path that leaves the root, by itself or by a symbolic link."""
         path = self.start / text
         real = self._resolve(path)
         if real == self.root or real.startswith(self.root.rstrip(os.sep) + os.sep):
@@ -82,11 +81,11 @@ class FileShelf:
         return bad("path_outside", f"the image {text}{leads} lies outside the folder {self.root}")
 
     def portable(self, text: str) -> str:
-        """The path from the root."""
+        """Return the path relative to the root."""
         return os.path.relpath(self._resolve(self.start / text), self.root)
 
     def _resolve(self, path: Path) -> str:
-        """The real path; that of each folder is found once."""
+        """Return the real path. Each folder is resolved once."""
         if path.name in ("", "..") or path.is_symlink():
             return os.path.realpath(path)
         folder = str(path.parent)
@@ -96,10 +95,10 @@ class FileShelf:
 
 
 class ImageRows:
-    """Rows of a table of `arrow.store`, each with an image on one of some shelves."""
+    """Rows of a table of `arrow.store`, each with an image on a shelf."""
 
     def __init__(self, table: pa.Table, shelves: Sequence[Shelf], multi: bool, source: str) -> None:
-        """Look at all images.
+        """Inspect all images.
 
         Args:
             table: The rows; `part` is the number of a shelf.
@@ -109,15 +108,15 @@ class ImageRows:
         """
         self._table, self._shelves, self._multi = table, shelves, multi
         self._picker = Picker(table, ("part", "row", "text"))
-        self.looks: Looks = look(self._pieces(), table.num_rows, source)
+        self.inspected: Inspections = inspect_all(self._pieces(), table.num_rows, source)
 
     def __iter__(self) -> Iterator[Row]:
-        looks, number = self.looks, 0
+        inspected, number = self.inspected, 0
         for batch in self._table.to_batches(max_chunksize=1024):
             for part, row, text, _, label, split, group, code, message in zip(
                 *(column.to_pylist() for column in batch.columns), strict=True
             ):
-                fault = restore(code, message) if code is not None else looks.faults.get(number)
+                fault = restore(code, message) if code is not None else inspected.faults.get(number)
                 raw = label if self._multi or label is None or len(label) != 1 else label[0]
                 place = self._shelves[part].place(row, text or "")
                 example = self._example(number, b"", place)  # its digest is all that is asked for here
@@ -125,7 +124,7 @@ class ImageRows:
                 number += 1
 
     def take(self, rows: NDArray[np.int64]) -> list[ImageExample]:
-        """Examples by row number (int64 [k])."""
+        """Return examples by row number (int64 [k])."""
         picked = self._picker.pick(rows)
         images: list[Path | bytes] = [b""] * len(rows)
         for part, shelf in enumerate(self._shelves):
@@ -139,23 +138,23 @@ class ImageRows:
         ]
 
     def digest(self) -> str:
-        """Hash of what the rows say and what the images show, wherever they lie; hexadecimal."""
+        """Return a hash of the rows and the pixels, wherever the images are stored; hexadecimal."""
         total, number = hashlib.sha256(), 0
         for batch in self._table.drop_columns(["pair", "message"]).to_batches(max_chunksize=1024):
             for part, row, text, *rest in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 named = "" if text is None else self._shelves[part].portable(text)
-                fault = self.looks.faults.get(number)
-                seen = [self.looks.digest[number].decode(), fault.code if fault else ""]
+                fault = self.inspected.faults.get(number)
+                seen = [self.inspected.digest[number].decode(), fault.code if fault else ""]
                 total.update(json.dumps([part, row, named, *rest, *seen]).encode())
                 number += 1
         return total.hexdigest()
 
     def findings(self) -> Iterator[Finding]:
-        """That the images are of different sizes."""
-        seen = self.looks.width > 0
+        """Report images of different sizes."""
+        seen = self.inspected.width > 0
         if not seen.any():
             return
-        width, height = self.looks.width[seen], self.looks.height[seen]
+        width, height = self.inspected.width[seen], self.inspected.height[seen]
         if width.min() < width.max() or height.min() < height.max():
             message = (
                 f"the images are of different sizes: {width.min():,} to {width.max():,} pixels wide and "
@@ -164,7 +163,7 @@ class ImageRows:
             yield Finding("image_sizes", message, int(seen.sum()), level="info")
 
     def usable(self) -> list[ImageExample]:
-        """All examples.
+        """Return all examples.
 
         Raises:
             DataError: One of them cannot be used.
@@ -180,13 +179,13 @@ class ImageRows:
         return self.take(np.asarray(good, dtype=np.int64))
 
     def _example(self, number: int, image: Path | bytes, place: str) -> ImageExample:
-        size = int(self.looks.width[number]), int(self.looks.height[number])
-        return ImageExample(image, None, size, self.looks.digest[number].decode(), place)
+        size = int(self.inspected.width[number]), int(self.inspected.height[number])
+        return ImageExample(image, None, size, self.inspected.digest[number].decode(), place)
 
-    def _pieces(self) -> Iterator[list[Picture]]:
+    def _pieces(self) -> Iterator[list[ImageSource]]:
         for batch in self._table.select(["part", "row", "text", "fault"]).to_batches(max_chunksize=_PIECE):
             rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-            piece: list[Picture] = [None] * len(rows)
+            piece: list[ImageSource] = [None] * len(rows)
             for part, shelf in enumerate(self._shelves):
                 at = [each for each, row in enumerate(rows) if row[0] == part and row[3] is None]
                 refused = {each: shelf.refuses(rows[each][2]) for each in at}
@@ -200,7 +199,7 @@ class ImageRows:
 
 
 def split(rows: ImageRows, origin: str, found: Sequence[Finding], options: CutOptions, task: Task, seed: int) -> Splits:
-    """Images as splits; see `core.splits.build`.
+    """Turn images into splits; see `core.splits.build`.
 
     Args:
         rows: The images.
@@ -212,4 +211,4 @@ def split(rows: ImageRows, origin: str, found: Sequence[Finding], options: CutOp
     """
     take: Callable[[NDArray[np.int64]], Sequence[ImageExample]] = rows.take
     source = Source(rows, take, rows.digest(), origin, (*found, *rows.findings()))
-    return build(source, registry().kind(task.kind), task, seed, options)
+    return build(source, task, seed, options)

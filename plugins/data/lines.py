@@ -1,36 +1,36 @@
-"""Plain text files of one text a line, each file one class."""
+"""Text files with one text per line; each file is one class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from core.contracts import Splits, Task
 from core.errors import DataError, Problem
-from core.kinds import TextExample
-from core.splits import UNDECIDED, CutOptions, Fault
-from plugins.data import decoding, files
+from core.splits import UNDECIDED, CutOptions
+from plugins.data import files
 from plugins.data.columns import Columns
-from plugins.data.faults import BLANK, bad
 from plugins.data.files import File
-from plugins.data.formats import Part, Record
+from plugins.data.plain_text import open_lines
 from plugins.data.rows import Reading
 from plugins.data.table import load_parts
 
 
-def load(path: str, encoding: str, names: Mapping[str, str], options: CutOptions, task: Task, seed: int) -> Splits:
+def load_lines(
+    path: str, encoding: str, names: Mapping[str, str], options: CutOptions, task: Task, seed: int
+) -> Splits:
     """Read files of lines into splits; see `DataAdapter.load`."""
     found = _files(path)
     files.refuse_empty(found)
     labels = _labels([file.path for file in found])
-    parts = [_part(file, label, encoding) for file, label in zip(found, labels, strict=True)]
+    parts = [open_lines(file, label, encoding) for file, label in zip(found, labels, strict=True)]
     origin = ", ".join(f"{file.name} ({label})" for file, label in list(zip(found, labels, strict=True))[:6])
     reading = Reading(Columns(text="text", label="label"), task.target, label_names=names)
     return load_parts(parts, reading, options, task, seed, origin, files.digest(found))
 
 
 def _files(path: str) -> list[File]:
-    """The files of a folder or glob; folders within it that are named after splits hold a split each."""
+    """Return the files of a folder or glob. Subfolders named after splits become those splits."""
     folder = Path(path).expanduser()
     if folder.is_dir():
         within = [(each, files.split_of(each.name)) for each in sorted(folder.iterdir()) if each.is_dir()]
@@ -49,48 +49,8 @@ def _files(path: str) -> list[File]:
 
 
 def _labels(paths: list[Path]) -> list[str]:
-    """A file's label: its name without the suffix, or the suffix where only that differs (`reviews.pos`)."""
+    """Return the label of each file: its name without suffix, or the suffix if only that differs (`reviews.pos`)."""
     stems = {path.stem for path in paths}
     if len(stems) == 1 and len({path.suffix for path in paths}) > 1:
         return [path.suffix.removeprefix(".") for path in paths]
     return [path.stem for path in paths]
-
-
-def _part(file: File, label: str, encoding: str) -> Part:
-    found, finding = decoding.resolve(file.path, encoding)
-
-    def records() -> Iterator[Record]:
-        for number, line in enumerate(decoding.lines(file.path, found), start=1):
-            text = line.rstrip("\r\n")
-            if not text.strip():
-                yield number, BLANK
-            elif byte := decoding.undecodable(text):
-                yield number, bad("undecodable_bytes", f"the byte {byte} is not valid {found.removesuffix('-sig')}")
-            else:
-                yield number, (text, label)
-
-    return Part(
-        file.name,
-        ("text", "label"),
-        records,
-        split=file.split,
-        findings=(finding,) if finding else (),
-        written=f"{found} {label}",
-        size=file.path.stat().st_size,
-    )
-
-
-def texts(file: File, encoding: str) -> list[TextExample]:
-    """The lines of one file as examples without targets; blank lines are left out.
-
-    Raises:
-        DataError: A line cannot be decoded.
-    """
-    examples = []
-    for number, values in _part(file, "", encoding).records():
-        place = f"{file.name}:{number}"
-        if not isinstance(values, Fault):
-            examples.append(TextExample(values[0], None, None, place))
-        elif values is not BLANK:
-            raise DataError(Problem(place, f"{values.message}.", values.cure))
-    return examples

@@ -1,4 +1,4 @@
-"""Whether images are whole, how large they are and what they show: each is decoded once, and remembered."""
+"""Inspects images: whether they are complete, their size and a hash of their pixels. Results are cached."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import os
 import struct
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.cache import cache_directory
+from core.files import new_file
 from core.images import Inspected, UnreadableImageError, inspect
 from core.splits import Fault
 
-Picture: TypeAlias = Path | bytes | Fault | None
+ImageSource: TypeAlias = Path | bytes | Fault | None
 """An image by its path or its bytes; what is wrong with it; or None for a row that is not looked at."""
 
 SILENT_SECONDS = 5.0
@@ -37,8 +37,8 @@ _FORGET = 4
 
 
 @dataclass
-class Looks:
-    """What was seen, one entry an image.
+class Inspections:
+    """What was found, one entry per image.
 
     Attributes:
         width, height: int32 [n], in pixels; 0 where nothing was seen.
@@ -52,28 +52,28 @@ class Looks:
     faults: dict[int, Fault] = field(default_factory=dict)
 
 
-def look(pictures: Iterable[Sequence[Picture]], count: int, source: str) -> Looks:
-    """Look at images, in a thread for each processor.
+def inspect_all(pictures: Iterable[Sequence[ImageSource]], count: int, source: str) -> Inspections:
+    """Inspect images, with one thread per processor.
 
     Args:
         pictures: The images in pieces, each of which is held in memory at once.
         count: How many they are.
         source: Where they come from; images of one source are remembered together.
     """
-    looks = Looks(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, "S32"))
+    found = Inspections(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, "S32"))
     memory, progress, number = Memory(source), _Progress(count), 0
-    with ThreadPoolExecutor(_processors(), "graft-look") as pool:
+    with ThreadPoolExecutor(_processors(), "graft-inspect") as pool:
         for piece in pictures:
-            for seen in pool.map(memory.look, piece):
+            for seen in pool.map(memory.inspect, piece):
                 if isinstance(seen, Fault):
-                    looks.faults[number] = seen
+                    found.faults[number] = seen
                 elif seen is not None:
-                    looks.width[number], looks.height[number] = seen.width, seen.height
-                    looks.digest[number] = seen.digest.encode()
+                    found.width[number], found.height[number] = seen.width, seen.height
+                    found.digest[number] = seen.digest.encode()
                 number += 1
             progress.at(number)
     memory.save()
-    return looks
+    return found
 
 
 def _processors() -> int:
@@ -85,14 +85,14 @@ class _Progress:
         self._count, self._said = count, time.monotonic()
 
     def at(self, number: int) -> None:
-        """So many images have been looked at."""
+        """Report how many images have been inspected."""
         if time.monotonic() - self._said >= SILENT_SECONDS and os.environ.get("RANK", "0") == "0":
             self._said = time.monotonic()
             print(f"looking at the images: {number:,} of {self._count:,}", file=sys.stderr, flush=True)
 
 
 class Memory:
-    """What is known of the whole images of a source, by path, size and time of change; of bytes, by their hash.
+    """Known results for the images of a source, by path, size and modification time, or by a hash of their bytes.
 
     Only whole images are remembered. A cache that cannot be read or written, or is damaged, is as good as none.
     """
@@ -105,8 +105,8 @@ class Memory:
         self._known = _read(self._path)
         self._met: dict[bytes, Inspected] = {}
 
-    def look(self, picture: Picture) -> Inspected | Fault | None:
-        """What is known of an image, or what decoding it shows. Called from many threads."""
+    def inspect(self, picture: ImageSource) -> Inspected | Fault | None:
+        """Return what is known about an image, else decode it. Called from many threads."""
         if picture is None or isinstance(picture, Fault):
             return picture
         key = _key(picture)
@@ -121,7 +121,7 @@ class Memory:
         return seen
 
     def save(self) -> None:
-        """Write aside, then rename, so that what is in the cache is always whole."""
+        """Write what is known to the cache."""
         if self._met.keys() <= self._known.keys():
             return
         older = {key: seen for key, seen in self._known.items() if key not in self._met}
@@ -132,22 +132,15 @@ class Memory:
             for each in (self._met, older)
             for key, seen in each.items()
         ]
-        content, aside = b"".join(entries), ""
+        content = b"".join(entries)
         with suppress(OSError):
-            try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                handle, aside = tempfile.mkstemp(dir=self._path.parent, suffix=".part")
-                with os.fdopen(handle, "wb") as file:
-                    file.write(_check(content) + content)
-                os.replace(aside, self._path)
-                aside = ""
-            finally:
-                if aside:
-                    os.unlink(aside)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with new_file(self._path, shared=True) as aside:
+                aside.write_bytes(_check(content) + content)
 
 
 def _key(picture: Path | bytes) -> bytes:
-    """What an image is remembered by; empty for a file that cannot be looked at."""
+    """Return an image's key in the cache; empty for a file that cannot be read."""
     if isinstance(picture, bytes):
         return hashlib.blake2b(picture, digest_size=16).digest()
     try:

@@ -1,8 +1,8 @@
-"""What the data plugin announces: adapters of texts, of images, of boxes, and of datasets of the Hub."""
+"""The data plugin: adapters for texts, images, boxes and datasets of the Hub."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -13,89 +13,87 @@ from core.errors import Problem
 from core.hooks import hookimpl
 from core.kinds import ImageExample, TextClassification, TextExample
 from core.options import option
-from core.splits import CutOptions
 from plugins.data import detection, refusals
-from plugins.data.images import IMAGE, Digits, ImageFolder, unlabelled_images
+from plugins.data.file_adapter import FileAdapter
+from plugins.data.images import IMAGE, Digits, ImageFolder
 
 if TYPE_CHECKING:
     from plugins.data.columns import Columns
     from plugins.data.rows import Reading
-    from plugins.data.table import Place
+    from plugins.data.table import TextFiles
 
 REVIEWS = Path(__file__).with_name("reviews")
 _TEXT = (TextClassification.name,)
 
 
 @dataclass
-class Reviews(CutOptions, DataAdapter):
-    """1,296 product reviews in three classes, written for Graft by hand and carried inside it."""
+class Reviews(FileAdapter):
+    """1,296 product reviews in three classes, written by hand for Graft and included in it."""
 
     name: ClassVar[str] = "reviews"
     kinds: ClassVar[tuple[str, ...]] = _TEXT
 
-    def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Fractions that leave nothing to train on."""
-        return self.cut_problems()
-
     def load(self, task: Task, seed: int) -> Splits:
-        """Read and cut the reviews."""
+        """Read and split the reviews."""
         from plugins.data import rows, table
 
         reading = rows.Reading(_columns("text", label="label"), task.target)
-        return table.load(table.Place(path=str(REVIEWS)), reading, self, task, seed)
-
-    def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
-        """Texts of a file of any format."""
-        return _unlabelled(path)
+        return table.load_table(table.TextFiles(path=str(REVIEWS)), reading, self, task, seed)
 
 
 @dataclass
-class Table(CutOptions, DataAdapter):
-    """Labelled texts in CSV, TSV, JSON Lines or Parquet files."""
+class Table(FileAdapter):
+    """Labeled texts in CSV, TSV, JSON Lines or Parquet files."""
 
     name: ClassVar[str] = "table"
     kinds: ClassVar[tuple[str, ...]] = _TEXT
 
     path: str = option(
-        "", "A file, a folder or a glob; files named after splits (train.csv, test.csv) are taken as such.", path=True
+        "", "A file, a folder or a glob. Files named after splits (train.csv, test.csv) become those splits.", path=True
     )
-    train: str = option("", "The training examples, in place of path: a file, a folder or a glob.", path=True)
-    val: str = option("", "The validation examples; empty cuts them out of train.", path=True)
-    test: str = option("", "The test examples; empty cuts them out of train.", path=True)
-    text: str = option("", "The column of texts, by name or position (from 0); empty tells it from the names.")
-    pair: str = option("", "The column of second texts, where examples are pairs.")
-    label: str = option("", "The column of labels or values; empty tells it from the names.")
-    label_columns: list[str] = option(None, "Columns of 0 and 1, one for each label (target multi).", factory=list)
-    label_separator: str = option("|", "Between the labels of one cell (target multi); a JSON list is understood too.")
-    label_names: dict[str, str] = option(None, "Names to use in place of the data's labels.", factory=dict)
-    split: str = option("", "The column that names each row's split: train, val or test.")
-    group: str = option("", "The column of groups (an author, a product) that a cut must not tear apart.")
-    format: str = option("auto", "auto goes by the suffix.", choices=("auto", "csv", "tsv", "jsonl", "parquet"))
-    encoding: str = option("auto", "The encoding of text files, such as cp1252; auto detects it.")
-    separator: str = option("auto", "Between columns: a character, or comma, tab, semicolon, pipe; auto detects it.")
+    train: str = option("", "The training examples, instead of path: a file, a folder or a glob.", path=True)
+    val: str = option("", "The validation examples. If empty, they are taken from the training examples.", path=True)
+    test: str = option("", "The test examples. If empty, they are taken from the training examples.", path=True)
+    text: str = option(
+        "", "The text column, by name or position (from 0). If empty, it is guessed from the column names."
+    )
+    pair: str = option("", "The column with the second text, if the examples are pairs.")
+    label: str = option("", "The column of labels or values. If empty, it is guessed from the column names.")
+    label_columns: list[str] = option(None, "Columns of 0 and 1, one per label (target multi).", factory=list)
+    label_separator: str = option("|", "Separates the labels within one cell (target multi). A JSON list works too.")
+    label_names: dict[str, str] = option(None, "New names for the data's labels.", factory=dict)
+    split: str = option("", "The column with each row's split: train, val or test.")
+    group: str = option("", "The column of groups (an author, a product). A group is never divided between splits.")
+    format: str = option("auto", "auto: by the file name suffix.", choices=("auto", "csv", "tsv", "jsonl", "parquet"))
+    encoding: str = option("auto", "The encoding of text files, such as cp1252. auto detects it.")
+    separator: str = option(
+        "auto", "The column separator: a character, or comma, tab, semicolon, pipe. auto detects it."
+    )
     quoting: str = option(
-        "auto", "double: quotes enclose values; none: they mean nothing.", choices=("auto", "double", "none")
+        "auto",
+        "double: values may be enclosed in double quotes. none: quotes are ordinary characters.",
+        choices=("auto", "double", "none"),
     )
-    header: str = option("auto", "Whether the first row names the columns.", choices=("auto", "present", "absent"))
+    header: str = option("auto", "Whether the first row holds the column names.", choices=("auto", "present", "absent"))
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
-        """Options that are missing or cannot go together."""
+        """Report options that are missing or contradict each other."""
         yield from self.cut_problems()
         yield from refusals.sources(self.path, self.train, self.val, self.test)
         given = (self.train, self.val, self.test)
         yield from refusals.columns(config, self.label, self.label_columns, self.split, self.group, given)
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Read and cut the files."""
+        """Read and split the files."""
         from plugins.data import table
 
-        return table.load(self._place(), self._reading(task), self, task, seed)
+        return table.load_table(self._files(), self._reading(task), self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
-        """Texts of a file with the same columns, whose labels are not looked at."""
-        from plugins.data import table
+        """Read the texts of a file with the same columns and ignore its labels."""
+        from plugins.data.unlabelled import read
 
-        return table.unlabelled(self._place(), self._reading(task).columns, path)
+        return read(task.kind, path, self._reading(task).columns, self._files())
 
     def _reading(self, task: Task) -> Reading:
         from plugins.data.rows import Reading
@@ -103,71 +101,75 @@ class Table(CutOptions, DataAdapter):
         columns = _columns(self.text, self.pair, self.label, tuple(self.label_columns), self.split, self.group)
         return Reading(columns, task.target, self.label_separator, self.label_names)
 
-    def _place(self) -> Place:
+    def _files(self) -> TextFiles:
         from plugins.data.delimited import Dialect
-        from plugins.data.table import Place
+        from plugins.data.table import TextFiles
 
         named = (self.text, self.pair, self.label, self.split, self.group, *self.label_columns)
         names = tuple(name for name in named if name and not name.isdecimal())
         dialect = Dialect(self.separator, self.quoting, self.header, names)
-        return Place(self.path, self.train, self.val, self.test, self.format, self.encoding, dialect)
+        return TextFiles(self.path, self.train, self.val, self.test, self.format, self.encoding, dialect)
 
 
 @dataclass
-class Lines(CutOptions, DataAdapter):
-    """Text files of one text a line, each file one class, named after it."""
+class Lines(FileAdapter):
+    """Text files with one text per line. Each file is one class, named after the file."""
 
     name: ClassVar[str] = "lines"
     kinds: ClassVar[tuple[str, ...]] = _TEXT
 
-    path: str = option("", "A folder or a glob of files; folders train, val and test in it are splits.", path=True)
-    label_names: dict[str, str] = option(None, "Names to use in place of the files' own.", factory=dict)
-    encoding: str = option("auto", "The encoding, such as cp1252; auto detects it.")
+    path: str = option("", "A folder or a glob of files. Subfolders train, val and test become splits.", path=True)
+    label_names: dict[str, str] = option(None, "New names for the labels, instead of the file names.", factory=dict)
+    encoding: str = option("auto", "The encoding, such as cp1252. auto detects it.")
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
-        """Options that are missing or cannot go together."""
+        """Report options that are missing or contradict each other."""
         yield from self.cut_problems()
         if not self.path:
             yield Problem("data.path", "is not given.", "data.path=FOLDER")
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Read and cut the files."""
+        """Read and split the files."""
         from plugins.data import lines
 
-        return lines.load(self.path, self.encoding, self.label_names, self, task, seed)
+        return lines.load_lines(self.path, self.encoding, self.label_names, self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
-        """The lines of a file."""
-        from plugins.data import files, lines
+        """Read the lines of a file."""
+        from plugins.data import files, plain_text
 
         (found,) = files.name_files([(each, -1) for each in files.find("the file", str(path))][:1])
-        return lines.texts(found, self.encoding)
+        return plain_text.texts(found, self.encoding)
 
 
 @dataclass
-class Hub(CutOptions, DataAdapter):
-    """A dataset of the Hugging Face Hub, or one saved on disk; dataset scripts are never executed."""
+class Hub(FileAdapter):
+    """A dataset on the Hugging Face Hub, or one saved to disk. Dataset scripts are never executed."""
 
     name: ClassVar[str] = "hub"
     kinds: ClassVar[tuple[str, ...]] = _TEXT + IMAGE
 
     dataset: str = option("", "The dataset's name on the Hub: owner/name.")
-    path: str = option("", "In place of dataset: a folder written by save_to_disk, or of data files.", path=True)
-    subset: str = option("", "The dataset's configuration, where it has several.")
-    revision: str = option("", "A branch, tag or commit; empty for the newest.")
-    train: str = option("", "The dataset's split to train on; empty goes by the common names.")
-    val: str = option("", "The dataset's validation split; likewise.")
-    test: str = option("", "The dataset's test split; likewise.")
-    text: str = option("", "The column of texts; empty tells it from the names.")
-    pair: str = option("", "The column of second texts, where examples are pairs.")
-    image: str = option("", "The column of images; empty takes the one that is declared as such, or goes by the names.")
-    label: str = option("", "The column of labels or values; empty tells it from the names.")
-    label_separator: str = option("|", "Between the labels of one cell (target multi); lists are understood too.")
-    label_names: dict[str, str] = option(None, "Names to use in place of the data's labels.", factory=dict)
-    group: str = option("", "The column of groups that a cut must not tear apart.")
+    path: str = option(
+        "", "Instead of dataset: a folder written by save_to_disk, or a folder of data files.", path=True
+    )
+    subset: str = option("", "The dataset's configuration, if it has several.")
+    revision: str = option("", "A branch, tag or commit. Empty: the newest.")
+    train: str = option("", "The dataset's split for training. If empty, it is found by its usual names.")
+    val: str = option("", "The dataset's split for validation. If empty, it is found by its usual names.")
+    test: str = option("", "The dataset's split for testing. If empty, it is found by its usual names.")
+    text: str = option("", "The text column. If empty, it is guessed from the column names.")
+    pair: str = option("", "The column with the second text, if the examples are pairs.")
+    image: str = option(
+        "", "The image column. If empty: the column declared as images, or a guess from the column names."
+    )
+    label: str = option("", "The column of labels or values. If empty, it is guessed from the column names.")
+    label_separator: str = option("|", "Separates the labels within one cell (target multi). Lists work too.")
+    label_names: dict[str, str] = option(None, "New names for the data's labels.", factory=dict)
+    group: str = option("", "The column of groups. A group is never divided between splits.")
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
-        """Options that are missing or cannot go together."""
+        """Report options that are missing or contradict each other."""
         yield from self.cut_problems()
         if bool(self.dataset) == bool(self.path):
             message = "is not given." if not self.dataset else "and data.path are given, which are two sources."
@@ -180,7 +182,7 @@ class Hub(CutOptions, DataAdapter):
                 yield Problem(f"data.{each}", f"means nothing for a task of {config.task.kind}.", "Leave it out.")
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Fetch or open the dataset, and cut it where it has no splits."""
+        """Fetch or open the dataset, and split it where it has no splits."""
         from plugins.data import hub
         from plugins.data.rows import Reading
 
@@ -193,10 +195,10 @@ class Hub(CutOptions, DataAdapter):
         return hub.load_remote(self.dataset, self.subset, self.revision, splits, reading, self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample | ImageExample]:
-        """Texts or images of a local file with the same columns, or the images of a file, a folder or a glob."""
-        if task.kind in IMAGE:
-            return unlabelled_images(path, self.image)
-        return _unlabelled(path, self.text, self.pair)
+        """Read texts or images from a local file with the same columns, or images from a folder or a glob."""
+        from plugins.data.unlabelled import read
+
+        return read(task.kind, path, _columns(self.text, self.pair, image=self.image))
 
 
 def _columns(
@@ -213,13 +215,7 @@ def _columns(
     return Columns(text, pair, label, labels, split, group, image)
 
 
-def _unlabelled(path: Path, text: str = "", pair: str = "") -> Sequence[TextExample]:
-    from plugins.data import table
-
-    return table.unlabelled(table.Place(), _columns(text, pair), path)
-
-
 @hookimpl
 def data_adapters() -> Sequence[type[DataAdapter]]:
-    """The built-in data adapters."""
+    """Return the built-in data adapters."""
     return [Reviews, Table, Lines, Digits, ImageFolder, Hub, *detection.ADAPTERS]

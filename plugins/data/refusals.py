@@ -1,4 +1,4 @@
-"""Options of data adapters that are missing, or cannot go together."""
+"""Checks of options that several data adapters share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.kinds import MULTI
 
 
 def sources(path: str, train: str, val: str, test: str, what: str = "FILE") -> Iterator[Problem]:
-    """`path`, or `train` and perhaps the others."""
+    """Report a missing or doubled source: `path`, or `train` with or without the others."""
     if not path and not train:
         yield Problem("data.path", "is not given.", f"data.path={what}, or data.train={what} data.test={what}")
     if path and (train or val or test):
@@ -20,7 +20,7 @@ def sources(path: str, train: str, val: str, test: str, what: str = "FILE") -> I
 def columns(
     config: RunConfig, label: str, label_columns: Sequence[str], split: str, group: str, given: Sequence[str]
 ) -> Iterator[Problem]:
-    """Columns of labels, of splits and of groups; `given` are the sources of train, val and test."""
+    """Report contradictory columns of labels, splits and groups. `given` are the sources of train, val and test."""
     if label and label_columns:
         yield Problem("data.label_columns", "label is given too.", "Give one of the two.")
     if label_columns and config.task.target != MULTI:

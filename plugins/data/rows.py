@@ -1,4 +1,4 @@
-"""Records of any source as rows to be stored: which value is the content, the label, the split and the group."""
+"""Turns records from any source into rows to be stored: content, label, split and group."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 from core.errors import DataError, Problem
 from core.kinds import MULTI, REGRESSION
+from core.kinds.targets.encoding import label_name
 from core.splits import UNDECIDED, Fault
-from core.targets import label_name
 from plugins.data import arrow, files
 from plugins.data.arrow import Stored
 from plugins.data.columns import IMAGE, TEXT, Columns, positions
 from plugins.data.faults import SHORT, VERY_SHORT, bad
-from plugins.data.formats import Part
+from plugins.data.part import Part
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How rows become examples.
+    """How records become examples.
 
     Attributes:
         columns: What the options say of columns.
@@ -39,18 +39,18 @@ class Reading:
 
 
 class Names:
-    """The names that the options give to labels, and which of them have not been needed."""
+    """New names for labels, and which of them have not been used yet."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self._given, self._unused = given, set(given)
 
     def rename(self, labels: list[str]) -> list[str]:
-        """Labels by the names to use."""
+        """Return the new names of labels."""
         self._unused.difference_update(labels)
         return [self._given.get(name, name) for name in labels]
 
     def all_used(self, rows: Iterable[Stored]) -> Iterator[Stored]:
-        """The same rows.
+        """Yield the same rows, then check that every new name was used.
 
         Raises:
             DataError: After the last one, a name was given to a label that does not occur.
@@ -63,7 +63,7 @@ class Names:
 
 
 def stored(parts: Iterable[tuple[int, Part]], columns: Columns, reading: Reading, names: Names) -> Iterator[Stored]:
-    """The rows of numbered parts."""
+    """Yield the rows of numbered parts."""
     for number, part in parts:
         at = positions(part, columns)
         for row, values in part.records():
@@ -118,7 +118,7 @@ def _text(value: object, what: str) -> str:
 
 
 def _path(value: object) -> str:
-    """An image's path, as it stands in the row."""
+    """Return an image's path as written in the row."""
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         missing = value is None or value != value or (isinstance(value, str) and not value.strip())
         what = "is missing" if missing else f"is not given by a path, but by {str(value)[:40]!r}"
@@ -136,7 +136,7 @@ def _split(value: object) -> int:
 
 
 def labels(value: object, reading: Reading) -> list[str] | None:
-    """Label names of a cell as text, one unless the target is `multi`; None where it is missing."""
+    """Return the label names in a cell, one unless the target is `multi`; None if the label is missing."""
     if value is None:
         return None
     if reading.target == REGRESSION:
@@ -155,7 +155,7 @@ def labels(value: object, reading: Reading) -> list[str] | None:
 
 
 def _flags(values: Sequence[object], names: Sequence[str]) -> list[str]:
-    """The names of the columns that hold 1."""
+    """Return the names of the columns that hold 1."""
     cells = [label_name(value) if value is not None else "" for value in values]
     for name, cell in zip(names, cells, strict=True):
         if cell not in ("0", "1", "true", "false", "True", "False", "0.0", "1.0"):

@@ -1,42 +1,23 @@
-"""Scenes of handwritten digits with boxes around them, drawn by a number and kept in Graft's cache.
-
-Every number is drawn by NumPy's frozen generator (`RandomState`) and all arithmetic is on integers, so that the scenes
-are the same on every machine. Digits of the three splits come from different handwriting: no digit of the training
-scenes is in a test scene.
-"""
+"""Scenes of handwritten digits as splits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.contracts import Splits, Task
-from core.kinds import BoxExample, NamedBox, ObjectDetection
+from core.kinds import BoxExample, NamedBox
 from core.splits import NAMES, CutOptions, Row, Source, build
-
-if TYPE_CHECKING:
-    from plugins.data.scenes_cache import Scene
-
-LABELS = tuple("0123456789")
-_INK_FROM = 96
-"""A pixel with so much ink (of 255) belongs to its digit: its box ends there."""
-_EMPTY_PERCENT = 3
-_SHARES = (70, 85)
-"""Percent of scikit-learn's digits before which they are for training scenes, then for validation scenes."""
-_TRIES = 30
-_OVERLAP = 6
-"""A digit covers less than one part in so many of the box of another, and the other way round."""
-
-Pixels = NDArray[np.uint8]
-Digits = list[tuple[Pixels, str]]
+from plugins.data import scenes_cache
+from plugins.data.scene_drawing import LABELS
+from plugins.data.scenes_cache import Scene
 
 
-def load(recipe: Mapping[str, int], options: CutOptions, task: Task, seed: int) -> Splits:
-    """The scenes of a recipe, from the cache or drawn now, in splits of their own.
+def load_scenes(recipe: Mapping[str, int], options: CutOptions, task: Task, seed: int) -> Splits:
+    """Return the scenes of a recipe in their own splits, from the cache or drawn now.
 
     Args:
         recipe: How many scenes of `train`, `val` and `test`; their `size` in pixels, most `objects`, `smallest` and
@@ -45,8 +26,6 @@ def load(recipe: Mapping[str, int], options: CutOptions, task: Task, seed: int) 
         task: The task.
         seed: Of the run; decides nothing here but which scenes `max_examples` keeps.
     """
-    from plugins.data import scenes_cache
-
     found, findings = scenes_cache.fetch(recipe)
     if task.labels is None:
         task = replace(task, labels=list(LABELS))
@@ -54,7 +33,7 @@ def load(recipe: Mapping[str, int], options: CutOptions, task: Task, seed: int) 
     digest = scenes_cache.key(recipe)
     origin = f"scenes of UCI handwritten digits ({recipe['size']}×{recipe['size']}, drawn by {recipe['draw']})"
     source = Source(held, held.take, digest, origin, tuple(findings))
-    return build(source, ObjectDetection(), task, seed, options)
+    return build(source, task, seed, options)
 
 
 @dataclass(frozen=True)
@@ -69,99 +48,8 @@ class _Scenes:
             yield Row(example, boxes, example.place, NAMES.index(scene.split))
 
     def take(self, rows: NDArray[np.int64]) -> list[BoxExample]:
-        """Examples by row number (int64 [k])."""
+        """Return examples by row number (int64 [k])."""
         return [self._example(self.found[row]) for row in rows]
 
     def _example(self, scene: Scene) -> BoxExample:
         return BoxExample(scene.image, None, (self.size, self.size), scene.digest, f"digit_scenes:{scene.name}")
-
-
-def pools() -> dict[str, NDArray[np.int64]]:
-    """Which of scikit-learn's 1,797 digits each split's scenes are made of, by their numbers: int64 [n] each."""
-    order = np.random.RandomState(0).permutation(1797)
-    first, second = (len(order) * share // 100 for share in _SHARES)
-    return dict(zip(NAMES, (order[:first], order[first:second], order[second:]), strict=True))
-
-
-def digits() -> dict[str, Digits]:
-    """The digits of each split: uint8 [8, 8], ink 255 on 0, with their labels."""
-    from sklearn.datasets import load_digits
-
-    read = load_digits()
-    ink = (read.images.astype(np.int64) * 255 // 16).astype(np.uint8)
-    return {split: [(ink[row], str(read.target[row])) for row in rows] for split, rows in pools().items()}
-
-
-def draw(recipe: Mapping[str, int], source: Digits, split: str, number: int) -> tuple[Pixels, list[NamedBox]]:
-    """One scene: uint8 [size, size, 3], and the digits in it.
-
-    Args:
-        recipe: As `load` takes it.
-        source: The digits to choose from.
-        split: The scene's split.
-        number: The scene's number in its split.
-    """
-    random = np.random.RandomState([recipe["draw"], NAMES.index(split), number])
-    size = recipe["size"]
-    scene = _background(random, size)
-    boxes: list[NamedBox] = []
-    wanted = 0 if random.randint(100) < _EMPTY_PERCENT else random.randint(1, recipe["objects"] + 1)
-    for _ in range(wanted):
-        ink, label = source[random.randint(len(source))]
-        ink = _enlarged(ink, random.randint(recipe["smallest"], recipe["largest"] + 1))
-        height, width = ink.shape
-        for _ in range(_TRIES):
-            x, y = random.randint(size - width + 1), random.randint(size - height + 1)
-            box = NamedBox(label, (float(x), float(y), float(x + width), float(y + height)))
-            if not any(_overlap(box, other) for other in boxes):
-                _lay(scene[y : y + height, x : x + width], ink, random)
-                boxes.append(box)
-                break
-    return _noisy(random, scene), boxes
-
-
-def _background(random: np.random.RandomState, size: int) -> NDArray[np.int64]:
-    """A colour that changes from corner to corner: int64 [size, size, 3]."""
-    grey = random.randint(30, 226)
-    corners = np.clip(grey + random.randint(-24, 25, (2, 2, 3)), 0, 255)
-    ramp = np.arange(size)
-    down, right = ramp[:, None, None], ramp[None, :, None]
-    last = size - 1
-    top = corners[0, 0] * (last - right) + corners[0, 1] * right
-    bottom = corners[1, 0] * (last - right) + corners[1, 1] * right
-    scene: NDArray[np.int64] = (top * (last - down) + bottom * down) // (last * last)
-    return scene
-
-
-def _enlarged(ink: Pixels, height: int) -> Pixels:
-    """A digit scaled so that its 8 rows are `height` pixels, cut to the pixels that its ink covers."""
-    from PIL import Image
-
-    large = np.asarray(Image.fromarray(ink).resize((height, height), Image.Resampling.BILINEAR))
-    covered = large >= _INK_FROM
-    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
-    return large[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def _lay(under: NDArray[np.int64], ink: Pixels, random: np.random.RandomState) -> None:
-    """Draw a digit in a colour that stands out. Changes `under`, int64 [h, w, 3]."""
-    grey = int(under.mean())
-    contrast = random.randint(70, 140)
-    darker = grey - contrast >= 0 and (grey + contrast > 255 or random.randint(2) == 0)
-    colour = np.clip((grey - contrast if darker else grey + contrast) + random.randint(-24, 25, 3), 0, 255)
-    cover = ink.astype(np.int64)[:, :, None]
-    under[:] = (under * (255 - cover) + colour * cover) // 255
-
-
-def _noisy(random: np.random.RandomState, scene: NDArray[np.int64]) -> Pixels:
-    most = random.randint(2, 11)
-    noise = random.randint(-most, most + 1, scene.shape[:2])[:, :, None]
-    pixels: Pixels = np.clip(scene + noise, 0, 255).astype(np.uint8)
-    return pixels
-
-
-def _overlap(one: NamedBox, other: NamedBox) -> bool:
-    """Whether two boxes share more of the smaller one than is allowed."""
-    (ax, ay, bx, by), (cx, cy, dx, dy) = one.corners, other.corners
-    shared = max(0.0, min(bx, dx) - max(ax, cx)) * max(0.0, min(by, dy) - max(ay, cy))
-    return shared * _OVERLAP >= min((bx - ax) * (by - ay), (dx - cx) * (dy - cy))

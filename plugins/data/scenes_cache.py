@@ -1,24 +1,22 @@
-"""Scenes as PNG files in Graft's cache, written aside and renamed; in memory where the cache cannot be written."""
+"""Scenes as PNG files in Graft's cache, or in memory if the cache cannot be written."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.cache import cache_directory
 from core.contracts import Finding
+from core.files import new_folder
 from core.images import inspect
 from core.kinds import Corners
 from core.splits import NAMES
-from plugins.data import scenes
+from plugins.data import scene_drawing
 
 _VERSION = 1
 """Changes when a recipe makes other scenes than before."""
@@ -45,12 +43,12 @@ class Scene:
 
 
 def key(recipe: Mapping[str, int]) -> str:
-    """Hash of what decides the scenes; hexadecimal."""
+    """Return a hash of everything that decides the scenes; hexadecimal."""
     return hashlib.sha256(json.dumps([_VERSION, dict(sorted(recipe.items()))]).encode()).hexdigest()
 
 
 def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[Finding]]:
-    """The scenes of a recipe, and what is to be said of them."""
+    """Return the scenes of a recipe, and findings about them."""
     folder = cache_directory() / "digit_scenes" / key(recipe)[:16]
     kept = _read(folder)
     if kept is not None:
@@ -65,17 +63,17 @@ def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[Finding]]:
 
 
 def _made(recipe: Mapping[str, int]) -> Iterator[Scene]:
-    digits = scenes.digits()
+    digits = scene_drawing.digits()
     for split in NAMES:
         for number in range(recipe[split]):
-            pixels, boxes = scenes.draw(recipe, digits[split], split, number)
+            pixels, boxes = scene_drawing.draw(recipe, digits[split], split, number)
             image = _png(pixels)
             objects = tuple((box.label, box.corners) for box in boxes)
             yield Scene(f"{split}-{number:04}", split, image, inspect(image).digest, objects)
 
 
-def _png(pixels: scenes.Pixels) -> bytes:
-    """Quickly packed: noise hardly packs any better with more care."""
+def _png(pixels: scene_drawing.Pixels) -> bytes:
+    """Return a PNG, compressed quickly: noise hardly compresses better with more effort."""
     from PIL import Image
 
     stream = io.BytesIO()
@@ -84,10 +82,9 @@ def _png(pixels: scenes.Pixels) -> bytes:
 
 
 def _write(folder: Path, made: list[Scene]) -> None:
-    """Write all scenes into a folder beside, then rename it; another process may have been quicker."""
+    """Write all scenes into a new folder of the cache."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
-    try:
+    with new_folder(folder, shared=True) as aside:
         entries = []
         for scene in made:
             assert isinstance(scene.image, bytes)
@@ -97,14 +94,10 @@ def _write(folder: Path, made: list[Scene]) -> None:
         (aside / _LIST).write_text(json.dumps(entries), encoding="utf-8")
         if folder.exists():  # damaged, or it would have been read
             shutil.rmtree(folder, ignore_errors=True)
-        with suppress(FileExistsError):
-            os.rename(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _read(folder: Path) -> list[Scene] | None:
-    """The scenes in a folder; None where one is missing or is not as it was written."""
+    """Return the scenes in a folder; None if one is missing or was changed."""
     try:
         found = []
         for name, split, digest, file, objects in json.loads((folder / _LIST).read_text(encoding="utf-8")):

@@ -1,4 +1,4 @@
-"""Parts of any kind (files, splits of a dataset) as splits of text examples."""
+"""Parts of any source (files, splits of a dataset) as splits of text examples."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from pathlib import Path
 from core.contracts import Splits, Task
 from core.errors import DataError, Problem
 from core.kinds import MULTI, TextExample
-from core.registry import load as registry
 from core.splits import UNDECIDED, CutOptions, Source, build
 from plugins.data import arrow, files
 from plugins.data.arrow import TextRows
 from plugins.data.columns import Columns, choose
 from plugins.data.delimited import Dialect
 from plugins.data.files import File
-from plugins.data.formats import FORMATS, Part, open_part
+from plugins.data.formats import FORMATS, open_part
+from plugins.data.part import Part
+from plugins.data.plain_text import texts
 from plugins.data.rows import Names, Reading, stored
 
 
 @dataclass(frozen=True)
-class Place:
+class TextFiles:
     """Where the files are and how they are written.
 
     Attributes:
@@ -39,7 +40,7 @@ class Place:
     dialect: Dialect = field(default_factory=Dialect)
 
     def files(self) -> list[File]:
-        """The files, each with its split."""
+        """Return the files, each with its split."""
         suffixes = tuple(FORMATS) if self.format == "auto" else ()
         if self.path:
             return files.by_name("data.path", files.find("data.path", self.path, suffixes))
@@ -56,16 +57,16 @@ class Place:
         return files.name_files(found)
 
 
-def load(place: Place, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_table(given: TextFiles, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
     """Read files into splits; see `DataAdapter.load`."""
-    found = place.files()
-    parts = open_parts(place, found)
+    found = given.files()
+    parts = open_parts(given, found)
     origin = ", ".join(file.name for file in found[:3]) + (f" and {len(found) - 3} more files" if found[3:] else "")
     return load_parts(parts, reading, options, task, seed, origin, files.digest(found))
 
 
-def open_parts(place: Place, found: Sequence[File]) -> list[Part]:
-    """Open files, far enough to know their columns.
+def open_parts(given: TextFiles, found: Sequence[File]) -> list[Part]:
+    """Open files and read their column names.
 
     Raises:
         DataError: Files are empty, or cannot be read; all are named.
@@ -75,7 +76,7 @@ def open_parts(place: Place, found: Sequence[File]) -> list[Part]:
     problems: list[Problem] = []
     for file in found:
         try:
-            parts.append(open_part(file, place.format, place.encoding, place.dialect))
+            parts.append(open_part(file, given.format, given.encoding, given.dialect))
         except DataError as error:
             problems += error.problems
     if problems:
@@ -86,7 +87,7 @@ def open_parts(place: Place, found: Sequence[File]) -> list[Part]:
 def load_parts(
     parts: Sequence[Part], reading: Reading, options: CutOptions, task: Task, seed: int, origin: str, digest: str
 ) -> Splits:
-    """Parts as splits.
+    """Turn parts into splits.
 
     Args:
         parts: What to read.
@@ -114,22 +115,20 @@ def load_parts(
         origin=f"{origin} ({details})" if details else origin,
         findings=tuple(finding for part in parts for finding in part.findings),
     )
-    return build(source, registry().kind(task.kind), task, seed, options)
+    return build(source, task, seed, options)
 
 
-def unlabelled(place: Place, columns: Columns, path: Path) -> list[TextExample]:
-    """Texts, or pairs, of one file without their labels; a `.txt` file holds one text a line.
+def unlabelled(given: TextFiles, columns: Columns, path: Path) -> list[TextExample]:
+    """Return the texts or pairs of one file without labels. A `.txt` file holds one text per line.
 
     Raises:
         DataError: The file is missing or malformed; every bad row is an error here.
     """
     (found,) = files.name_files([(each, UNDECIDED) for each in files.find("the file", str(path))][:1])
     files.refuse_empty([found])
-    if found.path.suffix.lower() == ".txt" and place.format == "auto":
-        from plugins.data.lines import texts
-
-        return texts(found, place.encoding)
-    part = open_part(found, place.format, place.encoding, place.dialect)
+    if found.path.suffix.lower() == ".txt" and given.format == "auto":
+        return texts(found, given.encoding)
+    part = open_part(found, given.format, given.encoding, given.dialect)
     wanted = Columns(text=columns.text, pair=columns.pair)
     chosen = choose(part, wanted, "single", labelled=False)
     reading = Reading(chosen, "single")

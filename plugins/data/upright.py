@@ -1,4 +1,4 @@
-"""Which way up annotations see an image: as it is stored, or as its EXIF orientation says that it is to be shown.
+"""Decides which orientation annotations refer to: the image as stored, or turned by its EXIF orientation.
 
 Boxes are in pixels of the upright image, as every tool that people annotate with shows it. Where the annotations state
 the size of the image as it is stored, and a quarter turn makes that another one, they are turned with the image.
@@ -19,7 +19,7 @@ _ORIENTATION = 0x0112
 
 
 def turning(image: Path | None, stated: tuple[int, int], size: tuple[int, int]) -> tuple[Turn, Fault | None]:
-    """How the corners of boxes become those in the upright image, and what is to be said of the image.
+    """Return how box corners map to the upright image, and a remark about the image.
 
     Args:
         image: The file.
@@ -52,7 +52,7 @@ _QUARTER_TURNS: dict[int, Callable[[int, int], Callable[[float, float], Point]]]
 
 
 def _ordered(corners: Corners, turn: Callable[[float, float], Point]) -> Corners:
-    """Corners turned; a box that was inverted stays so."""
+    """Return the turned corners; an inverted box stays inverted."""
     (ax, ay), (bx, by) = turn(corners[0], corners[1]), turn(corners[2], corners[3])
     if corners[0] > corners[2] or corners[1] > corners[3]:
         return corners

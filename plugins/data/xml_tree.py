@@ -1,4 +1,4 @@
-"""XML as a tree of elements with the lines they stand on; what could expand or fetch anything is refused."""
+"""Parses XML into a tree with line numbers; refuses whatever could expand or fetch anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_ELEMENTS = 1_000_000
 
 
 class BrokenXmlError(Exception):
-    """A file that cannot be used: what is wrong, and on which line (0 for the whole file)."""
+    """A file that cannot be used: what is wrong, and on which line (0: the whole file)."""
 
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class BrokenXmlError(Exception):
 
 @dataclass
 class Element:
-    """One element, with its text and the line on which it begins."""
+    """One element, with its text and the line where it begins."""
 
     name: str
     line: int
@@ -28,18 +28,18 @@ class Element:
     children: list[Element] = field(default_factory=list)
 
     def all(self, name: str) -> Iterator[Element]:
-        """Its children of that name."""
+        """Return the children of that name."""
         return (each for each in self.children if each.name == name)
 
     def find(self, *names: str) -> Element | None:
-        """The first child of a name, its first child of the next name, and so on; or None."""
+        """Follow a path of child names, always taking the first match; None if there is none."""
         found: Element | None = self
         for name in names:
             found = None if found is None else next(found.all(name), None)
         return found
 
     def said(self, *names: str) -> str:
-        """The text of what `find` finds, without white space around it; empty where there is none."""
+        """Return the stripped text of what `find` returns; empty if there is none."""
         found = self.find(*names)
         return "" if found is None else found.text.strip()
 

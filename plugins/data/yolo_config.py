@@ -1,4 +1,4 @@
-"""What a data.yaml says, as Ultralytics' datasets have it: where the splits are, and the names of the labels."""
+"""Reads a data.yaml as Ultralytics defines it: where the splits are, and the label names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Config:
 
 
 def find(path: Path) -> Path | None:
-    """The data.yaml of a folder: the file of that name, or the only one that ends so; None where there is none.
+    """Return the data.yaml of a folder: the file of that name, or the only one with its suffix; None if there is none.
 
     Raises:
         DataError: There are several.
@@ -48,7 +48,7 @@ def find(path: Path) -> Path | None:
 
 
 def read(path: Path) -> Config:
-    """Read a data.yaml. Its `download` is never run.
+    """Read a data.yaml. Its `download` entry is never run.
 
     Raises:
         DataError: It is not YAML, or lacks the names or the training split; what it names does not exist.
@@ -81,7 +81,7 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _base(path: Path, said: object) -> Path:
-    """The folder that paths start from: `path` as it is or beside the file; the file's own where there is none."""
+    """Return the base folder of paths: `path` as given or relative to the file; without `path`, the file's folder."""
     here = path.absolute().parent
     if isinstance(said, str) and said.strip():
         for candidate in (here / Path(said).expanduser(), here.parent / said):
@@ -104,7 +104,7 @@ class _Reader:
             self.findings.append(Finding("download_ignored", message, 1, (self.path.name,), "info"))
 
     def names(self) -> dict[int, str]:
-        """Label names by number."""
+        """Return label names by number."""
         said, count = self.said.get("names"), self.said.get("nc")
         if said is None and isinstance(count, int) and count > 0:
             return {number: f"class_{number}" for number in range(count)}
@@ -128,7 +128,7 @@ class _Reader:
         return found
 
     def parts(self) -> Iterator[tuple[int, Path]]:
-        """Folders and lists of images, with their splits."""
+        """Return folders and lists of images, with their splits."""
         for key, split in _KEYS.items():
             said = self.said.get(key)
             for entry in said if isinstance(said, list) else [said]:
@@ -144,7 +144,7 @@ class _Reader:
             self._wrong("has no train.", "train: images/train")
 
     def _resolve(self, entry: str) -> Path | None:
-        """An entry from the base; a leading `../` that leads nowhere is left out, as Ultralytics does."""
+        """Resolve an entry from the base. A leading `../` that leads nowhere is dropped, as Ultralytics does."""
         for each in (entry, entry.removeprefix("../"), entry.removeprefix("./")):
             for start in (self.base, self.path.absolute().parent):
                 path = start / Path(each).expanduser()

@@ -1,1 +1,1 @@
-"""Object detection: YOLO through Ultralytics, and a detector of torchvision's under a permissive licence."""
+"""Object detection: YOLO through Ultralytics, and a detector of torchvision's under a permissive license."""

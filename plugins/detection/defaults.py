@@ -1,4 +1,4 @@
-"""What a detector takes where nothing is said: the side of its squares and the number of epochs, by the data."""
+"""Default input size of detectors, chosen from the data."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from core.contracts import Finding
 from core.kinds import BoxExample
 from plugins.detection import scenes
-from plugins.detection.plugin import STRIDE
+from plugins.detection.options import STRIDE
 
 SMALLEST, LARGEST = 64, 640
 """Pixels that the long side is at least and at most, where it goes by the images."""
 
 
 def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLEST) -> tuple[int, list[Finding]]:
-    """The side of the squares that the network reads, in pixels, and what is to be said about it.
+    """Return the side of the network's square input in pixels, and findings about it.
 
     Args:
         asked: What was asked for; 0 goes by the images.
@@ -29,13 +29,8 @@ def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLES
     return side, [Finding("image_size", message, max(1, len(examples)), level="info")]
 
 
-def epochs_for(wanted: int, examples: int, fewest: int, most: int) -> float:
-    """Epochs that show about `wanted` examples in all."""
-    return float(min(most, max(fewest, round(wanted / max(1, examples)))))
-
-
 def not_kept(examples: int, cache_mb: int) -> Finding:
-    """That the images of the training split do not fit the budget for decoded ones."""
+    """Return the finding that decoded training images do not fit the budget."""
     message = (
         f"{examples} decoded images need more than model.cache_mb={cache_mb}, "
         "so they are decoded anew each time they are shown."

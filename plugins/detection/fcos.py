@@ -1,4 +1,4 @@
-"""FCOS as the training loop needs it: torchvision's network and loss, and its predictions in pixels of the image."""
+"""FCOS for the training loop: torchvision's network and loss, and predictions in pixels of the image."""
 
 from __future__ import annotations
 
@@ -16,23 +16,19 @@ from core.kinds import BoxExample, Detections
 from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, scenes
 from plugins.detection.defaults import not_kept
-from plugins.detection.fcos_network import Architecture, Network
+from plugins.detection.fcos_network import MEAN, STD, FcosArchitecture, Network
+from plugins.detection.fcos_options import FcosOptions
 from plugins.detection.jitter import Jittered, Strength
-from plugins.detection.scenes import Look
+from plugins.detection.scenes import ScaleTransform
 from plugins.detection.views import Letterboxed, View, corners_in, margins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from plugins.detection.plugin import Torchvision
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of red, green and blue in ImageNet, on a scale of 0 to 1, as torchvision normalises."""
-
 
 class FcosModel(LoadedModel):
-    """A detector of torchvision's.
+    """A detector from torchvision.
 
     Args:
         detector: A `torchvision.models.detection.FCOS` on its device; it makes the loss and the boxes.
@@ -47,8 +43,8 @@ class FcosModel(LoadedModel):
     def __init__(
         self,
         detector: Any,
-        architecture: Architecture,
-        options: Torchvision,
+        architecture: FcosArchitecture,
+        options: FcosOptions,
         need: Need,
         provenance: Provenance,
         defaults: Mapping[str, float],
@@ -67,9 +63,9 @@ class FcosModel(LoadedModel):
         self._mean, self._std = (torch.tensor(each, device=need.device).view(1, 3, 1, 1) * 255 for each in (MEAN, STD))
 
     def prepare(self, examples: Sequence[BoxExample], train: bool) -> Prepared:
-        """Decode the images, once where they fit the budget; for training, ready to be varied."""
+        """Decode the images, once if they fit the budget; for training, ready for augmentation."""
         options = self.options
-        found = scenes.prepare(examples, self._look(), options.cache_mb * 2**20, self.need.fingerprint)
+        found = scenes.prepare(examples, self._transform(), options.cache_mb * 2**20, self.need.fingerprint)
         if train and found.costly:
             self.findings.append(not_kept(len(examples), options.cache_mb))
         if train and self.augmented:
@@ -77,18 +73,18 @@ class FcosModel(LoadedModel):
             return Jittered(found, strength, ahead=not self.need.device.startswith("cpu"))
         return Letterboxed(found)
 
-    def _look(self) -> Look:
-        """As Pillow scales: averaging, where an image becomes smaller."""
+    def _transform(self) -> ScaleTransform:
+        """Resize with Pillow, which averages when it makes an image smaller."""
         from PIL import Image
         from PIL import __version__ as version
 
         def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
             return np.asarray(Image.fromarray(pixels).resize(shape, Image.Resampling.BILINEAR), dtype=np.uint8)
 
-        return Look(self.side, resize, f"pillow {version} bilinear")
+        return ScaleTransform(self.side, resize, f"pillow {version} bilinear")
 
     def collate(self, items: Sequence[View]) -> dict[str, Tensor]:
-        """Stack images, and put the boxes of all of them one after another.
+        """Stack images, and concatenate their boxes.
 
         Returns:
             `images`, uint8 [b, 3, S, S], channels last in memory; `sizes`, float32 [b, 2], widths and heights of the
@@ -104,7 +100,7 @@ class FcosModel(LoadedModel):
         }
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """torchvision's loss of a batch, float32 []: labels, boxes and how central a place is, over all objects."""
+        """Return torchvision's loss of a batch, float32 []: labels, boxes and centerness, over all objects."""
         raw = self._raw(batch)
         with torch.autocast(batch["images"].device.type, enabled=False):
             counts = batch["counts"].tolist()
@@ -118,12 +114,12 @@ class FcosModel(LoadedModel):
         return [len(each) for each in self._places]
 
     def _raw(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What the network says, in float32 whatever the precision is: boxes in bfloat16 would be coarse."""
+        """Return the network's output in float32, whatever the precision: boxes in bfloat16 would be coarse."""
         said = self.module((batch["images"].float() - self._mean) / self._std)
         return {name: value.float() for name, value in said.items()}
 
     def predict(self, batch: dict[str, Tensor]) -> list[Detections]:
-        """Objects in each image, the surest first, in pixels of the upright image as it is stored."""
+        """Return the objects in each image, most confident first, in pixels of the stored upright image."""
         raw = self._raw(batch)
         with torch.autocast(batch["images"].device.type, enabled=False):
             levels = {name: torch.split(value, self._per_level(), dim=1) for name, value in raw.items()}
@@ -134,8 +130,8 @@ class FcosModel(LoadedModel):
         return [self._detections(each, (int(w), int(h))) for each, (w, h) in zip(found, sizes, strict=True)]
 
     def _detections(self, found: Mapping[str, Tensor], size: tuple[int, int]) -> Detections:
-        """Objects from pixels of the square to pixels of the image; those that lie beside it wholly are left out."""
-        width, height = self._look().shape(size)
+        """Convert objects from pixels of the square to pixels of the image; drop those fully outside."""
+        width, height = self._transform().shape(size)
         left, top = margins(width, height, self.side)
         ratios = np.asarray([size[0] / width, size[1] / height] * 2, dtype=np.float32)
         corners = (found["boxes"].cpu().numpy() - np.asarray([left, top] * 2, dtype=np.float32)) * ratios
@@ -145,11 +141,19 @@ class FcosModel(LoadedModel):
         return Detections(corners[kept], scores[kept], labels[kept])
 
     def picture(self, examples: Sequence[BoxExample], prepared: Prepared, seed: int) -> Image:
-        """A sheet: training images with their boxes, and what the first epochs show of them."""
+        """Draw a sheet of training images with boxes, original and as in the first epochs."""
         from plugins.detection.sheet import sheet
 
         return sheet(examples, prepared, self.need.labels, seed, varied=self.augmented)
 
     def save(self, directory: Path) -> None:
-        """Write `model.safetensors`, whose names are torchvision's, and `config.json`."""
-        fcos_saving.save(self, unwrap(self.module), directory)
+        """Write `model.safetensors`, with torchvision's names, and `config.json`."""
+        fcos_saving.save(
+            unwrap(self.module),
+            directory,
+            architecture=self.architecture,
+            options=self.options,
+            need=self.need,
+            side=self.side,
+            thresholds=self.thresholds,
+        )

@@ -1,25 +1,23 @@
-"""From a preset to an FCOS: torchvision's published weights, a file or folder here, or from scratch."""
+"""Loads an FCOS detector: published weights, a local file or folder, or from scratch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.contracts import Need, Provenance
+from core.contracts import Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError
+from core.weights import sha256_of
 from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, published
-from plugins.detection.defaults import epochs_for, side_for
+from plugins.detection.defaults import side_for
 from plugins.detection.fcos import FcosModel
-from plugins.detection.fcos_network import FULL, LOGITS, Architecture
-from plugins.detection.files import sha256_of
-from plugins.detection.plugin import COCO, IMAGENET, LEAST_SIDE, is_pickle
+from plugins.detection.fcos_network import FULL, LOGITS, FcosArchitecture
+from plugins.detection.fcos_options import COCO, IMAGENET, LEAST_SIDE, FcosOptions
+from plugins.detection.options import is_pickle
 from plugins.detection.saved import WEIGHTS
-
-if TYPE_CHECKING:
-    from plugins.detection.plugin import Torchvision
 
 BODY = "backbone.body."
 """The beginning of the names that a residual network's weights have in a detector."""
@@ -37,13 +35,13 @@ class Base:
         provenance: Where they came from.
     """
 
-    architecture: Architecture
+    architecture: FcosArchitecture
     state: Mapping[str, Any]
     provenance: Provenance
 
 
-def load(options: Torchvision, need: Need) -> FcosModel:
-    """The detector that `options` describe, with a head for the labels that are needed."""
+def load_fcos(options: FcosOptions, need: Need) -> FcosModel:
+    """Return the detector that `options` describe, with a head for the labels."""
     if need.saved is not None:
         saved = fcos_saving.read(need.saved)
         provenance = Provenance("pretrained", str(need.saved), str(need.saved))
@@ -80,9 +78,9 @@ def _tuned(need: Need) -> dict[str, float]:
     return {"epochs": epochs_for(_EXAMPLES_SEEN, len(need.train), 5, 100), "learning_rate": _RATE}
 
 
-def _from_scratch(options: Torchvision, need: Need, why: str) -> FcosModel:
+def _from_scratch(options: FcosOptions, need: Need, why: str) -> FcosModel:
     variant = options.scratch or options.variant
-    small = Architecture(variant, options.channels or 96, options.convolutions or 2, False)
+    small = FcosArchitecture(variant, options.channels or 96, options.convolutions or 2, False)
     provenance = Provenance("scratch", small.name, "its architecture", note=why)
     epochs = epochs_for(options.scratch_examples, len(need.train), 12, 300)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
@@ -93,28 +91,28 @@ def _from_scratch(options: Torchvision, need: Need, why: str) -> FcosModel:
     return model
 
 
-def _pretrained(options: Torchvision, need: Need, asked: str, path: Path, source: str) -> FcosModel:
-    """From a file of torchvision's: a whole detector's weights, or those of a residual network alone."""
+def _pretrained(options: FcosOptions, need: Need, asked: str, path: Path, source: str) -> FcosModel:
+    """Start from a torchvision file: a full detector's weights, or those of a residual network."""
     sha256 = sha256_of(path, options.sha256)
     state = published.read(path)
     architecture = FULL
     if not any(name.startswith(BODY) for name in state):
         state = {BODY + name: value for name, value in state.items() if not name.startswith("fc.")}
         channels, convolutions = options.channels or FULL.channels, options.convolutions or FULL.convolutions
-        architecture = Architecture(options.variant, channels, convolutions, frozen_norms=True)
+        architecture = FcosArchitecture(options.variant, channels, convolutions, frozen_norms=True)
     base = Base(architecture, state, Provenance("pretrained", asked, source, "", sha256))
     return _assembled(options, need, base, _tuned(need), None, None)
 
 
 def _assembled(
-    options: Torchvision,
+    options: FcosOptions,
     need: Need,
     base: Base,
     defaults: Mapping[str, float],
     side: int | None,
     labels: tuple[str, ...] | None,
 ) -> FcosModel:
-    """Build, fill and describe.
+    """Build the network, load weights and describe it.
 
     Args:
         options: The component.
@@ -125,9 +123,9 @@ def _assembled(
         labels: Those that the base weights tell apart; None where they are unknown.
     """
     limits = {
-        "score_thresh": options.least_score,
-        "nms_thresh": options.nms_iou,
-        "detections_per_img": options.most_objects,
+        "score_thresh": options.score_threshold,
+        "nms_thresh": options.nms_threshold,
+        "detections_per_img": options.max_detections,
     }
     detector = parts.build(base.architecture, len(need.labels), need.seed, **limits)
     if base.state:
@@ -140,8 +138,8 @@ def _assembled(
     return model
 
 
-def _refuse_other_sizes(options: Torchvision, base: Base) -> None:
-    """Refuse sizes that were asked for and are not those of the weights, rather than pass over them.
+def _refuse_other_sizes(options: FcosOptions, base: Base) -> None:
+    """Refuse requested sizes that differ from those of the weights, instead of ignoring them.
 
     Raises:
         WeightsError: They differ.
@@ -155,12 +153,12 @@ def _refuse_other_sizes(options: Torchvision, base: Base) -> None:
 
 
 def _without_logits(state: Mapping[str, Any]) -> dict[str, Any]:
-    """All but the weights that tell labels, which are those of other labels."""
+    """Drop the weights that predict labels, which belong to other labels."""
     return {name: value for name, value in state.items() if not name.startswith(LOGITS)}
 
 
 def _fill(detector: Any, state: Mapping[str, Any], base: Base) -> None:
-    """Put weights into a network; what they say nothing about keeps its random ones, and that is whole parts only.
+    """Load weights into a network. Only complete parts may be missing; they keep their random weights.
 
     Raises:
         WeightsError: They are of another architecture.

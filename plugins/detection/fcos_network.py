@@ -1,4 +1,4 @@
-"""FCOS by torchvision (Tian et al. 2019, arXiv:1904.01355): built for given labels, and what is known of its parts."""
+"""FCOS from torchvision (Tian et al. 2019, arXiv:1904.01355): building it, and the names of its parts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from torch import Tensor, nn
 
 STRIDES = (8, 16, 32, 64, 128)
 """Pixels between the places of each level of the pyramid; the object sizes that a level is for go with them."""
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue in ImageNet, on a scale of 0 to 1, as torchvision normalizes."""
 HEADS = ("head.classification_head", "head.regression_head")
 LOGITS = "head.classification_head.cls_logits."
 """The beginning of the names of the weights whose shape goes by the number of labels."""
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """All that decides the shapes of a network's weights, but for the number of labels.
+class FcosArchitecture:
+    """Everything that decides the shapes of the weights, except the number of labels.
 
     Attributes:
         variant: The residual network: `resnet18`, `resnet34` or `resnet50`.
@@ -34,16 +36,16 @@ class Architecture:
 
     @property
     def name(self) -> str:
-        """Such as `fcos_resnet18_fpn`, torchvision's way of naming."""
+        """The name in torchvision's style, such as `fcos_resnet18_fpn`."""
         return f"fcos_{self.variant}_fpn"
 
 
-FULL = Architecture("resnet50", 256, 4, True)
+FULL = FcosArchitecture("resnet50", 256, 4, True)
 """What torchvision's weights of COCO are of."""
 
 
 class Network(nn.Module):
-    """Pyramid and heads: from images to what is said about each place, before boxes are made of it.
+    """Pyramid and heads: from images to raw outputs for each location, before boxes are decoded.
 
     Its weights bear the names that they have in `torchvision.models.detection.FCOS`.
     """
@@ -54,7 +56,7 @@ class Network(nn.Module):
         self.head: nn.Module = detector.head
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """From normalised images, float32 [b, 3, S, S], to three outputs for each of p places.
+        """Map normalized images, float32 [b, 3, S, S], to three outputs for each of p locations.
 
         Returns:
             `cls_logits` [b, p, c], `bbox_regression` [b, p, 4] and `bbox_ctrness` [b, p, 1].
@@ -63,8 +65,8 @@ class Network(nn.Module):
         return said
 
 
-def build(architecture: Architecture, labels: int, seed: int, **limits: Any) -> Any:
-    """A `torchvision.models.detection.FCOS`, its random weights drawn from the seed.
+def build(architecture: FcosArchitecture, labels: int, seed: int, **limits: Any) -> Any:
+    """Return a `torchvision.models.detection.FCOS` with random weights from the seed.
 
     Args:
         architecture: Its shapes.
@@ -90,7 +92,7 @@ def build(architecture: Architecture, labels: int, seed: int, **limits: Any) -> 
 
 
 def places(detector: Any, side: int, device: str) -> list[Tensor]:
-    """The places that a network speaks about, as squares, float32 [p, 4], level by level.
+    """Return the locations of predictions as squares, float32 [p, 4], level by level.
 
     Args:
         detector: Makes them.
@@ -109,7 +111,7 @@ def places(detector: Any, side: int, device: str) -> list[Tensor]:
 
 
 def layers_of(network: nn.Module) -> tuple[tuple[str, ...], ...]:
-    """Names of parameters by depth: stem, the stages of the residual network, pyramid, heads."""
+    """Return parameter names by depth: stem, residual stages, pyramid, heads."""
     stages = ("backbone.body.layer1.", "backbone.body.layer2.", "backbone.body.layer3.", "backbone.body.layer4.")
     names = [name for name, _ in network.named_parameters()]
     deep = [tuple(name for name in names if name.startswith(start)) for start in (*stages, "backbone.fpn.", "head.")]
@@ -118,7 +120,7 @@ def layers_of(network: nn.Module) -> tuple[tuple[str, ...], ...]:
 
 
 def adapter_targets_of(network: nn.Module) -> tuple[str, ...]:
-    """Whole names of the convolutions of backbone and pyramid; the first one stays."""
+    """Return full names of the convolutions of backbone and pyramid, except the first."""
     return tuple(
         name
         for name, layer in network.named_modules()

@@ -1,64 +1,70 @@
-"""FCOS on disk: safetensors with torchvision's names, and a configuration from which its network is built again."""
+"""FCOS on disk: safetensors with torchvision's names, and a configuration to rebuild the network."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from core import thresholds
+from core.contracts import Need
 from plugins.detection import saved
-from plugins.detection.fcos_network import Architecture
-from plugins.detection.saved import CONFIG, WEIGHTS, Saved, write
-from plugins.detection.views import GREY
+from plugins.detection.fcos_network import MEAN, STD, FcosArchitecture
+from plugins.detection.fcos_options import FcosOptions
+from plugins.detection.saved import CONFIG, WEIGHTS, Saved, Thresholds, write
+from plugins.detection.views import GRAY
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from plugins.detection.fcos import FcosModel
 
-
-def save(model: FcosModel, network: nn.Module, directory: Path) -> None:
+def save(
+    network: nn.Module,
+    directory: Path,
+    *,
+    architecture: FcosArchitecture,
+    options: FcosOptions,
+    need: Need,
+    side: int,
+    thresholds: Thresholds,
+) -> None:
     """Write a model to a folder.
 
     Args:
-        model: What is known of it.
-        network: Its network, unwrapped.
+        network: Unwrapped.
         directory: The folder, made if it is not there.
+        architecture: What the network was built from.
+        options: The component that it was loaded by.
+        need: What it was loaded for: its task and labels.
+        side: Of the squares that the network reads, in pixels.
+        thresholds: Those that validation chose; None where it chose none.
     """
-    write(network, _configuration(model), directory)
-
-
-def _configuration(model: FcosModel) -> dict[str, Any]:
     from torchvision import __version__ as version
 
-    from plugins.detection.fcos import MEAN, STD
-
-    options, task = model.options, model.need.task
-    chosen = thresholds.to_json(model.thresholds, model.need.labels, task.target)
-    return {
-        "architecture": model.architecture.name,
-        "network": asdict(model.architecture),
+    chosen = need.output.name_thresholds(thresholds)
+    configuration = {
+        "architecture": architecture.name,
+        "network": asdict(architecture),
         "library": f"torchvision {version}",
-        "label_names": list(model.need.labels),
-        "image_size": model.side,
+        "label_names": list(need.labels),
+        "image_size": side,
         "preprocessing": {
-            "letterbox": "square, centred", "padding": GREY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
+            "letterbox": "square, centred", "padding": GRAY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
         },
         "predict": {
-            "score_thresh": options.least_score, "nms_thresh": options.nms_iou,
-            "detections_per_img": options.most_objects,
+            "score_thresh": options.score_threshold, "nms_thresh": options.nms_threshold,
+            "detections_per_img": options.max_detections,
         },
-        "graft": {"target": task.target, "thresholds": chosen},
+        "graft": {"target": need.task.target, "thresholds": chosen},
     }  # fmt: skip
+    write(network, configuration, directory)
 
 
-def read(folder: Path) -> Saved[Architecture]:
-    """What `save` wrote.
+def read(folder: Path) -> Saved[FcosArchitecture]:
+    """Read what `save` wrote.
 
     Raises:
         WeightsError: The folder does not hold it.
     """
     what = f"FCOS as Graft saves it ({CONFIG}, {WEIGHTS})"
     cure = "Pass the model/ folder of a run with this model, or a .pth file of torchvision's."
-    return saved.read(folder, lambda config: Architecture(**config["network"]), what, cure)
+    return saved.read(folder, lambda config: FcosArchitecture(**config["network"]), what, cure)

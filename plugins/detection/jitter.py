@@ -1,4 +1,4 @@
-"""Training scenes varied one by one: scaled, moved, mirrored and shaded, by Pillow and NumPy alone.
+"""Augments single training scenes: scale, shift, mirror and shade, with Pillow and NumPy alone.
 
 What is drawn for a scene is a function of (seed, epoch, index), as `core.contracts.Prepared` asks.
 """
@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plugins.detection.scenes import Scenes
-from plugins.detection.views import GREY, Letterboxed, View, as_shares
+from plugins.detection.views import GRAY, Letterboxed, View, as_shares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_SEEN = 0.1
 """Share of an object's area that must be left in the picture; of one with less, nothing is learned."""
-_GREY = np.asarray((0.299, 0.587, 0.114), dtype=np.float32)
+_GRAY = np.asarray((0.299, 0.587, 0.114), dtype=np.float32)
 """Weights of red, green and blue in luma (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
 class Strength:
-    """How far scenes are varied.
+    """How strongly scenes are augmented.
 
     Attributes:
         scale: Scaled by up to this share, up or down.
@@ -41,7 +41,7 @@ class Strength:
 
 @dataclass
 class Jittered:
-    """A training split whose scenes are varied; a `core.contracts.Prepared`.
+    """A training split with augmented scenes; a `core.contracts.Prepared`.
 
     Attributes:
         scenes: The split.
@@ -61,10 +61,10 @@ class Jittered:
         return len(self.scenes)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
-        """One scene as this epoch shows it; without a generator, as it is."""
+        """Return one scene as in this epoch; without a generator, unchanged."""
         if rng is None:
             return Letterboxed(self.scenes).fetch(index, epoch, None)
-        scene, side, drawn = self.scenes.scene(index), self.scenes.look.side, rng.random(7)
+        scene, side, drawn = self.scenes.scene(index), self.scenes.transform.side, rng.random(7)
         height, width = scene.pixels.shape[:2]
         factor = 1 + self.strength.scale * (2 * drawn[0] - 1)
         shift = self.strength.translate * side * (2 * drawn[1:3] - 1)
@@ -79,7 +79,7 @@ class Jittered:
 def placed(
     pixels: NDArray[np.uint8], scales: NDArray[np.float64], offsets: NDArray[np.float64], side: int
 ) -> NDArray[np.uint8]:
-    """A scene scaled and moved onto a grey square: what was at (x, y) comes to scales · (x, y) + offsets.
+    """Scale and shift a scene on a gray square: (x, y) moves to scales · (x, y) + offsets.
 
     Args:
         pixels: uint8 [h, w, 3].
@@ -94,7 +94,7 @@ def placed(
 
     back = [1 / scales[0], 0, -offsets[0] / scales[0], 0, 1 / scales[1], -offsets[1] / scales[1]]
     image = Image.fromarray(pixels).transform(
-        (side, side), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR, fillcolor=(GREY, GREY, GREY)
+        (side, side), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR, fillcolor=(GRAY, GRAY, GRAY)
     )
     return np.asarray(image, dtype=np.uint8)
 
@@ -106,7 +106,7 @@ def moved(
     offsets: NDArray[np.float64],
     side: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Boxes where `placed` has put them, float32 [k, 4], and their labels; of those that are out of sight, none."""
+    """Return the boxes where `placed` has put them, float32 [k, 4], and their labels; drop those out of sight."""
     ends = np.stack([corners[:, :2] * scales + offsets, corners[:, 2:] * scales + offsets])
     whole = np.concatenate([ends.min(axis=0), ends.max(axis=0)], axis=1)
     seen = np.clip(whole, 0, side)
@@ -120,14 +120,14 @@ def _areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def shaded(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Change brightness, contrast (around the mean) and saturation by three factors; of 1, nothing changes."""
+    """Change brightness, contrast (around the mean) and saturation by three factors; 1 changes nothing."""
     if np.all(factors == 1):
         return pixels
     brightness, contrast, saturation = (np.float32(factor) for factor in factors)
     values = pixels.astype(np.float32)
-    grey = (values @ _GREY)[..., None]
-    mean = np.float32(grey.mean())
-    coloured = grey + saturation * (values - grey)
-    changed: NDArray[np.floating] = (mean + contrast * (coloured - mean)) * brightness
+    gray = (values @ _GRAY)[..., None]
+    mean = np.float32(gray.mean())
+    colored = gray + saturation * (values - gray)
+    changed: NDArray[np.floating] = (mean + contrast * (colored - mean)) * brightness
     found: NDArray[np.uint8] = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
     return found

@@ -1,4 +1,4 @@
-"""Ultralytics as a library: imported once, quietly and offline, and everything else in the process put back.
+"""Ultralytics as a library: imported once, silently and offline, without side effects on the process.
 
 On import it would look up names, read and write a settings file in the home folder, fetch a font when it draws, send
 errors home where a client of theirs is installed, set thread numbers and print options, and replace `PIL.Image.open`,
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from core.cache import cache_directory, keep_caches_of_others
+from core.files import new_file
 
 NAME = "ultralytics"
 _SILENT = {"sync": False, "vscode_msg": False, "openvino_msg": False} | dict.fromkeys(
@@ -58,7 +58,7 @@ class Library:
 
 @cache
 def library() -> Library:
-    """Ultralytics, imported on the first call."""
+    """Return Ultralytics, imported on the first call."""
     keep_caches_of_others()
     _keep_to_itself()
     with _undone():
@@ -81,7 +81,7 @@ def library() -> Library:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """OpenCV without threads of its own: they would compete with torch's, and do not survive a fork."""
+    """Keep OpenCV from using threads of its own: they compete with torch's, and do not survive a fork."""
     cv2 = library().cv2
     before = cv2.getNumThreads()
     cv2.setNumThreads(0)
@@ -96,7 +96,7 @@ def _folder() -> Path:
 
 
 def _keep_to_itself() -> None:
-    """Tell Ultralytics, here and in processes that this one starts, to stay offline and to write to Graft's cache."""
+    """Make Ultralytics, here and in child processes, stay offline and write to Graft's cache."""
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
     os.environ["YOLO_CONFIG_DIR"] = str(_folder())
@@ -104,21 +104,21 @@ def _keep_to_itself() -> None:
 
 
 def _put_font(path: Path) -> None:
-    """Put matplotlib's font where Ultralytics would otherwise download one to."""
+    """Put matplotlib's font where Ultralytics would otherwise download one."""
     if path.is_file() or (matplotlib := find_spec("matplotlib")) is None or matplotlib.origin is None:
         return
     font = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as aside:
-            shutil.copyfile(font, Path(aside) / path.name).rename(path)
+        with new_file(path, shared=True) as aside:
+            shutil.copyfile(font, aside)
     except OSError:  # a read-only cache: nothing that Graft does draws with it
         pass
 
 
 @contextmanager
 def _undone() -> Iterator[None]:
-    """Put back what importing Ultralytics changes in the rest of the process."""
+    """Undo what importing Ultralytics changes in the process."""
     import cv2
     import numpy as np
     import torch

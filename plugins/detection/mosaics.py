@@ -1,4 +1,4 @@
-"""What YOLO is shown in training: scenes varied by Ultralytics' own transforms, mosaics of them most of all.
+"""Augments training scenes with Ultralytics' own transforms, above all mosaics.
 
 Each view is a function of (seed, epoch, index): the other scenes of a mosaic are drawn from the whole split, and the
 generators that the transforms draw from are seeded for the length of one view and then put back.
@@ -10,21 +10,19 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from plugins.detection.library import library, one_thread
 from plugins.detection.scenes import Scenes
 from plugins.detection.views import Letterboxed, Schedule, View, as_shares
-
-if TYPE_CHECKING:
-    from plugins.detection.plugin import Ultralytics
+from plugins.detection.yolo_options import YoloOptions
 
 
 @dataclass
 class Varied:
-    """A training split as Ultralytics varies it; a `core.contracts.Prepared`.
+    """A training split augmented by Ultralytics; a `core.contracts.Prepared`.
 
     Attributes:
         scenes: The split.
@@ -34,7 +32,7 @@ class Varied:
     """
 
     scenes: Scenes
-    options: Ultralytics
+    options: YoloOptions
     schedule: Schedule
     ahead: bool = False
     _chains: dict[bool, Any] = field(default_factory=dict, repr=False)
@@ -47,7 +45,7 @@ class Varied:
         return len(self.scenes)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
-        """One scene as this epoch shows it, most often a mosaic with three others; without a generator, as it is."""
+        """Return one scene as in this epoch, usually a mosaic with three others; without a generator, unchanged."""
         if rng is None:
             return Letterboxed(self.scenes).fetch(index, epoch, None)
         closed = self.schedule.is_closed(epoch)
@@ -58,7 +56,7 @@ class Varied:
         labels = shown["cls"].reshape(-1).astype(np.int64)
         size = self.scenes.scene(index).size if self.scenes.costly else self._size(index)
         pixels = np.ascontiguousarray(shown["img"][..., ::-1])
-        return View(pixels, size, *as_shares(boxes.bboxes, labels, self.scenes.look.side), epoch)
+        return View(pixels, size, *as_shares(boxes.bboxes, labels, self.scenes.transform.side), epoch)
 
     def _size(self, index: int) -> tuple[int, int]:
         assert self.scenes.sizes is not None
@@ -75,7 +73,7 @@ class Varied:
     """Tells the mosaic to draw from the whole split, not from what this process happened to read last."""
 
     def get_image_and_label(self, index: int) -> dict[str, Any]:
-        """One scene as Ultralytics' transforms pass it on."""
+        """Return one scene in the format of Ultralytics' transforms."""
         scene = self.scenes.scene(index)
         shape = scene.pixels.shape[:2]
         instances = library().instance.Instances(
@@ -87,8 +85,8 @@ class Varied:
 
 
 def _transforms(dataset: Varied, closed: bool) -> Any:
-    """Ultralytics' chain for detection (`v8_transforms`) without what needs segments or another package."""
-    options, side, augment = dataset.options, dataset.scenes.look.side, library().augment
+    """Return Ultralytics' transforms for detection (`v8_transforms`), except those that need segments or packages."""
+    options, side, augment = dataset.options, dataset.scenes.transform.side, library().augment
     affine = augment.RandomPerspective(
         options.degrees, options.translate, options.scale, options.shear, options.perspective, size=(side, side)
     )
@@ -108,14 +106,14 @@ def _transforms(dataset: Varied, closed: bool) -> Any:
 
 
 def _to_bgr(labels: dict[str, Any]) -> dict[str, Any]:
-    """Channels in the order in which Ultralytics shades them."""
+    """Reorder channels as Ultralytics shades them."""
     labels["img"] = np.ascontiguousarray(labels["img"][..., ::-1])
     return labels
 
 
 @contextmanager
 def _seeded(rng: np.random.Generator) -> Iterator[None]:
-    """Seed the global generators that the transforms draw from; afterwards they are as they were."""
+    """Seed the global generators that the transforms use, and restore them afterwards."""
     before, numpy_before = random.getstate(), np.random.get_state()
     random.seed(int(rng.integers(2**63)))
     np.random.seed(int(rng.integers(2**32)))

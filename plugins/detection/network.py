@@ -1,4 +1,4 @@
-"""YOLO's network: its architecture as plain values, built for given labels, and what is known of its parts."""
+"""YOLO's network: its architecture as plain values, building it, and the names of its parts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ BRANCHES = ("cv3", "one2one_cv3")
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """All that decides the shapes of a network's weights, but for the number of labels.
+class YoloArchitecture:
+    """Everything that decides the shapes of the weights, except the number of labels.
 
     Attributes:
         plan: Ultralytics' model YAML, as nested plain values.
@@ -34,16 +34,16 @@ class Architecture:
 
     @property
     def name(self) -> str:
-        """Such as `yolo26n`."""
+        """The name, such as `yolo26n`."""
         return str(self.plan.get("graft_name", "yolo"))
 
-    def with_heads(self, one_to_one: bool) -> Architecture:
-        """The same with or without the second head, that finds each object once."""
+    def with_heads(self, one_to_one: bool) -> YoloArchitecture:
+        """Return a copy with or without the second head, which finds each object once."""
         return replace(self, plan={**self.plan, "end2end": one_to_one})
 
 
-def described(version: str, size: str, depth: float | None, width: float | None, labels: int) -> Architecture:
-    """The architecture that Ultralytics ships for a version and a size, perhaps thinner or shallower."""
+def described(version: str, size: str, depth: float | None, width: float | None, labels: int) -> YoloArchitecture:
+    """Return Ultralytics' architecture for a version and a size, optionally thinner or shallower."""
     import yaml
 
     with (library().models / _FILES[version]).open(encoding="utf-8") as file:
@@ -52,11 +52,11 @@ def described(version: str, size: str, depth: float | None, width: float | None,
     scale = [scale[0] if depth is None else depth, scale[1] if width is None else width, scale[2]]
     changed = depth is not None or width is not None
     name = f"yolo{version}{size}" + ("-resized" if changed else "")
-    return Architecture({**plan, "scales": {size: scale}, "scale": size, "graft_name": name}, labels)
+    return YoloArchitecture({**plan, "scales": {size: scale}, "scale": size, "graft_name": name}, labels)
 
 
-def build(architecture: Architecture, labels: Sequence[str], seed: int) -> Any:
-    """An `ultralytics.nn.tasks.DetectionModel` with a head for these labels, its random weights drawn from the seed.
+def build(architecture: YoloArchitecture, labels: Sequence[str], seed: int) -> Any:
+    """Return an `ultralytics.nn.tasks.DetectionModel` with a head for these labels and random weights from the seed.
 
     Raises:
         WeightsError: Ultralytics cannot build it.
@@ -78,7 +78,7 @@ def build(architecture: Architecture, labels: Sequence[str], seed: int) -> Any:
 
 
 def _refuse_code(plan: Mapping[str, Any], name: str) -> None:
-    """Refuse an architecture that would do more than build layers: Ultralytics evaluates one value as Python.
+    """Refuse an architecture that does more than build layers: Ultralytics evaluates one value as Python.
 
     Raises:
         WeightsError: It names something that is no layer, or its activation is not a plain call of one.
@@ -97,7 +97,7 @@ def _refuse_code(plan: Mapping[str, Any], name: str) -> None:
 
 
 def _relabel(network: Any, labels: int) -> None:
-    """Give the head another number of labels; its hidden layers stay as wide as the base weights have them."""
+    """Change the number of labels of the head. Its hidden layers keep their width."""
     head = network.model[-1]
     for branch in BRANCHES:
         for level in getattr(head, branch, None) or ():
@@ -108,7 +108,7 @@ def _relabel(network: Any, labels: int) -> None:
 
 
 def made_trainable(network: Any) -> None:
-    """Ready a network for Graft's loop: a constant becomes a buffer, and no anchors are kept from one pass to the next.
+    """Prepare a network for Graft's loop: a constant becomes a buffer, and no anchors are cached between passes.
 
     The distances' bins are a frozen parameter in Ultralytics; here no method can thaw it. Anchors that were kept from
     evaluation could not be used in training, being tensors of inference mode.
@@ -123,12 +123,12 @@ def made_trainable(network: Any) -> None:
 
 
 def head_of(network: Any) -> str:
-    """The name of the head."""
+    """Return the name of the head."""
     return f"model.{len(network.model) - 1}"
 
 
 def layers_of(network: Any) -> tuple[tuple[str, ...], ...]:
-    """Names of parameters by depth, the head's last."""
+    """Return parameter names by depth, the head's last."""
     named = (
         tuple(f"model.{number}.{name}" for name, _ in block.named_parameters())
         for number, block in enumerate(network.model)
@@ -137,7 +137,7 @@ def layers_of(network: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def adapter_targets_of(network: Any) -> tuple[str, ...]:
-    """Whole names of the ungrouped convolutions and linear layers outside the head; the first convolution stays."""
+    """Return full names of ungrouped convolutions and linear layers outside the head, except the first convolution."""
     head = head_of(network) + "."
 
     def fits(name: str, layer: nn.Module) -> bool:

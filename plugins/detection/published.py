@@ -1,4 +1,4 @@
-"""The weights that torchvision publishes: found in torch's own cache, or fetched there where there is a network."""
+"""torchvision's published weights: from torch's cache, or downloaded into it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from core.errors import Problem, WeightsError
 from core.hub import unreachable
-from plugins.detection.files import sha256_of
-from plugins.detection.plugin import COCO
+from core.weights import sha256_of
+from plugins.detection.fcos_options import COCO
 
 NAMES = {
     (COCO, "resnet50"): "FCOS_ResNet50_FPN_Weights.COCO_V1",
@@ -43,7 +43,7 @@ class Published:
 
 
 def find(asked: str, variant: str, sha256: str = "") -> Published:
-    """Find weights on this machine, or fetch them.
+    """Find weights on this machine, or download them.
 
     Args:
         asked: `coco` or `imagenet`.
@@ -85,7 +85,7 @@ def _fetched(address: str, path: Path, sha256: str) -> Path:
 
 
 def _check_name(path: Path) -> None:
-    """Refuse a file that is not the one that its name says, such as one that was cut short."""
+    """Refuse a file whose hash is not the one in its name, such as a truncated one."""
     found = _PREFIX.search(path.name)
     if found and not sha256_of(path).startswith(found.group(1)):
         message = f"{path} is damaged: its SHA-256 does not begin with {found.group(1)}, as its name says."
@@ -93,7 +93,7 @@ def _check_name(path: Path) -> None:
 
 
 def read(path: Path) -> Mapping[str, Any]:
-    """The weights in a file, by name; only tensors are unpickled, so no code of the file's runs.
+    """Return the weights in a file by name. Only tensors are unpickled, so no code in the file runs.
 
     Raises:
         WeightsError: It holds anything else, or is damaged.

@@ -1,4 +1,4 @@
-"""A detector on disk, whichever it is: weights as safetensors, and beside them what it takes to build it again."""
+"""Any detector on disk: weights as safetensors, and the configuration to rebuild it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+Thresholds = tuple[float, ...] | None
+"""A score for each label, from which on an object counts."""
 A = TypeVar("A")
 """What a detector is built from."""
 
 
 @dataclass(frozen=True)
 class Saved(Generic[A]):
-    """What a folder holds that `write` wrote.
+    """The contents of a folder that `write` wrote.
 
     Attributes:
         architecture: Of the network.
@@ -38,7 +40,7 @@ class Saved(Generic[A]):
 
 
 def write(network: nn.Module, configuration: Mapping[str, Any], directory: Path) -> dict[str, Tensor]:
-    """Write a detector to a folder; returns its weights as they were written.
+    """Write a detector to a folder; return its weights as written.
 
     Args:
         network: Unwrapped.
@@ -56,7 +58,7 @@ def write(network: nn.Module, configuration: Mapping[str, Any], directory: Path)
 
 
 def read(folder: Path, architecture: Callable[[Mapping[str, Any]], A], what: str, cure: str) -> Saved[A]:
-    """What `write` wrote.
+    """Read what `write` wrote.
 
     Args:
         folder: Where to.

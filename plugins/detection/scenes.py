@@ -1,4 +1,4 @@
-"""A split's images with their boxes: decoded once, at the size a detector reads, and kept where they fit the budget.
+"""A split's images with boxes: decoded once at the detector's size, and kept if they fit the budget.
 
 Every image keeps its shape: it is scaled so that its long side is `side` pixels, and stored in the top left corner of a
 square. Where the squares of a split need more than the budget, images are decoded each time they are asked for.
@@ -6,7 +6,6 @@ square. Where the squares of a split need more than the budget, images are decod
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from core.cache import cache_directory
 from core.decoded import cache_key, in_chunks
 from core.errors import DataError, Problem
+from core.files import new_folder
 from core.images import UnreadableImageError, open_image
 from core.kinds import Boxes, BoxExample
 
@@ -31,7 +31,7 @@ Resize = Callable[["NDArray[np.uint8]", tuple[int, int]], "NDArray[np.uint8]"]
 
 
 class Scene(NamedTuple):
-    """One image at the size that the detector reads, and what is known to be in it.
+    """One image at the detector's size, with its known objects.
 
     Attributes:
         pixels: uint8 [h, w, 3], RGB; the longer side is `side`. A view of what is stored: not to be written to.
@@ -47,8 +47,8 @@ class Scene(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
-    """How images are brought to the size that a detector reads.
+class ScaleTransform:
+    """How images are resized for the detector.
 
     Attributes:
         side: The long side, S, in pixels.
@@ -61,12 +61,12 @@ class Look:
     key: str
 
     def shape(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Width and height, in pixels, that an image of this width and height is scaled to; at least one."""
+        """Return width and height in pixels after resizing; at least one."""
         ratio = self.side / max(size)
         return max(round(size[0] * ratio), 1), max(round(size[1] * ratio), 1)
 
     def pixels(self, example: BoxExample) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        """The scaled image, uint8 [h, w, 3], and its own width and height.
+        """Return the resized image, uint8 [h, w, 3], and its original width and height.
 
         Raises:
             UnreadableImageError: The file is no whole image.
@@ -83,14 +83,14 @@ class Scenes:
 
     Attributes:
         examples: The split.
-        look: How they are scaled.
+        transform: How they are scaled.
         store: uint8 [n, S, S, 3], or None where images are decoded each time.
         sizes: Width and height of each image, int32 [n, 2]; None where images are decoded each time.
         lengths: int64 [n], ones: all cost the same.
     """
 
     examples: Sequence[BoxExample]
-    look: Look
+    transform: ScaleTransform
     store: NDArray[np.uint8] | None
     sizes: NDArray[np.int32] | None
     lengths: NDArray[np.int64] = field(init=False)
@@ -103,11 +103,11 @@ class Scenes:
 
     @property
     def costly(self) -> bool:
-        """Whether a scene is decoded each time."""
+        """Whether a scene is decoded on each access."""
         return self.store is None
 
     def scene(self, index: int) -> Scene:
-        """One image and its boxes.
+        """Return one image and its boxes.
 
         Raises:
             DataError: The image has become unreadable since it was first looked at.
@@ -115,12 +115,12 @@ class Scenes:
         example = self.examples[index]
         if self.store is None or self.sizes is None:
             try:
-                pixels, size = self.look.pixels(example)
+                pixels, size = self.transform.pixels(example)
             except UnreadableImageError as error:
                 raise DataError(Problem(example.place, f"{error.message}.", error.cure)) from error
         else:
             size = (int(self.sizes[index, 0]), int(self.sizes[index, 1]))
-            width, height = self.look.shape(size)
+            width, height = self.transform.shape(size)
             pixels = self.store[index, :height, :width]
         corners, labels = _objects(example.target, size)
         height, width = pixels.shape[:2]
@@ -129,34 +129,34 @@ class Scenes:
 
 
 def _objects(target: Boxes | None, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Corners inside the image, and labels, of the objects to learn; those that stand for many are left out."""
+    """Return corners inside the image, and labels, of the objects to learn, without crowds."""
     corners, labels, crowd = (target or Boxes()).arrays()
     limits = np.asarray([*size, *size], dtype=np.float32)
     return np.clip(corners, 0, limits)[~crowd], labels[~crowd]
 
 
-def prepare(examples: Sequence[BoxExample], look: Look, budget: int, fingerprint: str) -> Scenes:
-    """Decode a split, or find it decoded in the cache, or leave it to be decoded as it is asked for.
+def prepare(examples: Sequence[BoxExample], transform: ScaleTransform, budget: int, fingerprint: str) -> Scenes:
+    """Decode a split, read it from the cache, or leave decoding to each access.
 
     Args:
         examples: The split.
-        look: How images are scaled.
+        transform: How images are scaled.
         budget: Bytes that decoded images may take.
         fingerprint: Of the splits, a part of the cache's key.
 
     Raises:
         DataError: Images cannot be read; all are named.
     """
-    needed = len(examples) * look.side * look.side * 3
+    needed = len(examples) * transform.side * transform.side * 3
     if needed > budget:
-        return Scenes(examples, look, None, None)
+        return Scenes(examples, transform, None, None)
     if needed < ON_DISK_FROM:
-        return Scenes(examples, look, *_decoded(examples, look))
-    return Scenes(examples, look, *_cached(examples, look, fingerprint))
+        return Scenes(examples, transform, *_decoded(examples, transform))
+    return Scenes(examples, transform, *_cached(examples, transform, fingerprint))
 
 
 def long_side(examples: Sequence[BoxExample], sampled: int = 256) -> int:
-    """The median long side of a sample of images, in pixels; 0 where there are none that can be read."""
+    """Return the median long side of a sample of images, in pixels; 0 if none can be read."""
     step = max(1, len(examples) // sampled)
     sizes = [_size(examples[row]) for row in range(0, len(examples), step)]
     sides = sorted(max(size) for size in sizes if all(size))
@@ -164,7 +164,7 @@ def long_side(examples: Sequence[BoxExample], sampled: int = 256) -> int:
 
 
 def _size(example: BoxExample) -> tuple[int, int]:
-    """Width and height of an image, from its file where the data adapter has not looked; (0, 0) if unreadable."""
+    """Return the width and height of an image, read from its file if unknown; (0, 0) if unreadable."""
     if all(example.size):
         return example.size
     try:
@@ -179,31 +179,31 @@ Chunk = tuple["NDArray[np.uint8]", "NDArray[np.int32]"]
 """Squares uint8 [k, S, S, 3], and widths and heights int32 [k, 2]."""
 
 
-def _decoded(examples: Sequence[BoxExample], look: Look) -> Chunk:
-    """All squares, and the sizes of the images."""
-    store = np.zeros((len(examples), look.side, look.side, 3), dtype=np.uint8)
+def _decoded(examples: Sequence[BoxExample], transform: ScaleTransform) -> Chunk:
+    """Return all squares, and the sizes of the images."""
+    store = np.zeros((len(examples), transform.side, transform.side, 3), dtype=np.uint8)
     sizes = np.ones((len(examples), 2), dtype=np.int32)
     at = 0
-    for squares, sized in _squares(examples, look):
+    for squares, sized in _squares(examples, transform):
         store[at : at + len(squares)], sizes[at : at + len(sized)] = squares, sized
         at += len(squares)
     return store, sizes
 
 
-def _squares(examples: Sequence[BoxExample], look: Look) -> Iterator[Chunk]:
-    """Squares in chunks, by a thread a core: decoders let go of the interpreter.
+def _squares(examples: Sequence[BoxExample], transform: ScaleTransform) -> Iterator[Chunk]:
+    """Yield squares in chunks, with one thread per core: decoders release the interpreter lock.
 
     Raises:
         DataError: At the end, for images that could not be read.
     """
 
     def decode(example: BoxExample) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        square = np.zeros((look.side, look.side, 3), dtype=np.uint8)
-        pixels, size = look.pixels(example)
+        square = np.zeros((transform.side, transform.side, 3), dtype=np.uint8)
+        pixels, size = transform.pixels(example)
         square[: pixels.shape[0], : pixels.shape[1]] = pixels
         return square, size
 
-    blank = np.zeros((look.side, look.side, 3), dtype=np.uint8), (1, 1)
+    blank = np.zeros((transform.side, transform.side, 3), dtype=np.uint8), (1, 1)
     for chunk in in_chunks(examples, decode, blank):
         squares, sizes = zip(*chunk, strict=True)
         yield np.stack(squares), np.asarray(sizes, dtype=np.int32)
@@ -212,34 +212,31 @@ def _squares(examples: Sequence[BoxExample], look: Look) -> Iterator[Chunk]:
 # --- the cache ------------------------------------------------------------------------------------------------------
 
 
-def _cached(examples: Sequence[BoxExample], look: Look, fingerprint: str) -> Chunk:
-    """The squares in a memory-mapped file of the cache, written first if it is not there; in memory if it cannot be."""
-    how = f"scenes 1 {fingerprint} {look.key} {look.side} {len(examples)}"
+def _cached(examples: Sequence[BoxExample], transform: ScaleTransform, fingerprint: str) -> Chunk:
+    """Return the squares memory-mapped from the cache, written first if missing; in memory if that fails."""
+    how = f"scenes 1 {fingerprint} {transform.key} {transform.side} {len(examples)}"
     folder = cache_directory() / "scenes" / cache_key((examples[row] for row in range(len(examples))), how)
-    shape = (len(examples), look.side, look.side, 3)
+    shape = (len(examples), transform.side, transform.side, 3)
     try:
         if not folder.is_dir():
-            _write(folder, shape, _squares(examples, look))
+            _write(folder, shape, _squares(examples, transform))
         store: NDArray[np.uint8] = np.load(folder / "pixels.npy", mmap_mode="r")
         sizes: NDArray[np.int32] = np.load(folder / "sizes.npy")
         if store.shape == shape and store.dtype == np.uint8 and sizes.shape == (shape[0], 2):
             return store, sizes
     except (OSError, ValueError, EOFError):  # a full or read-only disk, or a damaged file
         pass
-    return _decoded(examples, look)
+    return _decoded(examples, transform)
 
 
 def _write(folder: Path, shape: tuple[int, ...], chunks: Iterator[Chunk]) -> None:
-    """Write both arrays in NumPy's format aside and rename their folder, so that what bears the name is complete."""
+    """Write both arrays in NumPy's format into a new folder of the cache."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as aside:
-        made = Path(aside) / folder.name
-        made.mkdir()
+    with new_folder(folder, shared=True) as aside:
         sizes: list[NDArray[np.int32]] = []
-        with (made / "pixels.npy").open("wb") as file:
+        with (aside / "pixels.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
             for squares, sized in chunks:
                 file.write(squares.tobytes())
                 sizes.append(sized)
-        np.save(made / "sizes.npy", np.concatenate(sizes))
-        made.rename(folder)
+        np.save(aside / "sizes.npy", np.concatenate(sizes))

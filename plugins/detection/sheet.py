@@ -1,4 +1,4 @@
-"""A sheet of training images with their boxes, as they are and as a detector is shown them, for a person to look at."""
+"""A sheet of training images with boxes for inspection, original and as the detector sees them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Drawn = tuple["NDArray[np.uint8]", "NDArray[np.float32]", Any]
 ROWS, EPOCHS = 6, 4
 TILE, GAP, CAPTION = 200, 6, 16
 """Pixels: the side of an image on the sheet, the space between, and the height of a line of text."""
-_COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000", "#f032e6")
+_COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000", "#f032e6")
 
 
 def sheet(
@@ -33,7 +33,7 @@ def sheet(
     seed: int,
     varied: bool = True,
 ) -> Image:
-    """Draw the sheet: one row an example; first the original, then what the first epochs show of it.
+    """Draw the sheet. Each row is an example: the original, then what the first epochs show of it.
 
     Args:
         examples: The training split.
@@ -66,7 +66,7 @@ def sheet(
 
 
 def tile(pixels: NDArray[np.uint8], corners: NDArray[np.float32], found: Sequence[int], labels: Sequence[str]) -> Image:
-    """An image in a square, its shape kept and small ones enlarged without smoothing, with boxes and their labels."""
+    """Fit an image into a square with its boxes and labels. Small images are enlarged without smoothing."""
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(pixels)
@@ -79,8 +79,8 @@ def tile(pixels: NDArray[np.uint8], corners: NDArray[np.float32], found: Sequenc
     draw = ImageDraw.Draw(square)
     for box, label in zip(corners, found, strict=True):
         x1, y1, x2, y2 = (float(value) * scale for value in box)
-        colour = _COLOURS[int(label) % len(_COLOURS)]
-        draw.rectangle((left + x1, top + y1, left + max(x1, x2), top + max(y1, y2)), outline=colour, width=2)
+        color = _COLORS[int(label) % len(_COLORS)]
+        draw.rectangle((left + x1, top + y1, left + max(x1, x2), top + max(y1, y2)), outline=color, width=2)
         name = labels[int(label)].encode("latin-1", "replace").decode("latin-1")
-        draw.text((left + x1 + 3, top + y1 + 1), name, fill=colour)
+        draw.text((left + x1 + 3, top + y1 + 1), name, fill=color)
     return square

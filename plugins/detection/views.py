@@ -1,4 +1,4 @@
-"""What a detector is shown: scenes in the middle of grey squares, with their boxes as shares of the side."""
+"""The detector's input: scenes centered in gray squares, with boxes as shares of the side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plugins.detection.scenes import Scenes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GREY = 114
+GRAY = 114
 """The value of pixels around an image, as Ultralytics pads."""
 
 
@@ -22,7 +22,7 @@ class View(NamedTuple):
     Attributes:
         pixels: uint8 [S, S, 3], RGB.
         size: Width and height of the image as it is stored by its owner.
-        boxes: float32 [k, 4]: centre, width and height as shares of S.
+        boxes: float32 [k, 4]: center, width and height as shares of S.
         labels: int64 [k].
         epoch: The epoch it is for.
     """
@@ -36,7 +36,7 @@ class View(NamedTuple):
 
 @dataclass
 class Schedule:
-    """What changes in the course of training, and when.
+    """What changes during training, and when.
 
     Attributes:
         epochs: Epochs in the whole run; 0 where it is not known.
@@ -47,17 +47,17 @@ class Schedule:
     closing: int = 0
 
     def is_closed(self, epoch: int) -> bool:
-        """Whether mosaics are over in this epoch."""
+        """Return whether mosaics are off in this epoch."""
         return bool(self.epochs) and epoch >= self.epochs - min(float(self.closing), self.epochs / 3)
 
     def share(self, epoch: int) -> float:
-        """How much of the training is done at this epoch, from 0 to 1."""
+        """Return the progress of training at this epoch, from 0 to 1."""
         return min(1.0, epoch / max(self.epochs - 1, 1)) if self.epochs else 0.0
 
 
 @dataclass
 class Letterboxed:
-    """A split as it is: scenes in the middle of grey squares; a `core.contracts.Prepared`."""
+    """A split without augmentation: scenes centered in gray squares; a `core.contracts.Prepared`."""
 
     scenes: Scenes
 
@@ -69,33 +69,33 @@ class Letterboxed:
         return len(self.scenes)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
-        """One scene; nothing is drawn."""
-        scene, side = self.scenes.scene(index), self.scenes.look.side
+        """Return one scene; nothing is random."""
+        scene, side = self.scenes.scene(index), self.scenes.transform.side
         height, width = scene.pixels.shape[:2]
         left, top = margins(width, height, side)
-        pixels = np.full((side, side, 3), GREY, dtype=np.uint8)
+        pixels = np.full((side, side, 3), GRAY, dtype=np.uint8)
         pixels[top : top + height, left : left + width] = scene.pixels
         corners = scene.corners + np.asarray([left, top, left, top], dtype=np.float32)
         return View(pixels, scene.size, *as_shares(corners, scene.labels, side), epoch)
 
 
 def margins(width: int, height: int, side: int) -> tuple[int, int]:
-    """Pixels to the left of and above a scene in its square, rounded as Ultralytics' letterbox rounds."""
+    """Return the pixels left of and above a scene in its square, rounded as in Ultralytics' letterbox."""
     return round((side - width) / 2 - 0.1), round((side - height) / 2 - 0.1)
 
 
 def corners_in(view: View) -> NDArray[np.float32]:
-    """The boxes of a view as corners, float32 [k, 4], in pixels of the square."""
-    centres, halves = view.boxes[:, :2], view.boxes[:, 2:] / 2
-    return np.concatenate([centres - halves, centres + halves], axis=1) * np.float32(len(view.pixels))
+    """Return the boxes of a view as corners, float32 [k, 4], in pixels of the square."""
+    centers, halves = view.boxes[:, :2], view.boxes[:, 2:] / 2
+    return np.concatenate([centers - halves, centers + halves], axis=1) * np.float32(len(view.pixels))
 
 
 def as_shares(
     corners: NDArray[np.float32], labels: NDArray[np.int64], side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Centre, width and height as shares of the side, float32 [k, 4]; boxes without an area are left out."""
+    """Return center, width and height as shares of the side, float32 [k, 4], without boxes of no area."""
     inside = np.clip(corners.astype(np.float32), 0, side)
     extent = inside[:, 2:] - inside[:, :2]
     kept = (extent > 0).all(axis=1)
-    centres = (inside[:, :2] + inside[:, 2:]) / 2
-    return (np.concatenate([centres, extent], axis=1) / side)[kept].astype(np.float32), labels[kept]
+    centers = (inside[:, :2] + inside[:, 2:]) / 2
+    return (np.concatenate([centers, extent], axis=1) / side)[kept].astype(np.float32), labels[kept]

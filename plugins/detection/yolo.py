@@ -1,4 +1,4 @@
-"""YOLO as the training loop needs it: Ultralytics' network and loss, and its predictions in pixels of the image."""
+"""YOLO for the training loop: Ultralytics' network and loss, and predictions in pixels of the image."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from plugins.detection import scenes, yolo_saving
 from plugins.detection.defaults import not_kept
 from plugins.detection.library import library, one_thread
 from plugins.detection.mosaics import Varied
-from plugins.detection.network import Architecture
-from plugins.detection.scenes import Look
+from plugins.detection.network import YoloArchitecture
+from plugins.detection.scenes import ScaleTransform
 from plugins.detection.views import Letterboxed, Schedule, View
+from plugins.detection.yolo_options import YoloOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from plugins.detection.plugin import Ultralytics
 
 MANY_FIRST, MANY_LAST = 0.8, 0.1
 """Share in the loss of the head that finds objects many times, at the start and at the end, with two heads."""
@@ -35,7 +35,7 @@ _FOREVER = 1e9
 
 
 class YoloModel(LoadedModel):
-    """A detector of Ultralytics'.
+    """A detector from Ultralytics.
 
     Args:
         network: An `ultralytics.nn.tasks.DetectionModel` on its device.
@@ -50,8 +50,8 @@ class YoloModel(LoadedModel):
     def __init__(
         self,
         network: Any,
-        architecture: Architecture,
-        options: Ultralytics,
+        architecture: YoloArchitecture,
+        options: YoloOptions,
         need: Need,
         provenance: Provenance,
         defaults: Mapping[str, float],
@@ -73,36 +73,36 @@ class YoloModel(LoadedModel):
         self._criterion = network.init_criterion()
 
     def planned(self, plan: Plan) -> None:
-        """Told how long training will be: mosaics close, and the weights of two heads shift, by it."""
+        """Learn the length of training, which decides when mosaics stop and how the two heads are weighted."""
         self.schedule.epochs = plan.epochs
 
     def prepare(self, examples: Sequence[BoxExample], train: bool) -> Prepared:
-        """Decode the images, once where they fit the budget; for training, ready to be varied."""
+        """Decode the images, once if they fit the budget; for training, ready for augmentation."""
         budget = self.options.cache_mb * 2**20
         with one_thread():
-            found = scenes.prepare(examples, self._look(), budget, self.need.fingerprint)
+            found = scenes.prepare(examples, self._transform(), budget, self.need.fingerprint)
         if train and found.costly:
             self.findings.append(not_kept(len(examples), self.options.cache_mb))
         if train and self.augmented:
             return Varied(found, self.options, self.schedule, ahead=not self.need.device.startswith("cpu"))
         return Letterboxed(found)
 
-    def _look(self) -> Look:
-        """As Ultralytics' letterbox scales."""
+    def _transform(self) -> ScaleTransform:
+        """Resize as Ultralytics' letterbox does."""
         cv2 = library().cv2
 
         def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
             scaled: NDArray[np.uint8] = cv2.resize(pixels, shape, interpolation=cv2.INTER_LINEAR)
             return scaled
 
-        return Look(self.side, resize, f"cv2 {cv2.__version__} linear")
+        return ScaleTransform(self.side, resize, f"cv2 {cv2.__version__} linear")
 
     def collate(self, items: Sequence[View]) -> dict[str, Tensor]:
-        """Stack images, and put the boxes of all of them one after another.
+        """Stack images, and concatenate their boxes.
 
         Returns:
             `img`, uint8 [b, 3, S, S], channels last in memory; `sizes`, float32 [b, 2], widths and heights of the
-            images as they are stored; `bboxes`, float32 [k, 4], centre, width and height as shares of S; `cls`, float32
+            images as they are stored; `bboxes`, float32 [k, 4], center, width and height as shares of S; `cls`, float32
             [k, 1]; `batch_idx`, float32 [k], the image of each box; `done`, float32 [], the share of training done.
         """
         images = torch.from_numpy(np.stack([item.pixels for item in items]))
@@ -117,7 +117,7 @@ class YoloModel(LoadedModel):
         }
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """Ultralytics' loss of a batch, float32 []: boxes, labels and distances, each by its weight."""
+        """Return Ultralytics' loss of a batch, float32 []: boxes, labels and distances, each weighted."""
         raw = self._raw(batch)
         with torch.autocast(batch["img"].device.type, enabled=False):
             if not self.two_heads:
@@ -128,17 +128,17 @@ class YoloModel(LoadedModel):
             return many * often + (1 - many) * once
 
     def _of_head(self, criterion: Any, raw: Mapping[str, Any], batch: dict[str, Tensor]) -> Tensor:
-        """What one head loses, float32 []; Ultralytics gives it times the number of images."""
+        """Return one head's loss, float32 []. Ultralytics multiplies it by the number of images."""
         terms: Tensor = criterion.loss(_in_full(raw), batch)[0]
         return terms.sum() / len(batch["img"])
 
     def _raw(self, batch: dict[str, Tensor]) -> Any:
-        """What the network says before boxes are made of it: a dictionary, or one for each of two heads."""
+        """Return raw outputs before boxes are decoded: a dictionary, or one for each of two heads."""
         said = self.module(batch["img"].float() / 255)
         return said[1] if isinstance(said, tuple) else said
 
     def predict(self, batch: dict[str, Tensor]) -> list[Detections]:
-        """Objects in each image, the surest first, in pixels of the upright image as it is stored.
+        """Return the objects in each image, most confident first, in pixels of the stored upright image.
 
         Boxes are decoded in float32 whatever the precision is: bfloat16 holds pixels to about one in 256.
         """
@@ -151,31 +151,35 @@ class YoloModel(LoadedModel):
         return [self._detections(each, size) for each, size in zip(found, batch["sizes"].tolist(), strict=True)]
 
     def _decoded(self, raw: Mapping[str, Any], corners: bool = False) -> Tensor:
-        """Boxes in pixels of the square, and the scores of all labels: float32 [b, 4 + c, anchors]."""
+        """Return boxes in pixels of the square, and the scores of all labels: float32 [b, 4 + c, anchors]."""
         head, tal = self._detect, library().tal
         anchors, strides = tal.make_anchors(raw["feats"], head.stride.to(raw["boxes"].device), 0.5)
         boxes = tal.dist2bbox(head.dfl(raw["boxes"]), anchors.T.unsqueeze(0), xywh=not corners, dim=1) * strides.T
         return torch.cat([boxes, raw["scores"].sigmoid()], dim=1)
 
     def _suppressed(self, decoded: Tensor) -> list[Tensor]:
-        """Ultralytics' NMS, the best label of each box, with no limit on its time: [k, 6] an image."""
+        """Apply Ultralytics' NMS to the best label of each box, without a time limit: [k, 6] per image."""
         options = self.options
         found: list[Tensor] = library().nms.non_max_suppression(
-            decoded, options.least_score, options.nms_iou, max_det=options.most_objects, max_time_img=_FOREVER
+            decoded,
+            options.score_threshold,
+            options.nms_threshold,
+            max_det=options.max_detections,
+            max_time_img=_FOREVER,
         )
         return found
 
     def _surest(self, decoded: Tensor) -> list[Tensor]:
-        """Of the head that finds each object once: the surest pairs of a box and a label, [k, 6] an image."""
+        """Return the most confident pairs of box and label from the one-to-one head, [k, 6] per image."""
         boxes, scores = decoded[:, :4].transpose(1, 2), decoded[:, 4:].transpose(1, 2).flatten(1)
         labels = decoded.shape[1] - 4
-        best, index = scores.topk(min(self.options.most_objects, scores.shape[1]), dim=1)
+        best, index = scores.topk(min(self.options.max_detections, scores.shape[1]), dim=1)
         places = boxes.gather(1, (index // labels).unsqueeze(-1).expand(-1, -1, 4))
         rows = torch.cat([places, best.unsqueeze(-1), (index % labels).unsqueeze(-1).float()], dim=-1)
-        return [row[row[:, 4] > self.options.least_score] for row in rows]
+        return [row[row[:, 4] > self.options.score_threshold] for row in rows]
 
     def _detections(self, found: Tensor, size: Sequence[float]) -> Detections:
-        """Objects from pixels of the square to pixels of the image; those that lie beside it wholly are left out."""
+        """Convert objects from pixels of the square to pixels of the image; drop those fully outside."""
         rows = found.float().cpu()
         shape = (int(size[1]), int(size[0]))
         corners = library().ops.scale_boxes((self.side, self.side), rows[:, :4].clone(), shape).numpy()
@@ -184,18 +188,26 @@ class YoloModel(LoadedModel):
         return Detections(corners[kept], scores[kept], labels[kept])
 
     def picture(self, examples: Sequence[BoxExample], prepared: Prepared, seed: int) -> Image:
-        """A sheet: training images with their boxes, and what the first epochs show of them."""
+        """Draw a sheet of training images with boxes, original and as in the first epochs."""
         from plugins.detection.sheet import sheet
 
         return sheet(examples, prepared, self.need.labels, seed, varied=self.augmented)
 
     def save(self, directory: Path) -> None:
-        """Write `model.safetensors`, `model.yaml` and `config.json`, and `yolo.pt`, which `ultralytics.YOLO` opens."""
-        yolo_saving.save(self, unwrap(self.module), directory)
+        """Write `model.safetensors`, `model.yaml` and `config.json`, and `yolo.pt` for `ultralytics.YOLO`."""
+        yolo_saving.save(
+            unwrap(self.module),
+            directory,
+            architecture=self.architecture,
+            options=self.options,
+            need=self.need,
+            side=self.side,
+            thresholds=self.thresholds,
+        )
 
 
 def _in_full(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Raw predictions in float32; of the feature maps only their shapes, which is all that is made of them."""
+    """Return raw predictions in float32, and only the shapes of feature maps, which is all that is used of them."""
     blank = raw["boxes"].new_zeros((), dtype=torch.float32)
     features = [blank.expand(each.shape) for each in raw["feats"]]
     return {"boxes": raw["boxes"].float(), "scores": raw["scores"].float(), "feats": features}

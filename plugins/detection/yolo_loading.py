@@ -1,32 +1,30 @@
-"""From a preset to a YOLO: from scratch, from a checkpoint on this machine, or as a run has saved it."""
+"""Loads a YOLO detector: from scratch, from a local checkpoint, or as saved by a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.contracts import Need, Provenance
+from core.contracts import Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError
+from core.weights import sha256_of
 from plugins.detection import network as parts
 from plugins.detection import yolo_saving
-from plugins.detection.defaults import epochs_for, side_for
-from plugins.detection.files import sha256_of
+from plugins.detection.defaults import side_for
 from plugins.detection.library import library
-from plugins.detection.network import Architecture
-from plugins.detection.plugin import is_pickle, untrusted
+from plugins.detection.network import YoloArchitecture
+from plugins.detection.options import is_pickle
 from plugins.detection.saved import WEIGHTS
 from plugins.detection.yolo import YoloModel
-
-if TYPE_CHECKING:
-    from plugins.detection.plugin import Ultralytics
+from plugins.detection.yolo_options import YoloOptions, untrusted
 
 _EXAMPLES_SEEN, _RATE = 16000, 5e-4
 """Of a pretrained model: examples, repeats counted, that it is trained on; and the rate."""
 
 
-def load(options: Ultralytics, need: Need) -> YoloModel:
-    """The detector that `options` describe, with a head for the labels that are needed."""
+def load_yolo(options: YoloOptions, need: Need) -> YoloModel:
+    """Return the detector that `options` describe, with a head for the labels."""
     if need.saved is not None:
         return _reopened(options, need, need.saved)
     if options.checkpoint and options.init != "scratch":
@@ -37,7 +35,7 @@ def load(options: Ultralytics, need: Need) -> YoloModel:
     return _from_scratch(options, need)
 
 
-def _reopened(options: Ultralytics, need: Need, folder: Path) -> YoloModel:
+def _reopened(options: YoloOptions, need: Need, folder: Path) -> YoloModel:
     saved = yolo_saving.read(folder)
     network = parts.build(saved.architecture, need.labels, seed=0)
     _fill(network, saved.state, folder)
@@ -54,7 +52,7 @@ def _fill(network: Any, state: Mapping[str, Any], folder: Path) -> None:
         raise WeightsError(Problem("model.checkpoint", message, "Check that the files are of one model.")) from error
 
 
-def _from_scratch(options: Ultralytics, need: Need) -> YoloModel:
+def _from_scratch(options: YoloOptions, need: Need) -> YoloModel:
     n = len(need.labels)
     architecture = parts.described(options.version, options.size, options.depth, options.width, n)
     architecture = architecture.with_heads(options.one_to_one)
@@ -73,7 +71,7 @@ def _from_scratch(options: Ultralytics, need: Need) -> YoloModel:
     return _assembled(network, architecture, options, need, provenance, defaults)
 
 
-def _pretrained(options: Ultralytics, need: Need) -> YoloModel:
+def _pretrained(options: YoloOptions, need: Need) -> YoloModel:
     path = Path(options.checkpoint).expanduser()
     if path.is_dir():
         saved = yolo_saving.read(path)
@@ -84,7 +82,7 @@ def _pretrained(options: Ultralytics, need: Need) -> YoloModel:
     else:
         sha256 = _hash_of_pickle(path, options)
         base = _unpickled(path)
-        architecture = Architecture(_plain(base.yaml) | {"graft_name": path.stem}, int(base.yaml["nc"]))
+        architecture = YoloArchitecture(_plain(base.yaml) | {"graft_name": path.stem}, int(base.yaml["nc"]))
     architecture = architecture.with_heads(options.one_to_one)
     network = parts.build(architecture, need.labels, need.seed)
     network.load(base, verbose=False)
@@ -93,8 +91,8 @@ def _pretrained(options: Ultralytics, need: Need) -> YoloModel:
     return _assembled(network, architecture, options, need, provenance, {"epochs": epochs, "learning_rate": _RATE})
 
 
-def _hash_of_pickle(path: Path, options: Ultralytics) -> str:
-    """The hash of a `.pt` file that may be read.
+def _hash_of_pickle(path: Path, options: YoloOptions) -> str:
+    """Return the hash of a trusted `.pt` file.
 
     Raises:
         WeightsError: There is none, or it is not trusted, or it is another one than was pinned.
@@ -112,7 +110,7 @@ def _hash_of_pickle(path: Path, options: Ultralytics) -> str:
 
 
 def _unpickled(path: Path) -> Any:
-    """The network in a `.pt` file, in float32.
+    """Return the network in a `.pt` file, in float32.
 
     Raises:
         WeightsError: It holds no detector that this version of Ultralytics reads.
@@ -134,7 +132,7 @@ def _unpickled(path: Path) -> Any:
 
 
 def _plain(values: Any) -> Any:
-    """Nested plain values, for YAML."""
+    """Return nested plain values, for YAML."""
     if isinstance(values, Mapping):
         return {key: _plain(value) for key, value in values.items()}
     return [_plain(each) for each in values] if isinstance(values, list | tuple) else values
@@ -142,8 +140,8 @@ def _plain(values: Any) -> Any:
 
 def _assembled(
     network: Any,
-    architecture: Architecture,
-    options: Ultralytics,
+    architecture: YoloArchitecture,
+    options: YoloOptions,
     need: Need,
     provenance: Provenance,
     defaults: Mapping[str, float],

@@ -1,4 +1,4 @@
-"""YOLO on disk: safetensors and YAML that Graft reads back, and an export that `ultralytics.YOLO` opens."""
+"""YOLO on disk: safetensors and YAML that Graft reads, and an export for `ultralytics.YOLO`."""
 
 from __future__ import annotations
 
@@ -9,62 +9,70 @@ from typing import TYPE_CHECKING, Any
 import torch
 import yaml
 
-from core import thresholds
+from core.contracts import Need
 from plugins.detection import network as parts
 from plugins.detection import saved
 from plugins.detection.library import library
-from plugins.detection.network import Architecture
-from plugins.detection.saved import CONFIG, WEIGHTS, Saved, write
-from plugins.detection.views import GREY
+from plugins.detection.network import YoloArchitecture
+from plugins.detection.saved import CONFIG, WEIGHTS, Saved, Thresholds, write
+from plugins.detection.views import GRAY
+from plugins.detection.yolo_options import YoloOptions
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from plugins.detection.yolo import YoloModel
+    from torch import nn
 
 PLAN, EXPORT = "model.yaml", "yolo.pt"
 
 
-def save(model: YoloModel, network: nn.Module, directory: Path) -> None:
+def save(
+    network: nn.Module,
+    directory: Path,
+    *,
+    architecture: YoloArchitecture,
+    options: YoloOptions,
+    need: Need,
+    side: int,
+    thresholds: Thresholds,
+) -> None:
     """Write a model to a folder.
 
     Args:
-        model: What is known of it.
-        network: Its network, unwrapped.
+        network: Unwrapped.
         directory: The folder, made if it is not there.
+        architecture: What the network was built from.
+        options: The component that it was loaded by.
+        need: What it was loaded for: its task and labels.
+        side: Of the squares that the network reads, in pixels.
+        thresholds: Those that validation chose; None where it chose none.
     """
-    state = write(network, _configuration(model), directory)
-    names = dict(enumerate(model.need.labels))
-    plan = {**model.architecture.plan, "nc": len(names), "names": names}
-    (directory / PLAN).write_text(yaml.safe_dump(plan, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    _export(model, state, directory / EXPORT)
-
-
-def _configuration(model: YoloModel) -> dict[str, Any]:
-    options, task = model.options, model.need.task
-    chosen = thresholds.to_json(model.thresholds, model.need.labels, task.target)
-    return {
-        "architecture": model.architecture.name,
-        "made_for": model.architecture.made_for,
+    chosen = need.output.name_thresholds(thresholds)
+    configuration = {
+        "architecture": architecture.name,
+        "made_for": architecture.made_for,
         "library": f"ultralytics {library().version}",
-        "label_names": list(model.need.labels),
-        "image_size": model.side,
-        "preprocessing": {"letterbox": "square, centred", "padding": GREY, "interpolation": "linear", "scale": 1 / 255},
+        "label_names": list(need.labels),
+        "image_size": side,
+        "preprocessing": {"letterbox": "square, centred", "padding": GRAY, "interpolation": "linear", "scale": 1 / 255},
         "predict": {
-            "imgsz": model.side, "rect": False, "conf": options.least_score, "iou": options.nms_iou,
-            "max_det": options.most_objects, "nms": not options.one_to_one,
+            "imgsz": side, "rect": False, "conf": options.score_threshold, "iou": options.nms_threshold,
+            "max_det": options.max_detections, "nms": not options.one_to_one,
         },
-        "graft": {"target": task.target, "thresholds": chosen},
+        "graft": {"target": need.task.target, "thresholds": chosen},
     }  # fmt: skip
-
-
-def _export(model: YoloModel, state: Mapping[str, Tensor], path: Path) -> None:
-    """A checkpoint as Ultralytics' trainer writes them, in float32, so that it predicts what Graft does."""
-    exported = parts.build(model.architecture, model.need.labels, seed=0)
+    state = write(network, configuration, directory)
+    names = dict(enumerate(need.labels))
+    plan = {**architecture.plan, "nc": len(names), "names": names}
+    (directory / PLAN).write_text(yaml.safe_dump(plan, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    exported = parts.build(architecture, need.labels, seed=0)
     exported.load_state_dict(state)
-    arguments = {"task": "detect", "mode": "train", "imgsz": model.side, "rect": False, "model": PLAN, "data": None}
+    _export(exported, side, options.one_to_one, directory / EXPORT)
+
+
+def _export(exported: Any, side: int, one_to_one: bool, path: Path) -> None:
+    """Write a checkpoint in Ultralytics' format, in float32, so that it predicts what Graft does."""
+    arguments = {"task": "detect", "mode": "train", "imgsz": side, "rect": False, "model": PLAN, "data": None}
     exported.args, exported.task = arguments, "detect"
-    exported.end2end = model.options.one_to_one
+    exported.end2end = one_to_one
     exported.eval().requires_grad_(False)
     checkpoint = {
         "epoch": -1,
@@ -80,16 +88,16 @@ def _export(model: YoloModel, state: Mapping[str, Tensor], path: Path) -> None:
     torch.save(checkpoint, path)
 
 
-def read(folder: Path) -> Saved[Architecture]:
-    """What `save` wrote.
+def read(folder: Path) -> Saved[YoloArchitecture]:
+    """Read what `save` wrote.
 
     Raises:
         WeightsError: The folder does not hold it.
     """
 
-    def architecture(config: Mapping[str, Any]) -> Architecture:
+    def architecture(config: Mapping[str, Any]) -> YoloArchitecture:
         plan = yaml.safe_load((folder / PLAN).read_text(encoding="utf-8"))
-        return Architecture(plan, int(config["made_for"]))
+        return YoloArchitecture(plan, int(config["made_for"]))
 
     what = f"YOLO as Graft saves it ({CONFIG}, {PLAN}, {WEIGHTS})"
     cure = "Pass the model/ folder of a run of Graft's, or a .pt file of Ultralytics' with model.trust=true."

@@ -1,4 +1,4 @@
-"""Varying training images: what is drawn for one example from (seed, epoch, index), and what it does to a batch.
+"""Augmentation: what is drawn for one example from (seed, epoch, index), and how it changes a batch.
 
 Drawing gives a few numbers an example (`Variation`); applying them is arithmetic on a whole batch, on the device that
 trains. Stored images are square, [S, S], whatever the shape of their originals; the affine map knows the true shape, so
@@ -19,13 +19,13 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_GREY = (0.299, 0.587, 0.114)
+_GRAY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in luma (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How far images are varied.
+    """How strongly images are augmented.
 
     Attributes:
         scale: Smallest and largest side of what is seen, as a share of what evaluation sees.
@@ -56,7 +56,7 @@ POLICIES = {"none": Policy(), "light": LIGHT, "strong": STRONG}
 
 
 class Variation(NamedTuple):
-    """What is done to one example.
+    """How one example is augmented.
 
     Attributes:
         affine: float32 [2, 3], from coordinates of what the model sees to those of the stored image, both -1 to 1.
@@ -70,7 +70,7 @@ class Variation(NamedTuple):
 
 
 class Mixing(NamedTuple):
-    """What is done with a second example.
+    """How a second example is mixed in.
 
     Attributes:
         partner: The other example's index in the split.
@@ -87,7 +87,7 @@ NOTHING = np.zeros(4, dtype=np.float32)
 
 
 def vary(policy: Policy, size: tuple[int, int], crop: float, rng: np.random.Generator) -> Variation:
-    """Draw what is done to one example.
+    """Draw the augmentation of one example.
 
     Args:
         policy: How far to go.
@@ -109,19 +109,19 @@ def vary(policy: Policy, size: tuple[int, int], crop: float, rng: np.random.Gene
 
 
 def as_evaluated(size: tuple[int, int], crop: float) -> NDArray[np.float32]:
-    """The affine map of the centre square that evaluation sees, float32 [2, 3]."""
+    """Return the affine map of the center crop of evaluation, float32 [2, 3]."""
     return _affine(size, crop, crop, 0.0, np.zeros(2))
 
 
 def unvaried(size: tuple[int, int], crop: float) -> Variation:
-    """What is done to an example that is stored for training and shown as evaluation sees it."""
+    """Return the identity augmentation: an image stored for training, shown as in evaluation."""
     return Variation(as_evaluated(size, crop), np.ones(3, dtype=np.float32), NOTHING)
 
 
 def _affine(
     size: tuple[int, int], across: float, down: float, angle: float, shift: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """From what is seen to the stored square; lengths are shares of the original's short side."""
+    """Return the map from the view to the stored square. Lengths are shares of the original's short side."""
     width, height = size
     short = min(width, height)
     sin, cos = math.sin(angle), math.cos(angle)
@@ -134,7 +134,7 @@ def _affine(
 
 
 def mix(policy: Policy, index: int, n: int, rng: np.random.Generator) -> Mixing | None:
-    """Draw what is done with a second example, or None.
+    """Draw how a second example is mixed in, or None.
 
     Args:
         policy: How often.
@@ -154,7 +154,7 @@ def mix(policy: Policy, index: int, n: int, rng: np.random.Generator) -> Mixing 
 
 
 def _part(least: float, most: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """A box whose area is a share of the image's between `least` and `most`, wholly inside: float32 [4]."""
+    """Draw a box inside the image whose area is a share between `least` and `most`: float32 [4]."""
     u = rng.random(4)
     area, ratio = least + (most - least) * u[0], 2.0 ** (2 * u[1] - 1)
     width, height = min(1.0, math.sqrt(area * ratio)), min(1.0, math.sqrt(area / ratio))
@@ -166,7 +166,7 @@ def _part(least: float, most: float, rng: np.random.Generator) -> NDArray[np.flo
 
 
 def warp(images: Tensor, affine: Tensor, size: int) -> Tensor:
-    """Look at stored images through affine maps; what lies outside repeats the border.
+    """Resample stored images through affine maps. Outside, the border is repeated.
 
     Args:
         images: float32 [b, 3, S, S].
@@ -181,22 +181,22 @@ def warp(images: Tensor, affine: Tensor, size: int) -> Tensor:
 
 
 def apply_shade(images: Tensor, factors: Tensor) -> Tensor:
-    """Change brightness, contrast (around the image's mean) and saturation of images with values from 0 to 1.
+    """Change brightness, contrast (around the mean) and saturation of images with values from 0 to 1.
 
     Args:
         images: float32 [b, 3, h, w].
         factors: float32 [b, 3].
     """
     brightness, contrast, saturation = factors.view(-1, 3, 1, 1, 1).unbind(dim=1)
-    weights = torch.tensor(_GREY, device=images.device).view(1, 3, 1, 1)
-    grey = (images * weights).sum(dim=1, keepdim=True)
-    mean = grey.mean(dim=(2, 3), keepdim=True)
-    coloured = torch.lerp(grey.expand_as(images), images, saturation.expand_as(images))
-    return (torch.lerp(mean.expand_as(images), coloured, contrast.expand_as(images)) * brightness).clamp_(0, 1)
+    weights = torch.tensor(_GRAY, device=images.device).view(1, 3, 1, 1)
+    gray = (images * weights).sum(dim=1, keepdim=True)
+    mean = gray.mean(dim=(2, 3), keepdim=True)
+    colored = torch.lerp(gray.expand_as(images), images, saturation.expand_as(images))
+    return (torch.lerp(mean.expand_as(images), colored, contrast.expand_as(images)) * brightness).clamp_(0, 1)
 
 
 def inside(boxes: Tensor, size: int) -> Tensor:
-    """Which pixels have their centre in each box: bool [b, 1, size, size].
+    """Return which pixels have their center in each box: bool [b, 1, size, size].
 
     Args:
         boxes: float32 [b, 4], left, top, right, bottom, as shares of the side.
@@ -209,7 +209,7 @@ def inside(boxes: Tensor, size: int) -> Tensor:
 
 
 def blend(images: Tensor, partners: Tensor, share: Tensor, paste: Tensor) -> Tensor:
-    """Blend images with their partners, or paste a part of the partner in.
+    """Blend images with their partners, or paste in a part of the partner.
 
     Args:
         images: float32 [b, 3, h, w].

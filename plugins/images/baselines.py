@@ -1,4 +1,4 @@
-"""The simple peer of an image model: a linear model on the pixels of small copies."""
+"""A simple baseline for images: a linear model on the pixels of small copies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from core.contracts import Need
 from core.images import open_image
-from core.kinds import MULTI, ImageExample, encode_targets
+from core.kinds import MULTI, ImageExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ MOST = 20_000
 
 
 def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
-    """Fit logistic regression to the colours of 16×16 copies, and predict.
+    """Fit logistic regression to the colors of 16×16 copies, and predict.
 
     Args:
         need: Task, labels and training split.
@@ -36,11 +36,11 @@ def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
         that bears it, where none or all do).
     """
     chosen = [need.train[i] for i in np.linspace(0, len(need.train) - 1, min(MOST, len(need.train))).astype(int)]
-    targets = encode_targets([example.target for example in chosen], need.task.target, len(need.labels))
+    targets = need.output.targets_of(chosen)
     train, test = _pixels(chosen), _pixels(examples)
     mean, spread = train.mean(axis=0), np.float32(train.std() + 1e-6)
     train, test = (train - mean) / spread, (test - mean) / spread
-    if need.task.target == MULTI:
+    if need.output.layout == MULTI:
         columns = [_probability(train, targets[:, label], test) for label in range(targets.shape[1])]
         return np.stack(columns, axis=1).astype(np.float32)
     probabilities = np.zeros((len(test), len(need.labels)), dtype=np.float32)
@@ -53,7 +53,7 @@ def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
 
 
 def _pixels(examples: Sequence[ImageExample]) -> NDArray[np.float32]:
-    """Colours of small copies, float32 [n, 3 · SIDE²], from 0 to 1."""
+    """Return the colors of small copies, float32 [n, 3 · SIDE²], from 0 to 1."""
 
     def small(example: ImageExample) -> NDArray[np.float32]:
         image = open_image(example.image).resize((SIDE, SIDE), reducing_gap=3.0)
@@ -65,7 +65,7 @@ def _pixels(examples: Sequence[ImageExample]) -> NDArray[np.float32]:
 
 
 def _probability(train: Any, applies: NDArray[Any], test: Any) -> NDArray[Any]:
-    """The probability that one label applies, [n]."""
+    """Return the probability of one label, [n]."""
     if applies.min() == applies.max():
         return np.full(len(test), applies[0])
     return np.asarray(_logistic().fit(train, applies).predict_proba(test)[:, 1])

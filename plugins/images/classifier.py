@@ -1,4 +1,4 @@
-"""An image classifier of timm, as the training loop needs it."""
+"""An image classifier from timm, for the training loop."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from torch import Tensor, nn
 from core.contracts import Finding, LoadedModel, Need, Prepared, Provenance
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
-from core.kinds import ImageExample, encode_targets
-from core.losses import per_example, to_predictions
-from core.thresholds import KEY, to_json
+from core.kinds import ImageExample
+from core.kinds.targets.losses import per_example_loss, to_predictions
 from plugins.images import augmentation
 from plugins.images.augmentation import Policy
-from plugins.images.pictures import Item, Look, Pictures, View, prepare
+from plugins.images.options import TimmOptions
+from plugins.images.pictures import ImageDataset, ImageTransform, MixedView, View, prepare
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from plugins.images.plugin import Timm
 
 ROOM = 1.25
 """Training images are stored so many times larger than what the model sees, so that zooming in loses nothing."""
@@ -33,7 +32,7 @@ _SHAPED = ("interpolation", "crop_pct", "crop_mode", "mean", "std", "input_size"
 
 
 class ImageModel(LoadedModel):
-    """An image classifier whose backbone and head cannot be run apart: everything works but `features`.
+    """An image classifier whose backbone and head cannot run separately: everything works except `features`.
 
     Args:
         module: A classifier of timm.
@@ -51,7 +50,7 @@ class ImageModel(LoadedModel):
     def __init__(
         self,
         module: nn.Module,
-        options: Timm,
+        options: TimmOptions,
         need: Need,
         provenance: Provenance,
         heads: tuple[str, ...],
@@ -75,16 +74,16 @@ class ImageModel(LoadedModel):
 
     @property
     def side(self) -> int:
-        """Height and width of what the model sees, in pixels."""
+        """Height and width of the input, in pixels."""
         return int(self.preprocessing["input_size"][-1])
 
     def prepare(self, examples: Sequence[ImageExample], train: bool) -> Prepared:
-        """Decode the images, once where they fit the budget; for training, ready to be varied."""
+        """Decode the images, once if they fit the budget; for training, ready for augmentation."""
         targets = [example.target for example in examples]
         known = bool(targets) and all(each is not None for each in targets)
-        encoded = encode_targets(targets, self.need.task.target, self.need.outputs) if known else None
-        look = self._training() if train and self.augmented else self._evaluation()
-        prepared = prepare(examples, look, self._budget, self.need.fingerprint, encoded)
+        encoded = self.need.output.stack(targets) if known else None
+        transform = self._training() if train and self.augmented else self._evaluation()
+        prepared = prepare(examples, transform, self._budget, self.need.fingerprint, encoded)
         if train and prepared.costly and not (self.need.frozen and not self.augmented):
             message = (
                 f"{len(examples)} decoded images need more than model.cache_mb={self._budget >> 20}, "
@@ -93,12 +92,12 @@ class ImageModel(LoadedModel):
             self.findings.append(Finding("images_not_cached", message, len(examples), level="info"))
         return prepared
 
-    def _evaluation(self) -> Look:
-        """As timm's own transform for this model sees an image."""
-        return Look(self.side, _shaper(self.preprocessing), f"timm {self._shaped()}")
+    def _evaluation(self) -> ImageTransform:
+        """Return timm's own evaluation transform for this model."""
+        return ImageTransform(self.side, _shaper(self.preprocessing), f"timm {self._shaped()}")
 
-    def _training(self) -> Look:
-        """The whole image, squeezed into a square with room to zoom in."""
+    def _training(self) -> ImageTransform:
+        """Return a transform that squeezes the whole image into a square with room to zoom in."""
         from PIL import Image
 
         side = round(self.side * ROOM)
@@ -106,13 +105,13 @@ class ImageModel(LoadedModel):
         def squeeze(image: Image.Image) -> Image.Image:
             return image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
-        return Look(side, squeeze, "squeezed", float(self.preprocessing["crop_pct"]), self.policy)
+        return ImageTransform(side, squeeze, "squeezed", float(self.preprocessing["crop_pct"]), self.policy)
 
     def _shaped(self) -> str:
         return json.dumps({key: self.preprocessing.get(key) for key in _SHAPED}, sort_keys=True)
 
-    def collate(self, items: Sequence[Item]) -> dict[str, Tensor]:
-        """Stack images and what was drawn for them.
+    def collate(self, items: Sequence[MixedView]) -> dict[str, Tensor]:
+        """Stack images and their random augmentation.
 
         Returns:
             `images`, uint8 [b + k, S, S, 3], the k partners of mixed examples last; with augmentation `affine`, `shade`
@@ -137,19 +136,19 @@ class ImageModel(LoadedModel):
         return batch
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example, float32 [b]; of a mixed one, that of both its targets by their shares."""
+        """Return the loss of each example, float32 [b]; for mixed examples, of both targets by their shares."""
         return self.head_loss(self.module(self._inputs(batch)), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Probabilities, float32 [b, c]."""
+        """Return probabilities, float32 [b, c]."""
         return self.head_predict(self.module(self._inputs(batch)))
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example from logits [b, c], float32 [b]."""
-        task, need = self.need.task, self.need
+        """Return the loss of each example from logits [b, c], float32 [b]."""
+        need = self.need
 
         def of(rows: Tensor, targets: Tensor) -> Tensor:
-            return per_example(rows, targets, task.target, need.class_weights, need.label_smoothing)
+            return per_example_loss(rows, targets, need.output, need.class_weights, need.label_smoothing)
 
         losses = of(logits, batch["targets"])
         if "rows" not in batch:
@@ -159,11 +158,11 @@ class ImageModel(LoadedModel):
         return losses.index_copy(0, rows, both)
 
     def head_predict(self, logits: Tensor) -> Tensor:
-        """Predictions from logits [b, c]."""
-        return to_predictions(logits, self.need.task.target)
+        """Return predictions from logits [b, c]."""
+        return to_predictions(logits, self.need.output)
 
     def _inputs(self, batch: dict[str, Tensor]) -> Tensor:
-        """What the network sees: float32 [b, 3, h, w], normalised."""
+        """Return the network's input: float32 [b, 3, h, w], normalized."""
         seen = self.seen(batch)
         mean, std = (
             torch.tensor(self.preprocessing[name], device=seen.device).view(1, 3, 1, 1) for name in ("mean", "std")
@@ -172,7 +171,7 @@ class ImageModel(LoadedModel):
 
     @torch.no_grad()
     def seen(self, batch: dict[str, Tensor]) -> Tensor:
-        """A batch as images, varied and mixed: float32 [b, 3, h, w], from 0 to 1."""
+        """Return a batch as augmented and mixed images: float32 [b, 3, h, w], from 0 to 1."""
         images = batch["images"].permute(0, 3, 1, 2).float() / 255
         if "affine" not in batch:
             return images
@@ -189,11 +188,18 @@ class ImageModel(LoadedModel):
             return first.index_copy(0, rows, mixed)
 
     def picture(self, examples: Sequence[ImageExample], prepared: Prepared, seed: int) -> Image:
-        """A sheet: training images as evaluation sees them, and as the first epochs show them."""
+        """Draw a sheet of training images, as in evaluation and as in the first epochs."""
         from plugins.images.picture import sheet
 
-        assert isinstance(prepared, Pictures)
-        return sheet(self, examples, prepared, seed)
+        assert isinstance(prepared, ImageDataset)
+        return sheet(
+            examples,
+            prepared,
+            self.need.labels,
+            seed,
+            show=lambda items: self.seen(self.collate(items)),
+            varied=self.augmented,
+        )
 
     def keep_less(self) -> None:
         """Compute each stage's activations again in the backward pass.
@@ -209,7 +215,7 @@ class ImageModel(LoadedModel):
             raise ConfigError(Problem("train.gradient_checkpointing", message, "Leave it out.")) from error
 
     def save(self, directory: Path) -> None:
-        """Write `model.safetensors` and `config.json`, as timm writes and reads them, with labels and preprocessing."""
+        """Write `model.safetensors` and `config.json` in the format of timm, with labels and preprocessing."""
         from safetensors.torch import save_file
 
         directory.mkdir(parents=True, exist_ok=True)
@@ -224,7 +230,7 @@ class ImageModel(LoadedModel):
         kept = {
             name: known[name] for name in ("fixed_input_size", "first_conv", "classifier", "license") if known.get(name)
         }
-        outputs = self.need.outputs
+        outputs = self.need.output.width
         config = {
             "architecture": known["architecture"],
             "num_classes": outputs,
@@ -241,28 +247,28 @@ class ImageModel(LoadedModel):
             "graft": {"target": self.need.task.target},
         }
         if self.thresholds is not None:
-            config["graft"][KEY] = to_json(self.thresholds, self.need.labels, self.need.task.target)
+            config["graft"]["thresholds"] = self.need.output.name_thresholds(self.thresholds)
         return config
 
 
 class FeaturedImageModel(ImageModel):
-    """A classifier whose backbone and head also run apart; see `core.contracts.HasFeatures`."""
+    """A classifier whose backbone and head can run separately; see `core.contracts.HasFeatures`."""
 
     def features(self, batch: dict[str, Tensor]) -> Tensor:
-        """The pooled features that feed the classifier, [b, d]."""
+        """Return the pooled features, the input of the classifier, [b, d]."""
         module: Any = unwrap(self.module)
         found: Tensor = module.forward_head(module.forward_features(self._inputs(batch)), pre_logits=True)
         return found
 
     def head(self, features: Tensor) -> Tensor:
-        """The logits, [b, c], that the classifier makes of features."""
+        """Return the logits, [b, c], of features."""
         module: Any = unwrap(self.module)
         logits: Tensor = module.get_classifier()(features)
         return logits
 
 
-def policy_of(options: Timm, frozen: bool) -> Policy:
-    """How images are varied: what `augment` says, with single shares as they are given."""
+def policy_of(options: TimmOptions, frozen: bool) -> Policy:
+    """Return the augmentation policy: that of `augment`, with explicitly given shares."""
     asked = options.augment if options.augment != "auto" else "none" if frozen else "light"
     policy = augmentation.POLICIES[asked]
     shares = {name: value for name in ("mixup", "cutmix") if (value := getattr(options, name)) is not None}
@@ -272,7 +278,7 @@ def policy_of(options: Timm, frozen: bool) -> Policy:
 
 
 def _shaper(preprocessing: Mapping[str, Any]) -> Callable[[Image], Image]:
-    """timm's own evaluation transform, up to where an image would become a tensor."""
+    """Return timm's own evaluation transform, up to the conversion to a tensor."""
     from timm.data import create_transform
 
     wanted = {name: preprocessing[name] for name in _SHAPED if preprocessing.get(name) is not None}

@@ -1,4 +1,4 @@
-"""From a preset to an image classifier: pretrained, from scratch, or as a run has saved it."""
+"""Loads an image classifier: pretrained, from scratch, or as saved by a run."""
 
 from __future__ import annotations
 
@@ -7,27 +7,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-from core.contracts import Finding, Need, Provenance
+from core.contracts import Finding, Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError, nearest
-from core.thresholds import KEY, from_json
 from core.weights import Found, find
 from plugins.images import sizes, structure
 from plugins.images.classifier import FeaturedImageModel, ImageModel
+from plugins.images.options import TimmOptions
 from plugins.images.sizes import Size
-
-if TYPE_CHECKING:
-    from plugins.images.plugin import Timm
 
 _EXAMPLES_SEEN = 8000
 
 
-def load(options: Timm, need: Need) -> ImageModel:
-    """The classifier that `options` describe, with a head for what is needed."""
+def load_image_model(options: TimmOptions, need: Need) -> ImageModel:
+    """Return the classifier that `options` describe, with a head for the task."""
     if need.saved is not None:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
     else:
@@ -38,7 +35,7 @@ def load(options: Timm, need: Need) -> ImageModel:
     return _pretrained(options, need, found.folder, found.provenance)
 
 
-def _from_scratch(options: Timm, need: Need, provenance: Provenance) -> ImageModel:
+def _from_scratch(options: TimmOptions, need: Need, provenance: Provenance) -> ImageModel:
     architecture = options.scratch or options.variant.partition(".")[0]
     if not architecture:
         cure = "model.scratch=resnet18, or any other name of timm's."
@@ -50,12 +47,12 @@ def _from_scratch(options: Timm, need: Need, provenance: Provenance) -> ImageMod
     preprocessing = _preprocessing(module) | {"crop_pct": 1.0, "crop_mode": "center"}
     count = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} {architecture} ({count}) starts from random weights."
-    epochs = _epochs(options.scratch_steps * 32, len(need.train), 5, 100)
+    epochs = epochs_for(options.scratch_steps * 32, len(need.train), 5, 100)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
     return _assemble(module, arguments, options, need, replace(provenance, note=note), size, preprocessing, defaults)
 
 
-def _pretrained(options: Timm, need: Need, folder: Path, provenance: Provenance) -> ImageModel:
+def _pretrained(options: TimmOptions, need: Need, folder: Path, provenance: Provenance) -> ImageModel:
     config = _config(folder)
     known = config.get("pretrained_cfg", config)
     architecture = str(config["architecture"])
@@ -69,16 +66,16 @@ def _pretrained(options: Timm, need: Need, folder: Path, provenance: Provenance)
     names = tuple(config.get("label_names") or known.get("label_names") or ())
     if need.saved is None and names != need.labels:
         _renew_head(module, need)
-    epochs = _epochs(_EXAMPLES_SEEN, len(need.train), 3, 20)
+    epochs = epochs_for(_EXAMPLES_SEEN, len(need.train), 3, 20)
     defaults = {"epochs": epochs, "learning_rate": 2e-4}
     model = _assemble(module, arguments, options, need, provenance, size, _preprocessing(module), defaults)
     if need.saved is not None:  # else they are of another task
-        model.thresholds = from_json(config.get("graft", {}).get(KEY), need.labels, need.task.target)
+        model.thresholds = need.output.read_thresholds(config.get("graft", {}).get("thresholds"))
     return model
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """timm's `config.json`.
+    """Return timm's `config.json`.
 
     Raises:
         WeightsError: There is none, or it is another library's.
@@ -99,9 +96,9 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _create(
-    name: str, need: Need, side: int, set_size: bool, options: Timm, **given: Any
+    name: str, need: Need, side: int, set_size: bool, options: TimmOptions, **given: Any
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """timm's model with a head for the task, seeded; and the arguments that its architecture was given.
+    """Return timm's model with a head for the task, seeded, and the arguments its architecture was given.
 
     Raises:
         WeightsError: timm cannot build it, or the weights do not fit.
@@ -114,7 +111,7 @@ def _create(
     given |= {"drop_path_rate": options.drop_path} if options.drop_path is not None else {}
     try:
         with _seeded(need.seed), _missing_keys() as missing:
-            module: nn.Module = timm.create_model(name, num_classes=need.outputs, **given)
+            module: nn.Module = timm.create_model(name, num_classes=need.output.width, **given)
     except (RuntimeError, TypeError, ValueError, AssertionError, KeyError, OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         what = name.removeprefix("local-dir:")
@@ -128,20 +125,29 @@ def _create(
 
 @contextmanager
 def _missing_keys() -> Iterator[list[str]]:
-    """The keys that `load_state_dict` did not find: timm reads weights for other classes without being strict."""
+    """Record the keys that timm's weights lack. timm loads weights for other classes leniently and only logs this.
+
+    timm builds and loads in one call, so the hook on the one model that it loads is put on by its own loader.
+    """
+    from timm.models import _builder
+
     missing: list[str] = []
-    load_state_dict = nn.Module.load_state_dict
+    load_pretrained = _builder.load_pretrained
 
-    def recording(module: nn.Module, *arguments: Any, **named: Any) -> Any:
-        found = load_state_dict(module, *arguments, **named)
-        missing.extend(found.missing_keys)
-        return found
+    def recording(model: nn.Module, *arguments: Any, **named: Any) -> None:
+        hook = model.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            lambda _, keys: missing.extend(keys.missing_keys)
+        )
+        try:
+            load_pretrained(model, *arguments, **named)
+        finally:
+            hook.remove()
 
-    nn.Module.load_state_dict = recording  # type: ignore[assignment,method-assign]
+    _builder.load_pretrained = recording
     try:
         yield missing
     finally:
-        nn.Module.load_state_dict = load_state_dict  # type: ignore[method-assign]
+        _builder.load_pretrained = load_pretrained
 
 
 def _refuse_missing(module: nn.Module, missing: list[str], folder: str) -> None:
@@ -162,9 +168,9 @@ def _refuse_missing(module: nn.Module, missing: list[str], folder: str) -> None:
 
 
 def _renew_head(module: Any, need: Need) -> None:
-    """Start the head afresh: the one in the checkpoint was trained for other labels."""
+    """Reinitialize the head: the one in the checkpoint was trained for other labels."""
     with _seeded(need.seed):
-        module.reset_classifier(need.outputs)
+        module.reset_classifier(need.output.width)
 
 
 @contextmanager
@@ -185,7 +191,7 @@ def _refuse_unknown(architecture: str) -> None:
 
 
 def _is_fixed(architecture: str) -> bool:
-    """Whether the architecture is built for one input size."""
+    """Return whether the architecture has one fixed input size."""
     import timm
 
     found = timm.get_pretrained_cfg(architecture)
@@ -193,29 +199,24 @@ def _is_fixed(architecture: str) -> bool:
 
 
 def _preprocessing(module: nn.Module) -> dict[str, Any]:
-    """timm's data configuration of a model: mean, std, interpolation, crop."""
+    """Return timm's data configuration of a model: mean, std, interpolation, crop."""
     from timm.data import resolve_model_data_config
 
     found: dict[str, Any] = resolve_model_data_config(module)
     return found
 
 
-def _fused(options: Timm, need: Need) -> bool:
-    """Whether attention is one kernel: not in bf16 on a CPU, where that kernel is the slower way."""
+def _fused(options: TimmOptions, need: Need) -> bool:
+    """Return whether to fuse attention: not in bf16 on a CPU, where the fused kernel is slower."""
     if options.attention != "auto":
         return options.attention == "fused"
     return not (need.device == "cpu" and need.precision == "bf16")
 
 
-def _epochs(wanted: int, examples: int, fewest: int, most: int) -> float:
-    """Epochs that show about `wanted` examples in all."""
-    return float(min(most, max(fewest, round(wanted / max(1, examples)))))
-
-
 def _assemble(
     module: Any,
     arguments: Mapping[str, Any],
-    options: Timm,
+    options: TimmOptions,
     need: Need,
     provenance: Provenance,
     size: Size,

@@ -1,8 +1,8 @@
-"""A sheet of training images, as they are and as the model sees them, for a person to look at."""
+"""A sheet of training images for inspection, original and as the model sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,50 +10,57 @@ import numpy as np
 from core.batching import example_rng
 from core.images import open_image
 from core.kinds import ImageExample
-from plugins.images.pictures import Pictures
+from plugins.images.pictures import ImageDataset, MixedView
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
-
-    from plugins.images.classifier import ImageModel
 
 ROWS, EPOCHS = 8, 6
 TILE, GAP, CAPTION = 112, 6, 16
 """Pixels: the side of an image on the sheet, the space between, and the height of a line of text."""
 
 
-def sheet(model: ImageModel, examples: Sequence[ImageExample], prepared: Pictures, seed: int) -> Image:
-    """Draw the sheet: one row an example; first the original, then what the first epochs show of it.
+def sheet(
+    examples: Sequence[ImageExample],
+    prepared: ImageDataset,
+    labels: Sequence[str],
+    seed: int,
+    show: Callable[[list[MixedView]], Tensor],
+    varied: bool,
+) -> Image:
+    """Draw the sheet. Each row is an example: the original, then what the first epochs show of it.
 
     Args:
-        model: Shows a batch as it sees it.
         examples: The training split.
         prepared: The same, made ready.
+        labels: Their names, by index.
         seed: The run's seed.
+        show: From examples, as `prepared` fetches them, to what the model sees, float32 [b, 3, S, S] from 0 to 1.
+        varied: Whether each epoch shows something else.
     """
     from PIL import Image, ImageDraw
 
     rows = _spread(examples, ROWS)
-    epochs = range(EPOCHS) if model.augmented else range(1)
+    epochs = range(EPOCHS) if varied else range(1)
     width = GAP + (1 + len(epochs)) * (TILE + GAP)
     page = Image.new("RGB", (width, CAPTION + GAP + len(rows) * (TILE + CAPTION + GAP)), "white")
     draw = ImageDraw.Draw(page)
-    titles = ["original", *(f"epoch {epoch + 1}" if model.augmented else "as seen" for epoch in epochs)]
+    titles = ["original", *(f"epoch {epoch + 1}" if varied else "as seen" for epoch in epochs)]
     for column, title in enumerate(titles):
         draw.text((GAP + column * (TILE + GAP), GAP // 2), title, fill="black")
     for place, row in enumerate(rows):
         top = CAPTION + GAP + place * (TILE + CAPTION + GAP)
         items = [prepared.fetch(row, epoch, example_rng(seed, epoch, row)) for epoch in epochs]
-        tiles = [open_image(examples[row].image), *_images(model.seen(model.collate(items)))]
+        tiles = [open_image(examples[row].image), *_images(show(items))]
         for column, tile in enumerate(tiles):
             page.paste(_fitted(tile), (GAP + column * (TILE + GAP), top))
-        draw.text((GAP, top + TILE), _caption(model, examples[row]), fill="black")
+        draw.text((GAP, top + TILE), _caption(labels, examples[row]), fill="black")
     return page
 
 
 def _spread(examples: Sequence[ImageExample], count: int) -> list[int]:
-    """Rows at even distances, of as many labels as can be."""
+    """Choose evenly spaced rows with as many labels as possible."""
     candidates = np.linspace(0, len(examples) - 1, min(len(examples), 8 * count)).astype(int).tolist()
     chosen: dict[Any, int] = {}
     for row in candidates:
@@ -72,7 +79,7 @@ def _images(seen: Tensor) -> list[Image]:
 
 
 def _fitted(image: Image) -> Image:
-    """The image in a tile, its shape kept; small ones enlarged without smoothing."""
+    """Fit the image into a tile, keeping its shape. Small images are enlarged without smoothing."""
     from PIL import Image
 
     scale = TILE / max(image.size)
@@ -83,9 +90,9 @@ def _fitted(image: Image) -> Image:
     return tile
 
 
-def _caption(model: ImageModel, example: ImageExample) -> str:
-    """The labels and the place, in letters that the built-in font has."""
+def _caption(labels: Sequence[str], example: ImageExample) -> str:
+    """Return the labels and the source, in characters of the built-in font."""
     target = example.target
     indices = target if isinstance(target, tuple) else (target,)
-    names = ", ".join(model.need.labels[index] for index in indices if isinstance(index, int)) or "no label"
+    names = ", ".join(labels[index] for index in indices if isinstance(index, int)) or "no label"
     return f"{names}   {example.place}".encode("latin-1", "replace").decode("latin-1")[:100]

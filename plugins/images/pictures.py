@@ -1,4 +1,4 @@
-"""A split's images: decoded once and kept as uint8 where they fit the budget, else decoded each time they are needed.
+"""A split's images: decoded once and kept as uint8 if they fit the budget, else decoded on each access.
 
 Evaluation sees what timm's own transform makes of an image, to the bit. Training with augmentation starts from the
 whole image, squeezed into a square somewhat larger than what the model sees.
@@ -6,7 +6,6 @@ whole image, squeezed into a square somewhat larger than what the model sees.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from core.cache import cache_directory
 from core.decoded import cache_key, in_chunks
 from core.errors import DataError, Problem
+from core.files import new_file
 from core.images import UnreadableImageError, open_image
 from core.kinds import ImageExample
 from plugins.images.augmentation import Mixing, Policy, Variation, mix, unvaried, vary
@@ -32,7 +32,7 @@ ON_DISK_FROM = 64 * 2**20
 
 
 class View(NamedTuple):
-    """One image, as it is stored, and what is to be done to it.
+    """One stored image, and how it will be augmented.
 
     Attributes:
         pixels: uint8 [S, S, 3].
@@ -45,8 +45,8 @@ class View(NamedTuple):
     target: Any
 
 
-class Item(NamedTuple):
-    """One example, ready to be stacked: a view, and another one that is mixed in."""
+class MixedView(NamedTuple):
+    """One example, ready to be stacked: a view, and another one to be mixed in."""
 
     view: View
     mixing: Mixing | None = None
@@ -54,7 +54,7 @@ class Item(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageTransform:
     """How images of a split become squares.
 
     Attributes:
@@ -72,7 +72,7 @@ class Look:
     policy: Policy | None = None
 
     def pixels(self, example: ImageExample) -> NDArray[np.uint8]:
-        """The square, uint8 [S, S, 3].
+        """Return the square, uint8 [S, S, 3].
 
         Raises:
             UnreadableImageError: The file is no whole image.
@@ -81,20 +81,20 @@ class Look:
 
 
 @dataclass
-class Pictures:
+class ImageDataset:
     """A split, ready to be fetched; a `core.contracts.Prepared`.
 
     Attributes:
         examples: The split.
-        look: How its images become squares.
+        transform: How its images become squares.
         store: uint8 [n, S, S, 3], or None where images are decoded each time.
-        targets: As `core.kinds.encode_targets` makes them, or None where they are not known.
+        targets: As `OutputSpec.stack` returns them, or None where they are not known.
         lengths: int64 [n], ones.
         costly: Whether fetching decodes files.
     """
 
     examples: Sequence[ImageExample]
-    look: Look
+    transform: ImageTransform
     store: NDArray[np.uint8] | None
     targets: Targets | None = None
     lengths: NDArray[np.int64] = field(init=False)
@@ -103,65 +103,65 @@ class Pictures:
     def __post_init__(self) -> None:
         self.lengths = np.ones(len(self.examples), dtype=np.int64)
         self.costly = self.store is None
-        if self.look.policy is not None:
+        if self.transform.policy is not None:
             sizes = [size_of(each) for each in _iterate(self.examples)]
             self._sizes = np.asarray(sizes, dtype=np.int32).reshape(-1, 2)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Item:
-        """The image of one example; for training, with what is drawn for it and for the one that is mixed in.
+    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> MixedView:
+        """Return one image; in training, with random augmentation and a partner to mix in.
 
         Raises:
             DataError: The image has become unreadable since it was first looked at.
         """
-        policy = self.look.policy
+        policy = self.transform.policy
         if policy is None or rng is None:
-            return Item(self._view(index, None))  # without a generator nothing is drawn
+            return MixedView(self._view(index, None))  # without a generator nothing is drawn
         mixing = mix(policy, index, len(self), rng)
         partner = None if mixing is None else self._view(mixing.partner, rng)
-        return Item(self._view(index, rng), mixing, partner)
+        return MixedView(self._view(index, rng), mixing, partner)
 
     def _view(self, index: int, rng: np.random.Generator | None) -> View:
         if self.store is None:
             try:
-                pixels = self.look.pixels(self.examples[index])
+                pixels = self.transform.pixels(self.examples[index])
             except UnreadableImageError as error:
                 raise DataError(Problem(self.examples[index].place, f"{error.message}.", error.cure)) from error
         else:
             pixels = self.store[index]
         variation = None
-        if self.look.policy is not None:
+        if self.transform.policy is not None:
             width, height = (int(each) for each in self._sizes[index])
             if rng is None:
-                variation = unvaried((width, height), self.look.crop)
+                variation = unvaried((width, height), self.transform.crop)
             else:
-                variation = vary(self.look.policy, (width, height), self.look.crop, rng)
+                variation = vary(self.transform.policy, (width, height), self.transform.crop, rng)
         return View(pixels, variation, None if self.targets is None else self.targets[index])
 
 
 def prepare(
-    examples: Sequence[ImageExample], look: Look, budget: int, fingerprint: str, targets: Targets | None
-) -> Pictures:
-    """Decode a split, or find it decoded in the cache, or leave it to be decoded as it is asked for.
+    examples: Sequence[ImageExample], transform: ImageTransform, budget: int, fingerprint: str, targets: Targets | None
+) -> ImageDataset:
+    """Decode a split, read it from the cache, or leave decoding to each access.
 
     Args:
         examples: The split.
-        look: How its images become squares.
+        transform: How its images become squares.
         budget: Bytes that decoded images may take.
         fingerprint: Of the splits, a part of the cache's key.
-        targets: As `core.kinds.encode_targets` makes them, or None.
+        targets: As `OutputSpec.stack` returns them, or None.
 
     Raises:
         DataError: Images cannot be read; all are named.
     """
-    size = len(examples) * look.side * look.side * 3
+    size = len(examples) * transform.side * transform.side * 3
     if size > budget:
-        return Pictures(examples, look, None, targets)
+        return ImageDataset(examples, transform, None, targets)
     if size < ON_DISK_FROM:
-        return Pictures(examples, look, _decoded(examples, look), targets)
-    return Pictures(examples, look, _cached(examples, look, fingerprint), targets)
+        return ImageDataset(examples, transform, _decoded(examples, transform), targets)
+    return ImageDataset(examples, transform, _cached(examples, transform, fingerprint), targets)
 
 
 def _iterate(examples: Sequence[ImageExample]) -> Iterator[ImageExample]:
@@ -169,7 +169,7 @@ def _iterate(examples: Sequence[ImageExample]) -> Iterator[ImageExample]:
 
 
 def size_of(example: ImageExample) -> tuple[int, int]:
-    """Width and height of an image, from its file where the data adapter has not looked; (1, 1) if unreadable."""
+    """Return the width and height of an image, read from its file if unknown; (1, 1) if unreadable."""
     if all(example.size):
         return example.size
     try:
@@ -178,53 +178,49 @@ def size_of(example: ImageExample) -> tuple[int, int]:
         return 1, 1
 
 
-def _decoded(examples: Sequence[ImageExample], look: Look) -> NDArray[np.uint8]:
-    """All squares, uint8 [n, S, S, 3]."""
-    store = np.empty((len(examples), look.side, look.side, 3), dtype=np.uint8)
+def _decoded(examples: Sequence[ImageExample], transform: ImageTransform) -> NDArray[np.uint8]:
+    """Return all squares, uint8 [n, S, S, 3]."""
+    store = np.empty((len(examples), transform.side, transform.side, 3), dtype=np.uint8)
     at = 0
-    for squares in _squares(examples, look):
+    for squares in _squares(examples, transform):
         store[at : at + len(squares)] = squares
         at += len(squares)
     return store
 
 
-def _squares(examples: Sequence[ImageExample], look: Look) -> Iterator[NDArray[np.uint8]]:
-    """Squares in chunks, uint8 [k, S, S, 3], by a thread a core: decoders let go of the interpreter.
+def _squares(examples: Sequence[ImageExample], transform: ImageTransform) -> Iterator[NDArray[np.uint8]]:
+    """Yield squares in chunks, uint8 [k, S, S, 3], with one thread per core: decoders release the interpreter lock.
 
     Raises:
         DataError: At the end, for images that could not be read.
     """
-    blank = np.zeros((look.side, look.side, 3), dtype=np.uint8)
-    return (np.stack(chunk) for chunk in in_chunks(examples, look.pixels, blank))
+    blank = np.zeros((transform.side, transform.side, 3), dtype=np.uint8)
+    return (np.stack(chunk) for chunk in in_chunks(examples, transform.pixels, blank))
 
 
 # --- the cache ------------------------------------------------------------------------------------------------------
 
 
-def _cached(examples: Sequence[ImageExample], look: Look, fingerprint: str) -> NDArray[np.uint8]:
-    """The squares in a memory-mapped file of the cache, written first if it is not there; in memory if it cannot be."""
-    how = f"1 {fingerprint} {look.key} {look.side} {len(examples)}"
+def _cached(examples: Sequence[ImageExample], transform: ImageTransform, fingerprint: str) -> NDArray[np.uint8]:
+    """Return the squares memory-mapped from the cache, written first if missing; in memory if that fails."""
+    how = f"1 {fingerprint} {transform.key} {transform.side} {len(examples)}"
     path = cache_directory() / "images" / f"{cache_key(_iterate(examples), how)}.npy"
-    shape = (len(examples), look.side, look.side, 3)
+    shape = (len(examples), transform.side, transform.side, 3)
     try:
         if not path.is_file():
-            _write(path, shape, _squares(examples, look))
+            _write(path, shape, _squares(examples, transform))
         store: NDArray[np.uint8] = np.load(path, mmap_mode="r")
         if store.shape == shape and store.dtype == np.uint8:
             return store
     except (OSError, ValueError):  # a full or read-only disk, or a damaged file
         pass
-    return _decoded(examples, look)
+    return _decoded(examples, transform)
 
 
 def _write(path: Path, shape: tuple[int, ...], chunks: Iterable[NDArray[np.uint8]]) -> None:
-    """Write an array in NumPy's format aside and rename it, so that what bears the name is complete."""
+    """Write an array in NumPy's format to a new file of the cache."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        aside = Path(folder) / path.name
-        with aside.open("wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for chunk in chunks:
-                file.write(chunk.tobytes())
-        aside.rename(path)
+    with new_file(path, shared=True) as aside, aside.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for chunk in chunks:
+            file.write(chunk.tobytes())

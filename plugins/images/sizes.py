@@ -1,16 +1,13 @@
-"""The input size of a model: as asked for, or chosen from the model and the training images, and said why."""
+"""The input size of a model: as given, or chosen from the model and the training images and reported."""
 
 from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from core.contracts import Need
+from plugins.images.options import TimmOptions
 from plugins.images.pictures import size_of
-
-if TYPE_CHECKING:
-    from plugins.images.plugin import Timm
 
 SMALL, STEP, SMALLEST_PRETRAINED = 64, 32, 128
 """Images up to 64 pixels are small; a model from scratch reads multiples of 32; a pretrained one at least 128."""
@@ -20,14 +17,14 @@ _SAMPLED = 256
 
 @dataclass(frozen=True)
 class Size:
-    """The input size of a model, and why it is that: `side` in pixels."""
+    """The input size of a model in pixels, and the reason for it."""
 
     side: int
     reason: str = ""
 
 
-def from_scratch(options: Timm, need: Need) -> Size:
-    """The median short side of the training images, as a multiple of 32 from 32 to 128."""
+def from_scratch(options: TimmOptions, need: Need) -> Size:
+    """Return the median short side of the training images, rounded up to a multiple of 32, from 32 to 128."""
     if options.image_size:
         return Size(options.image_size)
     if not (short := _short_side(need)):
@@ -36,8 +33,8 @@ def from_scratch(options: Timm, need: Need) -> Size:
     return Size(side, f"the short sides of the training images are {short} pixels (median)")
 
 
-def pretrained(options: Timm, need: Need, native: int, fixed: bool) -> Size:
-    """What the checkpoint was trained at; less where the images are small and the network reads any size.
+def pretrained(options: TimmOptions, need: Need, native: int, fixed: bool) -> Size:
+    """Return the checkpoint's own size; less if the images are small and the network reads any size.
 
     Args:
         options: May ask for a size.
@@ -59,7 +56,7 @@ def pretrained(options: Timm, need: Need, native: int, fixed: bool) -> Size:
 
 
 def _short_side(need: Need) -> int:
-    """The median short side of a sample of the training images, in pixels; 0 where there are none."""
+    """Return the median short side of a sample of the training images, in pixels; 0 if there are none."""
     n = len(need.train)
     step = max(1, n // _SAMPLED)
     return round(statistics.median(min(size_of(need.train[i])) for i in range(0, n, step))) if n else 0

@@ -1,4 +1,4 @@
-"""What is known of timm's models: head, layers by depth, what an adapter may wrap, whether features run apart."""
+"""What is known about timm's models: head, layers by depth, adapter targets, whether features run separately."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from core.errors import ConfigError, Problem
 
 
 def heads(module: Any) -> tuple[str, ...]:
-    """The classifier's name, or names, as timm declares them."""
+    """Return the classifier's name, or names, as timm declares them."""
     named = module.pretrained_cfg["classifier"]
     return (named,) if isinstance(named, str) else tuple(named)
 
 
 def layers(module: Any, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Parameters by depth, as timm's layer-wise decay groups them, the head's alone in the last; empty if it cannot."""
+    """Return parameter names by depth, as in timm's layer-wise decay, the head last; empty if timm cannot tell."""
     from timm.models._manipulate import group_with_matcher
 
     try:
@@ -31,7 +31,7 @@ def layers(module: Any, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 def adapter_targets(module: Any, layers: tuple[tuple[str, ...], ...], heads: tuple[str, ...]) -> tuple[str, ...]:
-    """Linear layers and ungrouped convolutions between the stem and the head, by their whole names."""
+    """Return the full names of linear layers and ungrouped convolutions between stem and head."""
     first = module.pretrained_cfg.get("first_conv") or ()
     stem = {name.rpartition(".")[0] for name in layers[0]} if layers else set(np.atleast_1d(first).tolist())
 
@@ -43,7 +43,7 @@ def adapter_targets(module: Any, layers: tuple[tuple[str, ...], ...], heads: tup
 
 
 def fuse_attention(module: nn.Module, fused: bool) -> None:
-    """Let attention be one kernel of torch's, or matrix products and a softmax, where timm leaves the choice."""
+    """Choose between fused and plain attention, where timm leaves the choice."""
     layer: Any
     for layer in module.modules():
         if isinstance(getattr(layer, "fused_attn", None), bool):
@@ -51,7 +51,7 @@ def fuse_attention(module: nn.Module, fused: bool) -> None:
 
 
 def runs_apart(module: Any, side: int, device: str) -> bool:
-    """Whether the classifier on timm's pooled features gives what the network gives: tried, not assumed.
+    """Test whether the classifier on timm's pooled features gives the network's output.
 
     Raises:
         ConfigError: The network cannot read images of this size.

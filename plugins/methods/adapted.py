@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from core.contracts import HasVirtualTokens, LoadedModel, ModelLoader, Need, ParamGroup, Plan, Prepared
+from core.contracts import HasFeatures, HasVirtualTokens, LoadedModel, ModelLoader, Need, ParamGroup, WrappedModel
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
-from core.kinds import Detections
-from plugins.methods.targets import NOTHING, chosen, ends
+from plugins.methods.layer_kinds import NOTHING
+from plugins.methods.targets import chosen, ends
 
 ADAPTER = "adapter"
 """The folder inside a saved model that holds the adapter alone, where the family's format cannot hold adapters."""
 BASE = "base"
 """The folder inside a saved adapter that holds its base, where the base exists nowhere else (scratch weights)."""
-PASSED_ON = ("picture", "use_fast_dropout")
-"""What a model may have beyond `LoadedModel` that stays right when an adapter is put on it."""
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # peft imports it; it warns of kernels that it lacks
 
 Saving = Callable[[Any, bool], AbstractContextManager[None]]
 """Puts a wrapped module into the form in which it is saved, for a while: (module, whether its base is saved too)."""
@@ -108,64 +109,25 @@ def merged(model: LoadedModel) -> LoadedModel:
     return plain.inner
 
 
-class AdaptedModel(LoadedModel):
-    """A loaded model whose module is a `PeftModel`: it differs in what is saved, and is the inner one in all else.
+class AdaptedModel(WrappedModel):
+    """A loaded model whose module is a `PeftModel`: it differs in what is saved.
 
     Attributes:
-        inner: The model that was wrapped.
         saving: The form in which the module is saved, where it is another than the one that trains.
         penalty: What is added to the loss of each example, a tensor []; None for nothing.
     """
 
+    withdrawn: ClassVar[tuple[type, ...]] = (HasFeatures, HasVirtualTokens)
+
     def __init__(self, inner: LoadedModel) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.saving: Saving = lambda wrapped, with_base: nullcontext()
         self.penalty: Callable[[], Tensor] | None = None
-        self.heads, self.adapter_targets, self.layers = inner.heads, inner.adapter_targets, inner.layers
-        self.provenance, self.defaults, self.findings = inner.provenance, inner.defaults, inner.findings
-        self.augmented = inner.augmented
-        for name in PASSED_ON:
-            if hasattr(inner, name):
-                setattr(self, name, getattr(inner, name))
-
-    @property
-    def module(self) -> Any:
-        """The wrapped module; the inner model's, so that its `loss` and `predict` go through it."""
-        return self.inner.module
-
-    @module.setter
-    def module(self, module: Any) -> None:
-        self.inner.module = module
-
-    @property
-    def thresholds(self) -> tuple[float, ...] | None:
-        """The inner model's, which is what is saved."""
-        return self.inner.thresholds
-
-    @thresholds.setter
-    def thresholds(self, thresholds: tuple[float, ...] | None) -> None:
-        self.inner.thresholds = thresholds
-
-    def planned(self, plan: Plan) -> None:
-        """As the inner model does."""
-        self.inner.planned(plan)
-
-    def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
-        """As the inner model does."""
-        return self.inner.prepare(examples, train)
-
-    def collate(self, items: Sequence[Any]) -> dict[str, Tensor]:
-        """As the inner model does."""
-        return self.inner.collate(items)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """As the inner model does, and the method's penalty."""
+        """The loss of each example, with the method's penalty."""
         losses = self.inner.loss(batch)
         return losses if self.penalty is None else losses + self.penalty()
-
-    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Detections]:
-        """As the inner model does."""
-        return self.inner.predict(batch)
 
     def save(self, directory: Path) -> None:
         """The adapter and the head; and the base, where it exists nowhere else."""

@@ -1,4 +1,4 @@
-"""Layers by depth: training the last ones only, and giving each depth a learning rate of its own."""
+"""Layers by depth: train only the last ones, or give each depth its own learning rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COMPILED = "_orig_mod."
 
 
 def depths(model: LoadedModel) -> tuple[tuple[str, ...], ...]:
-    """Names of the parameters by depth, from the input on; those that train with the head come last.
+    """Return parameter names by depth, from the input on. Those that train with the head come last.
 
     They are the model's own `layers`, but that norms by themselves are no layer: they go with the one before.
 
@@ -35,7 +35,7 @@ def depths(model: LoadedModel) -> tuple[tuple[str, ...], ...]:
 
 
 def freeze_before(model: LoadedModel, count: int) -> LoadedModel:
-    """The model with everything frozen but its last layers and its head.
+    """Freeze everything but the last layers and the head.
 
     Args:
         model: Declares `layers`.
@@ -58,7 +58,7 @@ def freeze_before(model: LoadedModel, count: int) -> LoadedModel:
 
 
 def decayed(model: LoadedModel, lr: float, decay: float) -> list[ParamGroup] | None:
-    """What trains, by depth, each depth with its rate; None where there is one rate for all.
+    """Return the trained parameters by depth, each with its learning rate; None if there is one rate for all.
 
     The head's layer has the rate `lr`; each layer before it `decay` times that of the layer after it, as in ELECTRA
     (Clark et al. 2020, arXiv:2003.10555, appendix A), after Howard and Ruder's discriminative fine-tuning (2018,

@@ -20,7 +20,7 @@ ADAPTER = "default"
 
 
 def fuse(wrapped: nn.Module) -> int:
-    """Let the adapted linear layers of a `PeftModel` compute this way in training; returns how many do.
+    """Make the adapted linear layers of a `PeftModel` compute fused products in training; return how many do.
 
     State dict, merging and saving stay peft's, and so does what is computed in evaluation.
     """
@@ -31,7 +31,7 @@ def fuse(wrapped: nn.Module) -> int:
 
 
 def _suits(layer: Any) -> bool:
-    """Whether it is a plain matrix that does not train, under a plain update that does."""
+    """Return whether a layer is a plain frozen matrix under a plain trained update."""
     base = layer.base_layer
     frozen = type(base) is nn.Linear and not any(parameter.requires_grad for parameter in base.parameters())
     plain = not layer.lora_variant and not layer.fan_in_fan_out and list(layer.lora_A) == [ADAPTER]
@@ -39,10 +39,10 @@ def _suits(layer: Any) -> bool:
 
 
 class FusedLinear(Linear):  # type: ignore[misc]
-    """A drop-in for peft's layer."""
+    """A drop-in replacement for peft's layer."""
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """[*, in] to [*, out]; peft's own way where nothing trains, or the adapter is merged or switched off."""
+        """Map [*, in] to [*, out]. Uses peft's own code if nothing trains, or the adapter is merged or disabled."""
         device = x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         weight, bias = self.base_layer.weight, self.base_layer.bias
@@ -57,7 +57,7 @@ class FusedLinear(Linear):  # type: ignore[misc]
         )
 
     def _kept(self, name: str, parameter: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-        """A parameter of the frozen layer in a dtype; cast anew only where it is another than before."""
+        """Return a parameter of the frozen layer in a dtype; cast again only after it changed."""
         if parameter is None or parameter.dtype == dtype:
             return parameter
         cast: dict[str, tuple[Any, Tensor]] = self.__dict__.setdefault("_cast", {})

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.contracts import Finding, HasFeatures, HasPicture, LoadedModel, Plan, Prepared
+from core.contracts import Finding, HasFeatures, HasPicture, LoadedModel, Plan, Prepared, WrappedModel
 from core.environment import Hardware
 from core.errors import ConfigError, Problem
 from core.predicting import predict_batches
@@ -61,7 +60,7 @@ def on_features(model: LoadedModel, plan: Plan) -> LoadedModel:
     return model
 
 
-class Item(NamedTuple):
+class FeatureRow(NamedTuple):
     """One example's features [...], and its target where it has one."""
 
     features: NDArray[np.float32]
@@ -78,9 +77,9 @@ class Features:
     def __len__(self) -> int:
         return len(self.features)
 
-    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Item:
+    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> FeatureRow:
         """The features and the target of one example."""
-        return Item(self.features[index], None if self.targets is None else self.targets[index])
+        return FeatureRow(self.features[index], None if self.targets is None else self.targets[index])
 
 
 class HeadModule(nn.Module):
@@ -121,27 +120,27 @@ class Backbone:
         return self.inner.features(batch).float()
 
 
-class FeatureModel(LoadedModel):
+class FeatureModel(WrappedModel):
     """A model seen from its features on."""
 
+    withdrawn: ClassVar[tuple[type, ...]] = (HasFeatures, HasPicture)
+
     def __init__(self, inner: LoadedModel, hardware: Hardware) -> None:
-        self.inner, self.hardware = inner, hardware
-        self.module = HeadModule(inner)
-        self.heads, self.adapter_targets, self.layers = inner.heads, inner.adapter_targets, inner.layers
-        self.provenance, self.defaults, self.findings = inner.provenance, inner.defaults, inner.findings
-        self.augmented = False
+        super().__init__(inner)
+        self.hardware = hardware
+        self._module: nn.Module = HeadModule(inner)
         self._shown: Prepared | None = None
         if isinstance(inner, HasPicture):
             setattr(self, "picture", self._picture)  # not a method of the class: others have nothing to draw
 
     @property
-    def thresholds(self) -> tuple[float, ...] | None:
-        """The inner model's, which is what is saved."""
-        return self.inner.thresholds
+    def module(self) -> nn.Module:
+        """The network, run from features on; the inner model keeps the whole one."""
+        return self._module
 
-    @thresholds.setter
-    def thresholds(self, thresholds: tuple[float, ...] | None) -> None:
-        self.inner.thresholds = thresholds
+    @module.setter
+    def module(self, module: nn.Module) -> None:
+        self._module = module
 
     def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
         """Run the frozen backbone over the examples, once."""
@@ -165,7 +164,7 @@ class FeatureModel(LoadedModel):
         shown, self._shown = self._shown or self.inner.prepare(examples, True), None
         return self.inner.picture(examples, shown, seed)
 
-    def collate(self, items: Sequence[Item]) -> dict[str, Tensor]:
+    def collate(self, items: Sequence[FeatureRow]) -> dict[str, Tensor]:
         """Stack features and targets."""
         batch = {"features": torch.from_numpy(np.stack([item.features for item in items]))}
         if items[0].target is not None:
@@ -185,10 +184,6 @@ class FeatureModel(LoadedModel):
     def plain(self) -> LoadedModel:
         """The whole network, run from its inputs on."""
         return self.inner
-
-    def save(self, directory: Path) -> None:
-        """The whole model, with the trained head."""
-        self.inner.save(directory)
 
 
 def _placed(store: NDArray[Any] | None, rows: NDArray[np.int64], values: Tensor, n: int) -> NDArray[Any]:

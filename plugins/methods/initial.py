@@ -1,4 +1,4 @@
-"""LoRA that starts from the base weights' own factors (PiSSA, OLoRA), or from what quantising them loses (LoftQ)."""
+"""LoRA initialized from factors of the base weights (PiSSA, OLoRA) or from their quantization error (LoftQ)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,9 @@ from plugins.methods.targets import matching
 if TYPE_CHECKING:
     from plugins.methods.adapted import Saving
 
-LOFTQ = "loftq"
-ALTERS_BASE = ("pissa", "olora")
-"""Initialisations that take what the factors hold out of the base weights."""
-
 
 def plain_again(wrapped: Any) -> Saving:
-    """How a module is saved that starts from factors A0, B0 of its base weights.
+    """Return how to save a module that starts from factors A0, B0 of its base weights.
 
     Training changes W - s B0 A0 + s B A. Where the base W is not saved too, this is written as a LoRA of twice the rank
     on W, with factors [A; A0] and [B, -B0] (peft does the same, and drops the head). Where it is, what is left of it
@@ -57,7 +53,7 @@ def plain_again(wrapped: Any) -> Saving:
 
 
 def refuse_rank(module: nn.Module, ends: Sequence[str], rank: int) -> None:
-    """Refuse more ranks than a matrix has factors.
+    """Refuse a rank above the number of factors of a matrix.
 
     Args:
         module: Not wrapped yet.
@@ -77,15 +73,15 @@ def refuse_rank(module: nn.Module, ends: Sequence[str], rank: int) -> None:
 
 @torch.no_grad()
 def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
-    """Start each update from the largest singular vectors of what quantising its weights lost.
+    """Start each update from the top singular vectors of the quantization error of its weights.
 
-    LoftQ (Li et al. 2023, arXiv:2310.08659) with one iteration: the quantised weights stay as they are, so that the
-    base, quantised again, takes the adapter. Where nothing is quantised, or more ranks are asked for than a matrix has,
+    LoftQ (Li et al. 2023, arXiv:2310.08659) with one iteration: the quantized weights stay as they are, so that the
+    base, quantized again, takes the adapter. Where nothing is quantized, or more ranks are asked for than a matrix has,
     updates stay as LoRA begins them: A at random, B zero.
 
     Args:
-        wrapped: A `PeftModel` on a quantised base, before it is trained.
-        whole: The base, not quantised; its submodules have the base's names.
+        wrapped: A `PeftModel` on a quantized base, before it is trained.
+        whole: The base, not quantized; its submodules have the base's names.
     """
     from peft.utils.integrations import dequantize_module_weight
 
@@ -93,12 +89,12 @@ def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
     names = {layer: name for name, layer in base.named_modules()}
     for name, down, up in list(_factors(wrapped)):
         layer = wrapped.get_submodule(name)
-        if not is_quantised(layer.base_layer):
+        if not is_quantized(layer.base_layer):
             continue
-        quantised = dequantize_module_weight(layer.base_layer).float()
+        quantized = dequantize_module_weight(layer.base_layer).float()
         stored: Any = whole.get_submodule(names[layer])
         weights = stored.weight if isinstance(stored, nn.Linear) else stored.weight.T  # GPT-2's lie the other way round
-        lost = weights.to(quantised.device).float() - quantised
+        lost = weights.to(quantized.device).float() - quantized
         left, values, right = torch.linalg.svd(lost / layer.scaling["default"], full_matrices=False)
         rank = min(len(down), len(values))
         roots = values[:rank].sqrt()
@@ -106,13 +102,13 @@ def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
         down[:rank] = roots[:, None] * right[:rank]
 
 
-def is_quantised(layer: Any) -> bool:
-    """Whether bitsandbytes has quantised a layer's weights."""
+def is_quantized(layer: Any) -> bool:
+    """Return whether bitsandbytes has quantized a layer's weights."""
     return hasattr(layer.weight, "quant_state") or hasattr(layer.weight, "SCB")
 
 
 def _factors(wrapped: Any) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Of each adapted matrix: its module's name, A [r, in] and B [out, r]."""
+    """Yield each adapted matrix: its module's name, A [r, in] and B [out, r]."""
     for name, layer in wrapped.named_modules():
         if "default" in getattr(layer, "lora_A", ()):
             yield name, layer.lora_A["default"].weight.detach(), layer.lora_B["default"].weight.detach()

@@ -1,4 +1,4 @@
-"""Methods that train weights of the model itself: all of them, the last ones, the head's alone, or biases."""
+"""Methods that train the model's own weights: all, the last layers, the head, or the biases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.memory import Footprint
 
 _DECAY_HELP = (
-    "Each layer learns at this times the rate of the one after it, the head's at the full rate; 1 for one rate."
+    "Learning rate of each layer relative to the next one; the head has the full rate. 1: the same rate everywhere."
 )
 
 
@@ -30,7 +30,7 @@ class Full(AdapterMethod):
     layer_decay: float = option(1.0, _DECAY_HELP, above=0, high=1)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Rates by depth need depths."""
+        """Report a model that does not know its layers, if learning rates depend on depth."""
         if self.layer_decay == 1:
             return
         model = type(config.model)
@@ -39,7 +39,7 @@ class Full(AdapterMethod):
             yield Problem("method.layer_decay", f"gives each layer a learning rate, and {lacks}.", "Leave it at 1.")
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Let everything train; nothing is ever frozen silently.
+        """Make every weight trainable. Nothing is ever frozen silently.
 
         Raises:
             ConfigError: `layer_decay` is asked for, and the model does not say what is at which depth.
@@ -53,11 +53,11 @@ class Full(AdapterMethod):
         return model
 
     def trainable(self, footprint: Footprint) -> int:
-        """All of it."""
+        """Return the number of all weights."""
         return footprint.parameters + footprint.head
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
-        """A group a layer, the head's first, where rates decay."""
+        """Return one group per layer, the head first, if learning rates decay."""
         from plugins.methods.depth import decayed
 
         return decayed(model, lr, self.layer_decay)
@@ -65,7 +65,7 @@ class Full(AdapterMethod):
 
 @dataclass
 class Head(AdapterMethod):
-    """Train the task's head only, on features of the frozen backbone that are computed once."""
+    """Train only the task's head, on features of the frozen backbone that are computed once."""
 
     name: ClassVar[str] = "head"
     defaults: ClassVar[Mapping[str, float]] = {"epochs": 20, "learning_rate": 1e-3}
@@ -73,20 +73,20 @@ class Head(AdapterMethod):
     frozen: ClassVar[bool] = True
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Scratch weights have no features worth keeping."""
-        if getattr(config.model, "init", "auto") == "scratch":
+        """Report a model from scratch, whose features are worthless."""
+        if config.model.from_scratch:
             yield Problem(
                 "method",
-                "head trains on the features of a frozen backbone, and one initialised from scratch has none.",
+                "head trains on the features of a frozen backbone, and one initialized from scratch has none.",
                 "Use method=full, or model.init=pretrained.",
             )
 
     def trainable(self, footprint: Footprint) -> int:
-        """The head."""
+        """Return the number of weights in the head."""
         return footprint.head
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Freeze all but the head; features are computed once where examples do not change from epoch to epoch."""
+        """Freeze everything but the head. Features are computed once if examples do not change between epochs."""
         from plugins.methods.head import on_features
 
         return on_features(model, plan)
@@ -94,7 +94,7 @@ class Head(AdapterMethod):
 
 @dataclass
 class Freeze(AdapterMethod):
-    """Train the last layers and the head; what is before them stays as it was."""
+    """Train the last layers and the head. Earlier layers stay as they are."""
 
     name: ClassVar[str] = "freeze"
     needs: ClassVar[Mapping[str, str]] = {
@@ -102,12 +102,12 @@ class Freeze(AdapterMethod):
         LAYERS: "it trains the last layers",
     }
 
-    layers: int = option(1, "How many of the model's last layers train, besides the head.", low=1)
+    layers: int = option(1, "How many of the last layers to train, besides the head.", low=1)
     layer_decay: float = option(1.0, _DECAY_HELP, above=0, high=1)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Scratch weights hold nothing that is worth keeping frozen."""
-        if getattr(config.model, "init", "auto") == "scratch":
+        """Report a model from scratch, whose frozen layers would stay random."""
+        if config.model.from_scratch:
             yield Problem(
                 "method",
                 "freeze keeps the first layers as they are, and those of a model from scratch are random.",
@@ -115,7 +115,7 @@ class Freeze(AdapterMethod):
             )
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Freeze all but the last layers and the head; batch norms that are frozen keep their statistics too.
+        """Freeze everything but the last layers and the head. Frozen batch norms keep their statistics too.
 
         Raises:
             ConfigError: The model has fewer layers, or does not say which it has.
@@ -125,11 +125,11 @@ class Freeze(AdapterMethod):
         return freeze_before(model, self.layers)
 
     def trainable(self, footprint: Footprint) -> int:
-        """A share of the layers, and the head."""
+        """Return the number of weights in these layers and in the head."""
         return footprint.linear * min(self.layers, footprint.layers) // footprint.layers + footprint.head
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
-        """A group a layer that trains, the head's first, where rates decay."""
+        """Return one group per trained layer, the head first, if learning rates decay."""
         from plugins.methods.depth import decayed
 
         return decayed(model, lr, self.layer_decay)
@@ -147,8 +147,8 @@ class BitFit(AdapterMethod):
     }
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Scratch weights are random, and no biases make up for that."""
-        if getattr(config.model, "init", "auto") == "scratch":
+        """Report a model from scratch, whose random matrices biases cannot make up for."""
+        if config.model.from_scratch:
             yield Problem(
                 "method",
                 "bitfit keeps every matrix as it is, and those of a model from scratch are random.",
@@ -156,7 +156,7 @@ class BitFit(AdapterMethod):
             )
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Freeze all but the head and what is called `bias`; norms of batches keep averaging, as in full training.
+        """Freeze everything but the head and parameters named `bias`. Batch norms keep updating their statistics.
 
         Raises:
             ConfigError: No module outside the head has a bias.

@@ -1,4 +1,4 @@
-"""Methods that put trained virtual tokens before a text, or before each layer's keys and values."""
+"""Methods that train virtual tokens before a text, or before each layer's keys and values."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from core.config import RunConfig
 
 _TEXT = ("text-classification",)
-_TOKENS_HELP = "How many virtual tokens; texts may be shorter by as many."
+_TOKENS_HELP = "Number of virtual tokens. The maximum text length shrinks by as many."
 
 
 @dataclass
 class Prompt(AdapterMethod):
-    """Train virtual tokens that stand before each text, and the head (Lester et al. 2021, arXiv:2104.08691)."""
+    """Train virtual tokens in front of each text, and the head (Lester et al. 2021, arXiv:2104.08691)."""
 
     name: ClassVar[str] = "prompt"
     kinds: ClassVar[tuple[str, ...]] = _TEXT
@@ -34,7 +34,7 @@ class Prompt(AdapterMethod):
     tokens: int = option(20, _TOKENS_HELP, low=1)
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Wrap the module in peft's prompt tuning; the tokens start as words of the vocabulary.
+        """Wrap the module in peft's prompt tuning. The tokens start as words of the vocabulary.
 
         Raises:
             ConfigError: The model can read no text so long, or its architecture is not one that peft knows.
@@ -44,7 +44,7 @@ class Prompt(AdapterMethod):
         return prompted(model, self.tokens, plan.seed)
 
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
-        """Load the base, and the virtual tokens from `need.saved` before it."""
+        """Load the base, and put the virtual tokens from `need.saved` in front."""
         from plugins.methods.adapted import reopen
 
         return reopen(loader, need)
@@ -52,7 +52,7 @@ class Prompt(AdapterMethod):
 
 @dataclass
 class Prefix(AdapterMethod):
-    """Train keys and values that stand before those of each layer, and the head (Li, Liang 2021, arXiv:2101.00190)."""
+    """Train keys and values in front of those of each layer, and the head (Li, Liang 2021, arXiv:2101.00190)."""
 
     name: ClassVar[str] = "prefix"
     kinds: ClassVar[tuple[str, ...]] = _TEXT
@@ -66,7 +66,7 @@ class Prefix(AdapterMethod):
     tokens: int = option(20, _TOKENS_HELP, low=1)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """What cannot go together."""
+        """Report options that contradict each other."""
         if config.train.gradient_checkpointing:
             message = "computes layers again without the keys and values that a prefix puts before them."
             yield Problem("train.gradient_checkpointing", message, "Leave it out, or use method=prompt.")
@@ -82,7 +82,7 @@ class Prefix(AdapterMethod):
         return prefixed(model, self.tokens)
 
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
-        """Load the base, and the prefix from `need.saved` onto it."""
+        """Load the base, and put the prefix from `need.saved` on it."""
         from plugins.methods.adapted import reopen
 
         return reopen(loader, need)

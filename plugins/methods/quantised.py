@@ -1,4 +1,4 @@
-"""LoRA on quantised base weights: where it cannot be, and merging it exactly."""
+"""LoRA on quantized base weights: where it cannot run, and exact merging."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
-    """What keeps bitsandbytes from working here, known without importing anything; each with what would do.
+    """Report what keeps bitsandbytes from working here, without importing anything.
 
     Args:
         config: Says the device and the precision.
@@ -31,9 +31,9 @@ def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
     on_gpu = train.device.startswith("cuda") or (train.device == "auto" and gpu_at_hand())
     instead = "Use method=lora, or run it on a CPU (train.device=cpu) or on an NVIDIA GPU."
     if train.device.startswith("mps") or (train.device == "auto" and sys.platform == "darwin"):
-        yield Problem("method", f"{method} has no quantised kernels for Apple's GPUs (mps).", instead)
+        yield Problem("method", f"{method} has no quantized kernels for Apple's GPUs (mps).", instead)
     elif not on_gpu and platform.machine().lower() not in ("x86_64", "amd64", "aarch64", "arm64"):
-        message = f"{method} has no quantised kernels for this processor ({platform.machine()})."
+        message = f"{method} has no quantized kernels for this processor ({platform.machine()})."
         yield Problem("method", message, "Use method=lora, or run it on an x86-64 or ARM processor or an NVIDIA GPU.")
     if compute_dtype == "float16" and not on_gpu:
         cure = "Use method.compute_dtype=auto (bf16 where the processor has it, else float32)."
@@ -41,7 +41,7 @@ def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
 
 
 def merged_model(model: LoadedModel) -> LoadedModel:
-    """The model within, unquantised, its updates added to the weights; see `merged`."""
+    """Return the inner model, dequantized, with the updates added to its weights; see `merged`."""
     from plugins.methods.adapted import AdaptedModel
 
     plain = model.plain()
@@ -52,22 +52,22 @@ def merged_model(model: LoadedModel) -> LoadedModel:
 
 
 def merged(wrapped: Any) -> nn.Module:
-    """The base with the adapter in its weights, unquantised: exact, where merging into 4 bits would round again.
+    """Return the dequantized base with the adapter in its weights. Exact: merging into 4 bits would round again.
 
-    The base is dequantised first, and the adapter put on and merged into what that gives.
+    The base is dequantized first, and the adapter put on and merged into what that gives.
 
     Args:
-        wrapped: A `PeftModel` whose base is quantised; it is left as it is.
+        wrapped: A `PeftModel` whose base is quantized; it is left as it is.
     """
     from peft import get_peft_model, set_peft_model_state_dict
     from peft.utils import get_peft_model_state_dict
 
     config = copy.deepcopy(wrapped.peft_config["default"])
     state = get_peft_model_state_dict(wrapped)
-    quantised = copy.deepcopy(wrapped).unload()
-    sources = {name: layer.source_cls for name, layer in quantised.named_modules() if hasattr(layer, "source_cls")}
+    quantized = copy.deepcopy(wrapped).unload()
+    sources = {name: layer.source_cls for name, layer in quantized.named_modules() if hasattr(layer, "source_cls")}
     with _quiet():
-        again: Any = get_peft_model(quantised.dequantize().float(), config)
+        again: Any = get_peft_model(quantized.dequantize().float(), config)
     set_peft_model_state_dict(again, state)
     result: nn.Module = again.merge_and_unload()
     for name, source in sources.items():
@@ -79,7 +79,7 @@ def merged(wrapped: Any) -> nn.Module:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what transformers says of dequantising, and of a name of its own that peft still uses."""
+    """Silence what transformers says about dequantizing, and about a deprecated name that peft still uses."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
@@ -93,7 +93,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _the_other_way_round(layer: Any, source: Any) -> nn.Module:
-    """A linear layer as the layer that it was before it was quantised, whose weights lie transposed (GPT-2's)."""
+    """Turn a linear layer back into the layer it was before quantization, with transposed weights (GPT-2)."""
     outputs, inputs = layer.weight.shape
     made: Any = source(outputs, inputs)
     made.weight.data, made.bias.data = layer.weight.data.T.contiguous(), layer.bias.data

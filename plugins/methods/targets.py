@@ -1,4 +1,4 @@
-"""Which modules an adapter is put on: those a person names or the family's own, and none that peft would get wrong."""
+"""Which modules an adapter is put on: the given ones or the family default, and none that peft would get wrong."""
 
 from __future__ import annotations
 
@@ -9,22 +9,18 @@ from torch.nn.modules.conv import _ConvNd
 
 from core.contracts import LoadedModel
 from core.errors import ConfigError, Problem, nearest
+from plugins.methods.layer_kinds import CONVOLUTION, NOTHING, TRANSPOSED
 
 _PLAIN = (nn.Conv1d.forward, nn.Conv2d.forward, nn.Conv3d.forward)
 _SHOWN = 5
 _UPDATES = (".lora_B.", ".lora_E.", ".ia3_l.", ".vera_lambda_b.", ".oft_R.", ".hada_w1_a.", ".lokr_w1")
 """One parameter of each update of peft's, as it is called in the middle of a name."""
-
-
-CONVOLUTION, TRANSPOSED = "convolution", "transposed"
-"""Kinds of layers that some methods cannot adapt: convolutions, and linear layers whose weights lie transposed."""
 _CALLED = {CONVOLUTION: "is a convolution", TRANSPOSED: "is a linear layer whose weights lie transposed"}
 _OWN = {CONVOLUTION: "convolutions", TRANSPOSED: "linear layers whose weights lie transposed"}
-NOTHING: Mapping[str, str] = {}
 
 
 def chosen(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, str] = NOTHING) -> list[str]:
-    """Ends of the names of the modules to adapt.
+    """Return name endings of the modules to adapt.
 
     Args:
         model: Not wrapped yet.
@@ -45,7 +41,7 @@ def chosen(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, 
     for kind, reason in unfit.items():
         if not fit and any(_kind(modules[name]) == kind for name in own):
             message = f"{reason}, and this model's own targets are {_OWN[kind]}."
-            cure = "Use method=lora method.initialisation=default, which adapts them too."
+            cure = "Use method=lora method.init=default, which adapts them too."
             raise ConfigError(Problem("method", message, cure))
     if not fit:
         raise ConfigError(_empty("is null, and this model has no modules of its own to adapt."))
@@ -53,14 +49,14 @@ def chosen(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, 
 
 
 def _kind(layer: nn.Module) -> str:
-    """What a layer is, of the kinds that only some methods adapt; empty for a plain linear layer."""
+    """Return the kind of a layer that only some methods adapt; empty for a plain linear layer."""
     if isinstance(layer, _ConvNd):
         return CONVOLUTION
     return TRANSPOSED if type(layer).__name__ == "Conv1D" else ""  # transformers', for GPT-2
 
 
 def unsuited(modules: dict[str, nn.Module], name: str, unfit: Mapping[str, str] = NOTHING) -> str:
-    """Why peft's update of a module would be wrong or would not merge, as a clause; empty where it is right."""
+    """Return why peft's update of a module would be wrong or not mergeable, as a clause; empty if it is fine."""
     layer = modules[name]
     if isinstance(modules.get(name.rpartition(".")[0]), nn.MultiheadAttention):
         return "is computed inside torch's MultiheadAttention, which would pass an update by"
@@ -79,12 +75,12 @@ def unsuited(modules: dict[str, nn.Module], name: str, unfit: Mapping[str, str] 
 
 
 def matching(modules: Iterable[str], end: str) -> list[str]:
-    """Names that peft takes an end to mean."""
+    """Return the names that peft takes an ending to mean."""
     return [name for name in modules if name == end or name.endswith(f".{end}")]
 
 
 def _problem(model: LoadedModel, modules: dict[str, nn.Module], end: str, unfit: Mapping[str, str]) -> Problem | None:
-    """What is wrong with one target that a person gave."""
+    """Return what is wrong with one given target."""
     heads = tuple(f"{head}." for head in model.heads)
     found = [name for name in matching(modules, end) if not f"{name}.".startswith(heads)]
     own = ends(model.adapter_targets)

@@ -1,122 +1,104 @@
-"""What peft is asked for, for each method; and AdaLoRA's ranks, which move while it trains."""
+"""Puts peft's updates on a model, from settings that a method states; moves AdaLoRA's ranks while it trains."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from core.contracts import HasWholeWeights, LoadedModel, Plan
+from core.contracts import HasWholeWeights, LoadedModel
 from core.environment import unwrap
 from core.errors import ConfigError, Problem
-from plugins.methods.adapted import put_on
+from plugins.methods.adapted import AdaptedModel, put_on
 from plugins.methods.fused import fuse
-from plugins.methods.initial import ALTERS_BASE, LOFTQ, from_what_is_lost, plain_again, refuse_rank
-from plugins.methods.targets import CONVOLUTION, TRANSPOSED, chosen
+from plugins.methods.initial import from_what_is_lost, plain_again, refuse_rank
+from plugins.methods.layer_kinds import NOTHING
+from plugins.methods.targets import chosen
 
-if TYPE_CHECKING:
-    from plugins.methods.plugin import Lora
-    from plugins.methods.updates import AdaLora, Ia3, Loha, Lokr, Oft, Vera
-
-_NOT_BY_PEFT = "peft's update is for those that lie the usual way"
+_EXPECTED = ("Specified to not save vera_A", "Invalid `oft_block_size`")
+"""Warnings of peft's about what the help of an option says already: matrices not saved, a block size fitted."""
 
 
-def lora(options: Lora, model: LoadedModel) -> LoadedModel:
-    """The model with low-rank updates on its linear layers and convolutions."""
-    from peft import LoraConfig
+def adapt(
+    model: LoadedModel,
+    targets: Sequence[str] | None,
+    config: str,
+    settings: Mapping[str, Any],
+    unfit: Mapping[str, str] = NOTHING,
+) -> AdaptedModel:
+    """Return the model with peft's updates on its targets.
 
-    start = options.initialisation
+    Args:
+        model: Not wrapped yet.
+        targets: Ends of the names of the modules to adapt; None for the family's own.
+        config: Name of the class of peft's configuration.
+        settings: Its arguments, but for the modules.
+        unfit: Kinds of layers that the method cannot adapt, each with the reason as a clause.
 
-    def config(modules: list[str], heads: list[str]) -> Any:
-        return LoraConfig(
-            r=options.rank,
-            lora_alpha=options.alpha,
-            lora_dropout=options.dropout,
-            target_modules=modules,
-            modules_to_save=heads,
-            use_dora=options.dora,
-            use_rslora=options.rslora,
-            init_lora_weights=True if start in ("default", LOFTQ) else start,
-        )
+    Raises:
+        ConfigError: A target names nothing, or something that cannot be adapted.
+    """
+    import peft
 
-    unfit = {}
-    if start in ALTERS_BASE:
-        unfit[CONVOLUTION] = f"method.initialisation={start} factors a matrix"
-        refuse_rank(model.module, chosen(model, options.targets, unfit), options.rank)
-    if start == "olora":
-        unfit[TRANSPOSED] = "peft's olora takes them as they lie"
-    whole = _whole(model) if start == LOFTQ else None
-    adapted = put_on(model, options.targets, config, unfit)
+    def configured(modules: list[str], heads: list[str]) -> Any:
+        return getattr(peft, config)(**settings, target_modules=modules, modules_to_save=heads)
+
+    with warnings.catch_warnings():
+        for beginning in _EXPECTED:
+            warnings.filterwarnings("ignore", message=beginning)
+        return put_on(model, targets, configured, unfit)
+
+
+def lora(
+    model: LoadedModel,
+    targets: Sequence[str] | None,
+    settings: Mapping[str, Any],
+    unfit: Mapping[str, str],
+    *,
+    factors_base: bool,
+    from_lost: bool,
+    fused: bool,
+) -> AdaptedModel:
+    """Return the model with low-rank updates on its linear layers and convolutions.
+
+    Args:
+        model: Not wrapped yet.
+        targets: As `adapt` takes them.
+        settings: Arguments of `LoraConfig`.
+        unfit: As `adapt` takes it.
+        factors_base: Whether updates start from factors of the base weights, which are subtracted from them.
+        from_lost: Whether updates start from what quantization loses.
+        fused: Whether linear layers compute in few products.
+    """
+    if factors_base:
+        refuse_rank(model.module, chosen(model, targets, unfit), settings["r"])
+    whole = _whole(model) if from_lost else None
+    adapted = adapt(model, targets, "LoraConfig", settings, unfit)
     if whole is not None:
         from_what_is_lost(unwrap(adapted.module), whole)
-    if options.fused:
+    if fused:
         fuse(unwrap(adapted.module))
-    if start in ALTERS_BASE:
+    if factors_base:
         adapted.saving = plain_again(unwrap(adapted.module))
     return adapted
 
 
 def _whole(model: LoadedModel) -> nn.Module:
     if not isinstance(model, HasWholeWeights):
-        message = "loftq starts from what quantisation loses, and this family does not load its weights whole again."
-        raise ConfigError(Problem("method.initialisation", message, "Leave it at default."))
+        message = "loftq starts from what quantization loses, and this family does not load its weights whole again."
+        raise ConfigError(Problem("method.init", message, "Leave it at default."))
     return model.whole()
 
 
-def ia3(options: Ia3, model: LoadedModel) -> LoadedModel:
-    """The model with its targets' outputs (or inputs) scaled."""
-    from peft import IA3Config
-
-    inputs = list(options.feedforward or ())
-    targets = options.targets if not inputs else [*(options.targets or model.adapter_targets), *inputs]
-    return put_on(
-        model,
-        targets,
-        lambda modules, heads: IA3Config(target_modules=modules, feedforward_modules=inputs, modules_to_save=heads),
-    )
-
-
-def vera(options: Vera, model: LoadedModel, seed: int) -> LoadedModel:
-    """The model with shared random matrices on its linear layers, scaled by trained vectors."""
-    from peft import VeraConfig
-
-    def config(modules: list[str], heads: list[str]) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that projections are not saved, which the option's help says
-            return VeraConfig(
-                r=options.rank,
-                vera_dropout=options.dropout,
-                d_initial=options.scale,
-                projection_prng_key=seed,
-                save_projection=options.projections,
-                target_modules=modules,
-                modules_to_save=heads,
-            )
-
-    return put_on(model, options.targets, config, {CONVOLUTION: "VeRA shares its matrices among linear layers"})
-
-
-def oft(options: Oft, model: LoadedModel) -> LoadedModel:
-    """The model with its targets' inputs rotated, in blocks."""
-    from peft import OFTConfig
-
-    def config(modules: list[str], heads: list[str]) -> Any:
-        return OFTConfig(
-            r=0,
-            oft_block_size=options.block,
-            module_dropout=options.dropout,
-            target_modules=modules,
-            modules_to_save=heads,
-        )
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a block size was fitted to a layer: said in the option's help
-        unfit = {CONVOLUTION: "rotations of a convolution's patches would not merge", TRANSPOSED: _NOT_BY_PEFT}
-        adapted = put_on(model, options.targets, config, unfit)
+def oft(
+    model: LoadedModel, targets: Sequence[str] | None, settings: Mapping[str, Any], unfit: Mapping[str, str]
+) -> AdaptedModel:
+    """Return the model with its targets' inputs rotated, in blocks. Arguments are as for `adapt`, of `OFTConfig`."""
+    adapted = adapt(model, targets, "OFTConfig", settings, unfit)
     for name, module in adapted.module.named_modules():
         if name.endswith(".oft_R.default"):
             module.register_forward_pre_hook(_as_rows)
@@ -125,93 +107,32 @@ def oft(options: Oft, model: LoadedModel) -> LoadedModel:
 
 
 def _as_rows(module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
-    """Inputs [..., d] of a linear layer as [n, d]: peft takes any that have four dimensions for images."""
+    """Flatten inputs [..., d] of a linear layer to [n, d]: peft takes four dimensions for images."""
     module.seen_shape = inputs[0].shape
     return (inputs[0].flatten(0, -2),)
 
 
 def _shaped_again(module: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-    """What was rotated, in the shape in which it came."""
+    """Restore the original shape."""
     return output.view(module.seen_shape)
 
 
-def loha(options: Loha, model: LoadedModel) -> LoadedModel:
-    """The model with updates that are Hadamard products of two low-rank matrices."""
-    from peft import LoHaConfig
+def adalora(model: LoadedModel, targets: Sequence[str] | None, settings: Mapping[str, Any]) -> AdaptedModel:
+    """Return the model with updates in the form of singular values and vectors, whose ranks will be moved.
 
-    def config(modules: list[str], heads: list[str]) -> Any:
-        return LoHaConfig(
-            r=options.rank,
-            alpha=options.alpha,
-            module_dropout=options.dropout,
-            target_modules=modules,
-            modules_to_save=heads,
-        )
-
-    return put_on(model, options.targets, config, {TRANSPOSED: _NOT_BY_PEFT})
-
-
-def lokr(options: Lokr, model: LoadedModel) -> LoadedModel:
-    """The model with updates that are Kronecker products."""
-    from peft import LoKrConfig
-
-    def config(modules: list[str], heads: list[str]) -> Any:
-        return LoKrConfig(
-            r=options.rank,
-            alpha=options.alpha,
-            module_dropout=options.dropout,
-            decompose_factor=options.factor,
-            target_modules=modules,
-            modules_to_save=heads,
-        )
-
-    return put_on(model, options.targets, config, {TRANSPOSED: _NOT_BY_PEFT})
-
-
-def adalora(options: AdaLora, model: LoadedModel, plan: Plan) -> LoadedModel:
-    """The model with updates in the form of singular values and vectors, whose ranks will be moved."""
-    from peft import AdaLoraConfig
-
-    start, end = phases(plan.total_steps, options.start, options.end)
-
-    def config(modules: list[str], heads: list[str]) -> Any:
-        return AdaLoraConfig(
-            init_r=options.first_rank,
-            target_r=options.rank,
-            tinit=start,
-            tfinal=end,
-            deltaT=options.every,
-            total_step=plan.total_steps,
-            lora_alpha=options.alpha,
-            lora_dropout=options.dropout,
-            orth_reg_weight=options.orthogonality,
-            target_modules=modules,
-            modules_to_save=heads,
-        )
-
-    adapted = put_on(model, options.targets, config)
+    Arguments are as for `adapt`, of `AdaLoraConfig`.
+    """
+    adapted = adapt(model, targets, "AdaLoraConfig", settings)
     wrapped: Any = unwrap(adapted.module)
     adapted.saving = _ranks_by_weights
-    if options.orthogonality:
+    if weight := settings["orth_reg_weight"]:
         vectors = [each for name, each in wrapped.named_parameters() if ".lora_A." in name or ".lora_B." in name]
-        adapted.penalty = lambda: options.orthogonality * _skew(vectors)
+        adapted.penalty = lambda: weight * _skew(vectors)
     return adapted
 
 
-def phases(total: int, start: float, end: float) -> tuple[int, int]:
-    """Steps before ranks begin to move, and after they have settled; at least one step lies between.
-
-    Args:
-        total: Steps in the whole run.
-        start: Share of them before.
-        end: Share of them after.
-    """
-    before = min(int(total * start), max(0, total - 2))
-    return before, min(int(total * end), max(0, total - before - 1))
-
-
 def _skew(vectors: Sequence[Tensor]) -> Tensor:
-    """How far singular vectors are from being orthonormal, the mean over matrices of a Frobenius norm, []."""
+    """Return how far singular vectors are from orthonormal: the mean Frobenius norm over matrices, []."""
     terms = []
     for each in vectors:
         square = each @ each.T if each.shape[0] <= each.shape[1] else each.T @ each
@@ -221,7 +142,7 @@ def _skew(vectors: Sequence[Tensor]) -> Tensor:
 
 @contextmanager
 def _ranks_by_weights(wrapped: Any, with_base: bool) -> Iterator[None]:
-    """Saves the ranks that the weights have: those kept may be of an earlier step than the allocator's last word."""
+    """Save the ranks that the weights have. The allocator may have moved on since the kept step."""
     config = wrapped.peft_config["default"]
     kept, config.rank_pattern = config.rank_pattern, _pattern(wrapped)
     try:
@@ -231,7 +152,7 @@ def _ranks_by_weights(wrapped: Any, with_base: bool) -> Iterator[None]:
 
 
 def _pattern(wrapped: Any) -> dict[str, list[bool]]:
-    """Which singular values of each matrix are in use; one at least, as peft cannot hold a matrix of rank 0."""
+    """Return which singular values of each matrix are in use; at least one, as peft cannot hold rank 0."""
     found = {}
     for name, values in wrapped.base_model.model.named_parameters():
         if ".lora_E.default" in name:
@@ -241,13 +162,13 @@ def _pattern(wrapped: Any) -> dict[str, list[bool]]:
 
 
 def move_ranks(model: LoadedModel, step: int) -> None:
-    """Weigh every singular value by its gradient, and drop those that the budget of this step does not hold."""
+    """Update the importance of every singular value, and drop those beyond this step's budget."""
     wrapped: Any = unwrap(model.module)
     wrapped.base_model.update_and_allocate(step)
 
 
 def rank_state(model: LoadedModel) -> dict[str, Any]:
-    """What the allocator remembers: smoothed importances and their uncertainty, by parameter, and who was kept."""
+    """Return the allocator's state: smoothed importances, their uncertainty, and the kept ranks."""
     tuner: Any = unwrap(model.module).base_model
     allocator = tuner.rankallocator
     return {
@@ -258,7 +179,7 @@ def rank_state(model: LoadedModel) -> dict[str, Any]:
 
 
 def take_rank_state(model: LoadedModel, state: dict[str, Any]) -> None:
-    """Take back what `rank_state` gave."""
+    """Restore what `rank_state` returned."""
     tuner: Any = unwrap(model.module).base_model
     allocator, device = tuner.rankallocator, next(tuner.parameters()).device
     allocator.exp_avg_ipt, allocator.exp_avg_unc = (

@@ -1,4 +1,4 @@
-"""Methods that put small trained updates on a model's modules, beside LoRA; peft computes all of them."""
+"""Methods that add small trained updates to a model's modules, besides LoRA. peft computes all of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from core.capabilities import ADAPTERS, FP16, GRADIENTS, LINEAR
 from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan
 from core.errors import Problem
 from core.options import option
+from plugins.methods.layer_kinds import CONVOLUTION, TRANSPOSED
 
 if TYPE_CHECKING:
     from core.config import RunConfig
@@ -19,13 +20,14 @@ ON_MODULES: Mapping[str, str] = {
     ADAPTERS: "it puts updates on some of the submodules",
 }
 """What methods need that put updates on submodules."""
-TARGETS_HELP = "Ends of the names of the modules to adapt; null takes the family's own."
-DROPOUT_HELP = "Share of updates that are left out, a module at a time, in each training step."
+TARGETS_HELP = "Name endings of the modules to adapt. null: the model family's default."
+_NOT_BY_PEFT = "peft's update is for those that lie the usual way"
+DROPOUT_HELP = "Probability of leaving out a module's update in a training step."
 
 
 @dataclass
 class OnModules(AdapterMethod):
-    """What is alike in methods whose updates peft puts on submodules: first steps, opening again, merging."""
+    """What methods share whose updates peft puts on modules: first step, reopening, merging."""
 
     needs: ClassVar[Mapping[str, str]] = ON_MODULES
 
@@ -37,13 +39,13 @@ class OnModules(AdapterMethod):
             refuse_unused(model.module.named_parameters())
 
     def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
-        """Load the base, and the adapter from `need.saved` onto it."""
+        """Load the base, and put the adapter from `need.saved` on it."""
         from plugins.methods.adapted import reopen
 
         return reopen(loader, need)
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """The model with its updates added to the weights."""
+        """Add the updates to the weights."""
         from plugins.methods.adapted import merged
 
         return merged(model)
@@ -59,24 +61,24 @@ class AdaLora(OnModules):
         FP16: "a step that the loss scaler skips would put infinities into the importance of each rank"
     }
 
-    rank: int = option(8, "Rank that an update has at the end, on average.", low=1)
-    first_rank: int = option(12, "Rank of every update at the start; above `rank`.", low=2)
+    rank: int = option(8, "Average rank of an update at the end.", low=1)
+    first_rank: int = option(12, "Rank of every update at the start; must be above `rank`.", low=2)
     alpha: float = option(16.0, "Updates are scaled by alpha / first_rank.", above=0)
-    dropout: float = option(0.0, "Dropout on the input of the update.", low=0, high=0.9)
-    start: float = option(0.1, "Share of the steps before ranks begin to move.", low=0, high=0.9)
-    end: float = option(0.3, "Share of the steps after they have settled.", low=0, high=0.9)
-    every: int = option(10, "Steps from one reckoning of ranks to the next.", low=1)
-    orthogonality: float = option(0.1, "Weight in the loss of keeping singular vectors orthonormal.", low=0)
+    dropout: float = option(0.0, "Dropout on the update's input.", low=0, high=0.9)
+    start: float = option(0.1, "Share of the steps before ranks begin to change.", low=0, high=0.9)
+    end: float = option(0.3, "Share of the steps after ranks stop changing.", low=0, high=0.9)
+    every: int = option(10, "Steps between two changes of the ranks.", low=1)
+    orthogonality: float = option(0.1, "Weight of the loss term that keeps singular vectors orthonormal.", low=0)
     targets: list[str] | None = option(None, TARGETS_HELP)
 
     def __post_init__(self) -> None:
-        """It remembers the model whose ranks it moves, for its state."""
+        """Keep a reference to the model whose ranks move, for the state."""
         self._model: LoadedModel | None = None
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Ranks fall, and there is time for it."""
+        """Report ranks that do not fall, or that have no time to."""
         if self.first_rank <= self.rank:
-            message = f"{self.first_rank} leaves nothing to take away, as the rank at the end is {self.rank}."
+            message = f"{self.first_rank} leaves nothing to drop: the final rank is {self.rank}."
             yield Problem("method.first_rank", message, f"Give {self.rank + self.rank // 2 + 1}.")
         if self.start + self.end >= 1:
             message = f"{self.end} and method.start={self.start} leave no steps in which ranks move."
@@ -90,11 +92,23 @@ class AdaLora(OnModules):
         """
         from plugins.methods.tuners import adalora
 
-        self._model = adalora(self, model, plan)
+        start, end = phases(plan.total_steps, self.start, self.end)
+        settings = {
+            "init_r": self.first_rank,
+            "target_r": self.rank,
+            "tinit": start,
+            "tfinal": end,
+            "deltaT": self.every,
+            "total_step": plan.total_steps,
+            "lora_alpha": self.alpha,
+            "lora_dropout": self.dropout,
+            "orth_reg_weight": self.orthogonality,
+        }
+        self._model = adalora(model, self.targets, settings)
         return self._model
 
     def after_step(self, model: LoadedModel, step: int) -> None:
-        """Reckon the importance of every rank by its gradient, and drop what is beyond the budget of this step."""
+        """Update each rank's importance by its gradient, and drop the ranks beyond this step's budget."""
         from plugins.methods.tuners import move_ranks
 
         super().after_step(model, step)
@@ -102,29 +116,41 @@ class AdaLora(OnModules):
         move_ranks(model, step)
 
     def state_dict(self) -> dict[str, Any]:
-        """The importances, and which ranks were kept."""
+        """Return the importances and the kept ranks."""
         from plugins.methods.tuners import rank_state
 
         return rank_state(self._model) if self._model is not None else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave; the method has been applied."""
+        """Restore what `state_dict` returned, after the method has been applied."""
         from plugins.methods.tuners import take_rank_state
 
         if self._model is not None and state:
             take_rank_state(self._model, state)
 
 
+def phases(total: int, start: float, end: float) -> tuple[int, int]:
+    """Return the number of steps before ranks change and after they stop; at least one step lies between.
+
+    Args:
+        total: Steps in the whole run.
+        start: Share of them before.
+        end: Share of them after.
+    """
+    before = min(int(total * start), max(0, total - 2))
+    return before, min(int(total * end), max(0, total - before - 1))
+
+
 @dataclass
 class Ia3(OnModules):
-    """Train a factor for each output (or input) of some modules, and the head (Liu et al. 2022, arXiv:2205.05638)."""
+    """Train one factor per output (or input) of some modules, and the head (Liu et al. 2022, arXiv:2205.05638)."""
 
     name: ClassVar[str] = "ia3"
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 1e-2}
 
     targets: list[str] | None = option(None, TARGETS_HELP)
     feedforward: list[str] | None = option(
-        None, "Ends of the names of more modules, whose inputs are scaled: the paper's second feed-forward layers."
+        None, "Name endings of more modules, whose inputs are scaled: the second feed-forward layers in the paper."
     )
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
@@ -133,38 +159,48 @@ class Ia3(OnModules):
         Raises:
             ConfigError: A target names nothing, or something that cannot be adapted.
         """
-        from plugins.methods.tuners import ia3
+        from plugins.methods.tuners import adapt
 
-        return ia3(self, model)
+        inputs = list(self.feedforward or ())
+        targets = self.targets if not inputs else [*(self.targets or model.adapter_targets), *inputs]
+        return adapt(model, targets, "IA3Config", {"feedforward_modules": inputs})
 
 
 @dataclass
 class Vera(OnModules):
-    """Train vectors that scale random matrices, which all layers share (Kopiczko et al. 2023, arXiv:2310.11454)."""
+    """Train vectors that scale random matrices shared by all layers (Kopiczko et al. 2023, arXiv:2310.11454)."""
 
     name: ClassVar[str] = "vera"
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 1e-2}
     needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, LINEAR: "it shares random matrices among linear layers"}
 
     rank: int = option(256, "Rank of the shared matrices.", low=1)
-    scale: float = option(0.1, "The first of the two trained vectors starts at this.", above=0)
-    dropout: float = option(0.0, "Dropout on the input of the update.", low=0, high=0.9)
+    scale: float = option(0.1, "Initial value of the first of the two trained vectors.", above=0)
+    dropout: float = option(0.0, "Dropout on the update's input.", low=0, high=0.9)
     projections: bool = option(
         True,
-        "Save the shared matrices too. Without, the adapter is smaller, and opens right only where torch draws the "
-        "same random numbers.",
+        "Save the shared matrices too. false makes the adapter smaller, but it only works where torch generates "
+        "the same random numbers.",
     )
     targets: list[str] | None = option(None, TARGETS_HELP)
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Wrap the module in peft's VeRA; the shared matrices are drawn from the run's seed.
+        """Wrap the module in peft's VeRA, with shared matrices generated from the run's seed.
 
         Raises:
             ConfigError: A target names nothing, or something that is no linear layer.
         """
-        from plugins.methods.tuners import vera
+        from plugins.methods.tuners import adapt
 
-        return vera(self, model, plan.seed)
+        settings = {
+            "r": self.rank,
+            "vera_dropout": self.dropout,
+            "d_initial": self.scale,
+            "projection_prng_key": plan.seed,
+            "save_projection": self.projections,
+        }
+        unfit = {CONVOLUTION: "VeRA shares its matrices among linear layers"}
+        return adapt(model, self.targets, "VeraConfig", settings, unfit)
 
 
 @dataclass
@@ -178,7 +214,9 @@ class Oft(OnModules):
         LINEAR: "rotations of a convolution's patches, as peft computes them, would not merge",
     }
 
-    block: int = option(32, "Inputs that are rotated together; fitted to layers that it does not divide.", low=2)
+    block_size: int = option(
+        32, "Number of inputs rotated together; adjusted for layers that it does not divide.", low=2
+    )
     dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
 
@@ -190,7 +228,9 @@ class Oft(OnModules):
         """
         from plugins.methods.tuners import oft
 
-        return oft(self, model)
+        settings = {"r": 0, "oft_block_size": self.block_size, "module_dropout": self.dropout}
+        unfit = {CONVOLUTION: "rotations of a convolution's patches would not merge", TRANSPOSED: _NOT_BY_PEFT}
+        return oft(model, self.targets, settings, unfit)
 
 
 @dataclass
@@ -200,7 +240,7 @@ class Loha(OnModules):
     name: ClassVar[str] = "loha"
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 2e-3}
 
-    rank: int = option(8, "Rank of each of the two factors; that of the product is up to its square.", low=1)
+    rank: int = option(8, "Rank of each of the two factors. The rank of their product is at most its square.", low=1)
     alpha: int = option(16, "The update is scaled by alpha / rank.", low=1)
     dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
@@ -211,9 +251,10 @@ class Loha(OnModules):
         Raises:
             ConfigError: A target names nothing, or something that cannot be adapted.
         """
-        from plugins.methods.tuners import loha
+        from plugins.methods.tuners import adapt
 
-        return loha(self, model)
+        settings = {"r": self.rank, "alpha": self.alpha, "module_dropout": self.dropout}
+        return adapt(model, self.targets, "LoHaConfig", settings, {TRANSPOSED: _NOT_BY_PEFT})
 
 
 @dataclass
@@ -223,9 +264,9 @@ class Lokr(OnModules):
     name: ClassVar[str] = "lokr"
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 2e-3}
 
-    rank: int = option(8, "Rank of the larger factor, where it is large enough to have one.", low=1)
+    rank: int = option(8, "Rank of the larger factor, if it is large enough to be factored.", low=1)
     alpha: int = option(16, "The update is scaled by alpha / rank.", low=1)
-    factor: int = option(-1, "Size of the smaller factor; -1 makes both as alike in size as can be.", low=-1)
+    factor: int = option(-1, "Size of the smaller factor. -1 makes both factors about equally large.", low=-1)
     dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
 
@@ -235,6 +276,12 @@ class Lokr(OnModules):
         Raises:
             ConfigError: A target names nothing, or something that cannot be adapted.
         """
-        from plugins.methods.tuners import lokr
+        from plugins.methods.tuners import adapt
 
-        return lokr(self, model)
+        settings = {
+            "r": self.rank,
+            "alpha": self.alpha,
+            "module_dropout": self.dropout,
+            "decompose_factor": self.factor,
+        }
+        return adapt(model, self.targets, "LoKrConfig", settings, {TRANSPOSED: _NOT_BY_PEFT})

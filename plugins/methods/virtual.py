@@ -19,7 +19,7 @@ _DIMENSIONS = {"token_dim": ("hidden_size", "dim"), "num_attention_heads": ("num
 
 
 def prompted(model: LoadedModel, tokens: int, seed: int) -> LoadedModel:
-    """The model with virtual tokens before each text.
+    """Return the model with virtual tokens in front of each text.
 
     They start as the embeddings of random words, which Lester et al. (2021, section 3.2) found better than noise.
 
@@ -40,7 +40,7 @@ def prompted(model: LoadedModel, tokens: int, seed: int) -> LoadedModel:
 
 
 def prefixed(model: LoadedModel, tokens: int) -> LoadedModel:
-    """The model with keys and values before those of each layer.
+    """Return the model with keys and values in front of each layer's own.
 
     Args:
         model: A text classifier whose layers take them.

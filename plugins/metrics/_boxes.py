@@ -1,4 +1,4 @@
-"""Mean average precision and recall: a record of each image, evaluated by COCO's rules once for all metrics of a split.
+"""Mean average precision and recall: a record of each image, scored by COCO's rules once for all metrics of a split.
 
 The value comes from torchmetrics and faster-coco-eval. Its interval comes from `core.matching` and `core.curves`, by
 the same rules: every image is matched once, and a resample only weighs what was matched.
@@ -7,9 +7,9 @@ the same rules: every image is matched once, and a resample only weighs what was
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,25 +20,74 @@ from torchmetrics.utilities import dim_zero_cat
 
 from core.curves import precision_recall
 from core.kinds import Detections
+from core.kinds.targets.counts import divide
 from core.matching import COCO_SIZES, MOST, Matches, match_at, surest
-from core.tables import divide
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from core.kinds import Boxes, Predictions, Targets
-    from core.tables import Array
-
-Value = TypeVar("Value")
+    from core.kinds.targets.counts import Array
 
 KEPT = 4
-"""Results of so many splits are remembered: of validation and test, each with and without intervals."""
+"""So many splits are remembered: validation and test, each with and without intervals."""
 _PLACES = {"50-95": slice(None), "50": slice(0, 1), "75": slice(5, 6)}
 _SIZES = tuple(COCO_SIZES)
 
-_evaluated: dict[bytes, tuple[Array, Array]] = {}
-_matched: dict[bytes, Matches] = {}
-_resampled: dict[bytes, tuple[Array, Array]] = {}
+
+@dataclass
+class SplitScorer:
+    """All figures of one split, for every metric that asks: each is computed once.
+
+    Attributes:
+        n_labels: Number of labels, c.
+    """
+
+    n_labels: int
+    _values: tuple[Array, Array] | None = None
+    _matches: Matches | None = None
+    _resampled: dict[tuple[bytes, int], tuple[Array, Array]] = field(default_factory=dict)
+
+    def values(self, records: NDArray[np.float32]) -> tuple[Array, Array]:
+        """Average precision and highest recall, float64 [a, t, c] each, of the split's records."""
+        if self._values is None:
+            self._values = _evaluate(records, self.n_labels)
+        return self._values
+
+    def resampled(
+        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], size: int
+    ) -> tuple[Array, Array]:
+        """Mean average precision and mean recall of each resample, float64 [r, t] each.
+
+        Args:
+            predictions: Of the split.
+            targets: Of the split.
+            counts: int64 [r, n], how often each image was drawn in each resample.
+            size: Which range of sizes of objects.
+        """
+        if self._matches is None:
+            self._matches = match_at(predictions, targets, self.n_labels)
+        key = (_digest(counts.tobytes()), size)
+        if key not in self._resampled:
+            precision, recall = precision_recall(self._matches, counts, size)
+            while len(self._resampled) >= KEPT * len(_SIZES):
+                self._resampled.pop(next(iter(self._resampled)))
+            self._resampled[key] = _mean(precision), _mean(recall)
+        return self._resampled[key]
+
+
+_recent: dict[bytes, SplitScorer] = {}
+"""Scorers of the last few splits. Metrics are built one by one and know nothing of each other, so they meet here."""
+
+
+def scorer_of(records: NDArray[np.float32], n_labels: int) -> SplitScorer:
+    """Return the scorer of the split with these records; the oldest of more than `KEPT` is forgotten."""
+    key = _digest(records.tobytes(), n_labels)
+    if key not in _recent:
+        while len(_recent) >= KEPT:
+            _recent.pop(next(iter(_recent)))
+        _recent[key] = SplitScorer(n_labels)
+    return _recent[key]
 
 
 @dataclass(frozen=True)
@@ -70,8 +119,7 @@ class Curves:
 
     def value(self, records: NDArray[np.float32]) -> Array:
         """The score, float64 [] or [c], of records that `to_record` made, one after another."""
-        key = _digest(records.tobytes(), self.n_labels)
-        curves = _remembered(_evaluated, key, lambda: _evaluate(records, self.n_labels))
+        curves = scorer_of(records, self.n_labels).values(records)
         values = curves[self.recall][_SIZES.index(self.area), _PLACES[self.iou]].mean(axis=0)
         return values if self.by_label else np.asarray(_mean(values))
 
@@ -80,15 +128,8 @@ class Curves:
         if self.by_label:
             return np.full((len(counts), self.n_labels), np.nan)
         records = np.concatenate([_NOTHING, *map(to_record, predictions, targets)])
-        split = _digest(records.tobytes(), self.n_labels)
-        size = _SIZES.index(self.area)
-
-        def compute() -> tuple[Array, Array]:
-            found = _remembered(_matched, split, lambda: match_at(predictions, targets, self.n_labels))
-            precision, recall = precision_recall(found, counts, size)
-            return _mean(precision), _mean(recall)  # [r, t] each
-
-        curves = _remembered(_resampled, _digest(split + counts.tobytes(), size), compute, len(_SIZES) * KEPT)
+        scorer = scorer_of(records, self.n_labels)
+        curves = scorer.resampled(predictions, targets, counts, _SIZES.index(self.area))
         scores: Array = curves[self.recall][:, _PLACES[self.iou]].mean(axis=1)
         return scores
 
@@ -189,15 +230,5 @@ def _mean(values: Array) -> Array:
     return divide(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1), empty=np.nan)
 
 
-def _digest(content: bytes, number: int) -> bytes:
+def _digest(content: bytes, number: int = 0) -> bytes:
     return blake2b(content, digest_size=16, salt=number.to_bytes(8, "little")).digest()
-
-
-def _remembered(known: dict[bytes, Value], key: bytes, compute: Callable[[], Value], most: int = KEPT) -> Value:
-    """What was computed before, or is now; the oldest of more than `most` is forgotten."""
-    if key not in known:
-        value = compute()
-        while len(known) >= most:
-            known.pop(next(iter(known)))
-        known[key] = value
-    return known[key]

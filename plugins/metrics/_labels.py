@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch.nn.functional import one_hot
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from core.kinds import MULTI, MULTI_THRESHOLD
-from core.tables import divide, precision_recall_f1
+from core.kinds import DEFAULT_THRESHOLD, MULTI
+from core.kinds.targets.counts import divide, precision_recall_f1
 from plugins.metrics._sums import Sums
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.kinds import Predictions, Targets
-    from core.tables import Array
+    from core.kinds.targets.counts import Array
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _from_columns(sums: Array, score: Callable[[Array, Array, Array], Array], n_
 def _label_rows(predictions: Tensor, targets: Tensor, n_labels: int, target: str) -> Tensor:
     """Three columns a label, float64 [b, 3c]: predicted and right, predicted, applies."""
     if target == MULTI:
-        chosen, wanted = predictions >= MULTI_THRESHOLD, targets >= 0.5
+        chosen, wanted = predictions >= DEFAULT_THRESHOLD, targets >= 0.5
     else:
         chosen = one_hot(predictions.argmax(dim=1), n_labels).bool()
         wanted = one_hot(targets, n_labels).bool()

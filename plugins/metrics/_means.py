@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.nn.functional import one_hot
 
-from core.kinds import MULTI, MULTI_THRESHOLD
-from core.tables import divide
+from core.kinds import DEFAULT_THRESHOLD, MULTI
+from core.kinds.targets.counts import divide
 from plugins.metrics._sums import Sums
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from core.tables import Array
+    from core.kinds.targets.counts import Array
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 """Probabilities are kept this far from 0 and 1 in logarithms: the spacing of float32 below 2."""
@@ -84,11 +84,11 @@ def _right(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 def _all_right(predictions: Tensor, targets: Tensor) -> Tensor:
-    return ((predictions >= MULTI_THRESHOLD) == (targets >= 0.5)).all(dim=1)
+    return ((predictions >= DEFAULT_THRESHOLD) == (targets >= 0.5)).all(dim=1)
 
 
 def _labels_right(predictions: Tensor, targets: Tensor) -> Tensor:
-    return ((predictions >= MULTI_THRESHOLD) == (targets >= 0.5)).double().mean(dim=1)
+    return ((predictions >= DEFAULT_THRESHOLD) == (targets >= 0.5)).double().mean(dim=1)
 
 
 def _clipped(predictions: Tensor) -> Tensor:

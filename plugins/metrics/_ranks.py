@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kinds import MULTI
-from core.tables import divide
+from core.kinds.targets.counts import divide
 from plugins.metrics._labels import average_over_labels
 from plugins.metrics._records import Records
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.kinds import Predictions, Targets
-    from core.tables import Array
+    from core.kinds.targets.counts import Array
 
 
 def roc_auc(average: str, target: str) -> Records:

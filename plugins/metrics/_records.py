@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.kinds import Predictions, Targets
-    from core.tables import Array
+    from core.kinds.targets.counts import Array
 
 
 @dataclass(frozen=True)

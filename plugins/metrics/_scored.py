@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     import torchmetrics
     from numpy.typing import NDArray
 
-    from core.kinds import Predictions, Targets
+    from core.kinds import OutputSpec, Predictions, Targets
 
 
 class Scorer(Protocol):
@@ -34,18 +33,18 @@ class Scored(Metric):
     """A metric whose streamed and resampled values come from one `Scorer`, so that they cannot differ."""
 
     @abstractmethod
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """The arithmetic for these labels and this target."""
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Return the arithmetic for this output."""
 
-    def build(self, labels: Sequence[str], target: str) -> torchmetrics.Metric:
+    def build(self, output: OutputSpec) -> torchmetrics.Metric:
         """A fresh streaming metric; see `Metric.build`."""
-        return self.scorer(labels, target).build()
+        return self.scorer(output).build()
 
     def resample(
-        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], labels: Sequence[str], target: str
+        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], output: OutputSpec
     ) -> NDArray[np.float64]:
         """The score of each resample, float64 [r], all at once; NaN for tables. See `Metric.resample`."""
         import numpy as np
 
-        scores = self.scorer(labels, target).resample(predictions, targets, counts)
+        scores = self.scorer(output).resample(predictions, targets, counts)
         return scores if scores.ndim == 1 else np.full(len(counts), np.nan)

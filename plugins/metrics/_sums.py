@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.kinds import Predictions, Targets
-    from core.tables import Array
+    from core.kinds.targets.counts import Array
 
 BLOCK_CELLS = 2**21
 """Examples x columns that are in memory at once while resampling: 16 MiB."""

@@ -1,283 +1,51 @@
-"""The metrics of classification, multi-label classification and regression; those of boxes are in `boxes`.
-
-Averages over labels leave out labels that a split does not hold. A score that is not defined is NaN.
-"""
+"""The metrics that Graft announces."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
 from core.contracts import Metric
 from core.hooks import hookimpl
-from core.kinds import MULTI, REGRESSION, SINGLE
-from core.options import option
-from plugins.metrics._scored import Scored, Scorer
 from plugins.metrics.boxes import BOX_METRICS
-
-AVERAGES = ("macro", "micro", "weighted", "none")
-AVERAGE_HELP = (
-    "Over labels: macro counts each label the same, weighted by how often it occurs, micro counts each decision the "
-    "same, none gives a table with a value for each label."
+from plugins.metrics.classification import (
+    F1,
+    Accuracy,
+    AveragePrecision,
+    BalancedAccuracy,
+    ConfusionMatrix,
+    Ece,
+    HammingAccuracy,
+    LogLoss,
+    Mcc,
+    Precision,
+    Recall,
+    RocAuc,
 )
-RANK_AVERAGES = ("macro", "weighted", "none")
-RANK_AVERAGE_HELP = (
-    "Over labels: macro counts each label the same, weighted by how often it occurs, none gives a table with a value "
-    "for each label."
-)
-
-
-@dataclass
-class Accuracy(Scored):
-    """Share of examples that are right; with several labels, of those whose set of labels is exactly right."""
-
-    name: ClassVar[str] = "accuracy"
-    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
-    decides: ClassVar[bool] = True
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """The mean of right examples."""
-        from plugins.metrics import _means
-
-        return _means.accuracy(target)
-
-
-@dataclass
-class HammingAccuracy(Scored):
-    """Share of (example, label) decisions that are right."""
-
-    name: ClassVar[str] = "hamming_accuracy"
-    targets: ClassVar[tuple[str, ...]] = (MULTI,)
-    decides: ClassVar[bool] = True
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """The mean of right labels."""
-        from plugins.metrics import _means
-
-        return _means.hamming_accuracy()
-
-
-@dataclass
-class BalancedAccuracy(Scored):
-    """Mean recall over the labels that occur (Brodersen et al. 2010)."""
-
-    name: ClassVar[str] = "balanced_accuracy"
-    decides: ClassVar[bool] = True
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """Counts of each label."""
-        from plugins.metrics import _labels
-
-        return _labels.balanced_accuracy(len(labels), target)
-
-
-@dataclass
-class Precision(Scored):
-    """Share of a label's predictions that are right."""
-
-    name: ClassVar[str] = "precision"
-    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
-    decides: ClassVar[bool] = True
-    average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """Counts of each label."""
-        from plugins.metrics import _labels
-
-        return _labels.averaged("precision", self.average, len(labels), target)
-
-
-@dataclass
-class Recall(Scored):
-    """Share of a label's examples that are found."""
-
-    name: ClassVar[str] = "recall"
-    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
-    decides: ClassVar[bool] = True
-    average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """Counts of each label."""
-        from plugins.metrics import _labels
-
-        return _labels.averaged("recall", self.average, len(labels), target)
-
-
-@dataclass
-class F1(Scored):
-    """Harmonic mean of precision and recall."""
-
-    name: ClassVar[str] = "f1"
-    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
-    decides: ClassVar[bool] = True
-    average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """Counts of each label."""
-        from plugins.metrics import _labels
-
-        return _labels.averaged("f1", self.average, len(labels), target)
-
-
-@dataclass
-class Mcc(Scored):
-    """Matthews correlation coefficient, for any number of labels (Gorodkin 2004); 0 when one label is all there is."""
-
-    name: ClassVar[str] = "mcc"
-    decides: ClassVar[bool] = True
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """Counts of each label."""
-        from plugins.metrics import _labels
-
-        return _labels.mcc(len(labels), target)
-
-
-@dataclass
-class RocAuc(Scored):
-    """Exact area under the ROC curve: of the second of two labels, else of each label against the rest.
-
-    Keeps the predictions and target of every example in memory (4 bytes a label, and the target).
-    """
-
-    name: ClassVar[str] = "roc_auc"
-    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
-    average: str = option("macro", RANK_AVERAGE_HELP, choices=RANK_AVERAGES)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """Ranks."""
-        from plugins.metrics import _ranks
-
-        return _ranks.roc_auc(self.average, target)
-
-
-@dataclass
-class AveragePrecision(Scored):
-    """Exact area under the precision-recall curve: of the second of two labels, else of each label against the rest.
-
-    Keeps the predictions and target of every example in memory (4 bytes a label, and the target).
-    """
-
-    name: ClassVar[str] = "average_precision"
-    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
-    average: str = option("macro", RANK_AVERAGE_HELP, choices=RANK_AVERAGES)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """Ranks."""
-        from plugins.metrics import _ranks
-
-        return _ranks.average_precision(self.average, target)
-
-
-@dataclass
-class LogLoss(Scored):
-    """Mean negative log probability of what is true (cross-entropy); with several labels, averaged over them too."""
-
-    name: ClassVar[str] = "log_loss"
-    higher_is_better: ClassVar[bool] = False
-    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """The mean of logarithms."""
-        from plugins.metrics import _means
-
-        return _means.log_loss(target)
-
-
-@dataclass
-class Ece(Scored):
-    """Expected calibration error of the highest probability, over equally wide bins (Naeini et al. 2015)."""
-
-    name: ClassVar[str] = "ece"
-    higher_is_better: ClassVar[bool] = False
-    bins: int = option(15, "Number of equally wide bins between 0 and 1.", low=1)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """The gap between being right and being sure, in each bin."""
-        from plugins.metrics import _means
-
-        return _means.calibration(self.bins)
-
-
-@dataclass
-class ConfusionMatrix(Scored):
-    """How often each label (row) was predicted as each label (column): a table [c, c]."""
-
-    name: ClassVar[str] = "confusion_matrix"
-    decides: ClassVar[bool] = True
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """The table of torchmetrics."""
-        from plugins.metrics import _labels
-
-        return _labels.ConfusionTable(len(labels))
-
-
-@dataclass
-class Mae(Scored):
-    """Mean absolute error."""
-
-    name: ClassVar[str] = "mae"
-    higher_is_better: ClassVar[bool] = False
-    targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """The mean of absolute errors."""
-        from plugins.metrics import _means
-
-        return _means.mae()
-
-
-@dataclass
-class Rmse(Scored):
-    """Root of the mean squared error."""
-
-    name: ClassVar[str] = "rmse"
-    higher_is_better: ClassVar[bool] = False
-    targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """The root of the mean of squared errors."""
-        from plugins.metrics import _means
-
-        return _means.rmse()
-
-
-@dataclass
-class R2(Scored):
-    """Share of the targets' variance that the predictions explain; not defined for constant targets."""
-
-    name: ClassVar[str] = "r2"
-    targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """Sums of squares."""
-        from plugins.metrics import _means
-
-        return _means.r2()
-
-
-@dataclass
-class Spearman(Scored):
-    """Exact correlation of ranks (Spearman 1904); not defined where either side is constant.
-
-    Keeps the prediction and target of every example in memory (8 bytes each example).
-    """
-
-    name: ClassVar[str] = "spearman"
-    targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
-
-    def scorer(self, labels: Sequence[str], target: str) -> Scorer:
-        """Ranks."""
-        from plugins.metrics import _ranks
-
-        return _ranks.spearman()
+from plugins.metrics.regression import R2, Mae, Rmse, Spearman
+
+__all__ = [
+    "F1",
+    "R2",
+    "Accuracy",
+    "AveragePrecision",
+    "BalancedAccuracy",
+    "ConfusionMatrix",
+    "Ece",
+    "HammingAccuracy",
+    "LogLoss",
+    "Mae",
+    "Mcc",
+    "Precision",
+    "Recall",
+    "Rmse",
+    "RocAuc",
+    "Spearman",
+]
 
 
 @hookimpl
 def metrics() -> Sequence[type[Metric]]:
-    """All metrics."""
+    """Return all metrics."""
     plain: list[type[Metric]] = [
         Accuracy, HammingAccuracy, BalancedAccuracy, Precision, Recall, F1, Mcc, RocAuc, AveragePrecision,
         LogLoss, Ece, ConfusionMatrix, Mae, Rmse, R2, Spearman,

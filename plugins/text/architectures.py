@@ -1,4 +1,4 @@
-"""What Graft knows of each encoder architecture: head, what feeds it, layers, what adapters may wrap, compact size."""
+"""What Graft knows about each encoder architecture: head, features, layers, adapter targets, compact size."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ class Architecture:
 
 
 def _hidden(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The last hidden state, [b, s, d]."""
+    """Return the last hidden state, [b, s, d]."""
     return module.base_model(**inputs).last_hidden_state  # type: ignore[no-any-return]
 
 
 def _first(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The hidden state of the first token, [b, d]."""
+    """Return the hidden state of the first token, [b, d]."""
     return _hidden(module, inputs)[:, 0]
 
 
 def _first_as_sequence(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The hidden state of the first token as a sequence of one, [b, 1, d]: RoBERTa's head picks it out itself."""
+    """Return the first token's hidden state as a sequence of one, [b, 1, d]: RoBERTa's head selects it itself."""
     return _hidden(module, inputs)[:, :1]
 
 
 def _pooled(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """As the configuration says, the first token or the mean of all, [b, d]."""
+    """Return the first token or the mean of all, as the configuration says, [b, d]."""
     hidden = _hidden(module, inputs)
     if module.config.classifier_pooling == "cls":
         return hidden[:, 0]
@@ -175,7 +175,7 @@ _FINAL_NORMS = tuple(f"{norm}.{what}" for norm in ("ln_f", "final_layer_norm") f
 
 
 def layers(module: nn.Module, blocks: str, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Names of the parameters by depth: the embeddings, each block (the last with a final norm), the pooler and head.
+    """Return parameter names by depth: embeddings, each block (the last with a final norm), pooler and head.
 
     Args:
         module: A sequence-classification network.
@@ -200,7 +200,7 @@ def layers(module: nn.Module, blocks: str, heads: tuple[str, ...]) -> tuple[tupl
 
 
 def repeated(module: Any) -> str:
-    """Name of the one list of blocks in a backbone that Graft has no notes on; empty where there is not just one."""
+    """Return the name of the only list of blocks in an unknown backbone; empty if there is not exactly one."""
     prefix = f"{module.base_model_prefix}."
     named = module.named_modules()
     lists = [name for name, child in named if isinstance(child, nn.ModuleList) and list(child.parameters())]

@@ -1,4 +1,4 @@
-"""The simple peer of a text model: counts of words and word pairs under a linear model."""
+"""A simple baseline for text: a linear model on counts of words and word pairs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.contracts import Need
-from core.kinds import MULTI, REGRESSION, TextExample, encode_targets
+from core.kinds import MULTI, REGRESSION, TextExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
-    """Fit TF-IDF (words and word pairs, sublinear counts) with logistic or ridge regression, and predict.
+    """Fit logistic or ridge regression on TF-IDF (words and word pairs, sublinear counts), and predict.
 
     Args:
         need: Task, labels and training split.
@@ -32,7 +32,7 @@ def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
     vectorizer = TfidfVectorizer(
         ngram_range=(1, 2), sublinear_tf=True, min_df=2 if len(need.train) > 1000 else 1, dtype=np.float32
     )
-    targets = encode_targets([example.target for example in need.train], need.task.target, len(need.labels))
+    targets = need.output.targets_of(need.train)
     try:
         train = vectorizer.fit_transform(_joined(need.train))
     except ValueError:  # not one word in the training texts: nothing but the constant can be learned
@@ -42,7 +42,7 @@ def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
 
 
 def _joined(examples: Sequence[TextExample]) -> list[str]:
-    """A pair as one text: the linear model sees the words of both."""
+    """Join a pair into one text, so that the linear model sees the words of both."""
     return [
         example.text if example.pair is None else f"{example.text}\n{example.pair}"
         for example in (examples[row] for row in range(len(examples)))
@@ -50,11 +50,11 @@ def _joined(examples: Sequence[TextExample]) -> list[str]:
 
 
 def _predict(need: Need, train: Any, targets: NDArray[Any], test: Any) -> Predictions:
-    if need.task.target == REGRESSION:
+    if need.output.layout == REGRESSION:
         from sklearn.linear_model import Ridge
 
         return np.asarray(Ridge(solver="lsqr").fit(train, targets).predict(test), dtype=np.float32)
-    if need.task.target == MULTI:
+    if need.output.layout == MULTI:
         columns = [_probability(train, targets[:, label], test) for label in range(targets.shape[1])]
         return np.stack(columns, axis=1).astype(np.float32)
     probabilities = np.zeros((test.shape[0], len(need.labels)), dtype=np.float32)
@@ -67,7 +67,7 @@ def _predict(need: Need, train: Any, targets: NDArray[Any], test: Any) -> Predic
 
 
 def _probability(train: Any, applies: NDArray[Any], test: Any) -> NDArray[Any]:
-    """The probability that one label applies, [n]."""
+    """Return the probability of one label, [n]."""
     if applies.min() == applies.max():
         return np.full(test.shape[0], applies[0])
     return np.asarray(_logistic().fit(train, applies).predict_proba(test)[:, 1])

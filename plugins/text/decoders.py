@@ -1,4 +1,4 @@
-"""What Graft knows of each decoder architecture, as `architectures.py` does of encoders; all of them are causal."""
+"""What Graft knows about each decoder architecture, as in `architectures.py`. All of them are causal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plugins.text.architectures import Architecture
 
 
 def _pooled(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The hidden state of the last token, [b, d]."""
+    """Return the hidden state of the last token, [b, d]."""
     return module.pooled(**inputs)  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Dropout for processors: masks from packed 16-bit integers, several times faster than drawing bit by bit."""
+"""Dropout for CPUs: masks from packed 16-bit integers, several times faster than torch's."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _HALF_DTYPES = (torch.bfloat16, torch.float16)
 
 
 def scaled_mask(shape: torch.Size, p: float, dtype: torch.dtype) -> Tensor:
-    """A mask that is 0 with probability `p`, to 1/65536, and else the reciprocal of the exact share that is kept.
+    """Return a mask that is 0 with probability `p`, rounded to 1/65536, and elsewhere 1 / (share that is kept).
 
-    Four 16-bit integers are cut from each 64-bit one that torch's global generator draws, so that a checkpoint of
-    its state is all that repeating a mask needs. `torch.bernoulli` draws for each element, serially.
+    Four 16-bit integers come from each 64-bit one that torch's global generator draws, so its state in a checkpoint
+    is enough to repeat a mask. `torch.bernoulli` draws for each element, serially.
     """
     dropped = min(round(p * _LEVELS), _LEVELS - 1)
     scale = _LEVELS / (_LEVELS - dropped)
@@ -32,7 +32,7 @@ def scaled_mask(shape: torch.Size, p: float, dtype: torch.dtype) -> Tensor:
 
 
 class _Dropout(torch.autograd.Function):
-    """Multiplication by a mask that needs no gradient of its own."""
+    """Multiplication by a mask, which needs no gradient."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, p: float) -> Tensor:
@@ -48,7 +48,7 @@ class _Dropout(torch.autograd.Function):
 
 
 def drop(hidden: Tensor, p: float) -> Tensor:
-    """Dropout as training does it; torch's own where the tensor is not on a processor, or a compiler fuses it."""
+    """Apply dropout in training; by torch where the tensor is not on a CPU, or where a compiler fuses it."""
     if torch.compiler.is_compiling() or hidden.device.type != "cpu" or not hidden.is_floating_point():
         return nn.functional.dropout(hidden, p, training=True)
     return _Dropout.apply(hidden, p)  # type: ignore[no-any-return]
@@ -63,9 +63,9 @@ class FastDropout(nn.Dropout):
 
 
 def use_fast_dropout(module: nn.Module) -> None:
-    """Let a transformers model draw its masks this way, in its `nn.Dropout` modules and in its attention.
+    """Switch a transformers model to these masks, in its `nn.Dropout` modules and in its attention.
 
-    State dict and saved configuration stay as they are. Attention is changed only where it is `sdpa`.
+    State dict and saved configuration do not change. Attention is switched only where it is `sdpa`.
     """
     for child in module.modules():
         if type(child) is nn.Dropout:
@@ -95,15 +95,15 @@ def attention(
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention with the fast dropout when training on a processor, else transformers' own `sdpa`.
+    """Attention with the fast dropout when training on a CPU, else transformers' own `sdpa`.
 
     Args:
-        module: The attention module that asks.
+        module: The attention module that calls.
         query, key, value: [b, heads, s, width of a head].
         attention_mask: bool [b, 1, s, s], True where a token may be seen; None for everywhere, or, in a causal
-            module, for all that is before.
+            module, for all earlier tokens.
         dropout: Probability of dropping an attention weight.
-        scaling: Factor of the scores; the root of the head's width where None.
+        scaling: Factor of the scores; None for 1 / sqrt(width of a head).
 
     Returns:
         [b, s, heads, width of a head], and None for the weights.
@@ -129,5 +129,5 @@ def attention(
 
 
 def _bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where the mask is true, else the lowest number (a row without any stays finite)."""
+    """Return 0 where the mask is true, else the lowest finite number, so that a fully masked row stays finite."""
     return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)

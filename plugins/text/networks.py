@@ -1,11 +1,11 @@
-"""Networks of transformers: which class, read in which dtype, quantised or not, and which part of it is the head."""
+"""transformers' networks: their class, dtype, quantization, and which part is the head."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,17 +14,15 @@ from core.contracts import Need
 from plugins.text import quantising
 from plugins.text.architectures import ARCHITECTURES as ENCODERS
 from plugins.text.decoders import DECODERS
+from plugins.text.options import TextOptions
 from plugins.text.pooling import LastToken, classifier
-
-if TYPE_CHECKING:
-    from plugins.text.plugin import TextClassifier
 
 ARCHITECTURES = {**ENCODERS, **DECODERS}
 """All that Graft has notes on, by the Hub's `model_type`."""
 
 
 def network_of(config: Any) -> Any:
-    """The sequence-classification class for a configuration; of a decoder, with Graft's pooling.
+    """Return the sequence-classification class for a configuration; for a decoder, with Graft's pooling.
 
     Raises:
         ValueError: transformers has none.
@@ -38,7 +36,7 @@ def network_of(config: Any) -> Any:
 
 
 def _is_decoder(network: type[Any], config: Any) -> bool:
-    """Whether a class is fed from the last token: those that Graft knows, and others that only ever see what is before.
+    """Return whether the last token feeds the head: known decoders, and networks with causal attention only.
 
     Of those without notes: transformers has a causal language model, and none that fills gaps.
     """
@@ -51,10 +49,8 @@ def _is_decoder(network: type[Any], config: Any) -> bool:
     return type(config) in CAUSAL and type(config) not in FILLING
 
 
-def read(
-    options: TextClassifier, need: Need, folder: Path, config: Any
-) -> tuple[Any, Mapping[str, Any], Sequence[str]]:
-    """The network, the report of what its file lacked, and the names of layers whose sizes cannot be quantised.
+def read(options: TextOptions, need: Need, folder: Path, config: Any) -> tuple[Any, Mapping[str, Any], Sequence[str]]:
+    """Return the network, the loading report, and the names of layers that cannot be quantized.
 
     A head of another size is made anew. Heads are float32 whatever the rest is.
 
@@ -84,8 +80,8 @@ def read(
     return module, info, odd
 
 
-def unquantised(network: Any, folder: Path) -> nn.Module:
-    """The network in a folder in the dtype in which it is stored, on the CPU; its head may be any."""
+def unquantized(network: Any, folder: Path) -> nn.Module:
+    """Load the network of a folder in its stored dtype, on the CPU. Its head may be any."""
     with seeded(0):
         module: nn.Module = network.from_pretrained(
             str(folder), dtype="auto", local_files_only=True, use_safetensors=True, ignore_mismatched_sizes=True
@@ -93,11 +89,11 @@ def unquantised(network: Any, folder: Path) -> nn.Module:
     return module
 
 
-def _dtype(options: TextClassifier, need: Need) -> torch.dtype:
-    """The dtype of what is not quantised, but for the head.
+def _dtype(options: TextOptions, need: Need) -> torch.dtype:
+    """Return the dtype of everything that is not quantized, except the head.
 
     Decoders take their head's input in any dtype; so what does not train may lie in half precision, which is what it is
-    multiplied in anyway: always beside quantised weights, else on a GPU, whose memory is short.
+    multiplied in anyway: always beside quantized weights, else on a GPU, whose memory is short.
     """
     if not options.causal:
         return torch.float32
@@ -108,7 +104,7 @@ def _dtype(options: TextClassifier, need: Need) -> torch.dtype:
 
 
 def heads_of(network: Any, config: Any) -> tuple[str, ...]:
-    """The head, and the pooler before it, of a network that has not been built."""
+    """Return the head, and its pooler, of a network that has not been built."""
     architecture = ARCHITECTURES.get(config.model_type)
     if architecture is not None:
         return (*architecture.heads, architecture.pooler) if architecture.pooler else architecture.heads
@@ -117,7 +113,7 @@ def heads_of(network: Any, config: Any) -> tuple[str, ...]:
 
 
 def heads_in(module: Any) -> tuple[str, ...]:
-    """The head by the table, or else every submodule with parameters that is not the backbone."""
+    """Return the known head, or else all submodules with parameters outside the backbone."""
     if architecture := ARCHITECTURES.get(module.config.model_type):
         return architecture.heads
     children = module.named_children()
@@ -126,7 +122,7 @@ def heads_in(module: Any) -> tuple[str, ...]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Random initialisation by a seed; the global generator goes on as if nothing had happened."""
+    """Initialize from a seed. The global generator continues as if nothing had happened."""
     before = torch.default_generator.get_state()
     torch.default_generator.manual_seed(seed)
     try:

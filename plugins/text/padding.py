@@ -1,4 +1,4 @@
-"""What a decoder's tokenizer lacks as a classifier's: a padding token and side, a sign between the texts of a pair."""
+"""Prepares a decoder's tokenizer for classification: a padding token and side, a separator for pairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MEANT_FOR_PADDING = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]", "
 
 
 def settle(tokenizer: Any, config: Any, folder: Path) -> None:
-    """Let tokenizer and configuration agree on the padding token, and pad on the right; both are saved.
+    """Make tokenizer and configuration agree on the padding token, and pad on the right. Both are saved.
 
     transformers finds the last token of a text as the last that is not the padding token, so that a token with which
     the tokenizer ends texts cannot be it.
@@ -42,7 +42,7 @@ def settle(tokenizer: Any, config: Any, folder: Path) -> None:
 
 
 def separate_pairs(tokenizer: Any, examples: Sequence[TextExample]) -> None:
-    """Put a token between the two texts of a pair, where there are pairs and the tokenizer would run them together.
+    """Put a separator between the two texts of a pair, if the tokenizer has none.
 
     It becomes part of the saved tokenizer, so that every tool that opens the model does the same.
 

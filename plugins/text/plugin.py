@@ -1,4 +1,4 @@
-"""What the text plugin announces: text classification; encoders (BERT, RoBERTa) and decoders (Llama, Qwen) for it."""
+"""The text plugin: text classification with encoders (BERT, RoBERTa) and decoders (Llama, Qwen)."""
 
 from __future__ import annotations
 
@@ -24,59 +24,29 @@ from core.errors import Problem
 from core.hooks import hookimpl
 from core.kinds import Kind, TextClassification
 from core.options import option
+from plugins.text.options import ARCHITECTURES, DECODERS, TextOptions
 
 if TYPE_CHECKING:
     from core.kinds import Predictions
     from core.memory import Footprint
 
-ARCHITECTURES = ("roberta", "bert", "distilbert", "modernbert")
-"""Encoders that can be built from scratch, by the Hub's `model_type`."""
-DECODERS = ("llama",)
-"""Decoders that can be built from scratch."""
-
 
 @dataclass
-class TextClassifier(ModelLoader):
-    """What encoders and decoders have in common: where weights come from, what is read, what is built from scratch."""
+class TextClassifier(TextOptions, ModelLoader):
+    """What encoders and decoders share."""
 
     kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset(
         {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED, CHECKPOINTING, LINEAR, VIRTUAL}
     )
-    causal: ClassVar[bool]
-    """Whether its networks are decoders: a token sees those before it, and the last one feeds the head."""
 
-    checkpoint: str = option(
-        "",
-        "A Hub id (org/name or org/name@revision), a local folder, or pkg:NAME for weights in a Python package.",
-        folder=True,
-    )
-    init: str = option(
-        "auto",
-        "auto: pretrained weights, or a compact model from scratch where there is no network; pretrained: or fail; "
-        "scratch: never touches the network.",
-        choices=("auto", "pretrained", "scratch"),
-    )
-    architecture: str = option(
-        "", "What to build where training is from scratch; empty where the checkpoint must say.", choices=("",)
-    )
-    sha256: str = option("", "What model.safetensors must hash to; empty for anything.")
-    max_length: int = option(
-        256, "Tokens of a text (or pair) that are read; the rest is cut off and counted.", low=8, high=32768
-    )
-    dropout: float | None = option(
-        None,
-        "Dropout of hidden states and attention; null takes the checkpoint's own (0.3 from scratch).",
-        low=0,
-        high=0.9,
-    )
-    hidden_size: int = option(128, "From scratch: width of the compact model, a multiple of its heads.", low=8)
-    layers: int = option(2, "From scratch: layers of the compact model.", low=1)
-    attention_heads: int = option(4, "From scratch: attention heads of the compact model.", low=1)
-    vocabulary: int = option(4000, "From scratch: most tokens that its tokenizer learns.", low=300)
+    @property
+    def from_scratch(self) -> bool:
+        """Whether the weights are random whatever is found."""
+        return self.init == "scratch"
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Options that contradict each other."""
+        """Report options that contradict each other."""
         if not self.checkpoint and self.init != "scratch":
             yield Problem(
                 "model.checkpoint",
@@ -88,7 +58,7 @@ class TextClassifier(ModelLoader):
             yield Problem(
                 "model.architecture",
                 "must be given with init=scratch.",
-                f"It is one of: {', '.join(_buildable(self))}.",
+                f"It is one of: {', '.join(self.buildable())}.",
             )
         if self.hidden_size % (2 * self.attention_heads):
             yield Problem(
@@ -100,29 +70,29 @@ class TextClassifier(ModelLoader):
         if plan is not None and plan.bits == 4 and self.init == "scratch" and self.hidden_size % 64:
             yield Problem(
                 "model.hidden_size",
-                f"{self.hidden_size} leaves nothing to quantise: 4-bit layers need inputs in multiples of 64.",
-                "Take model.hidden_size=64 (or 128, …), or method=lora.",
+                f"{self.hidden_size} leaves nothing to quantize: 4-bit layers need inputs in multiples of 64.",
+                "Use model.hidden_size=64 (or 128, …), or method=lora.",
             )
 
     def load(self, need: Need) -> LoadedModel:
-        """Find the weights, put a fresh head for the task on them, and tokenize as they expect.
+        """Find the weights, add a new head for the task, and prepare the matching tokenizer.
 
         Raises:
             WeightsError: The weights cannot be had, or are not those of such a network.
             ConfigError: `max_length` is more than the checkpoint can read.
         """
-        from plugins.text.loading import load
+        from plugins.text.loading import load_text_model
 
-        return load(self, need)
+        return load_text_model(self, need)
 
     def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
-        """From the checkpoint's config.json where it is here, or what is known of the preset's."""
+        """Estimate sizes from the checkpoint's config.json, or from facts about the preset."""
         from plugins.text.shapes import footprint
 
         return footprint(self, outputs)
 
     def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """TF-IDF of words and word pairs with a linear model, fitted to the training split."""
+        """Fit a linear model on TF-IDF of words and word pairs to the training split."""
         from plugins.text.baselines import tfidf_linear
 
         return {"tfidf_linear": tfidf_linear(need, examples)}
@@ -130,7 +100,7 @@ class TextClassifier(ModelLoader):
 
 @dataclass
 class Encoder(TextClassifier):
-    """A text encoder (BERT, RoBERTa and their kin) with a classification head, from transformers."""
+    """A text encoder (BERT, RoBERTa and similar) with a classification head, from transformers."""
 
     name: ClassVar[str] = "encoder"
     partly: ClassVar[Mapping[str, str]] = {
@@ -140,41 +110,36 @@ class Encoder(TextClassifier):
 
     architecture: str = option(
         "",
-        "What to build where training is from scratch; empty where the checkpoint must say.",
+        "The architecture to build from scratch. If empty, the checkpoint must name it.",
         choices=("", *ARCHITECTURES),
     )
 
 
 @dataclass
 class Decoder(TextClassifier):
-    """A text decoder (Llama, Qwen, Mistral, Gemma and their kin) as a classifier: its last token feeds the head."""
+    """A text decoder (Llama, Qwen, Mistral, Gemma and similar) as a classifier; its last token feeds the head."""
 
     name: ClassVar[str] = "decoder"
     capabilities: ClassVar[frozenset[str]] = TextClassifier.capabilities | {PAST}
     partly: ClassVar[Mapping[str, str]] = {
-        BIASES: "GPT-2, OPT, Qwen2 and their kin; Llama has none outside its head and is refused when loaded"
+        BIASES: "GPT-2, OPT, Qwen2 and similar models; Llama has none outside its head and is refused when loaded"
     }
     causal: ClassVar[bool] = True
 
     architecture: str = option(
         "",
-        "What to build where training is from scratch; empty where the checkpoint must say.",
+        "The architecture to build from scratch. If empty, the checkpoint must name it.",
         choices=("", *DECODERS),
     )
 
 
-def _buildable(component: TextClassifier) -> tuple[str, ...]:
-    """What a component can build from scratch."""
-    return DECODERS if component.causal else ARCHITECTURES
-
-
 @hookimpl
 def kinds() -> Sequence[type[Kind]]:
-    """Text classification: one label, several labels, pairs, or a value."""
+    """Return text classification: one label, several labels, pairs, or a value."""
     return [TextClassification]
 
 
 @hookimpl
 def model_loaders() -> Sequence[type[ModelLoader]]:
-    """Encoders and decoders."""
+    """Return encoders and decoders."""
     return [Encoder, Decoder]

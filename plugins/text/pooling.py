@@ -16,7 +16,7 @@ _LEFT_OUT = ("labels", "return_dict", "use_cache", "token_type_ids")
 
 
 class LastToken(nn.Module):
-    """Put before a sequence-classification class of transformers, in place of its own way to the logits.
+    """A mixin for transformers' sequence-classification classes that replaces their way to the logits.
 
     transformers looks for the last token that is not the padding token, and where it is given embeddings (as peft's
     prompt tuning does) takes the last position, which is then padding. Here the mask decides, and positions are
@@ -46,7 +46,7 @@ class LastToken(nn.Module):
         padded_right: bool | None = None,
         **more: Any,
     ) -> Any:
-        """Logits [b, c], as the class of transformers gives them.
+        """Return logits [b, c] in the class's own output type.
 
         Args:
             input_ids: int64 [b, s]; or `inputs_embeds`, [b, s, d].
@@ -73,7 +73,7 @@ class LastToken(nn.Module):
         padded_right: bool | None = None,
         **more: Any,
     ) -> Tensor:
-        """The hidden state of each text's last token, [b, d]; arguments as for `forward`."""
+        """Return the hidden state of each text's last token, [b, d]. Arguments are those of `forward`."""
         given = {name: value for name, value in more.items() if name not in _LEFT_OUT}
         given |= {"inputs_embeds": inputs_embeds} if input_ids is None else {"input_ids": input_ids}
         names = _accepted(self.base_model)
@@ -92,7 +92,7 @@ class LastToken(nn.Module):
         return hidden[torch.arange(len(hidden), device=hidden.device), last(attention_mask[:, -width:])]
 
     def _needs_no_mask(self, mask: Tensor, padded_right: bool | None) -> bool:
-        """Whether causal attention alone keeps every token from padding: where all of it is on the right.
+        """Return whether causal attention alone hides all padding, as it does if padding is on the right.
 
         Without a mask, attention takes its fast causal kernels. To read the mask would let the host wait for a GPU.
         """
@@ -104,13 +104,13 @@ class LastToken(nn.Module):
 
 
 def last(mask: Tensor) -> Tensor:
-    """Where the last 1 of each row of a mask [b, s] is, int64 [b]; 0 where a row has none."""
+    """Return the position of the last 1 in each row of a mask [b, s], int64 [b]; 0 if a row has none."""
     columns = torch.arange(mask.shape[1], device=mask.device)
     return (columns * (mask != 0)).argmax(dim=-1)
 
 
 def _accepted(backbone: nn.Module) -> frozenset[str]:
-    """Names of the arguments of a backbone's forward."""
+    """Return the argument names of a backbone's forward."""
     return _arguments(type(backbone).forward)
 
 
@@ -121,5 +121,5 @@ def _arguments(function: Callable[..., Any]) -> frozenset[str]:
 
 @cache
 def classifier(network: type[Any]) -> type[Any]:
-    """A sequence-classification class of transformers with this pooling, under the same name (it is what is saved)."""
+    """Return a sequence-classification class with this pooling, under transformers' own name, which is saved."""
     return type(network.__name__, (LastToken, network), {"__module__": network.__module__, "__doc__": network.__doc__})

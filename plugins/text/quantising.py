@@ -1,7 +1,8 @@
-"""Base weights quantised while they are loaded, with bitsandbytes: what is, what is not, and what it then weighs."""
+"""Quantization of base weights while they are loaded, by bitsandbytes: which layers, and how large they then are."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,26 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.contracts import Finding, Need, WeightsPlan
 from core.errors import Problem, WeightsError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BLOCK, ROWS = 64, 32
-"""Sizes that 4-bit kernels ask for: inputs a multiple of the block, outputs of the rows."""
+"""4-bit kernels need inputs in multiples of the first and outputs in multiples of the second."""
 _SHOWN = 5
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # transformers imports it; it warns of kernels it lacks
 
 
 def compute_dtype(plan: WeightsPlan, precision: str) -> torch.dtype:
-    """The dtype of the products: the plan's, or with `auto` that of the run."""
+    """Return the dtype of the products: the plan's, or with `auto` that of the run."""
     if plan.compute_dtype != "auto":
         return DTYPES[plan.compute_dtype]
     return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
 
 
 def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> tuple[list[str], list[str]]:
-    """Names of the linear layers that stay as they are: those of the head, and those whose sizes do not fit.
+    """Return the names of the linear layers that are not quantized: the head, and layers of unfit sizes.
 
     Args:
         network: A class of transformers.
@@ -37,7 +40,7 @@ def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> 
         bits: 4 or 8.
 
     Returns:
-        The heads; and the layers of other sizes.
+        The heads; and the layers of unfit sizes.
 
     Raises:
         WeightsError: Nothing would be quantised.
@@ -59,12 +62,14 @@ def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> 
 
 
 def is_linear(layer: nn.Module) -> bool:
-    """Whether a layer is a matrix product: torch's, or GPT-2's, which is the other way round."""
-    return isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
+    """Return whether a layer is a matrix product: torch's, or GPT-2's, whose weights are transposed."""
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(layer, nn.Linear | Conv1D)
 
 
 def _shape(layer: Any) -> tuple[int, int]:
-    """Inputs and outputs."""
+    """Return the numbers of inputs and outputs."""
     rows, columns = layer.weight.shape
     return (columns, rows) if isinstance(layer, nn.Linear) else (rows, columns)
 
@@ -75,7 +80,7 @@ def _fits(layer: Any) -> bool:
 
 
 def options(plan: WeightsPlan, need: Need, apart: Iterable[str]) -> dict[str, Any]:
-    """What `from_pretrained` is told."""
+    """Return the arguments of `from_pretrained`."""
     from transformers import BitsAndBytesConfig
 
     skipped = list(apart)
@@ -93,12 +98,12 @@ def options(plan: WeightsPlan, need: Need, apart: Iterable[str]) -> dict[str, An
 
 
 def settle(module: nn.Module, dtype: torch.dtype) -> None:
-    """Keep what runs through quantised layers from changing them.
+    """Prevent two ways in which a forward pass changes quantized layers for good.
 
-    bitsandbytes casts biases, for good, to the dtype of whatever comes in; rounded to that of the products beforehand,
-    they stay what they are, and what they will be when they are loaded again. And on processors with AVX512-BF16 it
-    repacks 4-bit weights for inference in the first pass outside of training, for good; the training steps after it
-    then have wrong or missing gradients, with only a warning.
+    bitsandbytes casts biases to the dtype of the input. Rounded to the dtype of the products beforehand, they keep
+    their values, also when the model is loaded again. And on processors with AVX512-BF16 the first pass outside of
+    training repacks 4-bit weights for inference; later training steps then have wrong or missing gradients, with only
+    a warning.
     """
     for layer in module.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
@@ -109,7 +114,7 @@ def settle(module: nn.Module, dtype: torch.dtype) -> None:
 
 
 def finding(odd: Sequence[str]) -> list[Finding]:
-    """What is said of layers that stayed as they are."""
+    """Return the finding about layers that are not quantized."""
     if not odd:
         return []
     message = f"{len(odd)} layers are not quantised: their sizes are not multiples of {BLOCK} (inputs) and {ROWS}."
@@ -117,18 +122,55 @@ def finding(odd: Sequence[str]) -> list[Finding]:
 
 
 def is_quantised(module: nn.Module) -> bool:
-    """Whether any weights of a network are."""
+    """Return whether any weights of a network are quantized."""
     return any(hasattr(parameter, "quant_state") or hasattr(parameter, "SCB") for parameter in module.parameters())
 
 
+def elements(parameter: Any) -> int:
+    """Return how many numbers a parameter stands for; two lie in a byte of 4-bit weights."""
+    state = getattr(parameter, "quant_state", None)
+    return int(parameter.numel() if state is None else state.shape.numel())
+
+
+def held_bytes(parameter: Any) -> int:
+    """Return the bytes of a parameter, with the constants of its quantisation."""
+    state, rows = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)
+    constants = [rows] if rows is not None else []
+    while state is not None:  # constants that are quantised themselves have a state of their own
+        constants.append(state.absmax)
+        state = state.state2
+    return sum(each.numel() * each.element_size() for each in (parameter, *constants))
+
+
+def share(module: nn.Module, parameter: Tensor, data: Tensor) -> None:
+    """Let a parameter use memory that another model holds.
+
+    bitsandbytes keeps 8-bit weights in an attribute `CB` too, and restores the parameter's data from it in each pass.
+
+    Args:
+        module: The network that the parameter belongs to.
+        parameter: Its data is replaced.
+        data: The other model's tensor, equal to the parameter's own.
+    """
+    before = parameter.data_ptr()
+    parameter.data = data
+    if not hasattr(parameter, "SCB"):
+        return
+    for layer in module.modules():
+        for holder in (getattr(layer, "state", None), getattr(layer, "weight", None)):
+            codes = getattr(holder, "CB", None)
+            if isinstance(codes, Tensor) and codes.data_ptr() == before:
+                setattr(holder, "CB", data)
+
+
 def measured(module: nn.Module) -> dict[str, float]:
-    """What the weights of a network take, in bytes as they lie in memory, beside what they would take in bf16."""
+    """Return the bytes of a network's weights in memory, beside what they would take in bf16."""
     kept: dict[str, float] = {"bytes": 0, "bf16_bytes": 0, "quantised_bytes": 0, "quantised_bf16_bytes": 0}
     for layer in module.modules():
         for parameter in layer.parameters(recurse=False):
             state, rows = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)
             size = parameter.untyped_storage().nbytes()
-            plain = 2 * (parameter.numel() if state is None else state.shape.numel())
+            plain = 2 * elements(parameter)
             if state is not None:
                 size += sum(tensor.untyped_storage().nbytes() for tensor in _constants(state))
             if rows is not None:
@@ -145,14 +187,14 @@ def measured(module: nn.Module) -> dict[str, float]:
 
 
 def _constants(state: Any) -> list[torch.Tensor]:
-    """The quantisation constants of a 4-bit weight, with those of a second quantisation."""
+    """Return the quantization constants of a 4-bit weight, with those of a second quantization."""
     nested = [] if state.state2 is None else _constants(state.state2)
     more = [tensor for tensor in (state.absmax, state.code, state.offset) if isinstance(tensor, torch.Tensor)]
     return more + nested
 
 
 class Original:
-    """A copy on disk of a network that was not pretrained, for an adapter to be reopened on by quantising it again."""
+    """A copy on disk of a network that was not pretrained; an adapter is reopened by quantizing it again."""
 
     def __init__(self, module: Any, tokenizer: Any) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="graft-")

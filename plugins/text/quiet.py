@@ -1,4 +1,4 @@
-"""Transformers without telemetry, progress bars and warnings, for as long as Graft loads or saves."""
+"""Runs transformers without telemetry, progress bars and warnings while Graft loads or saves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence transformers, and put its settings back afterwards.
+    """Silence transformers, and restore its settings afterwards.
 
     Its warning that a head starts from random weights would be true of every run, and its bars are for shards.
     """

@@ -1,4 +1,4 @@
-"""The scale of a regression's targets: the head learns standardised values and is saved for the values themselves."""
+"""The scale of regression targets: the head learns standardized values and is saved for the task's own."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class Scale:
     """Mean and standard deviation of the training targets.
 
     A head that starts near zero would need thousands of steps to reach values of, say, 500, at a rate that suits the
-    rest of the network; standardised values are near at once, whatever their unit.
+    rest of the network; standardized values are near at once, whatever their unit.
     """
 
     mean: float = 0.0
     deviation: float = 1.0
 
-    def standardise(self, values: Tensor) -> Tensor:
-        """From the task's unit to the head's, [b]."""
+    def standardize(self, values: Tensor) -> Tensor:
+        """Convert from the task's unit to the head's, [b]."""
         return (values - self.mean) / self.deviation
 
     def restore(self, values: Tensor) -> Tensor:
-        """From the head's unit to the task's, [b]."""
+        """Convert from the head's unit to the task's, [b]."""
         return values * self.deviation + self.mean
 
     @contextmanager
     def folded_into(self, module: nn.Module, final: str) -> Iterator[None]:
-        """For a while, let the last layer of the head give values in the task's unit.
+        """Temporarily make the last layer of the head return values in the task's unit.
 
         Args:
             module: The network, wrapped by peft or not.
@@ -59,7 +59,7 @@ class Scale:
 
 
 def _is_layer(name: str, layer: nn.Module, final: str) -> bool:
-    """Whether this is the head's last layer, or the copy of it that peft trains (not the one that it set aside)."""
+    """Return whether this is the head's last layer, or peft's trained copy of it (not the one set aside)."""
     if not isinstance(layer, nn.Linear) or "original_module" in name:
         return False
     plain = name.replace(".modules_to_save.default", "")
@@ -67,7 +67,7 @@ def _is_layer(name: str, layer: nn.Module, final: str) -> bool:
 
 
 def scale_of(examples: Sequence[TextExample]) -> Scale:
-    """The scale of training targets; the identity where there are none, or where all are the same."""
+    """Return the scale of training targets; the identity if there are none, or all are equal."""
     values = np.asarray([example.target for example in examples if example.target is not None], dtype=np.float64)
     if not len(values) or not values.std() > 0:
         return Scale()

@@ -14,7 +14,7 @@ DROPOUT = 0.3
 
 
 def train_tokenizer(architecture: Architecture, examples: Sequence[TextExample], vocabulary: int, length: int) -> Any:
-    """Learn a tokenizer from the training texts; the same texts give the same tokenizer.
+    """Train a tokenizer on the training texts. The same texts give the same tokenizer.
 
     Args:
         architecture: Decides on WordPiece or byte-level BPE, and on the special tokens. Both fold case: a small corpus
@@ -43,7 +43,7 @@ def train_tokenizer(architecture: Architecture, examples: Sequence[TextExample],
 
 
 def _roles(architecture: Architecture) -> dict[str, str]:
-    """Which special token plays which part."""
+    """Return which special token plays which role."""
     names = {token.strip("[]<>").lower(): token for token in architecture.special_tokens}
     start, end = names.get("cls", "<s>"), names.get("sep", "</s>")
     roles = {"cls_token": start, "sep_token": end, "pad_token": names["pad"], "unk_token": names["unk"]}
@@ -81,7 +81,7 @@ def _word_pieces(special: Sequence[str], texts: Iterator[str], vocabulary: int) 
 
 
 def _inner_characters(tokenizer: Any, corpus: Sequence[str]) -> list[str]:
-    """Characters that can follow another within a word, sorted."""
+    """Return the characters that can follow another within a word, sorted."""
     characters: set[str] = set()
     for text in corpus:
         characters.update(tokenizer.normalizer.normalize_str(text))
@@ -108,7 +108,7 @@ def _byte_pairs(special: Sequence[str], texts: Iterator[str], vocabulary: int) -
 
 
 def _template(start: str, end: str, architecture: Architecture, tokenizer: Any) -> Any:
-    """Special tokens around a text and between a pair; RoBERTa puts two between."""
+    """Return special tokens around a text and between a pair. RoBERTa has two between."""
     from tokenizers import processors
 
     second = 1 if architecture.segments else 0
@@ -121,7 +121,7 @@ def _template(start: str, end: str, architecture: Architecture, tokenizer: Any) 
 
 
 def compact_config(name: str, architecture: Architecture, options: Any, tokenizer: Any, head: dict[str, Any]) -> Any:
-    """The configuration of a compact network.
+    """Return the configuration of a compact network.
 
     Args:
         name: The architecture's `model_type`.

@@ -1,17 +1,15 @@
-"""The sizes of text networks from their configurations alone, without torch: for an estimate of memory."""
+"""The sizes of text networks from their configurations alone, without torch, to estimate memory."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.memory import Footprint
 from core.weights import local_file
-
-if TYPE_CHECKING:
-    from plugins.text.plugin import TextClassifier
+from plugins.text.options import TextOptions
 
 GATED = frozenset(
     {"llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "smollm3", "olmo2", "phi3", "modernbert"}
@@ -51,8 +49,8 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
 """Configurations of the presets' checkpoints, for where they have not been fetched."""
 
 
-def footprint(options: TextClassifier, outputs: int) -> Footprint | None:
-    """What the options describe; None where the checkpoint is neither here nor known."""
+def footprint(options: TextOptions, outputs: int) -> Footprint | None:
+    """Return the footprint of what the options describe; None if the checkpoint is neither here nor known."""
     if options.init == "scratch":
         found: Mapping[str, Any] | None = _compact(options)
     else:
@@ -72,8 +70,8 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     return found
 
 
-def _compact(options: TextClassifier) -> dict[str, Any]:
-    """As the compact networks are built; see `sizes` in architectures.py and decoders.py."""
+def _compact(options: TextOptions) -> dict[str, Any]:
+    """Return the configuration of the compact network; see `sizes` in architectures.py and decoders.py."""
     inner = 3 if options.causal else 2 if options.architecture == "modernbert" else 4
     return {
         "model_type": options.architecture, "vocab_size": options.vocabulary, "hidden_size": options.hidden_size,
@@ -84,7 +82,7 @@ def _compact(options: TextClassifier) -> dict[str, Any]:
 
 
 def measured(config: Mapping[str, Any], outputs: int, tokens: int, causal: bool, dropout: bool) -> Footprint | None:
-    """The footprint of a configuration as transformers writes it; None where it lacks a size.
+    """Return the footprint of a transformers configuration; None if it lacks a size.
 
     Args:
         config: What config.json holds.
@@ -124,12 +122,12 @@ def measured(config: Mapping[str, Any], outputs: int, tokens: int, causal: bool,
 
 
 def _dropout(config: Mapping[str, Any]) -> float:
-    """The dropout of attention weights; encoders have some unless they say otherwise."""
+    """Return the dropout of attention weights. Encoders have some unless they state otherwise."""
     names = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
     usual = 0.1 if config.get("model_type") in ("bert", "roberta", "distilbert", "gpt2") else 0.0
     return next((float(config[name]) for name in names if config.get(name) is not None), usual)
 
 
 def _first(config: Mapping[str, Any], *names: str) -> int:
-    """The first of several names that a configuration gives a number for; 0 where it gives none."""
+    """Return the first of several configuration entries that is set; 0 if none is."""
     return next((int(config[name]) for name in names if config.get(name)), 0)

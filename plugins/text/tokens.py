@@ -1,4 +1,4 @@
-"""Texts as token ids: tokenised once, kept flat (on disk where there are many), stacked into padded batches."""
+"""Texts as token ids: tokenized once, stored flat (on disk if there are many), and stacked into padded batches."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from core.cache import cache_directory
-from core.kinds import TextExample, encode_targets
+from core.files import new_folder
+from core.kinds import OutputSpec, TextExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +28,7 @@ CACHED_FROM = 20_000
 _CHUNK = 1024
 
 
-class Item(NamedTuple):
+class TokenIds(NamedTuple):
     """One example, ready to be stacked.
 
     Attributes:
@@ -44,7 +43,7 @@ class Item(NamedTuple):
 
 
 @dataclass
-class TokenisedTexts:
+class TokenizedTexts:
     """A split as token ids; a `core.contracts.Prepared`.
 
     Attributes:
@@ -52,7 +51,7 @@ class TokenisedTexts:
         offsets: int64 [n + 1], where each text begins.
         seconds: int64 [n], where each text's second segment begins, counted from its start.
         cut: int64, the examples that were longer than allowed.
-        targets: As `core.kinds.encode_targets` makes them, or None where they are not known.
+        targets: As `OutputSpec.stack` returns them, or None where they are not known.
         lengths: Tokens of each example, int64 [n].
     """
 
@@ -69,48 +68,47 @@ class TokenisedTexts:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Item:
-        """The ids and target of one example; the same in every epoch."""
+    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> TokenIds:
+        """Return the ids and target of one example; the same in every epoch."""
         ids = self.flat[self.offsets[index] : self.offsets[index + 1]]
-        return Item(ids, int(self.seconds[index]), None if self.targets is None else self.targets[index])
+        return TokenIds(ids, int(self.seconds[index]), None if self.targets is None else self.targets[index])
 
 
 def prepare(
-    tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str, target: str, outputs: int
-) -> TokenisedTexts:
-    """Tokenise a split, or find it in the cache.
+    tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str, output: OutputSpec
+) -> TokenizedTexts:
+    """Tokenize a split, or read it from the cache.
 
     Args:
         tokenizer: A tokenizer of transformers.
         examples: The split.
         max_length: Tokens that are kept of each text or pair; of a pair, the longer text is cut.
         fingerprint: Of the splits, a part of the cache's key.
-        target: The task's target.
-        outputs: Number of labels.
+        output: What is predicted.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # else a warning at each fork of a data worker
     targets = [example.target for example in examples]
     known = bool(targets) and all(each is not None for each in targets)
-    encoded = encode_targets(targets, target, outputs) if known else None
+    encoded = output.stack(targets) if known else None
     if len(examples) < CACHED_FROM:
-        return TokenisedTexts(*_tokenise_in_memory(tokenizer, examples, max_length), encoded)
+        return TokenizedTexts(*_tokenize_in_memory(tokenizer, examples, max_length), encoded)
     key = _key(tokenizer, examples, max_length, fingerprint)
-    return TokenisedTexts(*_cached(key, tokenizer, examples, max_length), encoded)
+    return TokenizedTexts(*_cached(key, tokenizer, examples, max_length), encoded)
 
 
 _Arrays = tuple["NDArray[np.int32]", "NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]
 
 
-def _tokenise_in_memory(tokenizer: Any, examples: Sequence[TextExample], max_length: int) -> _Arrays:
+def _tokenize_in_memory(tokenizer: Any, examples: Sequence[TextExample], max_length: int) -> _Arrays:
     sink = io.BytesIO()
-    offsets, seconds, cut = _tokenise(tokenizer, examples, max_length, sink)
+    offsets, seconds, cut = _tokenize(tokenizer, examples, max_length, sink)
     return np.frombuffer(sink.getbuffer(), dtype=np.int32), offsets, seconds, cut
 
 
-def _tokenise(
+def _tokenize(
     tokenizer: Any, examples: Sequence[TextExample], max_length: int, sink: IO[bytes]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Write the ids of all texts to `sink`, chunk by chunk; returns offsets, starts of second segments, rows cut."""
+    """Write the ids of all texts to `sink`; return offsets, starts of second segments, and rows that were cut."""
     lengths: list[int] = []
     seconds: list[int] = []
     cut: list[int] = []
@@ -142,7 +140,7 @@ def _tokenise(
 
 
 def _stand_in(tokenizer: Any) -> int:
-    """What stands for an empty text, where the tokenizer adds no special tokens and gives nothing at all."""
+    """Return the ids of an empty text, if the tokenizer returns nothing at all for it."""
     known = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
     return next(int(each) for each in (*known, 0) if each is not None)
 
@@ -155,7 +153,7 @@ def _texts(chunk: Sequence[TextExample]) -> tuple[list[str], list[str] | None]:
 
 
 def _call(tokenizer: Any, texts: list[str], pairs: list[str] | None, **how: Any) -> dict[str, list[list[int]]]:
-    """Ids, and segments where there are pairs and the model tells them apart."""
+    """Return ids, and segments if there are pairs and the model distinguishes them."""
     segments = pairs is not None and "token_type_ids" in tokenizer.model_input_names
     given = tokenizer(
         texts,
@@ -173,7 +171,7 @@ def _call(tokenizer: Any, texts: list[str], pairs: list[str] | None, **how: Any)
 
 
 def _key(tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str) -> str:
-    """Hash of all that decides the ids."""
+    """Return a hash of everything that decides the ids."""
     digest = hashlib.sha256(json.dumps(["1", fingerprint, len(examples), max_length]).encode())
     backend = getattr(tokenizer, "backend_tokenizer", None)
     digest.update((backend.to_str() if backend else json.dumps(tokenizer.get_vocab(), sort_keys=True)).encode())
@@ -187,30 +185,24 @@ def _iterate(examples: Sequence[TextExample]) -> Iterator[TextExample]:
 
 
 def _cached(key: str, tokenizer: Any, examples: Sequence[TextExample], max_length: int) -> _Arrays:
-    """Memory-mapped arrays from the cache, written first where they are not there; in memory where it cannot be."""
+    """Return memory-mapped arrays from the cache, written first if missing; in memory if that fails."""
     folder = cache_directory() / "tokens" / key
     try:
         if not folder.is_dir():
-            _write(folder, lambda sink: _tokenise(tokenizer, examples, max_length, sink))
+            _write(folder, lambda sink: _tokenize(tokenizer, examples, max_length, sink))
         return _read(folder)
     except (OSError, ValueError):  # a full or read-only disk, or a damaged file
-        return _tokenise_in_memory(tokenizer, examples, max_length)
+        return _tokenize_in_memory(tokenizer, examples, max_length)
 
 
-def _write(folder: Path, tokenise: Callable[[IO[bytes]], tuple[NDArray[np.int64], ...]]) -> None:
-    """Fill a folder aside and rename it, so that what bears the name is complete."""
+def _write(folder: Path, tokenize: Callable[[IO[bytes]], tuple[NDArray[np.int64], ...]]) -> None:
+    """Write the arrays into a new folder of the cache."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
-    try:
+    with new_folder(folder, shared=True) as aside:
         with (aside / "flat.int32").open("wb") as sink:
-            arrays = tokenise(sink)
+            arrays = tokenize(sink)
         for name, array in zip(("offsets", "seconds", "cut"), arrays, strict=True):
             np.save(aside / f"{name}.npy", array)
-        aside.rename(folder)
-    except FileExistsError:  # another process was faster
-        pass
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _read(folder: Path) -> _Arrays:
@@ -224,8 +216,8 @@ def _read(folder: Path) -> _Arrays:
 # --- batches --------------------------------------------------------------------------------------------------------
 
 
-def collate(items: Sequence[Item], pad_id: int, segments: bool, multiple: int = 1) -> dict[str, Tensor]:
-    """Stack items, padded on the right to the longest of them.
+def collate(items: Sequence[TokenIds], pad_id: int, segments: bool, multiple: int = 1) -> dict[str, Tensor]:
+    """Stack examples, padded on the right to the longest.
 
     Args:
         items: What `fetch` gave.

@@ -18,7 +18,7 @@ from benchmarks.peers.program import Asked
 from benchmarks.peers.text import DATA
 from core.compose import resolve
 from core.config import RunConfig
-from core.stages import need_for
+from core.requests import need_for
 
 pytestmark = pytest.mark.skipif(find_spec("ultralytics") is None, reason="the yolo extra is not installed")
 SMALL = ["model.width=0.125", "model.depth=0.34", "seed=3"]

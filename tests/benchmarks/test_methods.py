@@ -11,9 +11,9 @@ import pytest
 from benchmarks import __main__ as program
 from benchmarks.methods import command, records
 from benchmarks.methods.work import WORKS, write_digits
-from core import report as record
 from core.capabilities import UNSUPPORTED, fit
 from core.compose import resolve
+from core.files import write_json
 from core.registry import load
 
 
@@ -48,7 +48,7 @@ def report(out: Path, **changes: Any) -> dict[str, Any]:
 def ran(out: Path, name: str, **changes: Any) -> Path:
     folder = out / name
     folder.mkdir(parents=True)
-    record.write_json(folder / "report.json", report(out, **changes))
+    write_json(folder / "report.json", report(out, **changes))
     return folder
 
 

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import tiny
-from forked import Program
+from forked import Ended, Program
 from PIL import Image
 
-WITHOUT = Path(__file__).parents[1] / "support" / "without.py"
 WORDS = (
-    "task=digit_scenes", "model=fcos", "data.scenes=40", "data.size=64", "data.objects=2", "data.largest=30",
+    "task=digit_scenes", "model=fcos", "data.scenes=40", "data.size=64", "data.objects=2", "data.max_size=30",
     "model.init=scratch", "model.channels=64", "model.convolutions=1", "train.batch_size=8", "train.max_steps=8",
     "train.epochs=4", "train.bootstrap_resamples=20", "train.precision=fp32", "train.device=cpu", "train.log_steps=2",
 )  # fmt: skip
 
 
-def without_ultralytics(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(WITHOUT), "ultralytics,cv2", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def without_ultralytics(program: Program, *words: object) -> Ended:
+    return program.run(*words, hidden=("ultralytics", "cv2"))
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("fcos") / "run"
-    ended = without_ultralytics(*WORDS, f"hydra.run.dir={run}")
-    assert ended.returncode == 0, ended.stderr
+    ended = without_ultralytics(program, *WORDS, f"hydra.run.dir={run}")
+    assert ended.code == 0, ended.err
     return run
 
 
@@ -43,22 +39,22 @@ def test_a_run_leaves_everything_behind(trained: Path) -> None:
     assert {each.name for each in (trained / "model").iterdir()} >= {"model.safetensors", "config.json"}
 
 
-def test_predict_and_evaluate(trained: Path, tmp_path: Path) -> None:
+def test_predict_and_evaluate(program: Program, trained: Path, tmp_path: Path) -> None:
     Image.new("RGB", (50, 90), "gray").save(tmp_path / "one.png")
-    ended = without_ultralytics("predict", trained, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
-    assert ended.returncode == 0, ended.stderr
-    (row,) = tiny.lines(ended.stdout)
+    ended = without_ultralytics(program, "predict", trained, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
+    assert ended.code == 0, ended.err
+    (row,) = tiny.lines(ended.out)
     assert row["image"].endswith("one.png")
     assert isinstance(row["objects"], list)
     assert len(list((tmp_path / "drawn").iterdir())) == 1
-    ended = without_ultralytics("evaluate", trained, "--json")
-    assert ended.returncode == 0, ended.stderr
+    ended = without_ultralytics(program, "evaluate", trained, "--json")
+    assert ended.code == 0, ended.err
 
 
-def test_yolo_is_refused_there_with_the_command_that_installs_it() -> None:
-    ended = without_ultralytics("check", "task=digit_scenes", "model=yolo")
-    assert ended.returncode == 2
-    assert 'pip install "graft-tune[yolo]"' in ended.stderr
+def test_yolo_is_refused_there_with_the_command_that_installs_it(program: Program) -> None:
+    ended = without_ultralytics(program, "check", "task=digit_scenes", "model=yolo")
+    assert ended.code == 2
+    assert 'pip install "graft-tune[yolo]"' in ended.err
 
 
 def test_killed_and_resumed_it_ends_the_same(program: Program, tmp_path: Path) -> None:

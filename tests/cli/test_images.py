@@ -192,8 +192,13 @@ def test_one_class_and_an_empty_class(program: Program, tmp_path: Path) -> None:
     photos = tiny_images.folder(tmp_path / "photos")
     (photos / "nothing").mkdir()
     assert "nothing" in refused(program, *tiny_images.words(photos, f"hydra.run.dir={tmp_path / 'run'}"))
-    said = refused(program, *tiny_images.words(photos / "dark", f"hydra.run.dir={tmp_path / 'run'}"))
-    assert "class" in said or "label" in said
+    said = refused(program, *tiny_images.words(photos / "dark", f"hydra.run.dir={tmp_path / 'other'}"))
+    assert "holds no folders of classes" in said
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (photos / "dark").rename(alone / "dark")
+    said = refused(program, *tiny_images.words(alone, f"hydra.run.dir={tmp_path / 'third'}"))
+    assert "every example has the label 'dark'; there is nothing to tell apart" in said
 
 
 def test_check_estimates_and_says_the_input_size(program: Program, photos: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from narrow_resnet import replace_resnet18
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +15,8 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _narrow_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_resnet18(monkeypatch)

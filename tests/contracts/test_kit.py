@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ import torchmetrics
 from torch import Tensor
 
 from core.contracts import AdapterMethod, DataAdapter, LoadedModel, Metric, Need, Plan, Splits, Task
+from core.kinds import OutputSpec
 from core.options import option
 from core.registry import load
 from core.testing import (
@@ -141,7 +142,7 @@ class Forgetful(Metric):
 
     name: ClassVar[str] = "forgetful"
 
-    def build(self, labels: Sequence[str], target: str) -> torchmetrics.Metric:
+    def build(self, output: OutputSpec) -> torchmetrics.Metric:
         return LastBatch()
 
 
@@ -166,7 +167,7 @@ def test_a_metric_that_breaks_a_rule() -> None:
     class Hasty(log_loss):  # type: ignore[misc]
         decides = True
 
-    with pytest.raises(AssertionError, match="`decides`, yet probabilities and their decisions differ"):
+    with pytest.raises(AssertionError, match="`decides`, yet other predictions with the same decisions"):
         check_metric(Hasty())
 
     class Halved(accuracy):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,9 @@ MORE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Models that differ from the first of their family in what some methods trip over; all methods on them are nightly."""
 BOXES = sample_need("object-detection", "boxes")
+BOXES = replace(BOXES, train=BOXES.train[:12])
+STEPS = {"torchvision": 6, "ultralytics": 6}
+"""Of the slowest families; others take the kit's own number."""
 NEEDS = {"timm": pictured.need(pictured.examples(12)), "torchvision": BOXES, "ultralytics": BOXES}
 """What is asked of loaders whose kind is not text."""
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -48,10 +52,10 @@ LACKING = {
 """Models that lack what others of their family have (`ModelLoader.partly`), and what they are refused with."""
 LORA: list[dict[str, Any]] = [
     {"dora": True},
-    {"rslora": True, "b_rate": 4.0},
-    {"initialisation": "gaussian"},
-    {"initialisation": "pissa"},
-    {"initialisation": "olora", "rslora": True},
+    {"rslora": True, "loraplus_lr_ratio": 4.0},
+    {"init": "gaussian"},
+    {"init": "pissa"},
+    {"init": "olora", "rslora": True},
 ]
 ALTERS_BASE = ("pissa", "olora")
 
@@ -77,6 +81,10 @@ def need_of(model: str) -> Need | None:
     return NEEDS.get((MODELS | MORE)[model][0])
 
 
+def steps_of(model: str) -> int:
+    return STEPS.get((MODELS | MORE)[model][0], 12)
+
+
 def cell(name: str, model: str, precision: str, folder: Path) -> None:
     """A cell works, or is refused with the reason: before loading, or after it where some models of a family fit."""
     family = loader(model, method(name).weights() is not None)
@@ -84,9 +92,9 @@ def cell(name: str, model: str, precision: str, folder: Path) -> None:
         if capability in METHODS[name].needs and model in lacking:  # type: ignore[attr-defined]
             assert capability in family.partly
             with pytest.raises(ConfigError, match=message):
-                check_cell(method(name), family, folder, precision, need_of(model))
+                check_cell(method(name), family, folder, precision, need_of(model), steps_of(model))
             return
-    works = check_cell(method(name), family, folder, precision, need_of(model))
+    works = check_cell(method(name), family, folder, precision, need_of(model), steps_of(model))
     assert works == (fit(type(family), METHODS[name], precision).status != UNSUPPORTED)  # type: ignore[arg-type]
 
 
@@ -131,7 +139,7 @@ def test_other_models_of_a_family(name: str, model: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("model", ["bert", "vit", "resnet"])
 @pytest.mark.parametrize("options", LORA, ids=lambda options: "-".join(map(str, options.values())))
 def test_lora_in_each_of_its_forms(options: dict[str, Any], model: str, tmp_path: Path) -> None:
-    if model == "resnet" and options.get("initialisation") in ALTERS_BASE:
+    if model == "resnet" and options.get("init") in ALTERS_BASE:
         with pytest.raises(ConfigError, match="factors a matrix, and this model's own targets are convolutions"):
             check_method(method("lora", **options), loader(model), tmp_path, need_of(model))
         return
@@ -141,7 +149,7 @@ def test_lora_in_each_of_its_forms(options: dict[str, Any], model: str, tmp_path
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", ["full", "freeze"])
 def test_layers_with_rates_of_their_own(name: str, model: str, tmp_path: Path) -> None:
-    check_method(method(name, layer_decay=0.7), loader(model), tmp_path, need_of(model))
+    check_method(method(name, layer_decay=0.7), loader(model), tmp_path, need_of(model), steps_of(model))
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from output_specs import output
 
 from core.batching import Steps, epoch_batches, evaluation_batches, example_rng
 from core.contracts import LoadedModel, Need, Task
@@ -50,7 +51,7 @@ def test_buckets_reduce_padding_and_stay_random() -> None:
 
 
 def model() -> LoadedModel:
-    return graft_toy.Toy().load(Need(Task(), graft_toy.LABELS))
+    return graft_toy.Toy().load(Need(output(labels=graft_toy.LABELS)))
 
 
 def steps(n: int = 50, batch_size: int = 16, micro: int = 16, **more: Any) -> Steps:

@@ -9,30 +9,31 @@ from typing import Any
 import graft_toy
 import numpy as np
 import pytest
+from output_specs import output
 
 from core.contracts import Need, Task
 from core.environment import Hardware
 from core.errors import Interrupted
-from core.evaluate import evaluate, score, simplest_baseline
-from core.kinds import targets_of
-from core.predicting import predict
+from core.evaluate import Scoring, evaluate, score
+from core.intervals import Bootstrap
+from core.predicting import predict, predict_batches
 from plugins.metrics.plugin import Accuracy, ConfusionMatrix, LogLoss
 
 CPU = Hardware("cpu", "fp32")
 LABELS = graft_toy.LABELS
-METRICS = {"accuracy": Accuracy(), "log_loss": LogLoss(), "table": ConfusionMatrix()}
+SCORING = Scoring({"accuracy": Accuracy(), "log_loss": LogLoss(), "table": ConfusionMatrix()}, output(labels=LABELS))
 
 
 @pytest.fixture(scope="module")
 def ready() -> tuple[Any, Any, Any]:
-    model = graft_toy.Toy().load(Need(Task(), LABELS))
+    model = graft_toy.Toy().load(Need(output(labels=LABELS)))
     examples = graft_toy.Words(examples=30).load(Task(), 0).train
-    return model, model.prepare(examples, False), targets_of(examples, "single", 3)
+    return model, model.prepare(examples, False), model.need.output.targets_of(examples)
 
 
 def evaluated(ready: tuple[Any, Any, Any], batch_size: int, **more: Any) -> Any:
     model, prepared, targets = ready
-    return evaluate(model, prepared, targets, METRICS, LABELS, "single", CPU, batch_size, **more)
+    return evaluate(predict_batches(model, prepared, CPU, batch_size), targets, SCORING, CPU, **more)
 
 
 def test_predictions_come_in_the_order_of_the_split_whatever_the_batch(ready: tuple[Any, Any, Any]) -> None:
@@ -77,9 +78,9 @@ def test_a_signal_breaks_it_off_between_two_batches(ready: tuple[Any, Any, Any])
     assert ready[0].module.training
 
 
-def scores_of(predictions: Any, targets: Any, **more: Any) -> Any:
-    options = {"resamples": 200, "confidence": 0.95, "seed": 0} | more
-    return score(METRICS, predictions, targets, LABELS, "single", **options)
+def scores_of(predictions: Any, targets: Any, values: Any = None, **more: Any) -> Any:
+    bootstrap = Bootstrap(**{"resamples": 200} | more)
+    return score(SCORING, predictions, targets, bootstrap, values)
 
 
 def test_intervals_hold_the_score_and_come_from_stored_predictions() -> None:
@@ -101,15 +102,3 @@ def test_a_score_computed_already_is_kept_and_one_that_is_not_defined_has_no_int
     found = scores_of(predictions, targets, values={"accuracy": 0.25, "log_loss": math.nan})
     assert found["accuracy"].value == 0.25
     assert json.loads(json.dumps(found["log_loss"].to_json())) == {"value": None, "low": None, "high": None}
-
-
-def test_the_simplest_peers() -> None:
-    ((name, majority),) = simplest_baseline(np.array([0, 2, 2, 2]), 5, LABELS, "single").items()
-    assert name == "majority"
-    assert majority.shape == (5, 3)
-    assert majority[0].tolist() == [0.25, 0.0, 0.75]
-    ((name, mean),) = simplest_baseline(np.array([1.0, 3.0], dtype=np.float32), 2, (), "regression").items()
-    assert (name, mean.tolist()) == ("mean", [2.0, 2.0])
-    several = np.array([[1, 0, 0], [1, 1, 0]], dtype=np.float32)
-    ((name, shares),) = simplest_baseline(several, 1, LABELS, "multi").items()
-    assert (name, shares.tolist()) == ("label_frequency", [[1.0, 0.5, 0.0]])

@@ -59,7 +59,7 @@ def test_what_is_exported_predicts_what_the_run_does(words: list[str], table: Pa
         assert row["probabilities"] == pytest.approx(scores, abs=1e-4 if words == ["method=full"] else 2e-2)
 
 
-@pytest.mark.parametrize("words", [["method=qlora"], ["method=qlora", "method.initialisation=loftq"], ["method=lora8"]])
+@pytest.mark.parametrize("words", [["method=qlora"], ["method=qlora", "method.init=loftq"], ["method=lora8"]])
 def test_a_decoder_on_quantised_weights_is_merged_in_float32(
     words: list[str], table: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

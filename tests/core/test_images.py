@@ -214,7 +214,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(side, monkeypatch):
 def test_threads_silence_warnings_and_put_them_back():
     before = list(warnings.filters)
     huge = png_header(9_600, 9_600)  # worth a warning to Pillow, and cut off
-    threads = [threading.Thread(target=lambda: [refusal(huge) for _ in range(20)]) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: [refusal(huge) for _ in range(6)]) for _ in range(4)]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         inside = list(warnings.filters)

@@ -11,9 +11,10 @@ from typing import Any
 import graft_toy
 import pytest
 import torch
+from output_specs import output
 
 from core.checkpoint import Checkpoints
-from core.config import Train
+from core.config import ResolvedTrain
 from core.contracts import LoadedModel, Need, Splits, Task
 from core.environment import Hardware, seed_everything
 from core.errors import Interrupted, NumericalError, RunError
@@ -51,7 +52,7 @@ class Case:
     watch: Watch = field(default_factory=Watch)
     values: Callable[[int], float] | None = None
     toy: graft_toy.Toy = field(default_factory=graft_toy.Toy)
-    need: Need = field(default_factory=lambda: Need(Task(), graft_toy.LABELS))
+    need: Need = field(default_factory=lambda: Need(output(labels=graft_toy.LABELS)))
     evaluations: list[int] = field(default_factory=list)
     break_at: int = 0
     model: Any = None
@@ -60,13 +61,22 @@ class Case:
     def run(self) -> tuple[State, dict[str, torch.Tensor]]:
         seed_everything(0)
         self.model = self.toy.load(self.need)
-        train = Train(**({"epochs": 2, "learning_rate": 1e-2, "batch_size": 16, "log_steps": 2} | self.options))
+        train = ResolvedTrain(**({"epochs": 2, "learning_rate": 1e-2, "batch_size": 16, "log_steps": 2} | self.options))
         prepared = self.model.prepare(DATA.train, True)
         method = graft_toy.Whole()
         self.loop = Loop(
-            self.model, method, prepared, train, CPU, 0, Checkpoints(self.folder), self._evaluate,
-            graft_toy.better_is_higher, "accuracy", self.watch,
-        )  # fmt: skip
+            model=self.model,
+            method=method,
+            prepared=prepared,
+            train=train,
+            hardware=CPU,
+            seed=0,
+            checkpoints=Checkpoints(self.folder),
+            evaluate=self._evaluate,
+            better=graft_toy.better_is_higher,
+            primary="accuracy",
+            watch=self.watch,
+        )
         state = self.loop.fit()
         return state, {name: value.clone() for name, value in self.model.module.state_dict().items()}
 
@@ -439,7 +449,7 @@ def test_a_weight_that_is_not_a_number_is_seen_before_it_is_written(
 
 def test_class_weights_change_what_is_learned(case: Callable[..., Case]) -> None:
     plain, weighted = case(), case()
-    weighted.need = Need(Task(), graft_toy.LABELS, class_weights=(10.0, 0.1, 1.0))
+    weighted.need = Need(output(labels=graft_toy.LABELS), class_weights=(10.0, 0.1, 1.0))
     (_, even), (_, uneven) = plain.run(), weighted.run()
     assert uneven["head.bias"][0] - uneven["head.bias"][1] > even["head.bias"][0] - even["head.bias"][1]
 

@@ -16,8 +16,9 @@ import pytest
 import tiny
 import torch
 
+from core.config import Train
 from core.contracts import Plan
-from core.memory import estimate, sentence
+from core.memory import TrainingMemory, estimate, sentence
 from plugins.methods.plugin import Full, Head, Lora, Qlora
 from plugins.text.plugin import Decoder, Encoder
 
@@ -108,6 +109,15 @@ def test_what_each_way_of_saving_saves() -> None:
     assert estimate(config(model, Full()), 2, "bf16", "cpu")["libraries"] > 0
 
 
+def test_the_parts_of_an_estimate_add_up() -> None:
+    mib = 2.0**20
+    parts = TrainingMemory.of(Train(ema=0.9), 8 * mib, 4 * mib, mib, 2 * mib).in_mib()
+    assert parts == {
+        "weights": 8, "gradients": 4, "optimizer": 8, "average": 4, "activations": 1, "libraries": 2, "total": 27
+    }  # fmt: skip
+    assert "libraries" not in TrainingMemory.of(Train(), 8 * mib, 4 * mib, mib, None).in_mib()
+
+
 def test_what_is_not_known_is_not_guessed(tmp_path: Path) -> None:
     assert estimate(config(Decoder(checkpoint="org/name"), Full()), 2) == {}
     assert estimate(config(loader("llama"), Lora(targets=["up_proj"])), 2) == {}
@@ -120,7 +130,7 @@ def test_what_is_not_known_is_not_guessed(tmp_path: Path) -> None:
     assert estimate(config(Decoder(checkpoint=str(tmp_path)), Full()), 3) == {}
 
 
-def test_check_says_it_without_importing_torch(graft: Graft, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_quick_estimates_from_sizes_and_skips_the_dry_run(graft: Graft, monkeypatch: pytest.MonkeyPatch) -> None:
     from core import inspection
 
     monkeypatch.setattr(inspection, "inspect", lambda config: pytest.fail("--quick looks at nothing"))

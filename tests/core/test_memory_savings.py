@@ -116,7 +116,8 @@ def test_what_cannot_be_saved_is_refused_with_the_reason(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         checking.importlib.util, "find_spec", lambda name: None if name == "bitsandbytes" else real(name)
     )
-    said = refused(graft_toy.Toy(), graft_toy.Whole(), optimizer="adamw8bit")
+    said = refused(graft_toy.Toy(), graft_toy.Whole(), optimizer="adamw8bit", device="cpu")
+    assert "adamw8bit needs the package bitsandbytes, which is not installed" in said
     assert 'pip install "graft-tune[qlora]"' in said
 
 

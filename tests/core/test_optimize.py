@@ -9,10 +9,11 @@ import graft_toy
 import pictured
 import pytest
 import torch
+from output_specs import output
 from torch import nn
 
 from core.config import Train
-from core.contracts import LoadedModel, Need, ParamGroup, Plan, Task
+from core.contracts import LoadedModel, Need, ParamGroup, Plan
 from core.optimize import (
     Average,
     build_optimizer,
@@ -71,7 +72,7 @@ def test_clipping_scales_what_is_too_long_and_leaves_the_rest(on_cpu: bool) -> N
 
 
 def loaded() -> LoadedModel:
-    return graft_toy.Toy().load(Need(Task(), graft_toy.LABELS))
+    return graft_toy.Toy().load(Need(output(labels=graft_toy.LABELS)))
 
 
 def test_biases_do_not_decay_and_what_is_frozen_is_left_out() -> None:

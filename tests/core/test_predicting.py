@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import graft_toy
 import numpy as np
 import pytest
 import torch
+from output_specs import output
 
 from core.contracts import Need, Task
 from core.environment import Hardware
 from core.errors import RunError
-from core.kinds import Detections, objects
-from core.predicting import largest_difference, predict, predict_batches
+from core.predicting import predict, predict_batches
 
 CPU = Hardware("cpu", "fp32")
 LABELS = graft_toy.LABELS
@@ -22,7 +21,7 @@ LABELS = graft_toy.LABELS
 
 @pytest.fixture(scope="module")
 def ready() -> tuple[Any, Any]:
-    model = graft_toy.Toy().load(Need(Task(), LABELS))
+    model = graft_toy.Toy().load(Need(output(labels=LABELS)))
     return model, model.prepare(graft_toy.Words(examples=30).load(Task(), 0).train, False)
 
 
@@ -39,7 +38,7 @@ class Cramped(graft_toy.ToyModel):
 
 
 def test_predictions_do_not_depend_on_memory(ready: tuple[Any, Any]) -> None:
-    cramped = Cramped(graft_toy.Toy(), Need(Task(), LABELS))
+    cramped = Cramped(graft_toy.Toy(), Need(output(labels=LABELS)))
     model, prepared = ready
     cramped.module.load_state_dict(model.module.state_dict())
     cramped.module.train()
@@ -49,7 +48,7 @@ def test_predictions_do_not_depend_on_memory(ready: tuple[Any, Any]) -> None:
 
 
 def test_some_of_a_split_is_predicted_where_memory_is_short(ready: tuple[Any, Any]) -> None:
-    cramped = Cramped(graft_toy.Toy(), Need(Task(), LABELS))
+    cramped = Cramped(graft_toy.Toy(), Need(output(labels=LABELS)))
     chosen = np.arange(1, 30, 3)
     rows = [row for rows, _ in predict_batches(cramped, ready[1], CPU, 7, chosen) for row in rows]
     assert sorted(rows) == chosen.tolist()
@@ -58,7 +57,7 @@ def test_some_of_a_split_is_predicted_where_memory_is_short(ready: tuple[Any, An
 
 
 def test_no_memory_for_one_example_ends_the_run(ready: tuple[Any, Any]) -> None:
-    cramped = Cramped(graft_toy.Toy(), Need(Task(), LABELS))
+    cramped = Cramped(graft_toy.Toy(), Need(output(labels=LABELS)))
     cramped.room = 0
     with pytest.raises(RunError, match="memory ran out while predicting a single example"):
         predict(cramped, ready[1], CPU, 8)
@@ -71,19 +70,3 @@ def test_other_errors_of_a_model_are_not_taken_for_it(ready: tuple[Any, Any], mo
     monkeypatch.setattr(ready[0], "predict", fail)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         predict(*ready, CPU, 8)
-
-
-def test_how_far_predictions_are_apart() -> None:
-    one = np.array([[0.25, 0.75], [0.5, 0.5]], dtype=np.float32)
-    assert largest_difference(one, one + np.array([[0, 0], [0.125, 0]], dtype=np.float32)) == 0.125
-
-    def found(score: float, x: float, label: int, n: int = 1) -> Any:
-        corners = np.tile(np.array([x, 0, 20, 20], dtype=np.float32), (n, 1))
-        scores = np.full(n, score, dtype=np.float32)
-        return objects([Detections(corners, scores, np.full(n, label, dtype=np.int64))])
-
-    assert largest_difference(found(0.5, 0, 1), found(0.5, 0, 1)) == 0
-    assert largest_difference(found(0.5, 0, 1), found(0.75, 0, 1)) == 0.25
-    assert largest_difference(found(0.5, 0, 1), found(0.5, 10, 1)) == pytest.approx(0.1)
-    assert largest_difference(found(0.5, 0, 1), found(0.5, 0, 2)) == math.inf
-    assert largest_difference(found(0.5, 0, 1), found(0.5, 0, 1, n=2)) == math.inf

@@ -1,4 +1,4 @@
-"""The rehearsal that tells a training's peak memory: what it counts, that it is right, and that it leaves no trace."""
+"""The profile that estimates peak memory: what it counts, that it is right, and that it leaves no trace."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from core.batching import example_rng
 from core.config import Train
 from core.contracts import LoadedModel, Plan, Prepared
 from core.environment import Hardware
-from core.rehearsal import LiveTensors, _longest, _pass, peak_of, rehearse
+from core.rehearsal import LiveTensors, _longest, _pass, peak_of, profile_memory
 from plugins.detection.plugin import Torchvision
 from plugins.images.plugin import Timm
 from plugins.methods.plugin import Full, Lora, Qlora
@@ -88,7 +88,7 @@ def test_tensors_count_while_they_are_there() -> None:
 def test_the_peak_of_a_whole_pass_lies_where_the_estimate_says(load: Any, method: Any) -> None:
     model, prepared = load()
     model = method.apply(model, Plan(1, 1.0))
-    parts = rehearse(model, prepared, replace(Train(), batch_size=EXAMPLES), CPU, seed=0)
+    parts = profile_memory(model, prepared, replace(Train(), batch_size=EXAMPLES), CPU, seed=0)
     peak = whole_pass(model, prepared)  # of which some gradients are part, made as activations go
     assert 0.9 * parts["activations"] <= peak <= 1.05 * (parts["activations"] + parts["gradients"])
     trains = sum(p.numel() for p in model.module.parameters() if p.requires_grad)
@@ -109,7 +109,7 @@ def test_a_large_gradient_of_a_small_pass_does_not_hide_what_grows() -> None:
     larger = max(_pass(model, _longest(model, prepared, 4, 0), CPU).course)
     whole = max(_pass(model, _longest(model, prepared, many, 0), CPU).course) / MIB
     assert larger < 1.1 * small
-    found = rehearse(model, prepared, replace(Train(), batch_size=many), CPU, seed=0)["activations"]
+    found = profile_memory(model, prepared, replace(Train(), batch_size=many), CPU, seed=0)["activations"]
     assert found == pytest.approx(whole, rel=0.05)
     assert found > 1.2 * larger / MIB
 
@@ -127,7 +127,7 @@ def test_what_quantisation_adds_counts() -> None:
         model = decoding.tiny(hidden_size=128, layers=6).load(decoding.need(weights=method.weights(), precision="bf16"))
         model = method.apply(model, Plan(1, 1.0))
         prepared = model.prepare(decoding.examples(), True)
-        found.append(rehearse(model, prepared, Train(), CPU, seed=0)["weights"])
+        found.append(profile_memory(model, prepared, Train(), CPU, seed=0)["weights"])
         if model.inner.base_weights:
             trains = sum(p.numel() * 4 for p in model.module.parameters() if p.requires_grad)
             assert found[1] * MIB == pytest.approx(model.inner.base_weights["bytes"] + trains, rel=0.02)
@@ -138,13 +138,13 @@ def test_smaller_micro_batches_and_averages_count() -> None:
     model, prepared = bert()
     model = Full().apply(model, Plan(1, 1.0))
     train = replace(Train(), batch_size=EXAMPLES)
-    whole = rehearse(model, prepared, train, CPU, seed=0)
-    halves = rehearse(model, prepared, replace(train, micro_batch_size=EXAMPLES // 2, ema=0.9), CPU, seed=0)
+    whole = profile_memory(model, prepared, train, CPU, seed=0)
+    halves = profile_memory(model, prepared, replace(train, micro_batch_size=EXAMPLES // 2, ema=0.9), CPU, seed=0)
     assert 0.4 < halves["activations"] / whole["activations"] < 0.7
     assert (whole["average"], halves["average"]) == (0, halves["gradients"])
     frugal, _ = bert()
     frugal.keep_less()
-    less = rehearse(Full().apply(frugal, Plan(1, 1.0)), prepared, train, CPU, seed=0)
+    less = profile_memory(Full().apply(frugal, Plan(1, 1.0)), prepared, train, CPU, seed=0)
     assert less["activations"] < 0.7 * whole["activations"]
 
 
@@ -155,7 +155,7 @@ def test_it_leaves_no_trace() -> None:
     expected = torch.rand(4)
     torch.manual_seed(3)
     np.random.seed(3)
-    rehearse(model, prepared, Train(), CPU, seed=0)
+    profile_memory(model, prepared, Train(), CPU, seed=0)
     assert torch.equal(torch.rand(4), expected)
     assert any(name.endswith("running_mean") for name in before)
     assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
@@ -169,7 +169,7 @@ def test_where_not_even_four_examples_fit_nothing_is_said(monkeypatch: pytest.Mo
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(model, "loss", no_memory)
-    assert rehearse(model, prepared, Train(), CPU, seed=0) == {}
+    assert profile_memory(model, prepared, Train(), CPU, seed=0) == {}
 
 
 @pytest.mark.parametrize("of", ["texts", "images"])

@@ -10,30 +10,7 @@ import pytest
 
 from core.console import Screen
 from core.errors import RunError
-from core.report import SCHEMA, Log, cell, clean, read, show, write_json, write_lines
-
-
-def test_what_json_lacks_is_null(tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    write_json(path, {"a": math.nan, "b": [math.inf, (1.5, -math.inf)], 3: {"c": True}, "d": "ä"})
-    text = path.read_text(encoding="utf-8")
-    assert json.loads(text) == {"a": None, "b": [None, [1.5, None]], "3": {"c": True}, "d": "ä"}
-    assert "NaN" not in text
-    assert "Infinity" not in text
-    assert clean({"x": 0.1 + 0.2}) == {"x": 0.1 + 0.2}
-
-
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    path = tmp_path / "predictions.jsonl"
-    write_lines(path, [{"a": 1}, {"a": math.nan}])
-    write_lines(path, [{"b": 2}])
-    assert path.read_text() == '{"b": 2}\n'
-    assert [each.name for each in tmp_path.iterdir()] == ["predictions.jsonl"]
-
-
-def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"no/report\.json: cannot be written: No such file or directory"):
-        write_json(tmp_path / "no" / "report.json", {})
+from core.report import SCHEMA, Log, cell, read, show
 
 
 def test_the_log_forgets_what_comes_after_a_step(tmp_path: Path) -> None:

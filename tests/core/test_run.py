@@ -187,7 +187,7 @@ def test_a_metric_that_is_not_defined_is_null_in_the_report(tmp_path: Path, monk
         def compute(self) -> torch.Tensor:
             return torch.tensor(math.nan)
 
-    monkeypatch.setattr(plugin.LogLoss, "build", lambda self, labels, target: Undefined())
+    monkeypatch.setattr(plugin.LogLoss, "build", lambda self, output: Undefined())
     report = trained(tmp_path / "run")
     assert report["scores"]["test"]["log_loss"] == {"value": None, "low": None, "high": None}
     assert report["training"]["history"][0]["val"]["log_loss"] is None
@@ -216,8 +216,9 @@ def test_a_model_with_a_fit_of_its_own(tmp_path: Path) -> None:
 
 
 def test_given_class_weights_must_name_every_label(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"must name each label once; see: fine, wlid, wild.*|The labels: calm"):
+    with pytest.raises(ConfigError, match=r"must name each label once; see: fine, wild, wlid\.") as caught:
         trained(tmp_path / "run", train__class_weights="given", train__given_class_weights={"calm": 1.0, "wlid": 2.0})
+    assert "The labels: calm, fine, wild." in caught.value.report()
     assert record.read(tmp_path / "run")["status"] == "failed"
 
 
@@ -496,7 +497,7 @@ def test_a_method_is_called_after_every_step(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(graft_toy.Whole, "after_step", note)
     trained(tmp_path / "run")
-    assert steps == list(range(8)) or steps == list(range(1, 9))
+    assert steps == list(range(8))
 
 
 def test_what_a_method_remembers_is_in_the_checkpoint(

@@ -8,9 +8,9 @@ import pytest
 
 from core.contracts import Splits, Task
 from core.errors import DataError
-from core.kinds import TextClassification, TextExample
+from core.kinds import TextExample
+from core.kinds.targets.encoding import natural
 from core.splits import TEST, TRAIN, UNDECIDED, VAL, CutOptions, Fault, Row, Source, build
-from core.targets import natural
 
 
 def source(rows: list[Row]) -> Source:
@@ -27,7 +27,7 @@ def texts(count: int, labels: str = "ab", split: int = UNDECIDED, prefix: str = 
 
 def cut(rows: list[Row], target: str = "single", seed: int = 0, labels: list[str] | None = None, **options) -> Splits:
     task = Task(target=target, labels=labels)
-    return build(source(rows), TextClassification(), task, seed, CutOptions(**options))
+    return build(source(rows), task, seed, CutOptions(**options))
 
 
 def contents(split) -> set[str]:

@@ -10,15 +10,19 @@ from typing import Any
 import graft_toy
 import numpy as np
 import pytest
+from output_specs import output
 from sklearn.metrics import f1_score
 
 from core import report as record
 from core.contracts import Metric
 from core.errors import ConfigError
+from core.evaluate import Scoring
+from core.files import write_json
 from core.inference import Predictor
-from core.kinds import MULTI, TextClassification
+from core.kinds import MULTI, MultiLabel
+from core.kinds.targets.thresholds import decide
+from core.kinds.targets.thresholds import label_thresholds as choose
 from core.run import run
-from core.thresholds import choose, decide, from_json, seen_by, to_json
 from plugins.metrics.plugin import F1, Accuracy, AveragePrecision, HammingAccuracy, LogLoss
 
 METRICS: dict[str, Metric] = {
@@ -89,18 +93,20 @@ def test_it_is_fast() -> None:
 
 def test_a_metric_sees_decisions_only_where_it_looks_at_nothing_else() -> None:
     predictions = np.array([[0.3, 0.3], [0.6, 0.1]], dtype=np.float32)
-    assert seen_by(Accuracy(), predictions, (0.2, 0.4)).tolist() == [[1.0, 0.0], [1.0, 0.0]]
-    assert seen_by(LogLoss(), predictions, (0.2, 0.4)) is predictions
-    assert seen_by(Accuracy(), predictions, None) is predictions
+    chosen = Scoring(METRICS, output(MULTI, "ab"), (0.2, 0.4))
+    assert chosen.seen_by("accuracy", predictions).tolist() == [[1.0, 0.0], [1.0, 0.0]]
+    assert chosen.seen_by("log_loss", predictions) is predictions
+    assert Scoring(METRICS, output(MULTI, "ab")).seen_by("accuracy", predictions) is predictions
 
 
 def test_what_is_stored_decides_and_nothing_near_it() -> None:
-    kind, edge = TextClassification(), np.float32(0.3)  # 0.3 is a little less than its nearest float32
+    edge = np.float32(0.3)  # 0.3 is a little less than its nearest float32
     for limit, chosen in ((0.3, ["a"]), (float(edge), ["a"]), (0.3000001, [])):
-        assert kind.write(np.array([edge]), ["a"], MULTI, [limit])["labels"] == chosen
+        assert MultiLabel().write(np.array([edge]), ["a"], [limit])["labels"] == chosen
         assert decide(np.array([[edge]]), [limit]).tolist() == [[float(bool(chosen))]]
-    assert from_json(to_json((0.1, 0.2), ["a", "b"], MULTI), ["b", "a"], MULTI) == (0.2, 0.1)
-    assert from_json(None, ["a"], MULTI) is None
+    stored = output(MULTI, "ab").name_thresholds((0.1, 0.2))
+    assert output(MULTI, "ba").read_thresholds(stored) == (0.2, 0.1)
+    assert output(MULTI, "a").read_thresholds(None) is None
 
 
 # --- a whole run ------------------------------------------------------------------------------------------------------
@@ -193,7 +199,7 @@ def test_a_run_from_before_has_none(done: Path, tmp_path: Path, toy: None) -> No
     shutil.copytree(done, tmp_path / "run")
     report = record.read(done)
     del report["thresholds"]
-    record.write_json(tmp_path / "run" / "report.json", report)
+    write_json(tmp_path / "run" / "report.json", report)
     predictor = Predictor.open(tmp_path / "run")
     assert predictor.thresholds is None
     (row,) = predictor.predict([next(iter(graft_toy.Words().load(predictor.config.task, 0).test))])
@@ -201,5 +207,7 @@ def test_a_run_from_before_has_none(done: Path, tmp_path: Path, toy: None) -> No
 
 
 def test_the_option_is_refused_where_it_means_nothing(tmp_path: Path, toy: None) -> None:
-    with pytest.raises(ConfigError, match=r"train\.thresholds: applies to the target multi, not single"):
+    with pytest.raises(
+        ConfigError, match=r"train\.thresholds: does not apply to the target type single \(only to multi"
+    ):
         run(graft_toy.config(train__thresholds="half"), tmp_path / "run", quiet=True)

@@ -73,11 +73,11 @@ def test_exports_of_label_studio(exports: Path, name: str) -> None:
     if name in ("COCO", "YOLO"):
         images = str(exports / f"box_{name}_WITH_IMAGES" / "images")
     if "VOC" in name:
-        read = boxes_voc.annotated(boxes_voc.Place(str(path)))[0]
+        read = boxes_voc.annotated(boxes_voc.VocFiles(str(path)))[0]
     elif "COCO" in name:
-        read = boxes_coco.annotated(boxes_coco.Place(str(path), images=images))[0]
+        read = boxes_coco.annotated(boxes_coco.CocoFiles(str(path), images=images))[0]
     else:
-        place = boxes_yolo.Place(str(path), images)
+        place = boxes_yolo.YoloFiles(str(path), images)
         read = boxes_yolo.annotated(boxes_yolo.configured(place), place)
     rows = list(BoxRows(read))
     assert len(rows) == 2

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from output_specs import output
 
-from core.contracts import Need, Task
+from core.contracts import Need
 from core.kinds import TextExample
 from plugins.text.plugin import Decoder
 
@@ -28,7 +29,7 @@ def examples(target: str = "single") -> list[TextExample]:
 
 def need(target: str = "single", **more: Any) -> Need:
     labels = () if target == "regression" else LABELS
-    return Need(Task(target=target), labels, more.pop("train", examples(target)), "f", **more)
+    return Need(output(target, labels), more.pop("train", examples(target)), "f", **more)
 
 
 def tiny(**more: Any) -> Decoder:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,25 @@ class Program:
         answer: dict[str, Any] = json.loads(self._parent.stdout.readline())
         return answer
 
-    def start(self, *words: object, cwd: Path | str | None = None, unread: bool = False, **environment: str) -> Process:
-        """Start `python -m core WORDS`; `unread`: into a pipe that nobody reads any more."""
+    def start(
+        self,
+        *words: object,
+        cwd: Path | str | None = None,
+        unread: bool = False,
+        hidden: Sequence[str] = (),
+        path: Sequence[Path | str] = (),
+        **environment: str,
+    ) -> Process:
+        """Start `python -m core WORDS`.
+
+        Args:
+            words: Of the command line.
+            cwd: The folder that it starts in; None for one of all such processes.
+            unread: Whether its output goes into a pipe that nobody reads any more.
+            hidden: Packages that are not installed for it.
+            path: Folders that it finds more packages in.
+            environment: Variables of its own. An empty `GRAFT_PLUGINS` leaves out the toy plugin.
+        """
         self._count += 1
         where = str(cwd or self._folder)
         answer = self.ask(
@@ -103,12 +121,14 @@ class Program:
             cwd=where,
             env=environment,
             unread=unread,
+            hidden=list(hidden),
+            path=[str(each) for each in path],
         )
         return Process(self, self._count, answer["pid"], self._folder)
 
-    def run(self, *words: object, cwd: Path | str | None = None, seconds: float = 120.0, **environment: str) -> Ended:
-        """`python -m core WORDS`, to its end."""
-        return self.start(*words, cwd=cwd, **environment).wait(seconds)
+    def run(self, *words: object, seconds: float = 120.0, **options: Any) -> Ended:
+        """Run `python -m core WORDS` to its end; the options are those of `start`."""
+        return self.start(*words, **options).wait(seconds)
 
     def killed_and_resumed(self, words: Sequence[object], folder: Path, after: float = 0.2) -> tuple[Path, Path]:
         """Two runs of the same words in a folder: one to its end, and one killed after its first checkpoints, resumed.
@@ -168,7 +188,7 @@ def _import_everything() -> None:
     for name in (
         "accelerate", "peft", "torch._dynamo", "torchmetrics", "transformers.models.bert.modeling_bert", "core.closing",
         "core.compose", "core.inference", "core.loop", "core.run", "core.stages", "plugins.metrics._labels",
-        "plugins.text.loading",
+        "plugins.text.loading", "sklearn.linear_model", "timm", "torchvision", "plugins.images.loading",
     ):  # fmt: skip
         import_module(name)
 
@@ -199,6 +219,8 @@ def _fork(folder: Path, asked: dict[str, Any]) -> int:
         sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
         os.chdir(asked["cwd"])
         os.environ.update(asked["env"])
+        sys.path[:0] = asked["path"]
+        _hide(set(asked["hidden"]))
         sys.argv = ["graft", *asked["words"]]
         from core.cli import main
 
@@ -215,6 +237,17 @@ def _fork(folder: Path, asked: dict[str, Any]) -> int:
         sys.stderr.flush()
     finally:
         os._exit(code)
+
+
+def _hide(packages: set[str]) -> None:
+    """Let imports and look-ups find none of some packages."""
+    assert not packages & {name.partition(".")[0] for name in sys.modules}
+    find = PathFinder.find_spec
+
+    def find_others(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        return None if name.partition(".")[0] in packages else find(name, path, target)
+
+    PathFinder.find_spec = staticmethod(find_others)  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 LABELS = ("calm", "fine", "wild")
 BUCKETS = 24
-REHEARSED = 3
-"""Passes of `core.rehearsal`, before the first step."""
+PROFILE_PASSES = 3
+"""Forward passes of the memory profile, before the first step."""
 
 
 @dataclass
@@ -105,7 +105,7 @@ class ToyModel(LoadedModel):
                 super().__init__()
                 self.body = nn.Linear(BUCKETS, options.width)
                 self.drop = nn.Dropout(options.dropout)
-                self.head = nn.Linear(options.width, need.outputs)
+                self.head = nn.Linear(options.width, need.output.width)
 
             def forward(self, bags: torch.Tensor) -> torch.Tensor:
                 logits: torch.Tensor = self.head(self.drop(torch.tanh(self.body(bags))))
@@ -127,15 +127,13 @@ class ToyModel(LoadedModel):
     def collate(self, items: Sequence[Any]) -> dict[str, Any]:
         import torch
 
-        from core.kinds import encode_targets
-
         bags = torch.zeros(len(items), BUCKETS)
         for row, item in enumerate(items):
             for word in item.text.split():
                 bags[row, zlib.crc32(word.encode()) % BUCKETS] += 1.0
         batch = {"bags": bags}
         if items[0].target is not None:
-            targets = encode_targets([item.target for item in items], self.need.task.target, len(self.need.labels))
+            targets = self.need.output.stack([item.target for item in items])
             batch["targets"] = torch.from_numpy(targets)
         return batch
 
@@ -144,22 +142,22 @@ class ToyModel(LoadedModel):
 
         import torch
 
-        from core.losses import per_example
+        from core.kinds.targets.losses import per_example_loss
 
         self.passes += 1
-        if self.options.end_at and self.options.end_at == self.passes - REHEARSED:
+        if self.options.end_at and self.options.end_at == self.passes - PROFILE_PASSES:
             os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self.options.step_seconds)
         if 0 < self.options.memory < len(batch["bags"]):
             raise torch.OutOfMemoryError("the toy has no memory for so many examples")
         need = self.need
         logits = self.module(batch["bags"])
-        return per_example(logits, batch["targets"], need.task.target, need.class_weights, need.label_smoothing)
+        return per_example_loss(logits, batch["targets"], need.output, need.class_weights, need.label_smoothing)
 
     def predict(self, batch: dict[str, Any]) -> Any:
-        from core.losses import to_predictions
+        from core.kinds.targets.losses import to_predictions
 
-        return to_predictions(self.module(batch["bags"]), self.need.task.target)
+        return to_predictions(self.module(batch["bags"]), self.need.output)
 
     def save(self, directory: Path) -> None:
         from safetensors.torch import save_file
@@ -194,7 +192,7 @@ class GuessModel(ToyModel):
     def __init__(self, need: Need) -> None:
         from torch import nn
 
-        self.need, self.module, self.shares = need, nn.Module(), [1.0 / need.outputs] * need.outputs
+        self.need, self.module, self.shares = need, nn.Module(), [1.0 / need.output.width] * need.output.width
         if need.saved is not None:
             self.shares = json.loads((need.saved / "shares.json").read_text(encoding="utf-8"))
         self.provenance, self.defaults, self.findings = Provenance("scratch", "guess", "counted"), {}, []
@@ -204,7 +202,7 @@ class GuessModel(ToyModel):
         import numpy as np
 
         targets = [example.target for example in examples]
-        counts = np.bincount(targets, weights=weights, minlength=self.need.outputs)
+        counts = np.bincount(targets, weights=weights, minlength=self.need.output.width)
         self.shares = (counts / counts.sum()).tolist()
 
     def predict(self, batch: dict[str, Any]) -> Any:

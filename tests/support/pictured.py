@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from output_specs import output
 
-from core.contracts import Need, Task
+from core.contracts import Need
 from core.images import encode_png
 from core.kinds import ImageExample
 
@@ -44,5 +45,4 @@ def files(folder: Path, n: int = 6) -> list[ImageExample]:
 
 
 def need(train: Sequence[ImageExample] = (), target: str = "single", **more: Any) -> Need:
-    task = Task(kind="image-classification", target=target)
-    return Need(task, LABELS, train, fingerprint="pictures", **more)
+    return Need(output(target, LABELS, kind="image-classification"), train, fingerprint="pictures", **more)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from output_specs import output
 
-from core.contracts import Need, Task
+from core.contracts import Need
 from core.images import encode_png
 from core.kinds import Boxes, BoxExample
 
@@ -41,5 +42,4 @@ def examples(n: int = 12, width: int = 64, height: int = 48, objects: int | None
 
 
 def need(train: Sequence[BoxExample] = (), labels: tuple[str, ...] = LABELS, **more: Any) -> Need:
-    task = Task(kind="object-detection", target="boxes")
-    return Need(task, labels, train, fingerprint="scenes", **more)
+    return Need(output("boxes", labels), train, fingerprint="scenes", **more)

@@ -1,1 +1,1 @@
-"""A plugin for Graft: tickets and how urgent they are. `plugin.py` says what there is, the other modules do it."""
+"""A plugin for Graft: how urgent is a ticket? `plugin.py` announces the components, the other modules do the work."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from acme_graft import words
 from core.contracts import Finding, LoadedModel, Need, Provenance
 from core.kinds import TextExample
-from core.losses import per_example, to_predictions
+from core.kinds.targets.losses import per_example_loss, to_predictions
 
 if TYPE_CHECKING:
     from acme_graft.plugin import Bag
@@ -54,7 +54,7 @@ class BagModel(LoadedModel):
 
     def prepare(self, examples: Sequence[TextExample], train: bool) -> words.Texts:
         """Texts as numbers of words."""
-        return words.Texts(examples, self.vocabulary, self.need.task.target, self.need.outputs)
+        return words.Texts(examples, self.vocabulary, self.need.output)
 
     def collate(self, items: Sequence[words.Item]) -> dict[str, Tensor]:
         """Stack and pad."""
@@ -64,11 +64,11 @@ class BagModel(LoadedModel):
         """The loss of each example, float32 [b]."""
         need = self.need
         logits = self.module(batch["ids"])
-        return per_example(logits, batch["targets"], need.task.target, need.class_weights, need.label_smoothing)
+        return per_example_loss(logits, batch["targets"], need.output, need.class_weights, need.label_smoothing)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
         """Probabilities, float32 [b, c]."""
-        return to_predictions(self.module(batch["ids"]), self.need.task.target)
+        return to_predictions(self.module(batch["ids"]), self.need.output)
 
     def save(self, directory: Path) -> None:
         """Weights as safetensors; words and labels as JSON beside them."""
@@ -83,10 +83,10 @@ def load(options: Bag, need: Need) -> BagModel:
     if need.saved is not None:
         weights = load_file(need.saved / WEIGHTS)
         vocabulary = json.loads((need.saved / FACTS).read_text(encoding="utf-8"))["vocabulary"]
-        network = Network(len(vocabulary), weights["hidden.weight"].shape[0], need.outputs)
+        network = Network(len(vocabulary), weights["hidden.weight"].shape[0], need.output.width)
         network.load_state_dict(weights)
         return BagModel(network, vocabulary, need)
     vocabulary = words.learn(need.train, options.vocabulary)
     with torch.random.fork_rng(devices=[]):  # the seed decides the weights, and nothing else notices
         torch.manual_seed(need.seed)
-        return BagModel(Network(len(vocabulary), options.width, need.outputs), vocabulary, need)
+        return BagModel(Network(len(vocabulary), options.width, need.output.width), vocabulary, need)

@@ -1,4 +1,4 @@
-"""Quadratic weighted kappa: streamed by torchmetrics, resampled by arithmetic on confusion matrices."""
+"""Quadratic weighted kappa: torchmetrics streams it, and confusion matrices give its bootstrap resamples."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def build(n_labels: int) -> torchmetrics.Metric:
-    """A fresh streaming metric."""
+    """Return a new streaming metric."""
     return MulticlassCohenKappa(n_labels, weights="quadratic", validate_args=False)
 
 
 def resample(predictions: Predictions, targets: Targets, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Kappa of each resample, float64 [r]; NaN where only one label is there on both sides.
+    """Return kappa of each resample, float64 [r]; NaN where both sides contain only one label.
 
     Args:
         predictions: Probabilities [n, c].
@@ -27,7 +27,7 @@ def resample(predictions: Predictions, targets: Targets, counts: NDArray[np.int6
         counts: How often each example was drawn in each resample, int64 [r, n].
     """
     n, c = predictions.shape
-    cell = np.zeros((n, c * c))  # one row an example: the cell of the confusion matrix that it falls into
+    cell = np.zeros((n, c * c))  # one row per example: its cell in the confusion matrix
     cell[np.arange(n), targets.astype(np.int64) * c + predictions.argmax(axis=1)] = 1.0
     seen = (counts.astype(np.float64) @ cell).reshape(len(counts), c, c)
     by_chance = seen.sum(axis=2)[:, :, None] * seen.sum(axis=1)[:, None, :] / seen.sum(axis=(1, 2))[:, None, None]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from acme_graft import words
 from core.contracts import Finding, LoadedModel, Need, Provenance
 from core.kinds import TextExample
-from core.losses import per_example, to_predictions
+from core.kinds.targets.losses import per_example_loss, to_predictions
 
 if TYPE_CHECKING:
     from acme_graft.plugin import NaiveBayes
@@ -36,12 +36,12 @@ class NaiveBayesModel(LoadedModel):
         self.module = nn.Module()  # nothing for the training loop to train
         self.vocabulary, self.smoothing, self.need = vocabulary, smoothing, need
         self.findings: list[Finding] = []
-        self.prior = torch.zeros(need.outputs)
-        self.table = torch.zeros(len(vocabulary) + 2, need.outputs)
+        self.prior = torch.zeros(need.output.width)
+        self.table = torch.zeros(len(vocabulary) + 2, need.output.width)
 
     def fit(self, examples: Sequence[TextExample], weights: NDArray[np.float32] | None, seed: int) -> None:
         """Count. An example of weight 2 counts twice."""
-        texts, c = self.prepare(examples, train=True), self.need.outputs
+        texts, c = self.prepare(examples, train=True), self.need.output.width
         assert texts.targets is not None
         weight = np.ones(len(texts)) if weights is None else weights.astype(np.float64)
         seen = np.full((len(self.table), c), self.smoothing)
@@ -55,7 +55,7 @@ class NaiveBayesModel(LoadedModel):
 
     def prepare(self, examples: Sequence[TextExample], train: bool) -> words.Texts:
         """Texts as numbers of words."""
-        return words.Texts(examples, self.vocabulary, self.need.task.target, self.need.outputs)
+        return words.Texts(examples, self.vocabulary, self.need.output)
 
     def collate(self, items: Sequence[words.Item]) -> dict[str, Tensor]:
         """Stack and pad."""
@@ -63,11 +63,11 @@ class NaiveBayesModel(LoadedModel):
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each example, float32 [b]; nothing is trained by it."""
-        return per_example(self._logits(batch["ids"]), batch["targets"], self.need.task.target)
+        return per_example_loss(self._logits(batch["ids"]), batch["targets"], self.need.output)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
         """Probabilities, float32 [b, c]."""
-        return to_predictions(self._logits(batch["ids"]), self.need.task.target)
+        return to_predictions(self._logits(batch["ids"]), self.need.output)
 
     def _logits(self, ids: Tensor) -> Tensor:
         return self.prior.to(ids.device) + self.table.to(ids.device)[ids].sum(dim=1)

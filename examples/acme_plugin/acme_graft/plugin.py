@@ -1,4 +1,4 @@
-"""What this plugin announces. It imports the standard library and `core` only; torch waits in the other modules."""
+"""What this plugin announces. It imports the standard library and `core` only; the other modules import torch."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     import torchmetrics
     from numpy.typing import NDArray
 
-    from core.kinds import Predictions, Targets
+    from core.kinds import OutputSpec, Predictions, Targets
 
 TEXTS = ("text-classification",)
 
 
 @dataclass
 class Tickets(CutOptions, DataAdapter):
-    """Tickets in a TOML file, each with a text and its urgency."""
+    """Read tickets from a TOML file, each with a text and its urgency."""
 
     name: ClassVar[str] = "tickets"
     kinds: ClassVar[tuple[str, ...]] = TEXTS
 
-    path: str = option("", "A file of [[ticket]] tables; empty takes the 72 tickets of this package.", path=True)
+    path: str = option("", "A file of [[ticket]] tables; empty reads the 72 tickets of this package.", path=True)
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Read and cut the tickets."""
+        """Read and split the tickets."""
         from acme_graft import tickets
 
         return tickets.load(self.path, self, task, seed)
@@ -60,15 +60,15 @@ class Bag(ModelLoader):
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS})
 
     width: int = option(64, "Width of the word vectors and of the hidden layer.", low=1)
-    vocabulary: int = option(5000, "Most words that it learns; the others are all one.", low=2)
+    vocabulary: int = option(5000, "Size of the vocabulary; all other words share one entry.", low=2)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """What it cannot do, said before anything is read."""
+        """Refuse what it cannot do, before anything is read."""
         if config.task.target == "regression":
-            yield Problem("model", f"{self.name} labels texts; it gives no values.", "Take model=minilm.")
+            yield Problem("model", f"{self.name} predicts labels, not values.", "Use model=minilm.")
 
     def load(self, need: Need) -> LoadedModel:
-        """A fresh model, or the one saved in `need.saved`."""
+        """Return a new model, or the one saved in `need.saved`."""
         from acme_graft import bag
 
         return bag.load(self, need)
@@ -82,16 +82,16 @@ class NaiveBayes(ModelLoader):
     kinds: ClassVar[tuple[str, ...]] = TEXTS
     own_fit: ClassVar[bool] = True
 
-    smoothing: float = option(1.0, "How often each word counts as seen with each label beforehand.", above=0)
-    vocabulary: int = option(5000, "Most words that it learns; the others are all one.", low=2)
+    smoothing: float = option(1.0, "Count that every word starts with for every label (Laplace smoothing).", above=0)
+    vocabulary: int = option(5000, "Size of the vocabulary; all other words share one entry.", low=2)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """What it cannot do, said before anything is read."""
+        """Refuse what it cannot do, before anything is read."""
         if config.task.target != "single":
-            yield Problem("model", f"{self.name} gives each text one label.", "Take model=bag for several.")
+            yield Problem("model", f"{self.name} predicts one label per text.", "Use model=bag for several labels.")
 
     def load(self, need: Need) -> LoadedModel:
-        """A model that waits for its `fit`, or the one saved in `need.saved`."""
+        """Return a model that is not fitted yet, or the one saved in `need.saved`."""
         from acme_graft import naive_bayes
 
         return naive_bayes.load(self, need)
@@ -99,29 +99,29 @@ class NaiveBayes(ModelLoader):
 
 @dataclass
 class Anchor(AdapterMethod):
-    """Train every weight, pulled back towards where it started (L2-SP; Li et al. 2018, arXiv:1802.01483)."""
+    """Train every weight and pull it towards its start (L2-SP; Li et al. 2018, arXiv:1802.01483)."""
 
     name: ClassVar[str] = "anchor"
 
-    pull: float = option(0.01, "Share of the way back that each weight outside the head goes after a step.", high=1)
-    head_rate: float = option(5.0, "The head learns at this times the rate of all else.", above=0)
+    pull: float = option(0.01, "Share of the distance to its start that a weight moves back after each step.", high=1)
+    head_rate: float = option(5.0, "Learning rate of the head, as a multiple of the usual rate.", above=0)
 
     def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
-        """Remember every weight outside the head."""
+        """Remember the start of every weight outside the head."""
         heads = tuple(f"{head}." for head in model.heads)
         named = model.module.requires_grad_(True).named_parameters()
         self._start = {name: each.detach().clone() for name, each in named if not name.startswith(heads)}
         return model
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup]:
-        """The head, without weight decay, and all else."""
+        """Return two groups: the other weights, and the head without weight decay."""
         from core.environment import unwrap
 
         heads = [name for name, _ in unwrap(model.module).named_parameters() if name not in self._start]
         return [ParamGroup(list(self._start), lr), ParamGroup(heads, self.head_rate * lr, weight_decay=0.0)]
 
     def after_step(self, model: LoadedModel, step: int) -> None:
-        """Pull."""
+        """Pull each weight towards its start."""
         from core.environment import unwrap
 
         for name, parameter in unwrap(model.module).named_parameters():
@@ -129,28 +129,28 @@ class Anchor(AdapterMethod):
                 parameter.data.lerp_(self._start[name].to(parameter.device), self.pull)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it started, for a run that is resumed."""
+        """Return the start of each weight, for checkpoints."""
         return {"start": self._start}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take it back."""
+        """Restore the start of each weight when a run is resumed."""
         self._start = state["start"]
 
 
 @dataclass
 class QuadraticKappa(Metric):
-    """Agreement beyond chance of labels in an order; a miss by two steps costs four times one (Cohen 1968)."""
+    """Agreement of ordered labels beyond chance; an error of two steps costs four times one step (Cohen 1968)."""
 
     name: ClassVar[str] = "quadratic_kappa"
 
-    def build(self, labels: Sequence[str], target: str) -> torchmetrics.Metric:
+    def build(self, output: OutputSpec) -> torchmetrics.Metric:
         """A fresh metric of torchmetrics."""
         from acme_graft import kappa
 
-        return kappa.build(len(labels))
+        return kappa.build(len(output.labels))
 
     def resample(
-        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], labels: Sequence[str], target: str
+        self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], output: OutputSpec
     ) -> NDArray[np.float64]:
         """All resamples in one matrix product; without this method they would be computed one by one."""
         from acme_graft import kappa
@@ -160,29 +160,29 @@ class QuadraticKappa(Metric):
 
 @hookimpl
 def data_adapters() -> Sequence[type[DataAdapter]]:
-    """What `data=` finds here."""
+    """Return the data adapters of this plugin."""
     return [Tickets]
 
 
 @hookimpl
 def model_loaders() -> Sequence[type[ModelLoader]]:
-    """What `model=` finds here."""
+    """Return the model loaders of this plugin."""
     return [Bag, NaiveBayes]
 
 
 @hookimpl
 def adapter_methods() -> Sequence[type[AdapterMethod]]:
-    """What `method=` finds here."""
+    """Return the adapter methods of this plugin."""
     return [Anchor]
 
 
 @hookimpl
 def metrics() -> Sequence[type[Metric]]:
-    """What presets of `metrics` find here."""
+    """Return the metrics of this plugin."""
     return [QuadraticKappa]
 
 
 @hookimpl
 def config_paths() -> Sequence[str]:
-    """The folder of presets, laid out like Graft's own `conf/`."""
+    """Return the folder of presets, which has the layout of Graft's own `conf/`."""
     return ["pkg://acme_graft.conf"]

@@ -1,4 +1,4 @@
-"""Reading tickets. Graft's split engine does the rest: it checks, counts, encodes, stratifies and hashes."""
+"""Read tickets. Graft then checks, counts, encodes and splits them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 from core.contracts import Splits, Task
 from core.errors import DataError, Problem
 from core.kinds import TextExample
-from core.registry import load as registry
 from core.splits import CutOptions, Fault, Row, Source, build
 
 OWN = Path(__file__).with_name("tickets.toml")
@@ -19,10 +18,10 @@ EMPTY = Fault("empty_text", "the text is empty", "Give the ticket a text, or rem
 
 
 def load(path: str, options: CutOptions, task: Task, seed: int) -> Splits:
-    """Read a file of tickets and cut it.
+    """Read a file of tickets and split it.
 
     Raises:
-        DataError: There is no such file, or it is not one of tickets; or a ticket cannot be used.
+        DataError: The file is missing, is not valid TOML, or contains a ticket that cannot be used.
     """
     file = Path(path).expanduser() if path else OWN
     content = _read(file)
@@ -33,7 +32,7 @@ def load(path: str, options: CutOptions, task: Task, seed: int) -> Splits:
         digest=hashlib.sha256(content).hexdigest(),
         origin=file.name,
     )
-    return build(source, registry().kind(task.kind), task, seed, options)
+    return build(source, task, seed, options)
 
 
 def _read(file: Path) -> bytes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from core.kinds import TextExample, encode_targets
+from core.kinds import OutputSpec, TextExample
 
 PADDING, UNKNOWN = 0, 1
 _WORD = re.compile(r"\w+|[!?]")
@@ -43,11 +43,10 @@ class Texts:
     Args:
         examples: The split.
         vocabulary: The words that have numbers of their own, from 2.
-        target: The task's target.
-        outputs: Number of labels.
+        output: What is predicted.
     """
 
-    def __init__(self, examples: Sequence[TextExample], vocabulary: Sequence[str], target: str, outputs: int) -> None:
+    def __init__(self, examples: Sequence[TextExample], vocabulary: Sequence[str], output: OutputSpec) -> None:
         number = {word: index for index, word in enumerate(vocabulary, start=2)}
         self.ids = [
             np.asarray([number.get(word, UNKNOWN) for word in words(example)] or [UNKNOWN], dtype=np.int64)
@@ -55,7 +54,7 @@ class Texts:
         ]
         self.lengths = np.asarray([len(ids) for ids in self.ids], dtype=np.int64)
         known = [example.target for example in examples]
-        self.targets = None if None in known else encode_targets(known, target, outputs)
+        self.targets = None if None in known else output.stack(known)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -1,4 +1,4 @@
-"""The plugin keeps Graft's contracts: the conformance kit over each component, and what is Acme's own."""
+"""Graft's conformance tests on each component, and tests of what is specific to Acme."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ ORDER = ["low", "normal", "high"]
 
 
 def test_plugin() -> None:
-    """Found through its entry point, light to import, every component and preset in order."""
+    """The entry point is found, the import is light, and every component and preset is valid."""
     check_plugin("acme")
 
 
 def test_tickets() -> None:
-    """The carried tickets, with their labels in the order of the task."""
+    """The tickets of the package, with labels in the order of the task."""
     splits = check_data_adapter(Tickets(), Task(labels=ORDER))
     assert splits.labels == ("low", "normal", "high")
     assert len(splits.train) + len(splits.val) + len(splits.test) == 72
 
 
 def test_a_ticket_without_text_is_named(tmp_path: Path) -> None:
-    """A bad row is never dropped silently."""
+    """A bad row is reported with its place."""
     file = tmp_path / "mine.toml"
     file.write_text('[[ticket]]\ntext = ""\nurgency = "low"\n', encoding="utf-8")
     with pytest.raises(DataError, match=r"mine\.toml:ticket 1"):
@@ -41,7 +41,7 @@ def test_bag(target: str, tmp_path: Path) -> None:
 
 
 def test_naive_bayes(tmp_path: Path) -> None:
-    """A model that fits itself."""
+    """A model without gradients."""
     check_model_loader(NaiveBayes(), tmp_path)
 
 
@@ -51,5 +51,5 @@ def test_anchor(tmp_path: Path) -> None:
 
 
 def test_kappa() -> None:
-    """The metric, with its own resampling."""
+    """The metric and its own resampling."""
     check_metric(QuadraticKappa())

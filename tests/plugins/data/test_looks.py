@@ -31,7 +31,7 @@ def pictures(count: int = 6) -> list[bytes]:
 
 
 def look(some: list, source: str = "here"):
-    return looks.look([some[:4], some[4:]], len(some), source)
+    return looks.inspect_all([some[:4], some[4:]], len(some), source)
 
 
 def test_what_is_seen_stands_in_the_order_of_the_images():

@@ -67,7 +67,7 @@ def test_options_that_cannot_work_with_images(adapter, where):
     [
         (DigitScenes(), []),
         (DigitScenes(val_fraction=0.5, test_fraction=0.6), ["data.test_fraction"]),
-        (DigitScenes(smallest=60, largest=50, size=48), ["data.smallest", "data.largest"]),
+        (DigitScenes(min_size=60, max_size=50, size=48), ["data.min_size", "data.max_size"]),
         (Yolo(path="cells"), []),
         (Yolo(), ["data.path"]),
         (Voc(), ["data.path"]),

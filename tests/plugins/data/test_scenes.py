@@ -8,7 +8,7 @@ import pytest
 from boxed import load
 
 from core.images import open_image
-from plugins.data import scenes, scenes_cache
+from plugins.data import scene_drawing, scenes_cache
 from plugins.data.detection import DigitScenes
 
 
@@ -27,7 +27,7 @@ def test_scenes_are_kept_and_read_again(cache):
     assert made.fingerprint == again.fingerprint
     assert list(made.train) == list(again.train)
     assert [len(each) for each in (made.train, made.val, made.test)] == [32, 4, 4]
-    assert made.labels == scenes.LABELS
+    assert made.labels == scene_drawing.LABELS
 
 
 def test_the_same_on_every_machine():
@@ -35,7 +35,7 @@ def test_the_same_on_every_machine():
     splits = load(DigitScenes(scenes=10))
     assert splits.train[0].digest == PINNED
     assert splits.fingerprint == load(DigitScenes(scenes=10)).fingerprint
-    assert splits.fingerprint != load(DigitScenes(scenes=10, draw=1)).fingerprint
+    assert splits.fingerprint != load(DigitScenes(scenes=10, scenes_seed=1)).fingerprint
 
 
 PINNED = "bff1079990c27775ebce2d05c0f3fe4f"
@@ -47,18 +47,18 @@ def test_more_scenes_begin_with_the_same_ones():
 
 
 def test_splits_are_drawn_from_different_handwriting():
-    pools = scenes.pools()
+    pools = scene_drawing.pools()
     assert sorted(np.concatenate(list(pools.values()))) == list(range(1797))
-    held = {part: {ink.tobytes() for ink, _ in digits} for part, digits in scenes.digits().items()}
+    held = {part: {ink.tobytes() for ink, _ in digits} for part, digits in scene_drawing.digits().items()}
     assert not held["train"] & held["test"]
     assert not held["val"] & (held["train"] | held["test"])
 
 
 def test_boxes_fit_the_ink():
     """On an even ground each box is the smallest that holds all pixels that differ from it clearly."""
-    ink, _ = scenes.digits()["train"][0]
+    ink, _ = scene_drawing.digits()["train"][0]
     for height in (16, 30, 44):
-        cut = scenes._enlarged(ink, height)
+        cut = scene_drawing._enlarged(ink, height)
         assert cut[0].max() >= 96
         assert cut[-1].max() >= 96
         assert cut[:, 0].max() >= 96
@@ -107,7 +107,7 @@ def test_a_disk_that_cannot_be_written(cache, monkeypatch):
 
 
 def test_options_decide(cache):
-    splits = load(DigitScenes(scenes=20, size=64, objects=1, smallest=20, largest=20))
+    splits = load(DigitScenes(scenes=20, size=64, objects=1, min_size=20, max_size=20))
     assert splits.train[0].size == (64, 64)
     assert max(len(each.target) for each in splits.train) == 1
     assert len(scenes_cache.key({"a": 1})) == 64

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import narrow_resnet
 import numpy as np
 import pytest
 import scened
@@ -21,7 +22,7 @@ from core.optimize import build_optimizer, training_mode
 from core.predicting import predict
 from plugins.detection import fcos_network as parts
 from plugins.detection.fcos import MEAN, STD, FcosModel
-from plugins.detection.fcos_network import FULL, Architecture
+from plugins.detection.fcos_network import FULL, FcosArchitecture
 from plugins.detection.plugin import Torchvision
 from plugins.methods.plugin import Freeze, Full, Head, Lora
 
@@ -80,7 +81,7 @@ def test_the_loss_is_torchvisions_own(objects: int | None, tmp_path: Path) -> No
 
 
 def test_what_is_saved_finds_the_same_objects_in_torchvision(tmp_path: Path) -> None:
-    model, _ = loaded(least_score=0.0)
+    model, _ = loaded(score_threshold=0.0)
     split = scened.examples(3, 128, 128)
     model.save(tmp_path)
     theirs = torchvisions_own(tmp_path, len(scened.LABELS), model.side)
@@ -110,7 +111,8 @@ def test_losses_are_finite_in_bfloat16_and_close_to_those_in_full(objects: int) 
     torch.testing.assert_close(half, full, rtol=0.05, atol=0.05)
 
 
-def test_it_learns_scenes_by_heart_and_finds_their_objects() -> None:
+def test_it_learns_scenes_by_heart_and_finds_their_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow_resnet.replace_resnet18(monkeypatch)
     model, split = loaded(6, augment=False)
     batch = batch_of(model, split)
     optimizer = build_optimizer(model, Full(), Train(), 3e-3)
@@ -130,7 +132,7 @@ def test_it_learns_scenes_by_heart_and_finds_their_objects() -> None:
 
 
 def test_predictions_lie_inside_the_image_and_are_capped() -> None:
-    model, _ = loaded(most_objects=7, least_score=0.0)
+    model, _ = loaded(max_detections=7, score_threshold=0.0)
     network: Any = model.module
     network.head.regression_head.bbox_reg.bias.data.fill_(2.0)  # untrained, most boxes have no area
     split = [*scened.examples(3, 64, 48), *scened.examples(3, 30, 90)]
@@ -146,7 +148,7 @@ def test_predictions_lie_inside_the_image_and_are_capped() -> None:
 def test_its_places_are_those_of_torchvision(side: int) -> None:
     from torchvision.models.detection.image_list import ImageList
 
-    detector = parts.build(Architecture("resnet18", 64, 1, False), 3, 0)
+    detector = parts.build(FcosArchitecture("resnet18", 64, 1, False), 3, 0)
     images = torch.zeros((1, 3, side, side))
     features = list(detector.backbone.eval()(images).values())
     (wanted,) = detector.anchor_generator(ImageList(images, [(side, side)]), features)

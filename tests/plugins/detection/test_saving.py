@@ -17,9 +17,9 @@ from core.batching import example_rng
 from core.config import Train
 from core.environment import Hardware
 from core.errors import WeightsError
-from core.kinds import Detections, objects
+from core.kinds import BoxesTarget, Detections, objects
 from core.optimize import build_optimizer, training_mode
-from core.predicting import largest_difference, predict
+from core.predicting import predict
 from core.testing.running import to_reopen
 from plugins.detection.library import library
 from plugins.detection.plugin import Ultralytics
@@ -73,7 +73,7 @@ def test_it_opens_again_and_says_the_same(options: dict[str, Any], tmp_path: Pat
     assert any(len(each) for each in before)
     model.save(tmp_path)
     again = Ultralytics(**{**TINY, **options}).reopen(to_reopen(model.need, tmp_path))
-    assert largest_difference(found(again, split), before) < 1e-6
+    assert BoxesTarget().difference(found(again, split), before) < 1e-6
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["label_names"] == list(scened.LABELS)
     assert config["image_size"] == 64
@@ -91,7 +91,7 @@ def test_ultralytics_opens_it_and_finds_the_same_boxes(
     monkeypatch.chdir(tmp_path)
     theirs, ours = by_ultralytics(tmp_path / "model", split), found(model, split)
     assert sum(len(each) for each in ours) > 5
-    assert largest_difference(ours, theirs) < 1e-3
+    assert BoxesTarget().difference(ours, theirs) < 1e-3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
@@ -112,7 +112,7 @@ def test_saving_changes_nothing_and_saves_the_same_each_time(tmp_path: Path) -> 
     before = found(model, split)
     for name in ("one", "two"):
         model.save(tmp_path / name)
-    assert largest_difference(found(model, split), before) == 0
+    assert BoxesTarget().difference(found(model, split), before) == 0
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
@@ -133,7 +133,7 @@ def test_a_pickle_is_read_only_where_it_is_trusted(tmp_path: Path) -> None:
     opened = Ultralytics(checkpoint=path, trust=True, image_size=64).load(scened.need(split))
     assert opened.provenance.init == "pretrained"
     assert len(opened.provenance.sha256) == 64
-    assert largest_difference(found(opened, split), found(model, split)) < 1e-6
+    assert BoxesTarget().difference(found(opened, split), found(model, split)) < 1e-6
 
 
 @pytest.mark.parametrize("as_pickle", [True, False])
@@ -154,7 +154,7 @@ def test_other_labels_keep_the_backbone_and_the_rows_of_labels_of_the_same_name(
     assert torch.equal(other[row][scened.LABELS.index("dot")], one[row][-1])
     tuned.save(tmp_path / "tuned")
     again = Ultralytics().reopen(to_reopen(tuned.need, tmp_path / "tuned"))  # type: ignore[attr-defined]
-    assert largest_difference(found(again, split), found(tuned, split)) < 1e-6
+    assert BoxesTarget().difference(found(again, split), found(tuned, split)) < 1e-6
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_it_learns_scenes_by_heart_and_finds_their_objects() -> None:
 
 
 def test_predictions_lie_inside_the_image_and_are_capped() -> None:
-    model, _ = loaded(most_objects=7)
+    model, _ = loaded(max_detections=7)
     split = [*scened.examples(3, 64, 48), *scened.examples(3, 30, 90)]
     for example, each in zip(split, predict(model, model.prepare(split, train=False), CPU, 4), strict=True):
         assert each.corners.dtype == each.scores.dtype == np.float32
@@ -118,7 +118,7 @@ def test_predictions_lie_inside_the_image_and_are_capped() -> None:
 
 def test_predictions_in_bfloat16_keep_their_places() -> None:
     """Boxes are decoded in float32: scores differ a little, places by far less than a pixel in 256 allows."""
-    model, split = loaded(2, image_size=256, least_score=0.0)
+    model, split = loaded(2, image_size=256, score_threshold=0.0)
     full, half = (predict(model, model.prepare(split, train=False), Hardware("cpu", p), 2) for p in ("fp32", "bf16"))
     best = [sorted(each.corners[:, 0].tolist()) for each in (full[0], half[0])]
     assert len(full[0]) == len(half[0])

@@ -19,7 +19,7 @@ from core.images import encode_png, open_image
 from core.kinds import ImageExample
 from plugins.images.augmentation import LIGHT, Policy
 from plugins.images.classifier import ImageModel, policy_of
-from plugins.images.loading import load
+from plugins.images.loading import load_image_model
 from plugins.images.plugin import Timm
 
 SIZES = [(24, 20), (64, 20), (20, 64), (200, 150)]
@@ -27,7 +27,7 @@ SIZES = [(24, 20), (64, 20), (20, 64), (200, 150)]
 
 def model_of(target: str = "single", **options: Any) -> ImageModel:
     settings = {"init": "scratch", "scratch": "test_resnet", "image_size": 32} | options
-    return load(Timm(**settings), need(examples(6), target))
+    return load_image_model(Timm(**settings), need(examples(6), target))
 
 
 def mixed_sizes() -> list[ImageExample]:
@@ -136,7 +136,7 @@ def test_thresholds_are_written_with_the_labels(tmp_path: Path) -> None:
     model.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["graft"]["thresholds"] == {"dark": 0.3, "light": 0.5, "striped": 0.25}
-    again = load(Timm(scratch="test_resnet"), need((), "multi", saved=tmp_path))
+    again = load_image_model(Timm(scratch="test_resnet"), need((), "multi", saved=tmp_path))
     assert again.thresholds == model.thresholds
 
 

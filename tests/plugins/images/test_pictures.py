@@ -15,18 +15,18 @@ from core.batching import epoch_batches, evaluation_batches, example_rng, worker
 from core.errors import DataError
 from plugins.images import pictures
 from plugins.images.augmentation import Policy
-from plugins.images.pictures import Look, Pictures, prepare, size_of
+from plugins.images.pictures import ImageDataset, ImageTransform, prepare, size_of
 
 
 def halve(image: Image.Image) -> Image.Image:
     return image.resize((8, 8), Image.Resampling.BILINEAR)
 
 
-LOOK = Look(8, halve, "halved")
-VARIED = replace(LOOK, policy=Policy(shift=0.2, mixup=0.5))
+TRANSFORM = ImageTransform(8, halve, "halved")
+VARIED = replace(TRANSFORM, policy=Policy(shift=0.2, mixup=0.5))
 
 
-def squares(prepared: Pictures) -> np.ndarray:
+def squares(prepared: ImageDataset) -> np.ndarray:
     return np.stack([prepared.fetch(i, 0, None).view.pixels for i in range(len(prepared))])
 
 
@@ -56,17 +56,17 @@ def test_the_cache_is_used_again_and_made_anew_when_it_is_damaged(
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(pictures, "ON_DISK_FROM", 1)
     split = files(tmp_path)
-    first = squares(prepare(split, LOOK, 10**6, "f", None))
+    first = squares(prepare(split, TRANSFORM, 10**6, "f", None))
     (stored,) = (tmp_path / "cache" / "images").glob("*.npy")
     for example in split:
         assert isinstance(example.image, Path)
         example.image.unlink()  # what is in the cache needs no file
-    again = prepare(split, LOOK, 10**6, "f", None)
+    again = prepare(split, TRANSFORM, 10**6, "f", None)
     assert isinstance(again.store, np.memmap)
     np.testing.assert_array_equal(squares(again), first)
     stored.write_bytes(b"not an array")
     with pytest.raises(DataError, match=r"0\.png"):
-        prepare(split, LOOK, 10**6, "f", None)
+        prepare(split, TRANSFORM, 10**6, "f", None)
 
 
 def test_other_images_or_another_look_are_not_taken_from_the_cache(
@@ -74,10 +74,10 @@ def test_other_images_or_another_look_are_not_taken_from_the_cache(
 ) -> None:
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(pictures, "ON_DISK_FROM", 1)
-    prepare(examples(4), LOOK, 10**6, "f", None)
-    prepare(examples(4), replace(LOOK, key="other"), 10**6, "f", None)
-    prepare([replace(each, digest=f"x{each.digest}") for each in examples(4)], LOOK, 10**6, "f", None)
-    prepare(examples(4), LOOK, 10**6, "f", None)
+    prepare(examples(4), TRANSFORM, 10**6, "f", None)
+    prepare(examples(4), replace(TRANSFORM, key="other"), 10**6, "f", None)
+    prepare([replace(each, digest=f"x{each.digest}") for each in examples(4)], TRANSFORM, 10**6, "f", None)
+    prepare(examples(4), TRANSFORM, 10**6, "f", None)
     assert len(list((tmp_path / "cache" / "images").glob("*.npy"))) == 3
 
 
@@ -85,7 +85,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypa
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr(pictures, "ON_DISK_FROM", 1)
-    kept = prepare(examples(4), LOOK, 10**6, "f", None)
+    kept = prepare(examples(4), TRANSFORM, 10**6, "f", None)
     assert not isinstance(kept.store, np.memmap)
     assert len(kept) == 4
 
@@ -95,14 +95,14 @@ def test_every_unreadable_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"")
     (tmp_path / "3.png").write_bytes((tmp_path / "2.png").read_bytes()[:60])
     with pytest.raises(DataError) as caught:
-        prepare(split, LOOK, 10**6, "f", None)
+        prepare(split, TRANSFORM, 10**6, "f", None)
     assert "1.png" in str(caught.value)
     assert "3.png" in str(caught.value)
     assert "2.png" not in str(caught.value)
 
 
 def test_an_image_that_breaks_later_is_named_when_it_is_fetched(tmp_path: Path) -> None:
-    anew = prepare(files(tmp_path), LOOK, 0, "f", None)
+    anew = prepare(files(tmp_path), TRANSFORM, 0, "f", None)
     (tmp_path / "2.png").write_bytes(b"broken")
     with pytest.raises(DataError, match=r"2\.png.*not an image"):
         anew.fetch(2, 0, None)
@@ -113,7 +113,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
         def collate(self, items: Any) -> Any:
             return {"pixels": np.stack([item.view.pixels for item in items])}
 
-    anew = prepare(files(tmp_path), LOOK, 0, "f", None)
+    anew = prepare(files(tmp_path), TRANSFORM, 0, "f", None)
     found = [
         [(rows.tolist(), batch["pixels"]) for rows, batch in evaluation_batches(Collating(), anew, 2, workers=count)]  # type: ignore[arg-type]
         for count in (0, 2)
@@ -123,7 +123,7 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
 
 
 def test_targets_and_lengths() -> None:
-    prepared = prepare(examples(5), LOOK, 10**6, "f", np.arange(5))
+    prepared = prepare(examples(5), TRANSFORM, 10**6, "f", np.arange(5))
     assert [prepared.fetch(i, 0, None).view.target for i in range(5)] == list(range(5))
     assert prepared.lengths.tolist() == [1] * 5
     assert sum(len(each) for each in epoch_batches(prepared.lengths, 2, 0, 0, True)) == 5

@@ -8,11 +8,12 @@ import graft_toy
 import pictured
 import pytest
 import torch
+from output_specs import output
 
 from core.check import check
 from core.compose import resolve
 from core.config import Train
-from core.contracts import LoadedModel, Need, Plan, Task
+from core.contracts import LoadedModel, Need, Plan
 from core.errors import ConfigError
 from core.optimize import build_optimizer
 from plugins.images.plugin import Timm
@@ -28,7 +29,7 @@ def timm_model(name: str) -> LoadedModel:
 
 
 def toy(layers: Any = (("body.weight", "body.bias"), ("head.weight", "head.bias"))) -> LoadedModel:
-    model = graft_toy.Toy().load(Need(Task(), graft_toy.LABELS))
+    model = graft_toy.Toy().load(Need(output(labels=graft_toy.LABELS)))
     model.layers = layers
     return model
 

@@ -121,8 +121,8 @@ def test_a_weight_that_changes_is_cast_again() -> None:
 CASES: dict[str, tuple[Any, Lora, bool]] = {
     "encoder": (Encoder(init="scratch", architecture="bert", **SIZES), Lora(rank=2), True),
     "decoder": (tiny(), Lora(rank=2, rslora=True), True),
-    "pissa": (tiny(), Lora(rank=2, initialisation="pissa"), True),
-    "olora": (tiny(), Lora(rank=2, initialisation="olora"), True),
+    "pissa": (tiny(), Lora(rank=2, init="pissa"), True),
+    "olora": (tiny(), Lora(rank=2, init="olora"), True),
     "dora": (tiny(), Lora(rank=2, dora=True), False),
     "not asked": (tiny(), Lora(rank=2, fused=False), False),
 }

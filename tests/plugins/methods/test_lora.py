@@ -155,13 +155,13 @@ class Odd(nn.Module):
         self.plain = nn.Conv2d(3, 4, 3, padding=1)
         self.grouped = nn.Conv2d(4, 4, 3, padding=1, groups=2)
         self.dilated = nn.Conv2d(4, 4, 3, padding=2, dilation=2)
-        self.standardised = Standardised(4, 4, 3, padding=1)
+        self.standardized = Standardised(4, 4, 3, padding=1)
         self.attention = nn.MultiheadAttention(4, 2)
         self.mix = nn.Linear(4, 4)
         self.fc = nn.Linear(4, 3)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        hidden = self.standardised(self.dilated(self.grouped(self.plain(inputs)))).mean((2, 3))
+        hidden = self.standardized(self.dilated(self.grouped(self.plain(inputs)))).mean((2, 3))
         used: Tensor = self.fc(nn.functional.linear(hidden, self.mix.weight))
         return used
 
@@ -173,7 +173,7 @@ def odd(*targets: str) -> LoadedModel:
 
 
 def test_of_the_familys_own_targets_those_that_peft_gets_wrong_are_left_out() -> None:
-    own = ("plain", "grouped", "dilated", "standardised", "attention.out_proj")
+    own = ("plain", "grouped", "dilated", "standardized", "attention.out_proj")
     assert chosen(odd(*own), None) == ["plain"]
     assert chosen(odd("plain"), None) == ["plain"]
     with pytest.raises(ConfigError, match="no modules of its own to adapt"):
@@ -181,7 +181,7 @@ def test_of_the_familys_own_targets_those_that_peft_gets_wrong_are_left_out() ->
     for name, reason in (
         ("grouped", r"grouped convolution \(2 groups\)"),
         ("dilated", "dilation"),
-        ("standardised", "is a Standardised, which makes its weights"),
+        ("standardized", "is a Standardised, which makes its weights"),
         ("attention.out_proj", "torch's MultiheadAttention"),
     ):
         with pytest.raises(ConfigError, match=reason):

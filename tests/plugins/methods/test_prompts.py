@@ -20,7 +20,8 @@ from core.kinds import TextExample
 from core.testing import check_method, sample_need
 from core.testing.running import predicted, to_reopen, train_on
 from plugins.methods.plugin import Prefix, Prompt
-from plugins.text.plugin import ARCHITECTURES, Decoder, Encoder
+from plugins.text.options import ARCHITECTURES
+from plugins.text.plugin import Decoder, Encoder
 
 TINY: dict[str, Any] = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
 

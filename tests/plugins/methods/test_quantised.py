@@ -56,7 +56,7 @@ def test_merging_is_exact_because_the_base_is_dequantised_first(tmp_path: Path) 
 def test_loftq_starts_nearer_to_the_weights_that_were_quantised(architecture: str, method: Any, tmp_path: Path) -> None:
     """And training goes on from there; what is saved is reopened on the base, quantised again."""
     loader = stored(architecture, tmp_path / "base")
-    method.initialisation = "loftq"
+    method.init = "loftq"
     model = method.apply(loader.load(need(weights=method.weights())), Plan(1, 1.0))
     whole = loader.load(need()).module
     layers = {name: each for name, each in model.module.named_modules() if hasattr(each, "lora_A")}
@@ -79,7 +79,7 @@ def test_loftq_starts_nearer_to_the_weights_that_were_quantised(architecture: st
 def test_loftq_leaves_layers_that_are_not_quantised_and_ranks_that_a_matrix_has_not(tmp_path: Path) -> None:
     tiny(hidden_size=64, layers=1, attention_heads=8).load(need()).save(tmp_path / "base")
     loader = Decoder(checkpoint=str(tmp_path / "base"), max_length=32)
-    method = Qlora(rank=80, initialisation="loftq", targets=["q_proj", "v_proj"])
+    method = Qlora(rank=80, init="loftq", targets=["q_proj", "v_proj"])
     loaded = loader.load(need(weights=method.weights()))
     odd = loaded.module.get_submodule("model.layers.0.self_attn.v_proj")
     plain: Any = torch.nn.Linear(64, 64, bias=False)
@@ -107,9 +107,9 @@ def stored(architecture: str, folder: Path) -> Any:
 
 def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
     with pytest.raises(ConfigError, match="does not load its weights whole again"):
-        Qlora(initialisation="loftq").apply(graft_toy.Toy().load(need()), Plan(1, 1.0))
+        Qlora(init="loftq").apply(graft_toy.Toy().load(need()), Plan(1, 1.0))
     for other in ("pissa", "olora"):
-        assert "starts from whole weights" in refused(Qlora(initialisation=other), device="cpu")
+        assert "starts from whole weights" in refused(Qlora(init=other), device="cpu")
 
 
 @torch.no_grad()
@@ -171,11 +171,11 @@ def refused(method: Any, **train: Any) -> str:
 def test_without_the_package_or_the_hardware_it_is_refused_with_what_would_do(
     method: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "no quantised kernels for Apple's GPUs" in refused(method, device="mps")
+    assert "no quantized kernels for Apple's GPUs" in refused(method, device="mps")
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     monkeypatch.setattr(quantised, "gpu_at_hand", lambda: False)
     said = refused(method)
-    assert "no quantised kernels for this processor (riscv64)" in said
+    assert "no quantized kernels for this processor (riscv64)" in said
     assert "Use method=lora" in said
     real = checking.importlib.util.find_spec
     monkeypatch.setattr(
@@ -193,7 +193,7 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
 def test_sizes_that_leave_nothing_to_quantise_are_refused() -> None:
     config = graft_toy.config(method=Qlora(), model=tiny(hidden_size=48))
     config = replace(config, task=replace(config.task, kind="text-classification"))
-    with pytest.raises(ConfigError, match="48 leaves nothing to quantise"):
+    with pytest.raises(ConfigError, match="48 leaves nothing to quantize"):
         checking.check(config)
     checking.check(replace(config, model=tiny(hidden_size=64)))
 

@@ -15,7 +15,7 @@ from core.stages import Loop
 
 METHODS = {
     "adalora": ["method=adalora", "method.rank=2", "method.first_rank=4", "method.every=2"],
-    "pissa": ["method=lora", "method.initialisation=pissa", "method.rank=2", "method.b_rate=4"],
+    "pissa": ["method=lora", "method.init=pissa", "method.rank=2", "method.loraplus_lr_ratio=4"],
     "prompt": ["method=prompt", "method.tokens=4"],
 }
 OPTIONS = ["train.epochs=4", "train.max_steps=24", "train.checkpoint_steps=3", "train.ema=0.9", "model.layers=2"]

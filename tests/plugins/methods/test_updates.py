@@ -20,9 +20,9 @@ from core.errors import ConfigError
 from core.testing import sample_need
 from core.testing.running import predicted, to_reopen, train_on
 from plugins.images.plugin import Timm
-from plugins.methods.initial import ALTERS_BASE
+from plugins.methods.lora import ALTERS_BASE
 from plugins.methods.plugin import AdaLora, Ia3, Loha, Lokr, Lora, Oft, Vera
-from plugins.methods.tuners import phases
+from plugins.methods.updates import phases
 from plugins.text.plugin import Decoder, Encoder
 
 TINY: dict[str, Any] = {"hidden_size": 16, "layers": 2, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
@@ -129,8 +129,8 @@ def test_there_is_always_a_step_in_which_ranks_may_move(total: int, start: float
     [
         (AdaLora(rank=8, first_rank=8), "method.first_rank", "leaves nothing to take away"),
         (AdaLora(start=0.5, end=0.5), "method.end", "leave no steps in which ranks move"),
-        (Lora(initialisation="loftq"), "method.initialisation", "lora quantises nothing"),
-        (Lora(initialisation="pissa", dora=True), "method.dora", "starts from factors of the weights"),
+        (Lora(init="loftq"), "method.init", "lora quantizes nothing"),
+        (Lora(init="pissa", dora=True), "method.dora", "starts from factors of the weights"),
     ],
 )
 def test_options_that_mean_nothing_together(method: Any, where: str, message: str) -> None:
@@ -139,7 +139,7 @@ def test_options_that_mean_nothing_together(method: Any, where: str, message: st
     assert where in [problem.where for problem in caught.value.problems]
 
 
-@pytest.mark.parametrize("method", [Oft(), Loha(), Lokr(), Lora(initialisation="olora")], ids=lambda each: each.name)
+@pytest.mark.parametrize("method", [Oft(), Loha(), Lokr(), Lora(init="olora")], ids=lambda each: each.name)
 def test_what_peft_cannot_put_on_gpt2_is_refused(method: Any, tmp_path: Path) -> None:
     loader = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32)
     with pytest.raises(ConfigError, match="own targets are linear layers whose weights lie transposed"):
@@ -148,18 +148,18 @@ def test_what_peft_cannot_put_on_gpt2_is_refused(method: Any, tmp_path: Path) ->
         replace(method, targets=["c_attn"]).apply(loader.load(need()), Plan(1, 1.0))
 
 
-@pytest.mark.parametrize("initialisation", ["pissa", "olora"])
-def test_more_ranks_than_a_matrix_has_factors_are_refused_before_training(initialisation: str) -> None:
+@pytest.mark.parametrize("init", ["pissa", "olora"])
+def test_more_ranks_than_a_matrix_has_factors_are_refused_before_training(init: str) -> None:
     model = tiny(hidden_size=16).load(need())
     with pytest.raises(ConfigError, match="32 is more than the 16 factors that the matrix"):
-        Lora(rank=32, initialisation=initialisation).apply(model, Plan(1, 1.0))
+        Lora(rank=32, init=init).apply(model, Plan(1, 1.0))
 
 
 def test_what_takes_factors_out_of_the_base_wants_it_in_full_precision() -> None:
     assert Lora().additive()
-    assert Lora(initialisation="gaussian").additive()
-    assert not Lora(initialisation="pissa").additive()
-    assert not Lora(initialisation="olora").additive()
+    assert Lora(init="gaussian").additive()
+    assert not Lora(init="pissa").additive()
+    assert not Lora(init="olora").additive()
 
 
 def test_ia3_scales_inputs_of_feedforward_layers() -> None:
@@ -185,7 +185,7 @@ def test_vera_draws_its_matrices_from_the_seed_and_saves_them_where_asked(projec
     assert abs(predicted(again, sample_need().train[:9]) - before).max() < 1e-6
 
 
-@pytest.mark.parametrize("method", [Vera(), Oft(), Lora(initialisation="pissa")])
+@pytest.mark.parametrize("method", [Vera(), Oft(), Lora(init="pissa")])
 def test_what_is_for_linear_layers_refuses_convolutions_by_name(method: Any) -> None:
     family = Timm(init="scratch", scratch="test_efficientnet", image_size=32)
     need = pictured.need(pictured.examples(12))
@@ -197,8 +197,8 @@ def test_what_is_for_linear_layers_refuses_convolutions_by_name(method: Any) -> 
 
 
 def test_lora_plus_gives_matrices_b_a_rate_of_their_own() -> None:
-    model = applied(Lora(b_rate=16))
-    slow, fast = Lora(b_rate=16).param_groups(model, 1e-3) or []
+    model = applied(Lora(loraplus_lr_ratio=16))
+    slow, fast = Lora(loraplus_lr_ratio=16).param_groups(model, 1e-3) or []
     assert fast.lr == pytest.approx(16e-3)
     assert slow.lr == 1e-3
     assert len(fast.names) == 4
@@ -215,17 +215,15 @@ def pretrained(folder: Path) -> tuple[LoadedModel, Encoder]:
 
 
 @pytest.mark.parametrize("rslora", [False, True])
-@pytest.mark.parametrize("initialisation", ALTERS_BASE)
-def test_what_starts_from_the_weights_is_saved_for_the_untouched_base(
-    initialisation: str, rslora: bool, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("init", ALTERS_BASE)
+def test_what_starts_from_the_weights_is_saved_for_the_untouched_base(init: str, rslora: bool, tmp_path: Path) -> None:
     """peft alone opens it on the base from which training started, as a plain LoRA of twice the rank."""
     from peft import PeftModel
 
     model, loader = pretrained(tmp_path / "base")
     assert model.provenance.init == "pretrained"
     untouched = predicted(model, sample_need().train[:9])
-    method = Lora(rank=2, initialisation=initialisation, rslora=rslora)
+    method = Lora(rank=2, init=init, rslora=rslora)
     seed_everything(0)
     adapted: Any = method.apply(model, Plan(4, 1.0))
     assert abs(predicted(adapted, sample_need().train[:9]) - untouched).max() < 1e-5

@@ -9,11 +9,12 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
+from output_specs import output
 from sklearn import metrics as reference
 from sklearn.preprocessing import label_binarize
 
 from core.contracts import Metric
-from core.intervals import draw_counts
+from core.intervals import count_blocks
 from core.kinds import BOXES, MULTI, REGRESSION, SINGLE
 from core.options import limits
 from plugins.metrics.plugin import (
@@ -87,7 +88,7 @@ CASES = [
 
 
 def score(metric: Metric, predictions, targets, labels, target: str, batch: int = 50):
-    built = metric.build(labels, target)
+    built = metric.build(output(target, labels))
     for start in range(0, len(targets), batch):
         part = slice(start, start + batch)
         built.update(torch.tensor(predictions[part]), torch.tensor(targets[part]))
@@ -159,15 +160,15 @@ def test_value_is_scikit_learns(metric: Metric, name: str) -> None:
 def test_resampled_scores_are_the_scores_of_repeated_rows(metric: Metric, name: str) -> None:
     predictions, targets, labels = split(name)
     target = TARGET.get(name, SINGLE)
-    counts = draw_counts(N, 6, seed=1)
-    scores = metric.resample(predictions, targets, counts, labels, target)
+    counts = next(count_blocks(N, 6, seed=1))
+    scores = metric.resample(predictions, targets, counts, output(target, labels))
     assert scores.shape == (6,)
     assert scores.dtype == np.float64
     if score(metric, predictions, targets, labels, target).ndim:
         assert np.isnan(scores).all()
     else:
         np.testing.assert_allclose(
-            scores, Metric.resample(metric, predictions, targets, counts, labels, target), rtol=0, atol=1e-9
+            scores, Metric.resample(metric, predictions, targets, counts, output(target, labels)), rtol=0, atol=1e-9
         )
 
 
@@ -187,13 +188,13 @@ def test_tiny_splits_give_a_number_or_nan_without_a_warning(metric: Metric, name
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         score(metric, predictions, targets, labels, target)
-        metric.resample(predictions, targets, draw_counts(n, 3, 0), labels, target)
+        metric.resample(predictions, targets, next(count_blocks(n, 3, 0)), output(target, labels))
 
 
 @pytest.mark.parametrize(("metric", "name"), CASES)
 def test_a_built_metric_survives_pickling_and_reset(metric: Metric, name: str) -> None:
     predictions, targets, labels = split(name)
-    built = pickle.loads(pickle.dumps(metric.build(labels, TARGET.get(name, SINGLE))))
+    built = pickle.loads(pickle.dumps(metric.build(output(TARGET.get(name, SINGLE), labels))))
     for _ in range(2):
         built.reset()
         built.update(torch.tensor(predictions), torch.tensor(targets))
@@ -208,7 +209,7 @@ def test_states_of_two_processes_reduce_to_the_score(component: type[Metric]) ->
     predictions, targets, labels = split(name)
     halves = []
     for part in (slice(0, 100), slice(100, N)):
-        half = metric.build(labels, metric.targets[0])
+        half = metric.build(output(metric.targets[0], labels))
         half.update(torch.tensor(predictions[part]), torch.tensor(targets[part]))
         halves.append(half)
     halves[0].merge_state(halves[1])
@@ -226,7 +227,7 @@ def test_memory_is_bounded_unless_the_docstring_says_otherwise() -> None:
     for component in metrics():
         target = component.targets[0]
         name = {SINGLE: "five labels", MULTI: "several labels", REGRESSION: "values"}[target]
-        built = component().build(split(name)[2], target)
+        built = component().build(output(target, split(name)[2]))
         keeps_records = any(isinstance(state, list) for state in built.metric_state.values())
         assert keeps_records == ("every example in memory" in (component.__doc__ or "")), component.name
 
@@ -308,7 +309,7 @@ def test_many_labels_are_resampled_in_blocks(monkeypatch: pytest.MonkeyPatch) ->
     from plugins.metrics import _sums
 
     predictions, targets, labels = split("five labels")
-    counts = draw_counts(N, 4, seed=2)
-    whole = F1().resample(predictions, targets, counts, labels, SINGLE)
+    counts = next(count_blocks(N, 4, seed=2))
+    whole = F1().resample(predictions, targets, counts, output(SINGLE, labels))
     monkeypatch.setattr(_sums, "BLOCK_CELLS", 100)
-    np.testing.assert_allclose(F1().resample(predictions, targets, counts, labels, SINGLE), whole, rtol=1e-12)
+    np.testing.assert_allclose(F1().resample(predictions, targets, counts, output(SINGLE, labels)), whole, rtol=1e-12)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from output_specs import output
 
-from core.contracts import Need, Task
+from core.contracts import Need
 from core.kinds import TextExample
 from plugins.text.plugin import Encoder
 
@@ -13,7 +14,7 @@ TEXTS = ["a fine hammer", "a poor saw", "fine nails", "poor glue"]
 
 def predictions(target: str, labels: tuple[str, ...], targets: list[object], texts: list[str] = TEXTS) -> np.ndarray:
     train = [TextExample(text, each) for text, each in zip(texts * 5, targets * 5, strict=True)]
-    need = Need(Task(target=target), labels, train)
+    need = Need(output(target, labels), train)
     return Encoder().baselines(need, [TextExample("fine"), TextExample("poor")])["tfidf_linear"]
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from output_specs import output
 
-from core.contracts import HasFeatures, Need, Plan, Task
+from core.contracts import HasFeatures, Need, Plan
 from core.kinds import TextExample
 from plugins.methods.plugin import Head, Lora
-from plugins.text.plugin import ARCHITECTURES, Encoder
+from plugins.text.options import ARCHITECTURES
+from plugins.text.plugin import Encoder
 
 LABELS = ("bad", "good", "so so")
 SENTENCE = "the hammer broke after one day of light use and nobody answered my letters about it"
@@ -31,7 +33,7 @@ def examples(target: str) -> list[TextExample]:
 
 def need(target: str = "single", **more: Any) -> Need:
     labels = () if target == "regression" else LABELS
-    return Need(Task(target=target), labels, more.pop("train", examples(target)), "f", **more)
+    return Need(output(target, labels), more.pop("train", examples(target)), "f", **more)
 
 
 def tiny(architecture: str = "bert", **more: Any) -> Encoder:
@@ -130,7 +132,8 @@ def test_regression_under_peft(tmp_path: Path) -> None:
 
     model = tiny().load(need("regression"))
     rows = examples("regression")[:5]
-    model.save_base(tmp_path / "base")
+    for part in (model.module, model.tokenizer):
+        part.save_pretrained(str(tmp_path / "base"))
     config = LoraConfig(
         task_type="SEQ_CLS", target_modules=list(model.adapter_targets), modules_to_save=list(model.heads)
     )

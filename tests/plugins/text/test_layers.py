@@ -13,7 +13,8 @@ from core.errors import ConfigError
 from core.testing import sample_need
 from plugins.methods.plugin import Freeze
 from plugins.text.architectures import repeated
-from plugins.text.plugin import ARCHITECTURES, Encoder
+from plugins.text.options import ARCHITECTURES
+from plugins.text.plugin import Encoder
 
 TINY = {"hidden_size": 16, "layers": 3, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
 

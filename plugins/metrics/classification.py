@@ -1,0 +1,210 @@
+"""Metrics of classification with one label or several.
+
+Averages over labels leave out labels that a split does not hold. A score that is not defined is NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from core.kinds import MULTI, SINGLE, OutputSpec
+from core.options import option
+from plugins.metrics._scored import Scored, Scorer
+
+AVERAGES = ("macro", "micro", "weighted", "none")
+AVERAGE_HELP = (
+    "How labels are averaged. macro: each label counts the same. weighted: by how often it occurs. micro: each "
+    "decision counts the same. none: a table by label."
+)
+RANK_AVERAGES = ("macro", "weighted", "none")
+RANK_AVERAGE_HELP = (
+    "How labels are averaged. macro: each label counts the same. weighted: by how often it occurs. none: a table by "
+    "label."
+)
+
+
+@dataclass
+class Accuracy(Scored):
+    """Share of correct examples. With several labels, the whole set must be correct."""
+
+    name: ClassVar[str] = "accuracy"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    decides: ClassVar[bool] = True
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """The mean of right examples."""
+        from plugins.metrics import _means
+
+        return _means.accuracy(output.layout)
+
+
+@dataclass
+class HammingAccuracy(Scored):
+    """Share of correct (example, label) decisions."""
+
+    name: ClassVar[str] = "hamming_accuracy"
+    targets: ClassVar[tuple[str, ...]] = (MULTI,)
+    decides: ClassVar[bool] = True
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """The mean of right labels."""
+        from plugins.metrics import _means
+
+        return _means.hamming_accuracy()
+
+
+@dataclass
+class BalancedAccuracy(Scored):
+    """Mean recall over the labels that occur (Brodersen et al. 2010)."""
+
+    name: ClassVar[str] = "balanced_accuracy"
+    decides: ClassVar[bool] = True
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Counts of each label."""
+        from plugins.metrics import _labels
+
+        return _labels.balanced_accuracy(len(output.labels), output.layout)
+
+
+@dataclass
+class Precision(Scored):
+    """Share of a label's predictions that are correct."""
+
+    name: ClassVar[str] = "precision"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    decides: ClassVar[bool] = True
+    average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Counts of each label."""
+        from plugins.metrics import _labels
+
+        return _labels.averaged("precision", self.average, len(output.labels), output.layout)
+
+
+@dataclass
+class Recall(Scored):
+    """Share of a label's examples that are found."""
+
+    name: ClassVar[str] = "recall"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    decides: ClassVar[bool] = True
+    average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Counts of each label."""
+        from plugins.metrics import _labels
+
+        return _labels.averaged("recall", self.average, len(output.labels), output.layout)
+
+
+@dataclass
+class F1(Scored):
+    """Harmonic mean of precision and recall."""
+
+    name: ClassVar[str] = "f1"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    decides: ClassVar[bool] = True
+    average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Counts of each label."""
+        from plugins.metrics import _labels
+
+        return _labels.averaged("f1", self.average, len(output.labels), output.layout)
+
+
+@dataclass
+class Mcc(Scored):
+    """Matthews correlation coefficient, for any number of labels (Gorodkin 2004); 0 if there is only one label."""
+
+    name: ClassVar[str] = "mcc"
+    decides: ClassVar[bool] = True
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Counts of each label."""
+        from plugins.metrics import _labels
+
+        return _labels.mcc(len(output.labels), output.layout)
+
+
+@dataclass
+class RocAuc(Scored):
+    """Exact area under the ROC curve: of the second of two labels, else of each label against the rest.
+
+    Keeps the predictions and target of every example in memory (4 bytes a label, and the target).
+    """
+
+    name: ClassVar[str] = "roc_auc"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    average: str = option("macro", RANK_AVERAGE_HELP, choices=RANK_AVERAGES)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Ranks."""
+        from plugins.metrics import _ranks
+
+        return _ranks.roc_auc(self.average, output.layout)
+
+
+@dataclass
+class AveragePrecision(Scored):
+    """Exact area under the precision-recall curve: of the second of two labels, else of each label against the rest.
+
+    Keeps the predictions and target of every example in memory (4 bytes a label, and the target).
+    """
+
+    name: ClassVar[str] = "average_precision"
+    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+    average: str = option("macro", RANK_AVERAGE_HELP, choices=RANK_AVERAGES)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Ranks."""
+        from plugins.metrics import _ranks
+
+        return _ranks.average_precision(self.average, output.layout)
+
+
+@dataclass
+class LogLoss(Scored):
+    """Mean negative log probability of the true labels (cross-entropy); with several labels, averaged over them."""
+
+    name: ClassVar[str] = "log_loss"
+    higher_is_better: ClassVar[bool] = False
+    targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """The mean of logarithms."""
+        from plugins.metrics import _means
+
+        return _means.log_loss(output.layout)
+
+
+@dataclass
+class Ece(Scored):
+    """Expected calibration error of the highest probability, over equally wide bins (Naeini et al. 2015)."""
+
+    name: ClassVar[str] = "ece"
+    higher_is_better: ClassVar[bool] = False
+    bins: int = option(15, "Number of equally wide bins between 0 and 1.", low=1)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """The gap between being right and being sure, in each bin."""
+        from plugins.metrics import _means
+
+        return _means.calibration(self.bins)
+
+
+@dataclass
+class ConfusionMatrix(Scored):
+    """How often each label (row) was predicted as each label (column): a table [c, c]."""
+
+    name: ClassVar[str] = "confusion_matrix"
+    decides: ClassVar[bool] = True
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """The table of torchmetrics."""
+        from plugins.metrics import _labels
+
+        return _labels.ConfusionTable(len(output.labels))

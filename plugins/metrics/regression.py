@@ -1,0 +1,70 @@
+"""The metrics of regression. A score that is not defined is NaN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from core.kinds import REGRESSION, OutputSpec
+from plugins.metrics._scored import Scored, Scorer
+
+
+@dataclass
+class Mae(Scored):
+    """Mean absolute error."""
+
+    name: ClassVar[str] = "mae"
+    higher_is_better: ClassVar[bool] = False
+    targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """The mean of absolute errors."""
+        from plugins.metrics import _means
+
+        return _means.mae()
+
+
+@dataclass
+class Rmse(Scored):
+    """Root of the mean squared error."""
+
+    name: ClassVar[str] = "rmse"
+    higher_is_better: ClassVar[bool] = False
+    targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """The root of the mean of squared errors."""
+        from plugins.metrics import _means
+
+        return _means.rmse()
+
+
+@dataclass
+class R2(Scored):
+    """Share of the targets' variance that the predictions explain; not defined for constant targets."""
+
+    name: ClassVar[str] = "r2"
+    targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Sums of squares."""
+        from plugins.metrics import _means
+
+        return _means.r2()
+
+
+@dataclass
+class Spearman(Scored):
+    """Exact correlation of ranks (Spearman 1904); not defined where either side is constant.
+
+    Keeps the prediction and target of every example in memory (8 bytes each example).
+    """
+
+    name: ClassVar[str] = "spearman"
+    targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
+
+    def scorer(self, output: OutputSpec) -> Scorer:
+        """Ranks."""
+        from plugins.metrics import _ranks
+
+        return _ranks.spearman()

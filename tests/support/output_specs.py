@@ -1,0 +1,16 @@
+"""What a model predicts, for tests: a target type with label names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.contracts import Task
+from core.kinds import OutputSpec
+from core.registry import load
+
+KINDS = {"boxes": "object-detection"}
+
+
+def output(target: str = "single", labels: Sequence[str] = (), **task: str) -> OutputSpec:
+    """Return an output of that target type; `labels` may be a text, one letter per label."""
+    return load().output(Task(**{"kind": KINDS.get(target, "text-classification"), "target": target} | task), labels)
