@@ -24,6 +24,7 @@ class Announcement:
         components: By extension point and name.
         config_paths: Hydra search paths of its presets.
         presets: Group and name of each of its presets.
+        problems: Why it must be left out.
     """
 
     plugin: str
@@ -31,47 +32,48 @@ class Announcement:
     components: dict[tuple[str, str], type[Component]] = field(default_factory=dict)
     config_paths: list[str] = field(default_factory=list)
     presets: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
     def names(self) -> list[tuple[str, str]]:
         """Group and name of everything that a configuration could choose."""
         return [*self.components, *self.presets]
 
 
-def read_announcement(plugin: str, built_in: bool, hooked: Mapping[str, Sequence[object]], contracts: Contracts) -> \
-        Announcement:  # fmt: skip
-    """Check what a plugin's hooks returned.
+def read_announcement(
+    plugin: str, built_in: bool, hooked: Mapping[str, Sequence[object]], contracts: Contracts
+) -> Announcement:
+    """Check what a plugin's hooks returned; what is wrong is in the `problems` of the result.
 
     Args:
         plugin: The plugin's name.
         built_in: Whether Graft's own distribution carries it.
         hooked: By hook, what it returned.
         contracts: The extension points.
-
-    Raises:
-        PluginError: A component breaks its contract, an option cannot be configured, or a folder of presets is missing.
     """
-    found, problems = Announcement(plugin, built_in), list[Problem]()
+    found = Announcement(plugin, built_in)
+    where = f"plugin {plugin}"
     for socket, (hook, contract) in contracts.items():
         for component in hooked.get(hook, ()):
-            wrong = [Problem(f"plugin {plugin}", message) for message in _wrong(component, contract)]
-            problems += wrong
-            if not wrong:
-                assert isinstance(component, type)
-                assert issubclass(component, Component)
-                if (socket, component.name) in found.components:
-                    problems.append(Problem(f"plugin {plugin}", f"announces the {socket} {component.name!r} twice."))
-                found.components[socket, component.name] = component
-    if problems:
-        raise PluginError(*problems)
+            found.problems += [Problem(where, message) for message in _wrong(component, contract)]
+            name = getattr(component, "name", None)
+            if not (isinstance(component, type) and issubclass(component, Component) and isinstance(name, str)):
+                continue
+            if (socket, name) in found.components:
+                found.problems.append(Problem(where, f"announces the {socket} {name!r} twice."))
+            found.components[socket, name] = component
     for path in hooked.get("config_paths", ()):
-        folder = locate(str(path), plugin)
-        found.config_paths.append(str(path))
-        found.presets += [(preset.group, preset.name) for preset in presets_in(folder, plugin)]
+        try:
+            folder = locate(str(path), plugin)
+        except PluginError as error:
+            found.problems += error.problems
+        else:
+            found.config_paths.append(str(path))
+            found.presets += [(preset.group, preset.name) for preset in presets_in(folder, plugin)]
     return found
 
 
 def _wrong(component: object, contract: type[Component]) -> Iterator[str]:
-    """What is wrong with one component: it yields at most one sentence of the first kind of fault."""
+    """Sentences about the first kind of fault that a component has."""
     if not (isinstance(component, type) and issubclass(component, contract)):
         yield f"{component!r} is not a subclass of {contract.__module__}.{contract.__name__}."
         return

@@ -156,7 +156,7 @@ def load() -> Registry:
         registry.plugins.append(plugin)
         if module is not None:
             announced += _announcement(registry, plugin, module)
-    for name, reason in conflicts(announced).items():
+    for name, reason in conflicts([each for each in announced if manager.has_plugin(each.plugin)]).items():
         cure = f"Rename it, or set GRAFT_DISABLE={name}."
         _leave_out(registry, name, "is left out", PluginError(Problem(f"plugin {name}", f"{reason}.", cure)))
     for each in announced:
@@ -253,13 +253,15 @@ def _announcement(registry: Registry, plugin: Plugin, module: ModuleType) -> lis
         manager.check_pending()
         hooked = [hook for hook in hooks.CALLED_AT_START if _implements(registry, module, hook)]
         returned = {hook: list(getattr(module, hook)()) for hook in hooked}
-        return [read_announcement(name, plugin.built_in, returned, SOCKETS)]
-    except PluginError as error:
-        _leave_out(registry, name, "is left out", error)
+        found = read_announcement(name, plugin.built_in, returned, SOCKETS)
     except pluggy.PluginValidationError as error:
         _leave_out(registry, name, "is left out (see core/hooks.py for every hook and its arguments)", error)
     except Exception as error:  # a plugin may fail in any way; the others must still load
         _leave_out(registry, name, "cannot say what it announces", error)
+    else:
+        if found.problems:
+            _leave_out(registry, name, "is left out", PluginError(*found.problems))
+        return [found]
     return []
 
 

@@ -108,6 +108,36 @@ def test_every_preset_can_be_shown(graft: Graft, preset: presets.Preset) -> None
     assert preset.summary in out
 
 
+def test_a_preset_that_extends_a_preset_is_shown_with_the_options_of_its_component(
+    graft: Graft, tmp_path: Path
+) -> None:
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    for name, base in {"long": "roberta", "longer": "long", "round": "around", "around": "round"}.items():
+        text = f"# A {name} one.\ndefaults:\n  - {base}  # what it extends\n  - _self_\n"
+        (tmp_path / "mine" / "model" / f"{name}.yaml").write_text(text)
+    expected = json.loads(graft("show", "model/encoder", "--json")[1])["options"]
+    for name in ("long", "longer"):
+        code, out, _ = graft("--config-dir", "mine", "show", f"model/{name}", "--json")
+        assert code == 0
+        assert json.loads(out)["options"] == expected
+    assert json.loads(graft("--config-dir", "mine", "show", "model/round", "--json")[1])["options"] == []
+    assert "model/long" not in graft("list", "models")[1]
+    assert "there is no model 'long'" in graft("show", "model/long")[2]
+
+
+def test_an_empty_choice_is_shown_as_quotes(graft: Graft) -> None:
+    assert "One of: '', llama." in graft("show", "model/decoder")[1]
+    assert "It is one of: '', llama." in graft("model=decoder", "model.architecture=lama", "model.init=scratch")[2]
+
+
+@pytest.mark.usefixtures("toy")
+def test_list_shows_whose_a_component_is_unless_graft_carries_it(graft: Graft) -> None:
+    lines = {line.split()[0]: line for line in graft("list", "models")[1].splitlines()[1:]}
+    assert lines["toy"].endswith("[graft_toy]")
+    assert not lines["encoder"].endswith("]")
+    assert not lines["roberta"].endswith("]")
+
+
 @pytest.mark.parametrize("socket", list(SOCKETS))
 def test_every_component_can_be_shown(graft: Graft, socket: str) -> None:
     for name in load().components[socket]:

@@ -190,7 +190,32 @@ def test_a_plugin_that_breaks_a_contract_is_left_out(
 def test_an_option_that_cannot_be_configured_is_told_at_the_start(fresh: Fresh, plugin: Write, kind: str) -> None:
     text = METHOD.format(name="x").replace('= "x"', f'= "x"\n    odd: {kind} = None')
     plugin("wrong", text.replace("import ClassVar", "import ClassVar, Literal"))
-    assert "the option odd has the type" in failures(fresh())["plug_wrong"]
+    found = fresh()
+    assert "the option odd has the type" in failures(found)["plug_wrong"]
+    assert "x" not in found.components["method"]
+    with pytest.raises(PluginError, match="the method 'x' belongs to the plugin plug_wrong, which was left out"):
+        found.get("method", "x")
+
+
+def test_a_run_that_names_what_was_left_out_fails_and_others_do_not(
+    fresh: Fresh, plugin: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.compose import resolve
+
+    plugin("wrong", METHOD.format(name="x").replace("return [Mine]", "return [Mine, Mine]"))
+    folders = presets.PresetFolders(fresh())
+    with pytest.raises(ConfigError, match=r"method: the method 'x' belongs to the plugin plug_wrong.*\n.*core plugins"):
+        resolve(["method=x"], folders=folders)
+    assert resolve(["method=lora"], folders=folders).method.name == "lora"
+
+
+def test_hooks_that_raise_leave_the_plugin_out(fresh: Fresh, plugin: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    plugin("wrong", METHOD.format(name="x").replace("return [Mine]", "return 1 / 0"))
+    found = fresh()
+    assert "ZeroDivisionError" in failures(found)["plug_wrong"]
+    assert "Traceback" in failures(found)["plug_wrong"]
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert "lora" in found.components["method"]
 
 
 def test_what_is_announced_twice_by_one_plugin_is_told(fresh: Fresh, plugin: Write) -> None:

@@ -18,6 +18,23 @@ def test_a_generated_page_has_not_drifted(name: str) -> None:
     assert committed == pages()[name].rstrip() + "\n", "run `python -m core.reference` and commit the result"
 
 
+def test_every_page_of_components_is_generated_and_listed() -> None:
+    index = pages()["components/README.md"]
+    for path in (DOCS / "components").glob("*.md"):
+        assert f"components/{path.name}" in pages()
+        assert path.name == "README.md" or f"]({path.name})" in index
+
+
+def test_an_option_that_several_components_share_is_described_once() -> None:
+    page = pages()["components/model.md"]
+    assert page.count("Tokens of a text (or pair) that are read") == 1
+    assert "| `max_length` | decoder, encoder | `int` | `256` |" in page
+    before, _, after = page.partition("## Shared options")
+    assert "| `max_length`" not in before
+    assert "`max_length`" in before.partition("## `encoder`")[2].partition("\n## ")[0]
+    assert "| `variant`" not in after
+
+
 @pytest.mark.parametrize("name", [*hooks.CALLED_AT_START, *hooks.OBSERVERS])
 def test_every_hook_has_an_example(name: str) -> None:
     documented = getattr(hooks, name).__doc__ or ""

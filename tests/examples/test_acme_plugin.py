@@ -185,13 +185,20 @@ def data_adapters():
 '''
 
 
-def test_one_name_announced_twice_is_an_error_that_names_both(installed: Installed, tmp_path: Path) -> None:
+def test_of_two_plugins_with_one_name_both_are_left_out(installed: Installed, tmp_path: Path) -> None:
     second = tmp_path / "second.py"
     second.write_text(SECOND, encoding="utf-8")
-    result = installed("list", GRAFT_PLUGINS=str(second))
-    assert result.code == 2
-    assert "plugin second" in result.err
-    assert "'tickets' is announced by acme too" in result.err
+    result = installed("list", "data", GRAFT_PLUGINS=str(second))
+    assert result.code == 0
+    assert "tickets" not in result.out
+    lines = result.err.splitlines()
+    assert len(lines) == 2
+    assert "plugin acme (acme-graft 0.1.0) is left out: the data 'tickets' is announced by second too" in lines[0]
+    assert "plugin second (GRAFT_PLUGINS) is left out: the data 'tickets' is announced by acme too" in lines[1]
+    assert installed("list", GRAFT_PLUGINS=str(second), GRAFT_STRICT="1").code == 2
+    named = installed("data=tickets", GRAFT_PLUGINS=str(second))
+    assert named.code == 2
+    assert "the data 'tickets' belongs to the plugin " in named.err
 
     # either of them can be switched off
     for disabled in ("second", "acme"):
@@ -200,12 +207,26 @@ def test_one_name_announced_twice_is_an_error_that_names_both(installed: Install
         assert owners["tickets"] == {"second": "acme", "acme": "second"}[disabled]
 
 
-def test_one_entry_point_in_two_packages_is_an_error_that_names_both(installed: Installed, tmp_path: Path) -> None:
+def test_of_one_entry_point_in_two_packages_neither_is_used(installed: Installed, tmp_path: Path) -> None:
     other = distribution(tmp_path / "other", "other_graft", "acme", "json")
     result = installed("list", path=(other,))
-    assert result.code == 2
-    assert "acme-graft 0.1.0" in result.err
-    assert "other_graft 1.0" in result.err
+    assert result.code == 0
+    assert "tickets" not in result.out
+    (line,) = result.err.splitlines()
+    assert "acme-graft 0.1.0" in line
+    assert "other_graft 1.0" in line
+    assert installed("list", path=(other,), GRAFT_STRICT="1").code == 2
+
+
+def test_an_entry_point_with_the_name_of_a_built_in_one_does_not_take_its_place(
+    installed: Installed, tmp_path: Path
+) -> None:
+    other = distribution(tmp_path / "other", "other_graft", "methods", "json")
+    result = installed("list", "methods", path=(other,))
+    assert result.code == 0
+    assert "lora" in result.out
+    (line,) = result.err.splitlines()
+    assert "other_graft 1.0" in line
 
 
 def test_a_switched_off_entry_point_is_not_in_the_way(installed: Installed, tmp_path: Path) -> None:
