@@ -90,7 +90,7 @@ def test_list_of_one_group(graft: Graft) -> None:
 def test_show_tells_every_option_with_its_default_and_help(graft: Graft) -> None:
     code, out, _ = graft("show", "method/lora")
     assert code == 0
-    assert "  method.rank=8  (int)\n      Rank of the update of each matrix.\n" in out
+    assert "  method.rank=8  (int)\n      Rank of each matrix's update.\n" in out
     code, out, _ = graft("show", "train")
     assert "train.schedule=" in out
     assert "One of: linear, cosine, constant." in out
