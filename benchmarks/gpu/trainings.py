@@ -88,7 +88,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     from plugins.methods.plugin import Lora, Qlora
     from plugins.text.loading import assemble
     from plugins.text.networks import network_of
-    from plugins.text.tokens import TokenisedTexts
+    from plugins.text.tokens import TokenizedTexts
 
     steps = options.warmup + options.steps
     train = Train(
@@ -107,7 +107,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     ids, labels = texts(options)
     offsets = np.arange(len(ids) + 1, dtype=np.int64) * options.length
     ends = np.full(len(ids), options.length, dtype=np.int64)
-    prepared = TokenisedTexts(ids.reshape(-1), offsets, ends, np.empty(0, dtype=np.int64), labels)
+    prepared = TokenizedTexts(ids.reshape(-1), offsets, ends, np.empty(0, dtype=np.int64), labels)
     clock = Clock(options.warmup, steps, device)
     watch = _Watch(clock)
     with tempfile.TemporaryDirectory() as folder, deterministic(hardware):
