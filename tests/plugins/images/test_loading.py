@@ -181,3 +181,19 @@ def test_attention_is_the_faster_way_and_gives_the_same(attention: str, precisio
     images = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(model.module(images), usual.module(images), atol=1e-5, rtol=1e-4)
+
+
+def test_loading_leaves_torch_and_timm_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from timm.models import _builder
+
+    seen: list[Any] = []
+    load_state_dict, load_pretrained = torch.nn.Module.load_state_dict, _builder.load_pretrained
+
+    def watched(*given: Any, **named: Any) -> Any:
+        seen.append(torch.nn.Module.load_state_dict)
+        return load_pretrained(*given, **named)
+
+    monkeypatch.setattr(_builder, "load_pretrained", watched)
+    load_image_model(Timm(checkpoint=str(saved_by_timm(tmp_path / "m"))), need(examples(3)))
+    assert seen == [load_state_dict]
+    assert _builder.load_pretrained is watched

@@ -109,7 +109,7 @@ def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
     with pytest.raises(ConfigError, match="does not load its weights whole again"):
         Qlora(init="loftq").apply(graft_toy.Toy().load(need()), Plan(1, 1.0))
     for other in ("pissa", "olora"):
-        assert "starts from whole weights" in refused(Qlora(init=other), device="cpu")
+        assert "needs full-precision weights" in refused(Qlora(init=other), device="cpu")
 
 
 @torch.no_grad()
