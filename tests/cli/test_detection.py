@@ -12,8 +12,8 @@ from PIL import Image
 
 pytestmark = pytest.mark.skipif(find_spec("ultralytics") is None, reason="the yolo extra is not installed")
 WORDS = (
-    "task=digit_scenes", "data.scenes=60", "data.size=64", "data.objects=2", "data.largest=30", "model.init=scratch",
-    "model.width=0.125", "model.depth=0.34", "model.image_size=64", "train.batch_size=8", "train.max_steps=24",
+    "task=digit_scenes", "data.scenes=40", "data.size=64", "data.objects=2", "data.largest=30", "model.init=scratch",
+    "model.width=0.125", "model.depth=0.34", "model.image_size=64", "train.batch_size=8", "train.max_steps=12",
     "train.epochs=4", "train.bootstrap_resamples=20", "train.precision=fp32", "train.device=cpu", "train.log_steps=2",
 )  # fmt: skip
 

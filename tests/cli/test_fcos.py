@@ -10,8 +10,8 @@ from forked import Ended, Program
 from PIL import Image
 
 WORDS = (
-    "task=digit_scenes", "model=fcos", "data.scenes=40", "data.size=64", "data.objects=2", "data.largest=30",
-    "model.init=scratch", "model.channels=64", "model.convolutions=1", "train.batch_size=8", "train.max_steps=8",
+    "task=digit_scenes", "model=fcos", "data.scenes=24", "data.size=64", "data.objects=2", "data.largest=30",
+    "model.init=scratch", "model.channels=64", "model.convolutions=1", "train.batch_size=4", "train.max_steps=6",
     "train.epochs=4", "train.bootstrap_resamples=20", "train.precision=fp32", "train.device=cpu", "train.log_steps=2",
 )  # fmt: skip
 
