@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # what tests compute is small: more threads only wait for each other
 
-from forked import Program
+from program_server import Program
 
 TESTS = Path(__file__).resolve().parent
 PROCESSES = 2

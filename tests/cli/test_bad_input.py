@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny
+import text_runs
 
 Graft = Callable[..., tuple[int, str, str]]
 
@@ -76,17 +76,17 @@ def test_configurations(refused: Refused, words: list[str], expected: list[str])
 def test_tables(refused: Refused, tmp_path: Path, content: bytes | None, expected: list[str]) -> None:
     if content is not None:
         (tmp_path / "reviews.csv").write_bytes(content)
-    err = refused(*tiny.words(Path("reviews.csv"), "hydra.run.dir=run"))
+    err = refused(*text_runs.words(Path("reviews.csv"), "hydra.run.dir=run"))
     for each in expected:
         assert each in err
     if (tmp_path / "run").exists():
-        assert tiny.report(tmp_path / "run")["status"] == "failed"
-        assert tiny.report(tmp_path / "run")["error"] in err
+        assert text_runs.report(tmp_path / "run")["status"] == "failed"
+        assert text_runs.report(tmp_path / "run")["error"] in err
 
 
 def test_a_column_that_is_not_there(refused: Refused, tmp_path: Path) -> None:
-    tiny.table(tmp_path / "reviews.csv")
-    err = refused(*tiny.words(Path("reviews.csv"), "data.text=txet", "hydra.run.dir=run"))
+    text_runs.table(tmp_path / "reviews.csv")
+    err = refused(*text_runs.words(Path("reviews.csv"), "data.text=txet", "hydra.run.dir=run"))
     for each in ("data.text", "reviews.csv", "'txet'", "Did you mean 'text'?"):
         assert each in err
 

@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import tiny
-from forked import Program
+import text_runs
 from PIL import Image
+from program_server import Program
 
 pytestmark = pytest.mark.skipif(find_spec("ultralytics") is None, reason="the yolo extra is not installed")
 WORDS = (
@@ -27,7 +27,7 @@ def trained(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_leaves_everything_behind(trained: Path) -> None:
-    report = tiny.report(trained)
+    report = text_runs.report(trained)
     assert report["status"] == "completed"
     assert report["self_test"]["passed"]
     assert set(report["scores"]["test"]) >= {"map50_95", "map50", "map75", "mar", "precision", "recall", "f1"}
@@ -37,7 +37,7 @@ def test_a_run_leaves_everything_behind(trained: Path) -> None:
         assert Image.open(trained / name).size[0] > 200
     assert (trained / "model" / "yolo.pt").is_file()
     assert (trained / "model" / "model.safetensors").is_file()
-    rows = tiny.lines((trained / "predictions.jsonl").read_text())
+    rows = text_runs.lines((trained / "predictions.jsonl").read_text())
     assert len(rows) == report["data"]["sizes"]["test"]
     assert all(len(each["box"]) == 4 for row in rows for each in row["target"])
 
@@ -46,7 +46,7 @@ def test_predict_writes_objects_and_pictures(program: Program, trained: Path, tm
     Image.new("RGB", (50, 90), "gray").save(tmp_path / "one.png")
     ended = program.run("predict", trained, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
     assert ended.code == 0, ended.err
-    (row,) = tiny.lines(ended.out)
+    (row,) = text_runs.lines(ended.out)
     assert row["image"].endswith("one.png")
     assert isinstance(row["objects"], list)
     assert len(list((tmp_path / "drawn").iterdir())) == 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tiny
-from forked import Ended, Program
+import text_runs
 from PIL import Image
+from program_server import Ended, Program
 
 WORDS = (
     "task=digit_scenes", "model=fcos", "data.scenes=24", "data.size=64", "data.objects=2", "data.largest=30",
@@ -29,7 +29,7 @@ def trained(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_leaves_everything_behind(trained: Path) -> None:
-    report = tiny.report(trained)
+    report = text_runs.report(trained)
     assert report["status"] == "completed"
     assert report["self_test"]["passed"]
     assert report["model"]["loader"] == "torchvision"
@@ -43,7 +43,7 @@ def test_predict_and_evaluate(program: Program, trained: Path, tmp_path: Path) -
     Image.new("RGB", (50, 90), "gray").save(tmp_path / "one.png")
     ended = without_ultralytics(program, "predict", trained, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
     assert ended.code == 0, ended.err
-    (row,) = tiny.lines(ended.out)
+    (row,) = text_runs.lines(ended.out)
     assert row["image"].endswith("one.png")
     assert isinstance(row["objects"], list)
     assert len(list((tmp_path / "drawn").iterdir())) == 1

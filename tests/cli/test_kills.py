@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
+import text_runs
 import torch
-from forked import TOY, Ended, Process, Program
+from program_server import TOY, Ended, Process, Program
 from safetensors.torch import load_file
 
 STEPS = 24
@@ -30,7 +30,7 @@ OPTIONS = (
 def reference(program: Program, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """An uninterrupted run, and how to start others like it."""
     folder = tmp_path_factory.mktemp("kills")
-    words = tiny.words(tiny.table(folder / "reviews.csv"), *OPTIONS)
+    words = text_runs.words(text_runs.table(folder / "reviews.csv"), *OPTIONS)
     assert program.run("--version").code == 0  # the time that the first one waits for is not this run's
     started = time.monotonic()
     ended = program.run(*words, f"hydra.run.dir={folder / 'reference'}")
@@ -47,14 +47,14 @@ def assert_same(run: Path, reference: Path) -> None:
     assert (run / "model" / "model.safetensors").read_bytes() == (
         reference / "model" / "model.safetensors"
     ).read_bytes()
-    one, other = tiny.report(run), tiny.report(reference)
+    one, other = text_runs.report(run), text_runs.report(reference)
     assert one["status"] == other["status"] == "completed"
     assert one["scores"] == other["scores"]
     assert one["tables"] == other["tables"]
     first, second = ([(entry["step"], entry["val"]) for entry in each["training"]["history"]] for each in (one, other))
     assert first == second
     assert (run / "predictions.jsonl").read_bytes() == (reference / "predictions.jsonl").read_bytes()
-    logs = [[row.get("loss") for row in tiny.lines((each / "log.jsonl").read_text())] for each in (run, reference)]
+    logs = [[row.get("loss") for row in text_runs.lines((each / "log.jsonl").read_text())] for each in (run, reference)]
     assert logs[0] == logs[1]
 
 
@@ -127,7 +127,7 @@ def test_asked_to_end_it_writes_a_checkpoint_and_says_how_to_go_on(
     assert ended.code == 130, ended.err
     assert f"python -m core resume {run}" in ended.err
     assert "Traceback" not in ended.err
-    assert tiny.report(run)["status"] == "interrupted"
+    assert text_runs.report(run)["status"] == "interrupted"
     assert not (run / "model").exists()
     resumed(program, run)
     assert_same(run, reference["run"])
@@ -173,7 +173,7 @@ def test_killed_before_it_wrote_anything_it_begins_anew(
     process.until((run / "report.json").is_file)
     process.signal(signal.SIGKILL)
     process.wait()
-    assert tiny.report(run)["status"] == "running"
+    assert text_runs.report(run)["status"] == "running"
     resumed(program, run)
     assert_same(run, reference["run"])
 
@@ -220,7 +220,7 @@ def test_a_real_process_killed_and_resumed(program: Program, tmp_path: Path) -> 
     assert process.returncode == -signal.SIGKILL
     done = subprocess.run([*command, "resume", str(run)], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    assert tiny.report(run)["resumed"] == 1
+    assert text_runs.report(run)["resumed"] == 1
     assert_same(run, whole)
 
 
@@ -229,4 +229,4 @@ def test_a_reader_that_goes_away_does_not_spoil_the_run(program: Program, refere
     run = reference["folder"] / "piped"
     ended = program.start(*reference["words"], "train.max_steps=1", f"hydra.run.dir={run}", unread=True).wait()
     assert "Traceback" not in ended.err
-    assert tiny.report(run)["status"] == "completed"
+    assert text_runs.report(run)["status"] == "completed"

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny
+import text_runs
 
 QUICK_START = ["task=sentiment", "model=roberta", "train=smoke", "hydra.run.dir=run"]
 ISOLATED = ["unshare", "-n", "sh", "-c", 'ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null; exec "$@"', "sh"]
@@ -66,7 +66,7 @@ def test_the_quick_start_needs_no_network_and_opens_no_socket(isolated: list[str
     prefix = [*isolated, "strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", str(trace)] if tracing else isolated
     done, _ = quick_start(prefix, home, "offline", HF_HUB_OFFLINE="1")
     assert done.returncode == 0, done.stderr
-    report = tiny.report(home.parent / "work" / "offline")
+    report = text_runs.report(home.parent / "work" / "offline")
     assert (report["status"], report["init"]) == ("completed", "scratch")
     assert "HF_HUB_OFFLINE is set" in done.stderr
     if tracing:
@@ -81,7 +81,7 @@ def test_the_quick_start_needs_no_network_and_opens_no_socket(isolated: list[str
     assert done.returncode == 0, done.stderr
     assert "cannot be reached" in done.stderr
     assert files(home) == []
-    loaded = tiny.report(home.parent / "work" / "unreachable")["model"]["load_seconds"]
+    loaded = text_runs.report(home.parent / "work" / "unreachable")["model"]["load_seconds"]
     assert loaded <= report["model"]["load_seconds"] + 5.0
     if not tracing:
         pytest.skip("there is no strace here: that no socket was opened was not looked at")

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pictured
+import image_samples
 import pytest
 
 from core.capabilities import BF16, BIASES, FP16, FP32, LINEAR, UNSUPPORTED, fit
@@ -37,7 +37,7 @@ BOXES = sample_need("object-detection", "boxes")
 BOXES = replace(BOXES, train=BOXES.train[:12])
 STEPS = {"torchvision": 6, "ultralytics": 6}
 """Of the slowest families; others take the kit's own number."""
-NEEDS = {"timm": pictured.need(pictured.examples(12)), "torchvision": BOXES, "ultralytics": BOXES}
+NEEDS = {"timm": image_samples.need(image_samples.examples(12)), "torchvision": BOXES, "ultralytics": BOXES}
 """What is asked of loaders whose kind is not text."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "adalora": {"every": 2, "rank": 2, "first_rank": 4},

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import graft_toy
 import numpy as np
 import pytest
-import tiny
+import text_runs
 
 from core.contracts import DataAdapter, LoadedModel, Need, Splits, Task
 from core.errors import DataError, Problem
@@ -111,7 +111,7 @@ def shots(tmp_path: Path) -> Path:
 
 
 def named(out: str) -> dict[str, str]:
-    return {row["image"]: row["label"] for row in tiny.lines(out)}
+    return {row["image"]: row["label"] for row in text_runs.lines(out)}
 
 
 GOOD = {"photo.png": "light", "folder/a.png": "dark", "folder/deep/b.png": "light"}
@@ -171,7 +171,7 @@ def test_many_are_counted(finished: Path, shots: Path, graft: Graft) -> None:
     for number in range(30):
         (shots / "folder" / f"x{number:02}.png").write_bytes(b"no")
     code, out, err = graft("predict", finished, "folder")
-    assert (code, len(tiny.lines(out))) == (2, 2)
+    assert (code, len(text_runs.lines(out))) == (2, 2)
     assert "30 of 32 inputs cannot be used" in err
     assert "x19.png" in err
     assert "x20.png" not in err

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forked import Ended, Program
+from program_server import Ended, Program
 
 SOURCE = Path(__file__).parents[2] / "examples" / "acme_plugin"
 QUICK = ("train.bootstrap_resamples=50",)
