@@ -19,32 +19,32 @@ WORDS = (
 
 
 @pytest.fixture(scope="module")
-def trained(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_run(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("detection") / "run"
     ended = program.run(*WORDS, f"hydra.run.dir={run}")
     assert ended.code == 0, ended.err
     return run
 
 
-def test_a_run_leaves_everything_behind(trained: Path) -> None:
-    report = text_runs.report(trained)
+def test_a_run_leaves_everything_behind(trained_run: Path) -> None:
+    report = text_runs.report(trained_run)
     assert report["status"] == "completed"
     assert report["self_test"]["passed"]
     assert set(report["scores"]["test"]) >= {"map50_95", "map50", "map75", "mar", "precision", "recall", "f1"}
     assert report["scores"]["baselines"] == {}
     assert 0 <= report["thresholds"]["objects"] <= 1
     for name in ("samples.png", "predictions.png"):
-        assert Image.open(trained / name).size[0] > 200
-    assert (trained / "model" / "yolo.pt").is_file()
-    assert (trained / "model" / "model.safetensors").is_file()
-    rows = text_runs.lines((trained / "predictions.jsonl").read_text())
+        assert Image.open(trained_run / name).size[0] > 200
+    assert (trained_run / "model" / "yolo.pt").is_file()
+    assert (trained_run / "model" / "model.safetensors").is_file()
+    rows = text_runs.lines((trained_run / "predictions.jsonl").read_text())
     assert len(rows) == report["data"]["sizes"]["test"]
     assert all(len(each["box"]) == 4 for row in rows for each in row["target"])
 
 
-def test_predict_writes_objects_and_pictures(program: Program, trained: Path, tmp_path: Path) -> None:
+def test_predict_writes_objects_and_pictures(program: Program, trained_run: Path, tmp_path: Path) -> None:
     Image.new("RGB", (50, 90), "gray").save(tmp_path / "one.png")
-    ended = program.run("predict", trained, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
+    ended = program.run("predict", trained_run, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
     assert ended.code == 0, ended.err
     (row,) = text_runs.lines(ended.out)
     assert row["image"].endswith("one.png")

@@ -24,46 +24,48 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(program: Program, photos: Path) -> Path:
+def trained_run(program: Program, photos: Path) -> Path:
     run = photos.parent / "run"
     ended = program.run(*image_runs.words(photos, "train.max_steps=40", "train.epochs=20"), f"hydra.run.dir={run}")
     assert ended.code == 0, ended.err
     return run
 
 
-def test_a_run_learns_and_leaves_everything_behind(trained: Path) -> None:
-    report = text_runs.report(trained)
+def test_a_run_learns_and_leaves_everything_behind(trained_run: Path) -> None:
+    report = text_runs.report(trained_run)
     assert report["status"] == "completed"
     assert report["init"] == "scratch"
     assert report["self_test"]["passed"]
     assert report["data"]["labels"] == ["dark", "light", "striped"]
     assert report["scores"]["test"]["accuracy"]["value"] > 0.6
-    assert Image.open(trained / "samples.png").size[0] > 500
-    rows = text_runs.lines((trained / "predictions.jsonl").read_text())
+    assert Image.open(trained_run / "samples.png").size[0] > 500
+    rows = text_runs.lines((trained_run / "predictions.jsonl").read_text())
     assert {row["target"] for row in rows} == {"dark", "light", "striped"}
     assert all(Path(row["image"]).is_file() for row in rows)
 
 
-def test_predict_takes_files_folders_and_globs(program: Program, trained: Path, photos: Path) -> None:
+def test_predict_takes_files_folders_and_globs(program: Program, trained_run: Path, photos: Path) -> None:
     one = photos / "light" / "1.png"
-    ended = program.run("predict", trained, one, photos / "dark", str(photos / "striped" / "*.png"))
+    ended = program.run("predict", trained_run, one, photos / "dark", str(photos / "striped" / "*.png"))
     assert ended.code == 0, ended.err
     rows = text_runs.lines(ended.out)
     assert len(rows) == 1 + 15 + 15
     assert rows[0]["image"] == str(one)
     assert rows[0]["label"] in rows[0]["probabilities"]
-    test = {row["image"]: row for row in text_runs.lines((trained / "predictions.jsonl").read_text())}
+    test = {row["image"]: row for row in text_runs.lines((trained_run / "predictions.jsonl").read_text())}
     known = [row for row in rows if row["image"] in test]
     assert known
     for row in known:
         assert row["label"] == test[row["image"]]["label"]
 
 
-def test_predict_names_what_it_cannot_read_and_does_the_rest(program: Program, trained: Path, tmp_path: Path) -> None:
+def test_predict_names_what_it_cannot_read_and_does_the_rest(
+    program: Program, trained_run: Path, tmp_path: Path
+) -> None:
     folder = image_runs.folder(tmp_path / "new", 6)
     (folder / "dark" / "cut.png").write_bytes((folder / "dark" / "0.png").read_bytes()[:70])
     (folder / "dark" / "empty.jpg").write_bytes(b"")
-    ended = program.run("predict", trained, folder, tmp_path / "nowhere.png", "--format", "csv")
+    ended = program.run("predict", trained_run, folder, tmp_path / "nowhere.png", "--format", "csv")
     assert ended.code == 2
     assert len(ended.out.splitlines()) == 1 + 6
     assert ended.out.startswith("image,label,p(dark)")
@@ -72,11 +74,11 @@ def test_predict_names_what_it_cannot_read_and_does_the_rest(program: Program, t
     assert "Traceback" not in ended.err
 
 
-def test_the_saved_folder_opens_in_timm_and_gives_the_predictions_of_the_run(trained: Path) -> None:
-    model = timm.create_model(f"local-dir:{trained / 'model'}", pretrained=True).eval()
+def test_the_saved_folder_opens_in_timm_and_gives_the_predictions_of_the_run(trained_run: Path) -> None:
+    model = timm.create_model(f"local-dir:{trained_run / 'model'}", pretrained=True).eval()
     transform = create_transform(**resolve_model_data_config(model), is_training=False)
     labels = model.pretrained_cfg["label_names"]
-    for row in text_runs.lines((trained / "predictions.jsonl").read_text()):
+    for row in text_runs.lines((trained_run / "predictions.jsonl").read_text()):
         image = transform(Image.open(row["image"]).convert("RGB"))
         with torch.no_grad():
             probabilities = model(image[None]).softmax(dim=-1)[0]
@@ -84,11 +86,11 @@ def test_the_saved_folder_opens_in_timm_and_gives_the_predictions_of_the_run(tra
         np.testing.assert_allclose(probabilities.numpy(), expected, atol=2e-5)
 
 
-def test_a_trained_folder_is_the_base_of_another_run(program: Program, trained: Path, tmp_path: Path) -> None:
+def test_a_trained_folder_is_the_base_of_another_run(program: Program, trained_run: Path, tmp_path: Path) -> None:
     for method in ("head", "freeze", "lora", "full"):
         run = tmp_path / method
         ended = program.run(
-            *image_runs.DIGITS, "model.init=pretrained", f"model.checkpoint={trained / 'model'}",
+            *image_runs.DIGITS, "model.init=pretrained", f"model.checkpoint={trained_run / 'model'}",
             f"method={method}", f"hydra.run.dir={run}",
         )  # fmt: skip
         assert ended.code == 0, ended.err
@@ -96,7 +98,7 @@ def test_a_trained_folder_is_the_base_of_another_run(program: Program, trained: 
         assert report["init"] == "pretrained"
         assert report["self_test"]["passed"]
         assert timm.create_model(f"local-dir:{run / 'model'}", pretrained=True).num_classes == 10
-        before, after = (load_file(folder / "model" / "model.safetensors") for folder in (trained, run))
+        before, after = (load_file(folder / "model" / "model.safetensors") for folder in (trained_run, run))
         changed = {name for name in before if name in after and before[name].shape == after[name].shape}
         changed = {name for name in changed if not torch.equal(before[name], after[name])}
         first = {name for name in changed if name.startswith("conv1.0")}
