@@ -13,7 +13,26 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # what tests compute is small: more threads only wait for each other
 
-from forked import Program
+from program_server import Program
+
+TESTS = Path(__file__).resolve().parent
+PROCESSES = 2
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite in two processes, a file at a time, in their order; parts of it in this one.
+
+    Starting the processes takes some seconds, which a part does not repay. `-n` and `--pdb` win.
+    """
+    option = config.option
+    whole = all(Path(str(each)).resolve() in (TESTS, TESTS.parent) for each in config.args)
+    free = getattr(option, "numprocesses", 0) is None and not (option.usepdb or option.collectonly)
+    if free and whole and not hasattr(config, "workerinput") and (os.cpu_count() or 1) > 1:
+        option.numprocesses = PROCESSES
+        option.dist = "loadfile"
+    if hasattr(option, "loadscopereorder"):
+        option.loadscopereorder = False  # slow files come first in the alphabet, and have few tests
 
 
 @pytest.fixture(scope="session", autouse=True)

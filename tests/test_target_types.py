@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forked import Ended, Program
+from program_server import Ended, Program
 
 from core.kinds import BoxesTarget, MultiLabel, Regression, SingleLabel, TargetType
 from core.registry import load

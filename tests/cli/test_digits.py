@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
-from forked import Program
+import text_runs
+from program_server import Program
 
 
 def trained(folder: Path, *words: str, task: str = "digits") -> dict[str, Any]:
@@ -19,14 +19,14 @@ def trained(folder: Path, *words: str, task: str = "digits") -> dict[str, Any]:
     command = [sys.executable, "-m", "core", f"task={task}", f"hydra.run.dir={folder}", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return tiny.report(folder)
+    return text_runs.report(folder)
 
 
 def test_a_few_epochs_from_scratch_learn_most_of_it(program: Program, tmp_path: Path) -> None:
     words = ("task=digits", "model=resnet", "model.init=scratch", "train.epochs=3", f"hydra.run.dir={tmp_path / 'run'}")
     ended = program.run(*words, seconds=600)
     assert ended.code == 0, ended.err
-    report = tiny.report(tmp_path / "run")
+    report = text_runs.report(tmp_path / "run")
     assert report["scores"]["test"]["accuracy"]["value"] >= 0.90
     assert report["scores"]["baselines"]["pixels_linear"]["accuracy"]["value"] > 0.9
     assert report["self_test"]["passed"]

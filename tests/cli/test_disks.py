@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import tiny
-from forked import Program
+import text_runs
+from program_server import Program
 
 Mount = Callable[..., Path]
 
@@ -37,7 +37,7 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    return tiny.table(tmp_path / "reviews.csv")
+    return text_runs.table(tmp_path / "reviews.csv")
 
 
 WIDE = ("model.hidden_size=128", "train.checkpoint_steps=2", "train.ema=0.9")
@@ -47,7 +47,7 @@ WIDE = ("model.hidden_size=128", "train.checkpoint_steps=2", "train.ema=0.9")
 def reference(program: Program, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
     """A command line, and what it makes where there is room."""
     folder = tmp_path_factory.mktemp("disks")
-    words = tiny.words(tiny.table(folder / "reviews.csv"), *WIDE)
+    words = text_runs.words(text_runs.table(folder / "reviews.csv"), *WIDE)
     assert program.run(*words, f"hydra.run.dir={folder / 'run'}").code == 0
     return words, folder / "run"
 
@@ -65,7 +65,7 @@ def test_a_full_disk_ends_clearly_and_with_room_the_run_goes_on(
     assert "cannot be written" in ended.err
     assert str(run) in ended.err
     assert "Free some space" in ended.err
-    left = tiny.report(run)
+    left = text_runs.report(run)
     assert left["status"] in ("failed", "running")
     assert not list(run.rglob("*.partial"))
     mount(size, again="size=100m")
@@ -73,13 +73,13 @@ def test_a_full_disk_ends_clearly_and_with_room_the_run_goes_on(
     assert resumed.code == 0, resumed.err
     one, other = (each / "model" / "model.safetensors" for each in (run, whole))
     assert one.read_bytes() == other.read_bytes()
-    assert tiny.report(run)["scores"] == tiny.report(whole)["scores"]
+    assert text_runs.report(run)["scores"] == text_runs.report(whole)["scores"]
 
 
 def test_a_disk_without_any_room_ends_clearly(program: Program, mount: Mount, table: Path) -> None:
     disk = mount("64k")
     (disk / "full").write_bytes(b"x" * 65536)
-    ended = program.run(*tiny.words(table), f"hydra.run.dir={disk / 'run'}")
+    ended = program.run(*text_runs.words(table), f"hydra.run.dir={disk / 'run'}")
     assert ended.code == 2, ended.err
     assert "Traceback" not in ended.err
     assert "cannot be" in ended.err
@@ -88,7 +88,7 @@ def test_a_disk_without_any_room_ends_clearly(program: Program, mount: Mount, ta
 def test_a_read_only_place_ends_clearly(program: Program, mount: Mount, table: Path) -> None:
     disk = mount("4m")
     mount("4m", again="ro")
-    ended = program.run(*tiny.words(table), f"hydra.run.dir={disk / 'run'}")
+    ended = program.run(*text_runs.words(table), f"hydra.run.dir={disk / 'run'}")
     assert ended.code == 2, ended.err
     assert "Traceback" not in ended.err
     assert "Read-only file system" in ended.err
@@ -118,13 +118,13 @@ def test_a_place_that_becomes_read_only_ends_clearly_and_loses_nothing(
     assert ended.code == 2, ended.err
     assert "Traceback" not in ended.err
     assert "Read-only file system" in ended.err
-    assert tiny.report(run)["status"] == "running"
+    assert text_runs.report(run)["status"] == "running"
     again = program.run("resume", run)
     assert again.code == 2
     assert "Read-only file system" in again.err
     mount("50m", again="rw,size=50m")
     assert program.run("resume", run).code == 0
-    assert tiny.report(run)["status"] == "completed"
+    assert text_runs.report(run)["status"] == "completed"
 
 
 def test_predictions_go_elsewhere_when_the_disk_of_the_run_is_read_only(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tiny
-from forked import Ended, Program
+import text_runs
 from PIL import Image
+from program_server import Ended, Program
 
 WORDS = (
-    "task=digit_scenes", "model=fcos", "data.scenes=40", "data.size=64", "data.objects=2", "data.max_size=30",
-    "model.init=scratch", "model.channels=64", "model.convolutions=1", "train.batch_size=8", "train.max_steps=8",
+    "task=digit_scenes", "model=fcos", "data.scenes=24", "data.size=64", "data.objects=2", "data.max_size=30",
+    "model.init=scratch", "model.channels=64", "model.convolutions=1", "train.batch_size=4", "train.max_steps=6",
     "train.epochs=4", "train.bootstrap_resamples=20", "train.precision=fp32", "train.device=cpu", "train.log_steps=2",
 )  # fmt: skip
 
@@ -21,33 +21,33 @@ def without_ultralytics(program: Program, *words: object) -> Ended:
 
 
 @pytest.fixture(scope="module")
-def trained(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_run(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("fcos") / "run"
     ended = without_ultralytics(program, *WORDS, f"hydra.run.dir={run}")
     assert ended.code == 0, ended.err
     return run
 
 
-def test_a_run_leaves_everything_behind(trained: Path) -> None:
-    report = tiny.report(trained)
+def test_a_run_leaves_everything_behind(trained_run: Path) -> None:
+    report = text_runs.report(trained_run)
     assert report["status"] == "completed"
     assert report["self_test"]["passed"]
     assert report["model"]["loader"] == "torchvision"
     assert set(report["scores"]["test"]) >= {"map50_95", "map50", "map75", "mar", "precision", "recall", "f1"}
     for name in ("samples.png", "predictions.png"):
-        assert Image.open(trained / name).size[0] > 200
-    assert {each.name for each in (trained / "model").iterdir()} >= {"model.safetensors", "config.json"}
+        assert Image.open(trained_run / name).size[0] > 200
+    assert {each.name for each in (trained_run / "model").iterdir()} >= {"model.safetensors", "config.json"}
 
 
-def test_predict_and_evaluate(program: Program, trained: Path, tmp_path: Path) -> None:
+def test_predict_and_evaluate(program: Program, trained_run: Path, tmp_path: Path) -> None:
     Image.new("RGB", (50, 90), "gray").save(tmp_path / "one.png")
-    ended = without_ultralytics(program, "predict", trained, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
+    ended = without_ultralytics(program, "predict", trained_run, tmp_path / "one.png", "--pictures", tmp_path / "drawn")
     assert ended.code == 0, ended.err
-    (row,) = tiny.lines(ended.out)
+    (row,) = text_runs.lines(ended.out)
     assert row["image"].endswith("one.png")
     assert isinstance(row["objects"], list)
     assert len(list((tmp_path / "drawn").iterdir())) == 1
-    ended = without_ultralytics(program, "evaluate", trained, "--json")
+    ended = without_ultralytics(program, "evaluate", trained_run, "--json")
     assert ended.code == 0, ended.err
 
 

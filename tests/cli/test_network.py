@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny
+import text_runs
 
 QUICK_START = ["task=sentiment", "model=roberta", "train=smoke", "hydra.run.dir=run"]
 ISOLATED = ["unshare", "-n", "sh", "-c", 'ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null; exec "$@"', "sh"]
 
 
 @pytest.fixture
-def isolated() -> list[str]:
+def isolate() -> list[str]:
     """A prefix of commands: a network of their own, in which there is only the loopback."""
     tried = (
         subprocess.run([*ISOLATED, "true"], capture_output=True, text=True, check=False)
@@ -59,14 +59,14 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
-def test_the_quick_start_needs_no_network_and_opens_no_socket(isolated: list[str], home: Path) -> None:
+def test_the_quick_start_needs_no_network_and_opens_no_socket(isolate: list[str], home: Path) -> None:
     """Offline by HF_HUB_OFFLINE: no internet socket at all; then without it: no more than five seconds lost."""
     trace = home.parent / "trace"
     tracing = shutil.which("strace")
-    prefix = [*isolated, "strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", str(trace)] if tracing else isolated
+    prefix = [*isolate, "strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", str(trace)] if tracing else isolate
     done, _ = quick_start(prefix, home, "offline", HF_HUB_OFFLINE="1")
     assert done.returncode == 0, done.stderr
-    report = tiny.report(home.parent / "work" / "offline")
+    report = text_runs.report(home.parent / "work" / "offline")
     assert (report["status"], report["init"]) == ("completed", "scratch")
     assert "HF_HUB_OFFLINE is set" in done.stderr
     if tracing:
@@ -77,26 +77,24 @@ def test_the_quick_start_needs_no_network_and_opens_no_socket(isolated: list[str
     assert written <= {"work", "cache"}
     assert {name.partition("/")[0] for name in files(home.parent / "work")} == {"offline"}
 
-    done, _ = quick_start(isolated, home, "unreachable")
+    done, _ = quick_start(isolate, home, "unreachable")
     assert done.returncode == 0, done.stderr
     assert "cannot be reached" in done.stderr
     assert files(home) == []
-    loaded = tiny.report(home.parent / "work" / "unreachable")["model"]["load_seconds"]
+    loaded = text_runs.report(home.parent / "work" / "unreachable")["model"]["load_seconds"]
     assert loaded <= report["model"]["load_seconds"] + 5.0
     if not tracing:
         pytest.skip("there is no strace here: that no socket was opened was not looked at")
 
 
-def test_a_name_server_that_never_answers_costs_little(isolated: list[str], tmp_path: Path) -> None:
+def test_a_name_server_that_never_answers_costs_little(isolate: list[str], tmp_path: Path) -> None:
     code = (
         "import socket, time; socket.getaddrinfo = lambda *a, **k: time.sleep(60);"
         "from core.weights import find; s = time.monotonic();"
         "found = find('org/name'); print(found.provenance.init, time.monotonic() - s)"
     )
     kept = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"} | {"HOME": str(tmp_path)}
-    done = subprocess.run(
-        [*isolated, sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*isolate, sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     init, seconds = done.stdout.split()
     assert init == "scratch"

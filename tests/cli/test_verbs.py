@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
+import text_runs
 
 from core import hooks, presets
 from core.cli import split_flags
@@ -184,20 +184,20 @@ def test_words_of_hydra_are_told_from_overrides() -> None:
 
 
 def test_check_tells_everything_short_of_training(graft: Graft, tmp_path: Path) -> None:
-    path = tiny.table(tmp_path / "reviews.csv")
-    code, out, err = graft("check", "--json", *tiny.words(path))
+    path = text_runs.table(tmp_path / "reviews.csv")
+    code, out, err = graft("check", "--json", *text_runs.words(path))
     assert code == 0, err
     found: dict[str, Any] = json.loads(out)
     assert found["config"] == "ok"
     assert (found["data"]["train"], found["data"]["val"], found["data"]["test"]) == (42, 6, 12)
-    assert found["data"]["labels"] == sorted(tiny.LABELS)
+    assert found["data"]["labels"] == sorted(text_runs.LABELS)
     assert found["weights"]["init"] == "scratch"
     assert found["parameters"]["total"] == found["parameters"]["trainable"] > 1000
     assert found["training"]["steps"] == 12
     memory = found["estimate_mb"]
     assert memory["total"] == pytest.approx(sum(memory.values()) - memory["total"], abs=0.5)
     assert not list(tmp_path.glob("runs"))
-    code, out, _ = graft("check", *tiny.words(path, "method=lora"))
+    code, out, _ = graft("check", *text_runs.words(path, "method=lora"))
     assert code == 0
     assert "configuration: ok (task=text_classification data=table model=encoder method=lora)" in out
     assert "parameters:" in out
@@ -205,10 +205,10 @@ def test_check_tells_everything_short_of_training(graft: Graft, tmp_path: Path) 
 
 
 def test_check_reports_what_the_data_check_found(graft: Graft, tmp_path: Path) -> None:
-    path = tiny.table(tmp_path / "reviews.csv")
+    path = text_runs.table(tmp_path / "reviews.csv")
     with path.open("a") as file:
         file.write(f"\n{'long ' * 50},good\n")
-    code, out, _ = graft("check", *tiny.words(path))
+    code, out, _ = graft("check", *text_runs.words(path))
     assert code == 0
     assert "longer than 24 tokens and were cut" in out
 
@@ -223,7 +223,7 @@ class TestToyRuns:
     def test_a_run_goes_to_hydras_folder(self, graft: Graft, tmp_path: Path) -> None:
         code, out, err = graft(*self.words, "hydra.run.dir=here")
         assert code == 0, err
-        assert tiny.report(tmp_path / "here")["status"] == "completed"
+        assert text_runs.report(tmp_path / "here")["status"] == "completed"
         assert "sentiment toy whole" in out
         assert "run: here" in out
         assert sorted(path.name for path in tmp_path.iterdir()) == ["here"]
@@ -246,7 +246,7 @@ class TestToyRuns:
         code, _, err = graft("-m", *self.words, "seed=0,1")
         assert code == 0, err
         (sweep,) = (tmp_path / "runs" / "sweeps").iterdir()
-        seeds = [tiny.report(each)["config"]["seed"] for each in sorted(sweep.iterdir()) if each.is_dir()]
+        seeds = [text_runs.report(each)["config"]["seed"] for each in sorted(sweep.iterdir()) if each.is_dir()]
         assert seeds == [0, 1]
 
     @pytest.mark.parametrize("rates", ["1e38,1e-3", "1e-3,1e38"])
@@ -255,7 +255,7 @@ class TestToyRuns:
         code, _, err = graft("-m", *self.words, *more)
         assert code == 2
         assert "Training diverged" in err
-        found = [tiny.report(each)["status"] for each in sorted((tmp_path / "sweep").iterdir()) if each.is_dir()]
+        found = [text_runs.report(each)["status"] for each in sorted((tmp_path / "sweep").iterdir()) if each.is_dir()]
         assert sorted(found) == ["completed", "failed"]
 
     def test_a_defect_in_one_member_does_not_end_the_rest(
@@ -274,7 +274,7 @@ class TestToyRuns:
         code, _, err = graft("-m", *self.words, "seed=0,1", "hydra.sweep.dir=sweep")
         assert code != 0
         assert "ZeroDivisionError" in err
-        found = [tiny.report(each)["status"] for each in sorted((tmp_path / "sweep").iterdir()) if each.is_dir()]
+        found = [text_runs.report(each)["status"] for each in sorted((tmp_path / "sweep").iterdir()) if each.is_dir()]
         assert found == ["failed", "completed"]
 
     def test_a_signal_ends_a_whole_sweep(self, graft: Graft, tmp_path: Path) -> None:
@@ -292,4 +292,4 @@ class TestToyRuns:
         )
         code, _, err = graft("--config-dir", "mine", "experiment=quick", "hydra.run.dir=here")
         assert code == 0, err
-        assert tiny.report(tmp_path / "here")["config"]["seed"] == 4
+        assert text_runs.report(tmp_path / "here")["config"]["seed"] == 4

@@ -127,7 +127,7 @@ def _registered() -> Any:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, _registered: None) -> Path:
+def completed_run(tmp_path_factory: pytest.TempPathFactory, _registered: None) -> Path:
     """A run's folder."""
     folder = tmp_path_factory.mktemp("boxes") / "run"
     settings: dict[str, Any] = {
@@ -138,8 +138,8 @@ def done(tmp_path_factory: pytest.TempPathFactory, _registered: None) -> Path:
     return folder
 
 
-def test_the_report(done: Path) -> None:
-    report = record.read(done)
+def test_the_report(completed_run: Path) -> None:
+    report = record.read(completed_run)
     assert 0.2 < report["thresholds"]["objects"] < 0.8
     scores = report["scores"]["test"]
     for key in ("map50", "mar", "precision", "recall", "f1"):
@@ -153,35 +153,35 @@ def test_the_report(done: Path) -> None:
     assert report["self_test"]["passed"] is True
 
 
-def test_predictions_are_at_the_threshold_and_on_a_page(done: Path) -> None:
-    rows = [json.loads(line) for line in (done / record.PREDICTIONS).read_text().splitlines()]
+def test_predictions_are_at_the_threshold_and_on_a_page(completed_run: Path) -> None:
+    rows = [json.loads(line) for line in (completed_run / record.PREDICTIONS).read_text().splitlines()]
     assert [len(row["objects"]) for row in rows] == [len(row["target"]) for row in rows]
-    with Image.open(done / record.PICTURE) as page:
+    with Image.open(completed_run / record.PICTURE) as page:
         assert page.width > 1000
 
 
-def test_the_summary_shows_them(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_summary_shows_them(completed_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from core.console import Screen
 
-    record.show(record.read(done), Screen(), done)
+    record.show(record.read(completed_run), Screen(), completed_run)
     shown = " ".join(capsys.readouterr().out.split())
     assert "map50 *" in shown
     assert "objects count as found from a score of" in shown
     assert "ap50_95" in shown
 
 
-def test_predict_writes_objects_and_pictures(done: Path, graft: Callable[..., Any], tmp_path: Path) -> None:
+def test_predict_writes_objects_and_pictures(completed_run: Path, graft: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for row in range(4):
         (tmp_path / "photos" / f"{row}.png").write_bytes(squares(row)[0])
-    code, out, err = graft("predict", done, "photos", "--pictures", "drawn")
+    code, out, err = graft("predict", completed_run, "photos", "--pictures", "drawn")
     assert (code, err) == (0, "")
     rows = [json.loads(line) for line in out.splitlines()]
     assert [[each["label"] for each in row["objects"]] for row in rows] == [[], ["red"], ["red", "blue"], []]
     assert rows[1]["objects"][0].keys() == {"label", "score", "box"}
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == [f"{row}.png" for row in range(4)]
-    code, out, _ = graft("predict", done, "photos", "--format", "csv")
+    code, out, _ = graft("predict", completed_run, "photos", "--format", "csv")
     assert [row["label"] for row in csv.DictReader(io.StringIO(out))] == ["red", "red", "blue"]
-    code, _, err = graft("predict", done, "photos", "--pictures", "photos")
+    code, _, err = graft("predict", completed_run, "photos", "--pictures", "photos")
     assert code == 2
     assert "Give another folder" in err

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import image_runs
 import pytest
-import tiny
-import tiny_images
+import text_runs
 import torch
 from safetensors.torch import load_file
 
@@ -27,11 +27,11 @@ ASKED = ["a fine and lovely thing", "a poor and broken thing, number 3", "what",
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.table(tmp_path_factory.mktemp("data") / "reviews.csv")
+    return text_runs.table(tmp_path_factory.mktemp("data") / "reviews.csv")
 
 
 def trained(table: Path, folder: Path, *words: str) -> Path:
-    run(resolve(tiny.words(table, *words)), folder, quiet=True)
+    run(resolve(text_runs.words(table, *words)), folder, quiet=True)
     return folder
 
 
@@ -93,8 +93,8 @@ def test_an_export_is_a_checkpoint_like_any_other(table: Path, tmp_path: Path) -
 
 
 def test_images_that_were_merged_when_they_were_saved_are_exported_as_they_are(tmp_path: Path) -> None:
-    tiny_images.folder(tmp_path / "images")
-    run(resolve(tiny_images.words(tmp_path / "images", "method=lora")), tmp_path / "run", quiet=True)
+    image_runs.folder(tmp_path / "images")
+    run(resolve(image_runs.words(tmp_path / "images", "method=lora")), tmp_path / "run", quiet=True)
     found = export(tmp_path / "run")
     assert found["compared"]["fp32"]["difference"] == 0
     assert found["self_test"]["passed"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
+import text_runs
 
 from core.compose import resolve
 from core.errors import ConfigError, RunError
@@ -30,7 +30,7 @@ ASKED = ["a fine and lovely thing", "a poor and broken thing, number 3", "what",
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A run each of the three methods, on one table; `head` stands on the model of `full`."""
     folder = tmp_path_factory.mktemp("runs")
-    path = tiny.table(folder / "reviews.csv")
+    path = text_runs.table(folder / "reviews.csv")
     pretrained = ["model.init=pretrained", f"model.checkpoint={folder / 'full' / 'model'}"]
     for name, words in {
         "full": [],
@@ -38,12 +38,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "lora_on_local": ["method=lora", "method.rank=2", *pretrained],
         "head": ["method=head", *pretrained],
     }.items():
-        run(resolve(tiny.words(path, *words)), folder / name, quiet=True)
+        run(resolve(text_runs.words(path, *words)), folder / name, quiet=True)
     return {each.name: each for each in folder.iterdir() if each.is_dir()} | {"table": path}
 
 
 def probabilities(rows: list[dict[str, Any]]) -> list[list[float]]:
-    return [[row["probabilities"][label] for label in sorted(tiny.LABELS)] for row in rows]
+    return [[row["probabilities"][label] for label in sorted(text_runs.LABELS)] for row in rows]
 
 
 def piped(model: Any, **more: Any) -> list[dict[str, float]]:
@@ -64,7 +64,7 @@ def agree(found: list[dict[str, Any]], piped: list[dict[str, float]]) -> None:
 
 @pytest.mark.parametrize("method", ["full", "head", "lora", "lora_on_local"])
 def test_the_self_test_is_in_the_report(runs: dict[str, Path], method: str) -> None:
-    found = tiny.report(runs[method])
+    found = text_runs.report(runs[method])
     assert found["status"] == "completed"
     assert found["self_test"]["passed"] is True
     assert found["self_test"]["largest_difference"] <= 1e-4
@@ -97,7 +97,7 @@ def test_peft_opens_the_adapter_on_its_base_and_agrees(runs: dict[str, Path], me
 def test_an_adapter_is_small(runs: dict[str, Path]) -> None:
     assert (runs["lora_on_local"] / "model" / "adapter_model.safetensors").is_file()
     assert not (runs["lora_on_local"] / "model" / "model.safetensors").exists()
-    parameters = tiny.report(runs["lora"])["model"]["parameters"]
+    parameters = text_runs.report(runs["lora"])["model"]["parameters"]
     assert parameters["trainable"] < parameters["total"]
 
 
@@ -155,9 +155,9 @@ def test_a_stream_is_read_as_it_comes(runs: dict[str, Path], monkeypatch: pytest
 def test_predict_takes_texts(runs: dict[str, Path], graft: Graft) -> None:
     code, out, _ = graft("predict", runs["full"], *ASKED)
     assert code == 0
-    found = tiny.lines(out)
+    found = text_runs.lines(out)
     assert [row["text"] for row in found] == ASKED
-    assert all(row["label"] in tiny.LABELS for row in found)
+    assert all(row["label"] in text_runs.LABELS for row in found)
     assert all(sum(row["probabilities"].values()) == pytest.approx(1.0, abs=1e-5) for row in found)
 
 
@@ -165,13 +165,13 @@ def test_predict_reads_standard_input(runs: dict[str, Path], graft: Graft, monke
     monkeypatch.setattr(sys, "stdin", io.StringIO("first\n\nsecond ünïcode\n"))
     code, out, _ = graft("predict", runs["full"])
     assert code == 0
-    assert [row["text"] for row in tiny.lines(out)] == ["first", "second ünïcode"]
+    assert [row["text"] for row in text_runs.lines(out)] == ["first", "second ünïcode"]
 
 
 def test_predict_reads_pairs_as_json(runs: dict[str, Path], graft: Graft) -> None:
     code, out, _ = graft("predict", runs["full"], '{"text": "one", "pair": "two"}', "{not json}")
     assert code == 0
-    one, two = tiny.lines(out)
+    one, two = text_runs.lines(out)
     assert (one["text"], one["pair"]) == ("one", "two")
     assert two["text"] == "{not json}"
 
@@ -180,7 +180,7 @@ def test_predict_reads_a_file_of_the_runs_own_format(runs: dict[str, Path], graf
     (tmp_path / "new.csv").write_text('id,text\n1,"one, with a comma"\n2,two\n')
     code, out, err = graft("predict", runs["full"], "--file", "new.csv")
     assert (code, err) == (0, "")
-    assert [row["text"] for row in tiny.lines(out)] == ["one, with a comma", "two"]
+    assert [row["text"] for row in text_runs.lines(out)] == ["one, with a comma", "two"]
 
 
 def test_predict_writes_csv_to_a_file(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_predict_writes_csv_to_a_file(runs: dict[str, Path], graft: Graft, tmp_p
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
         found = list(csv.DictReader(file))
     assert [row["text"] for row in found] == ASKED
-    assert set(found[0]) == {"text", "label", *(f"p({label})" for label in tiny.LABELS)}
+    assert set(found[0]) == {"text", "label", *(f"p({label})" for label in text_runs.LABELS)}
 
 
 def test_predict_writes_csv_of_texts_and_pairs_together(runs: dict[str, Path], graft: Graft) -> None:
@@ -236,7 +236,7 @@ def test_the_runs_own_test_split_gives_the_scores_of_its_report(
 
     code, out, _ = graft("evaluate", runs[method], "--json")
     assert code == 0
-    found, report = json.loads(out), tiny.report(runs[method])
+    found, report = json.loads(out), text_runs.report(runs[method])
     assert found["fingerprint"] == report["data"]["fingerprint"]
     assert found["examples"] == report["data"]["sizes"]["test"]
     for key, score in report["scores"]["test"].items():
@@ -246,13 +246,13 @@ def test_the_runs_own_test_split_gives_the_scores_of_its_report(
 def test_other_data_of_the_same_kind_is_scored_whole(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
     import json
 
-    tiny.table(tmp_path / "other.csv", 33)
+    text_runs.table(tmp_path / "other.csv", 33)
     code, out, err = graft("evaluate", runs["full"], "data.path=other.csv", "--json")
     assert code == 0, err
     assert json.loads(out)["examples"] == 33
     (tmp_path / "lines").mkdir()
-    for label in tiny.LABELS:
-        texts = [text for text, name in tiny.rows(45) if name == label]
+    for label in text_runs.LABELS:
+        texts = [text for text, name in text_runs.rows(45) if name == label]
         (tmp_path / "lines" / f"{label}.txt").write_text("\n".join(texts) + "\n")
     code, out, err = graft("evaluate", runs["full"], "data=lines", "data.path=lines", "--json")
     assert code == 0, err
@@ -265,7 +265,7 @@ def test_words_of_evaluate_are_read_as_those_of_training(
 ) -> None:
     import json
 
-    path = tiny.table(tmp_path / "with a, comma.csv", 30)
+    path = text_runs.table(tmp_path / "with a, comma.csv", 30)
     words = [f'data.path="{path}"', "data.label_separator=|", "data.label_names={good: good}"]
     code, out, err = graft("evaluate", runs["full"], *filter(None, [chosen]), *words, "--json")
     assert code == 0, err
@@ -308,7 +308,7 @@ def test_what_evaluate_cannot_do_is_told(runs: dict[str, Path], graft: Graft, wo
 
 
 def test_a_label_that_the_model_does_not_know_is_refused(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
-    tiny.table(tmp_path / "other.csv", 30)
+    text_runs.table(tmp_path / "other.csv", 30)
     with (tmp_path / "other.csv").open("a") as file:
         file.write("odd,strange\n")
     code, _, err = graft("evaluate", runs["full"], "data.path=other.csv")
@@ -320,9 +320,9 @@ def test_a_label_that_the_model_does_not_know_is_refused(runs: dict[str, Path], 
 def test_data_that_has_changed_since_training_is_not_scored_as_if_it_were_unseen(
     runs: dict[str, Path], graft: Graft, tmp_path: Path
 ) -> None:
-    path = tiny.table(tmp_path / "changing.csv")
-    run(resolve(tiny.words(path, "train.max_steps=1")), tmp_path / "run", quiet=True)
-    tiny.table(path, 61)
+    path = text_runs.table(tmp_path / "changing.csv")
+    run(resolve(text_runs.words(path, "train.max_steps=1")), tmp_path / "run", quiet=True)
+    text_runs.table(path, 61)
     code, _, err = graft("evaluate", tmp_path / "run")
     assert code == 2
     assert "the data has changed" in err

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import graft_toy
 import numpy as np
 import pytest
-import tiny
+import text_runs
 
 from core.contracts import DataAdapter, LoadedModel, Need, Splits, Task
 from core.errors import DataError, Problem
@@ -83,7 +83,7 @@ class GlowModel(graft_toy.ToyModel):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run that tells dark from light, for as long as its plugin is there."""
     from core.compose import install
     from core.registry import load
@@ -111,30 +111,32 @@ def shots(tmp_path: Path) -> Path:
 
 
 def named(out: str) -> dict[str, str]:
-    return {row["image"]: row["label"] for row in tiny.lines(out)}
+    return {row["image"]: row["label"] for row in text_runs.lines(out)}
 
 
 GOOD = {"photo.png": "light", "folder/a.png": "dark", "folder/deep/b.png": "light"}
 
 
 @pytest.mark.parametrize("words", [["photo.png", "folder"], ["*.png", "folder/**/*.png"]])
-def test_files_folders_and_globs(finished: Path, shots: Path, graft: Graft, words: list[str]) -> None:
-    code, out, err = graft("predict", finished, *words)
+def test_files_folders_and_globs(finished_run: Path, shots: Path, graft: Graft, words: list[str]) -> None:
+    code, out, err = graft("predict", finished_run, *words)
     assert (code, err) == (0, "")
     assert named(out) == GOOD
     assert list(named(out)) == list(GOOD)
 
 
-def test_paths_on_standard_input(finished: Path, shots: Path, graft: Graft, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_on_standard_input(
+    finished_run: Path, shots: Path, graft: Graft, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("photo.png\n\nfolder\n"))
-    code, out, err = graft("predict", finished)
+    code, out, err = graft("predict", finished_run)
     assert (code, err) == (0, "")
     assert named(out) == GOOD
 
 
-def test_csv_and_a_file_of_the_adapters_own_format(finished: Path, shots: Path, graft: Graft) -> None:
+def test_csv_and_a_file_of_the_adapters_own_format(finished_run: Path, shots: Path, graft: Graft) -> None:
     (shots / "list.txt").write_text("photo.png\nfolder/a.png\n")
-    code, out, _ = graft("predict", finished, "--file", "list.txt", "--format", "csv")
+    code, out, _ = graft("predict", finished_run, "--file", "list.txt", "--format", "csv")
     assert code == 0
     rows = list(csv.DictReader(io.StringIO(out)))
     assert list(rows[0]) == ["image", "label", "p(dark)", "p(light)"]
@@ -142,14 +144,14 @@ def test_csv_and_a_file_of_the_adapters_own_format(finished: Path, shots: Path, 
 
 
 def test_what_cannot_be_read_is_told_at_the_end_and_the_rest_is_labelled(
-    finished: Path, shots: Path, graft: Graft, monkeypatch: pytest.MonkeyPatch
+    finished_run: Path, shots: Path, graft: Graft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core import inference
 
     monkeypatch.setattr(inference, "CHUNK", 2)
     (shots / "folder" / "broken.png").write_bytes(shot(1, 5)[:60])
     (shots / "folder" / "empty.jpg").write_bytes(b"")
-    code, out, err = graft("predict", finished, "gone.png", "photo.png", "folder")
+    code, out, err = graft("predict", finished_run, "gone.png", "photo.png", "folder")
     assert code == 2
     assert named(out) == GOOD
     assert "predict: 3 of 6 inputs cannot be used; the other 3 were predicted." in err
@@ -159,31 +161,31 @@ def test_what_cannot_be_read_is_told_at_the_end_and_the_rest_is_labelled(
     assert "Traceback" not in err
 
 
-def test_nothing_to_predict(finished: Path, shots: Path, graft: Graft) -> None:
+def test_nothing_to_predict(finished_run: Path, shots: Path, graft: Graft) -> None:
     (shots / "none").mkdir()
-    code, out, err = graft("predict", finished, "none", "no*.png", "--format", "csv")
+    code, out, err = graft("predict", finished_run, "none", "no*.png", "--format", "csv")
     assert (code, out) == (2, "")
     assert "none: the folder holds no image" in err
     assert "no*.png: no file matches." in err
 
 
-def test_many_are_counted(finished: Path, shots: Path, graft: Graft) -> None:
+def test_many_are_counted(finished_run: Path, shots: Path, graft: Graft) -> None:
     for number in range(30):
         (shots / "folder" / f"x{number:02}.png").write_bytes(b"no")
-    code, out, err = graft("predict", finished, "folder")
-    assert (code, len(tiny.lines(out))) == (2, 2)
+    code, out, err = graft("predict", finished_run, "folder")
+    assert (code, len(text_runs.lines(out))) == (2, 2)
     assert "30 of 32 inputs cannot be used" in err
     assert "x19.png" in err
     assert "x20.png" not in err
     assert "and 10 more" in err
 
 
-def test_from_python(finished: Path, shots: Path) -> None:
-    (row,) = Predictor.open(finished).predict([ImageExample(shots / "photo.png")])
+def test_from_python(finished_run: Path, shots: Path) -> None:
+    (row,) = Predictor.open(finished_run).predict([ImageExample(shots / "photo.png")])
     assert (row["image"], row["label"]) == (str(shots / "photo.png"), "light")
 
 
-def test_an_endless_stream_is_read_as_it_comes(finished: Path, shots: Path) -> None:
+def test_an_endless_stream_is_read_as_it_comes(finished_run: Path, shots: Path) -> None:
     asked = 0
 
     def endless() -> Iterator[str]:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import decoding
+import decoder_samples
 import graft_toy
 import pytest
-import tiny
+import text_runs
 import torch
 
 from core.config import Train
@@ -41,7 +41,7 @@ def config(model: Any, method: Any, **train: Any) -> Any:
 @pytest.mark.parametrize("architecture", CASES)
 def test_parameters_are_those_of_the_network(architecture: str) -> None:
     options = loader(architecture)
-    model = options.load(decoding.need())
+    model = options.load(decoder_samples.need())
     shape = options.footprint(config(options, Full()), 3)
     heads = sum(p.numel() for name in model.heads for p in model.module.get_submodule(name).parameters())
     whole = sum(p.numel() for p in model.module.parameters())
@@ -69,7 +69,7 @@ def test_activations_are_near_what_autograd_keeps(architecture: str, precision: 
 
 def kept(options: Any, precision: str, frugal: bool) -> float:
     """What the backward pass is kept, in MiB."""
-    model = options.load(decoding.need())
+    model = options.load(decoder_samples.need())
     if frugal:
         model.keep_less()
     model.use_fast_dropout()
@@ -123,7 +123,7 @@ def test_what_is_not_known_is_not_guessed(tmp_path: Path) -> None:
     assert estimate(config(loader("llama"), Lora(targets=["up_proj"])), 2) == {}
     assert estimate(config(graft_toy.Toy(), graft_toy.Whole()), 2) == {}
     assert sentence({}).startswith("unknown")
-    model = loader("llama").load(decoding.need())
+    model = loader("llama").load(decoder_samples.need())
     model.save(tmp_path)
     assert estimate(config(Decoder(checkpoint=str(tmp_path)), Full()), 3) != {}
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
@@ -155,9 +155,9 @@ def test_check_quick_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_the_report_shows_it_beside_the_measured_peak(graft: Graft, tmp_path: Path) -> None:
-    words = tiny.words(tiny.table(tmp_path / "t.csv"), f"hydra.run.dir={tmp_path / 'run'}")
+    words = text_runs.words(text_runs.table(tmp_path / "t.csv"), f"hydra.run.dir={tmp_path / 'run'}")
     code, out, err = graft(*words)
     assert code == 0, err
-    memory = tiny.report(tmp_path / "run")["memory"]
+    memory = text_runs.report(tmp_path / "run")["memory"]
     assert memory["estimate_mb"]["total"] > memory["estimate_mb"]["libraries"] > 0
     assert f"(estimated {memory['estimate_mb']['total']:.0f})" in " ".join((out + err).split())

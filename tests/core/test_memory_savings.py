@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import decoding
+import decoder_samples
 import graft_toy
+import image_samples
 import numpy as np
-import pictured
 import pytest
 import torch
 
@@ -26,15 +26,15 @@ SIZES: Any = {"hidden_size": 16, "layers": 2, "attention_heads": 2, "vocabulary"
 
 
 def llama() -> LoadedModel:
-    return decoding.tiny(hidden_size=64).load(decoding.need())
+    return decoder_samples.small_llama(hidden_size=64).load(decoder_samples.need())
 
 
 def bert() -> LoadedModel:
-    return Encoder(init="scratch", architecture="bert", **SIZES).load(decoding.need())
+    return Encoder(init="scratch", architecture="bert", **SIZES).load(decoder_samples.need())
 
 
 def vit() -> LoadedModel:
-    return Timm(init="scratch", scratch="test_vit", image_size=32).load(pictured.need(pictured.examples(8)))
+    return Timm(init="scratch", scratch="test_vit", image_size=32).load(image_samples.need(image_samples.examples(8)))
 
 
 def trained(load: Callable[[], LoadedModel], method: Any, frugal: bool, optimizer: str = "adamw") -> dict[str, Any]:
@@ -49,7 +49,7 @@ def trained(load: Callable[[], LoadedModel], method: Any, frugal: bool, optimize
     training_mode(model.module)
     options = replace(Train(), optimizer=optimizer)
     made = build_optimizer(model, method, options, 1e-2)
-    examples = pictured.examples(8) if load is vit else decoding.examples()
+    examples = image_samples.examples(8) if load is vit else decoder_samples.examples()
     prepared = model.prepare(examples, True)
     batch = model.collate([prepared.fetch(i, 0, np.random.default_rng(i)) for i in range(8)])
     kept: dict[int, int] = {}
@@ -106,7 +106,7 @@ def test_what_cannot_be_saved_is_refused_with_the_reason(monkeypatch: pytest.Mon
     said = refused(graft_toy.Toy(), graft_toy.Whole(), gradient_checkpointing=True)
     assert "train.gradient_checkpointing: toy cannot compute activations again" in said
     assert "train.micro_batch_size" in said
-    said = refused(decoding.tiny(), Head(), gradient_checkpointing=True)
+    said = refused(decoder_samples.small_llama(), Head(), gradient_checkpointing=True)
     assert "head trains on features that are computed once" in said
     assert "this run has none" in refused(graft_toy.Toy(), graft_toy.Whole(), optimizer="paged_adamw8bit", device="cpu")
     assert "Apple" in refused(graft_toy.Toy(), graft_toy.Whole(), optimizer="adamw8bit", device="mps")

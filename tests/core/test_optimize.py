@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import graft_toy
-import pictured
+import image_samples
 import pytest
 import torch
 from output_specs import output
@@ -154,9 +154,9 @@ def statistics(module: nn.Module) -> dict[str, torch.Tensor]:
     ids=["head", "lora", "freeze-1", "freeze-2", "full"],
 )
 def test_statistics_of_norms_move_only_where_their_weights_train(method: Any, moving: tuple[str, ...]) -> None:
-    examples = pictured.examples(8)
+    examples = image_samples.examples(8)
     loader = Timm(init="scratch", scratch="test_resnet", image_size=32, augment="light")
-    model = method.apply(loader.load(pictured.need(examples)), Plan(2, 1.0, augmented=True))
+    model = method.apply(loader.load(image_samples.need(examples)), Plan(2, 1.0, augmented=True))
     before = statistics(model.module)
     assert len(before) > 10
     optimizer = build_optimizer(model, method, Train(), 1e-2)

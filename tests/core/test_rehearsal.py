@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import decoding
+import decoder_samples
+import image_runs
+import image_samples
 import numpy as np
-import pictured
 import pytest
-import scened
-import tiny
-import tiny_images
+import scene_samples
+import text_runs
 import torch
 
 from core.batching import example_rng
@@ -36,19 +36,19 @@ EXAMPLES = 16
 
 def bert() -> tuple[LoadedModel, Prepared]:
     sizes: Any = {"hidden_size": 128, "layers": 3, "attention_heads": 4, "vocabulary": 300, "max_length": 64}
-    model = Encoder(init="scratch", architecture="bert", **sizes).load(decoding.need())
-    return model, model.prepare((decoding.examples() * EXAMPLES)[:EXAMPLES], True)
+    model = Encoder(init="scratch", architecture="bert", **sizes).load(decoder_samples.need())
+    return model, model.prepare((decoder_samples.examples() * EXAMPLES)[:EXAMPLES], True)
 
 
 def resnet() -> tuple[LoadedModel, Prepared]:
-    examples = pictured.examples(EXAMPLES)
-    model = Timm(init="scratch", scratch="test_resnet", image_size=32).load(pictured.need(examples))
+    examples = image_samples.examples(EXAMPLES)
+    model = Timm(init="scratch", scratch="test_resnet", image_size=32).load(image_samples.need(examples))
     return model, model.prepare(examples, True)
 
 
 def fcos() -> tuple[LoadedModel, Prepared]:
-    examples = scened.examples(EXAMPLES)
-    model = Torchvision(init="scratch", image_size=128, channels=64).load(scened.need(examples))
+    examples = scene_samples.examples(EXAMPLES)
+    model = Torchvision(init="scratch", image_size=128, channels=64).load(scene_samples.need(examples))
     return model, model.prepare(examples, True)
 
 
@@ -102,7 +102,7 @@ def test_a_large_gradient_of_a_small_pass_does_not_hide_what_grows() -> None:
     """That of the embeddings of a real vocabulary is the peak of two examples, and of four, but not of many."""
     many = 12 * EXAMPLES
     model, _ = bert()
-    prepared = model.prepare((decoding.examples() * many)[:many], True)
+    prepared = model.prepare((decoder_samples.examples() * many)[:many], True)
     model.module.resize_token_embeddings(30522)  # type: ignore[operator]
     model = Full().apply(model, Plan(1, 1.0))
     small = max(_pass(model, _longest(model, prepared, 2, 0), CPU).course)
@@ -124,9 +124,11 @@ def test_what_quantisation_adds_counts() -> None:
     pytest.importorskip("bitsandbytes")
     found = []
     for method in (Lora(rank=4), Qlora(rank=4, double_quant=False)):
-        model = decoding.tiny(hidden_size=128, layers=6).load(decoding.need(weights=method.weights(), precision="bf16"))
+        model = decoder_samples.small_llama(hidden_size=128, layers=6).load(
+            decoder_samples.need(weights=method.weights(), precision="bf16")
+        )
         model = method.apply(model, Plan(1, 1.0))
-        prepared = model.prepare(decoding.examples(), True)
+        prepared = model.prepare(decoder_samples.examples(), True)
         found.append(profile_memory(model, prepared, Train(), CPU, seed=0)["weights"])
         if model.inner.base_weights:
             trains = sum(p.numel() * 4 for p in model.module.parameters() if p.requires_grad)
@@ -175,9 +177,9 @@ def test_where_not_even_four_examples_fit_nothing_is_said(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("of", ["texts", "images"])
 def test_check_and_report_say_the_same(of: str, graft: Graft, tmp_path: Path) -> None:
     if of == "texts":
-        words = tiny.words(tiny.table(tmp_path / "t.csv"), "train.precision=bf16", "model.dropout=0.1")
+        words = text_runs.words(text_runs.table(tmp_path / "t.csv"), "train.precision=bf16", "model.dropout=0.1")
     else:
-        words = tiny_images.words(tiny_images.folder(tmp_path / "images"))
+        words = image_runs.words(image_runs.folder(tmp_path / "images"))
     code, out, err = graft("check", "--json", *words)
     assert code == 0, err
     checked = json.loads(out)["estimate_mb"]

@@ -48,7 +48,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A completed run that several tests look at."""
     from core.compose import install
     from core.registry import load
@@ -60,13 +60,13 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_folder_holds_everything_and_nothing_else(done: Path) -> None:
-    names = sorted(path.name for path in done.iterdir())
+def test_the_folder_holds_everything_and_nothing_else(completed_run: Path) -> None:
+    names = sorted(path.name for path in completed_run.iterdir())
     assert names == ["config.yaml", "log.jsonl", "model", "predictions.jsonl", "report.json"]
 
 
-def test_the_report_tells_the_whole_run(done: Path) -> None:
-    report = record.read(done)
+def test_the_report_tells_the_whole_run(completed_run: Path) -> None:
+    report = record.read(completed_run)
     assert report["schema"] == record.SCHEMA
     assert (report["status"], report["name"], report["init"], report["primary"]) == (
         "completed", "mine small whole", "scratch", "accuracy",
@@ -90,8 +90,8 @@ def test_the_report_tells_the_whole_run(done: Path) -> None:
     assert "error" not in report
 
 
-def test_a_score_never_stands_alone(done: Path) -> None:
-    report = record.read(done)
+def test_a_score_never_stands_alone(completed_run: Path) -> None:
+    report = record.read(completed_run)
     for split in ("val", "test"):
         assert set(report["scores"][split]) == {"accuracy", "log_loss"}
         for score in report["scores"][split].values():
@@ -103,8 +103,8 @@ def test_a_score_never_stands_alone(done: Path) -> None:
     assert sum(map(sum, report["confusion"])) == 18
 
 
-def test_predictions_are_the_test_split_in_its_order(done: Path) -> None:
-    rows = lines(done / "predictions.jsonl")
+def test_predictions_are_the_test_split_in_its_order(completed_run: Path) -> None:
+    rows = lines(completed_run / "predictions.jsonl")
     assert [row["index"] for row in rows] == list(range(18))
     assert [row["place"] for row in rows] == [f"test:{number}" for number in range(1, 19)]
     for row in rows:
@@ -112,20 +112,20 @@ def test_predictions_are_the_test_split_in_its_order(done: Path) -> None:
         assert sum(row["probabilities"].values()) == pytest.approx(1.0, abs=1e-4)
         assert row["label"] == max(row["probabilities"], key=row["probabilities"].__getitem__)
     share = sum(row["label"] == row["target"] for row in rows) / 18
-    assert record.read(done)["scores"]["test"]["accuracy"]["value"] == pytest.approx(share)
+    assert record.read(completed_run)["scores"]["test"]["accuracy"]["value"] == pytest.approx(share)
 
 
-def test_the_log_has_a_line_for_each_reading_and_each_evaluation(done: Path) -> None:
-    rows = lines(done / "log.jsonl")
+def test_the_log_has_a_line_for_each_reading_and_each_evaluation(completed_run: Path) -> None:
+    rows = lines(completed_run / "log.jsonl")
     assert [row["step"] for row in rows if "loss" in row] == [2, 4, 6, 8]
     assert [(row["step"], row["split"]) for row in rows if "split" in row] == [(4, "val"), (8, "val"), (8, "test")]
 
 
-def test_config_yaml_alone_rebuilds_the_run(done: Path, tmp_path: Path) -> None:
-    config = read_config(done / "config.yaml")
+def test_config_yaml_alone_rebuilds_the_run(completed_run: Path, tmp_path: Path) -> None:
+    config = read_config(completed_run / "config.yaml")
     assert config == graft_toy.config(train__log_steps=2)
     run(config, tmp_path / "again", quiet=True)
-    assert same(done, tmp_path / "again")
+    assert same(completed_run, tmp_path / "again")
 
 
 def test_the_value_returned_is_the_primary_metric_on_validation(tmp_path: Path) -> None:
@@ -234,11 +234,11 @@ def test_class_weights_reach_the_loss(tmp_path: Path) -> None:
 # --- ends that are not well -------------------------------------------------------------------------------------------
 
 
-def test_a_folder_with_a_run_in_it_is_refused_and_left_as_it_was(done: Path) -> None:
-    before = (done / "report.json").read_bytes()
+def test_a_folder_with_a_run_in_it_is_refused_and_left_as_it_was(completed_run: Path) -> None:
+    before = (completed_run / "report.json").read_bytes()
     with pytest.raises(RunError, match=r"already holds a run\.\n.*resume"):
-        run(graft_toy.config(), done, quiet=True)
-    assert (done / "report.json").read_bytes() == before
+        run(graft_toy.config(), completed_run, quiet=True)
+    assert (completed_run / "report.json").read_bytes() == before
 
 
 def test_what_cannot_work_makes_no_folder(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_saved_model_that_gives_other_outputs_fails_the_run(tmp_path: Path) ->
 
 
 @pytest.fixture
-def interrupted(tmp_path: Path) -> Callable[..., Path]:
+def interrupt_run(tmp_path: Path) -> Callable[..., Path]:
     """A run that gets SIGTERM in some training pass; the signal is sent by the toy itself."""
 
     def start(at: int = 3, **changes: Any) -> Path:
@@ -299,10 +299,10 @@ def interrupted(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_resumed_after_a_signal_it_ends_as_if_nothing_had_happened(
-    interrupted: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    interrupt_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {"train__ema": 0.9, "train__epochs": 3, "train__log_steps": 1}
-    folder = interrupted(at=3, **changes)
+    folder = interrupt_run(at=3, **changes)
     assert (folder / "checkpoints" / "step-00000003.json").is_file()
     monkeypatch.setattr(graft_toy.os, "kill", lambda *_: None)
     value = resume(folder)
@@ -325,13 +325,13 @@ def test_signals_are_handed_back(tmp_path: Path) -> None:
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
-def test_a_completed_run_cannot_be_resumed(done: Path) -> None:
+def test_a_completed_run_cannot_be_resumed(completed_run: Path) -> None:
     with pytest.raises(RunError, match="is complete; there is nothing to resume"):
-        resume(done)
+        resume(completed_run)
 
 
-def test_other_data_is_refused(interrupted: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = interrupted()
+def test_other_data_is_refused(interrupt_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = interrupt_run()
     real = graft_toy.Words.load
     monkeypatch.setattr(
         graft_toy.Words, "load", lambda self, task, seed: real(graft_toy.Words(flavour="other"), task, seed)
@@ -344,8 +344,8 @@ def test_other_data_is_refused(interrupted: Callable[..., Path], monkeypatch: py
     assert record.read(folder)["status"] == "completed"
 
 
-def test_another_configuration_is_refused_with_the_difference(interrupted: Callable[..., Path]) -> None:
-    folder = interrupted()
+def test_another_configuration_is_refused_with_the_difference(interrupt_run: Callable[..., Path]) -> None:
+    folder = interrupt_run()
     path = folder / "config.yaml"
     text = path.read_text()
     path.write_text(text.replace("epochs: 2", "epochs: 5").replace("width: 8", "width: 16"))
@@ -357,8 +357,8 @@ def test_another_configuration_is_refused_with_the_difference(interrupted: Calla
     assert (folder / "report.json").read_bytes() == before
 
 
-def test_a_misspelt_key_in_its_configuration_is_told(interrupted: Callable[..., Path]) -> None:
-    folder = interrupted()
+def test_a_misspelt_key_in_its_configuration_is_told(interrupt_run: Callable[..., Path]) -> None:
+    folder = interrupt_run()
     path = folder / "config.yaml"
     path.write_text(path.read_text().replace("width:", "wdith:"))
     with pytest.raises(GraftError, match="Did you mean 'width'"):
@@ -501,12 +501,12 @@ def test_a_method_is_called_after_every_step(tmp_path: Path, monkeypatch: pytest
 
 
 def test_what_a_method_remembers_is_in_the_checkpoint(
-    interrupted: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    interrupt_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[dict[str, Any]] = []
     monkeypatch.setattr(graft_toy.Whole, "state_dict", lambda self: {"rank": 3, "scores": torch.ones(2)})
     monkeypatch.setattr(graft_toy.Whole, "load_state_dict", lambda self, state: given.append(state))
-    folder = interrupted()
+    folder = interrupt_run()
     monkeypatch.setattr(graft_toy.os, "kill", lambda *_: None)
     resume(folder)
     assert given[0]["rank"] == 3

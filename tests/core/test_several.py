@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny
+import text_runs
 
 from core.compose import resolve
 from core.errors import RunError
@@ -25,7 +25,7 @@ ASKED = ["a fine and lovely thing", "a poor and broken thing, number 3", "what"]
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Adapters of several methods on one base, one of them for other labels; and a run from another base."""
     folder = tmp_path_factory.mktemp("runs")
-    table = tiny.table(folder / "reviews.csv")
+    table = text_runs.table(folder / "reviews.csv")
     other = folder / "other.csv"
     other.write_text(table.read_text(encoding="utf-8").replace(",so so", ",bad"), encoding="utf-8")
     base = ["model.init=pretrained", f"model.checkpoint={folder / 'base' / 'model'}"]
@@ -37,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("prompt", table, ["method=prompt", "method.tokens=4", *base]),
         ("stranger", table, ["seed=7"]),
     ):
-        run(resolve(tiny.words(path, *words)), folder / name, quiet=True)
+        run(resolve(text_runs.words(path, *words)), folder / name, quiet=True)
     return {each.name: each for each in folder.iterdir() if each.is_dir()}
 
 
@@ -57,11 +57,11 @@ def test_one_base_is_in_memory_and_each_answers_as_it_does_alone(runs: dict[str,
 @pytest.mark.parametrize("method", ["qlora", "lora8"])
 def test_quantised_weights_are_held_once_after_predictions_too(method: str, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
-    table = tiny.table(tmp_path / "reviews.csv")
+    table = text_runs.table(tmp_path / "reviews.csv")
     base = ["model.init=pretrained", f"model.checkpoint={tmp_path / 'base' / 'model'}", "train.epochs=1"]
-    run(resolve(tiny.words(table, "model.hidden_size=64", "train.epochs=1")), tmp_path / "base", quiet=True)
+    run(resolve(text_runs.words(table, "model.hidden_size=64", "train.epochs=1")), tmp_path / "base", quiet=True)
     for seed in ("1", "2"):
-        run(resolve(tiny.words(table, f"method={method}", *base, f"seed={seed}")), tmp_path / seed, quiet=True)
+        run(resolve(text_runs.words(table, f"method={method}", *base, f"seed={seed}")), tmp_path / seed, quiet=True)
     opened = open_together([tmp_path / "1", tmp_path / "2"])
     for _ in range(2):
         quantised = [

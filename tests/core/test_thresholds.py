@@ -119,7 +119,7 @@ def several(folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with several labels that several tests look at."""
     from core.compose import install
     from core.registry import load
@@ -139,8 +139,8 @@ def encoded(names: list[list[str]]) -> Any:
     return np.array([[label in each for label in graft_toy.LABELS] for each in names])
 
 
-def test_the_report_holds_them_and_the_scores_are_at_them(done: Path) -> None:
-    report, rows = record.read(done), rows_of(done)
+def test_the_report_holds_them_and_the_scores_are_at_them(completed_run: Path) -> None:
+    report, rows = record.read(completed_run), rows_of(completed_run)
     limits = report["thresholds"]
     assert list(limits) == list(graft_toy.LABELS)
     assert set(limits.values()) != {0.5}
@@ -160,8 +160,10 @@ def test_the_report_holds_them_and_the_scores_are_at_them(done: Path) -> None:
         assert row["f1"] == pytest.approx(f1_score(truth[:, column], chosen[:, column]))
 
 
-def test_without_them_one_half_decides_and_probabilities_score_alike(done: Path, tmp_path: Path, toy: None) -> None:
-    half, report = several(tmp_path / "run", train__thresholds="half"), record.read(done)
+def test_without_them_one_half_decides_and_probabilities_score_alike(
+    completed_run: Path, tmp_path: Path, toy: None
+) -> None:
+    half, report = several(tmp_path / "run", train__thresholds="half"), record.read(completed_run)
     assert "thresholds" not in half
     assert "threshold" not in half["per_class"][0]
     for split in ("val", "test"):
@@ -174,30 +176,30 @@ def test_without_them_one_half_decides_and_probabilities_score_alike(done: Path,
         assert row["labels"] == [name for name, p in row["probabilities"].items() if p >= 0.5]
 
 
-def test_peers_are_given_thresholds_too(done: Path) -> None:
-    (peer,) = record.read(done)["scores"]["baselines"].values()
-    shares = encoded([row["target"] for row in rows_of(done)]).mean(axis=0)
+def test_peers_are_given_thresholds_too(completed_run: Path) -> None:
+    (peer,) = record.read(completed_run)["scores"]["baselines"].values()
+    shares = encoded([row["target"] for row in rows_of(completed_run)]).mean(axis=0)
     assert peer["f1_macro"]["value"] == pytest.approx(float((2 * shares / (1 + shares)).mean()))  # everything applies
 
 
-def test_predict_and_evaluate_use_what_is_stored(done: Path, toy: None, graft: Any) -> None:
-    report = record.read(done)
-    predictor = Predictor.open(done)
+def test_predict_and_evaluate_use_what_is_stored(completed_run: Path, toy: None, graft: Any) -> None:
+    report = record.read(completed_run)
+    predictor = Predictor.open(completed_run)
     assert predictor.thresholds == tuple(report["thresholds"].values())
     examples = graft_toy.Words(held_out=60).load(predictor.config.task, 0).test
-    for row, wanted in zip(predictor.predict(examples), rows_of(done), strict=True):
+    for row, wanted in zip(predictor.predict(examples), rows_of(completed_run), strict=True):
         assert row["labels"] == wanted["labels"]
-    code, out, err = graft("evaluate", done, "--json")
+    code, out, err = graft("evaluate", completed_run, "--json")
     assert code == 0, err
     for key, score in json.loads(out)["scores"].items():
         assert score == pytest.approx(report["scores"]["test"][key], abs=1e-6)
 
 
-def test_a_run_from_before_has_none(done: Path, tmp_path: Path, toy: None) -> None:
+def test_a_run_from_before_has_none(completed_run: Path, tmp_path: Path, toy: None) -> None:
     import shutil
 
-    shutil.copytree(done, tmp_path / "run")
-    report = record.read(done)
+    shutil.copytree(completed_run, tmp_path / "run")
+    report = record.read(completed_run)
     del report["thresholds"]
     write_json(tmp_path / "run" / "report.json", report)
     predictor = Predictor.open(tmp_path / "run")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forked import Ended, Program
+from program_server import Ended, Program
 
 SOURCE = Path(__file__).parents[2] / "examples" / "acme_plugin"
 QUICK = ("train.bootstrap_resamples=50",)
@@ -39,7 +39,7 @@ def _succeed(command: list[str], folder: Path) -> None:
 
 
 @pytest.fixture
-def installed(program: Program, site: Path, tmp_path: Path) -> Installed:
+def run_installed(program: Program, site: Path, tmp_path: Path) -> Installed:
     """Runs `python -m core …` in an empty folder, with the plugin installed."""
 
     def run(*words: str, path: tuple[Path, ...] = (), **variables: str) -> Ended:
@@ -66,8 +66,8 @@ def distribution(folder: Path, name: str, point: str, module: str) -> Path:
 # --- found ----------------------------------------------------------------------------------------------------------
 
 
-def test_it_is_listed_with_what_it_announces(installed: Installed) -> None:
-    plugins = {plugin["name"]: plugin for plugin in answer(installed("plugins", "--json"))}
+def test_it_is_listed_with_what_it_announces(run_installed: Installed) -> None:
+    plugins = {plugin["name"]: plugin for plugin in answer(run_installed("plugins", "--json"))}
     acme = plugins["acme"]
     assert acme["origin"] == "acme-graft 0.1.0"
     assert not acme["failure"]
@@ -77,8 +77,8 @@ def test_it_is_listed_with_what_it_announces(installed: Installed) -> None:
     assert acme["presets"] == ["pkg://acme_graft.conf"]
 
 
-def test_its_components_and_presets_stand_beside_the_built_in_ones(installed: Installed) -> None:
-    entries = {(entry["group"], entry["name"]): entry for entry in answer(installed("list", "--json"))}
+def test_its_components_and_presets_stand_beside_the_built_in_ones(run_installed: Installed) -> None:
+    entries = {(entry["group"], entry["name"]): entry for entry in answer(run_installed("list", "--json"))}
     ours = {key for key, entry in entries.items() if entry["owner"] == "acme"}
     assert ours == {
         ("task", "urgency"), ("data", "tickets"), ("model", "bag"), ("model", "bag_small"), ("model", "naive_bayes"),
@@ -98,13 +98,13 @@ def test_python_itself_finds_it_by_its_entry_point(site: Path, tmp_path: Path) -
     assert {"bag", "bag_small", "roberta"} <= {entry["name"] for entry in json.loads(result.stdout)}
 
 
-def test_show_gives_its_options(installed: Installed) -> None:
-    shown = answer(installed("show", "model/bag_small", "--json"))
+def test_show_gives_its_options(run_installed: Installed) -> None:
+    shown = answer(run_installed("show", "model/bag_small", "--json"))
     assert {"width", "vocabulary"} <= {option["name"] for option in shown["options"]}
 
 
-def test_a_misspelt_option_of_it_is_corrected(installed: Installed) -> None:
-    result = installed("task=urgency", "model.widht=8")
+def test_a_misspelt_option_of_it_is_corrected(run_installed: Installed) -> None:
+    result = run_installed("task=urgency", "model.widht=8")
     assert result.code == 2
     assert "Did you mean model.width?" in result.err
 
@@ -122,10 +122,10 @@ def test_a_misspelt_option_of_it_is_corrected(installed: Installed) -> None:
     ],
 )
 def test_its_task_trains(
-    installed: Installed, tmp_path: Path, words: tuple[str, ...], loader: str, method: str
+    run_installed: Installed, tmp_path: Path, words: tuple[str, ...], loader: str, method: str
 ) -> None:
     """Its task, data, model, method and metric on Graft's road; then its model answers in another process."""
-    result = installed("task=urgency", *words, *QUICK, f"hydra.run.dir={tmp_path / 'run'}")
+    result = run_installed("task=urgency", *words, *QUICK, f"hydra.run.dir={tmp_path / 'run'}")
     assert result.code == 0, result.err
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
     assert report["status"] == "completed"
@@ -135,7 +135,7 @@ def test_its_task_trains(
     assert set(report["scores"]["test"]) == {"quadratic_kappa", "accuracy", "f1_macro"}
     assert report["per_class"][0]["label"] == "low"
 
-    predicted = answer(installed("predict", str(tmp_path / "run"), "The lamp is smoking, help me right now!"))
+    predicted = answer(run_installed("predict", str(tmp_path / "run"), "The lamp is smoking, help me right now!"))
     assert predicted["label"] in ("low", "normal", "high")
 
 
@@ -147,8 +147,8 @@ def test_its_task_trains(
         (("data.path=missing.toml",), "missing.toml cannot be read"),
     ],
 )
-def test_what_cannot_work_is_refused(installed: Installed, words: tuple[str, ...], message: str) -> None:
-    result = installed("task=urgency", *words, *QUICK)
+def test_what_cannot_work_is_refused(run_installed: Installed, words: tuple[str, ...], message: str) -> None:
+    result = run_installed("task=urgency", *words, *QUICK)
     assert result.code == 2
     assert message in result.err
     assert "Traceback" not in result.err
@@ -185,94 +185,96 @@ def data_adapters():
 '''
 
 
-def test_of_two_plugins_with_one_name_both_are_left_out(installed: Installed, tmp_path: Path) -> None:
+def test_of_two_plugins_with_one_name_both_are_left_out(run_installed: Installed, tmp_path: Path) -> None:
     second = tmp_path / "second.py"
     second.write_text(SECOND, encoding="utf-8")
-    result = installed("list", "data", GRAFT_PLUGINS=str(second))
+    result = run_installed("list", "data", GRAFT_PLUGINS=str(second))
     assert result.code == 0
     assert "tickets" not in result.out
     lines = result.err.splitlines()
     assert len(lines) == 2
     assert "plugin acme (acme-graft 0.1.0) is left out: the data 'tickets' is announced by second too" in lines[0]
     assert "plugin second (GRAFT_PLUGINS) is left out: the data 'tickets' is announced by acme too" in lines[1]
-    assert installed("list", GRAFT_PLUGINS=str(second), GRAFT_STRICT="1").code == 2
-    named = installed("data=tickets", GRAFT_PLUGINS=str(second))
+    assert run_installed("list", GRAFT_PLUGINS=str(second), GRAFT_STRICT="1").code == 2
+    named = run_installed("data=tickets", GRAFT_PLUGINS=str(second))
     assert named.code == 2
     assert "the data 'tickets' belongs to the plugin " in named.err
 
     # either of them can be switched off
     for disabled in ("second", "acme"):
-        entries = answer(installed("list", "data", "--json", GRAFT_PLUGINS=str(second), GRAFT_DISABLE=disabled))
+        entries = answer(run_installed("list", "data", "--json", GRAFT_PLUGINS=str(second), GRAFT_DISABLE=disabled))
         owners = {entry["name"]: entry["owner"] for entry in entries}
         assert owners["tickets"] == {"second": "acme", "acme": "second"}[disabled]
 
 
-def test_of_one_entry_point_in_two_packages_neither_is_used(installed: Installed, tmp_path: Path) -> None:
+def test_of_one_entry_point_in_two_packages_neither_is_used(run_installed: Installed, tmp_path: Path) -> None:
     other = distribution(tmp_path / "other", "other_graft", "acme", "json")
-    result = installed("list", path=(other,))
+    result = run_installed("list", path=(other,))
     assert result.code == 0
     assert "tickets" not in result.out
     (line,) = result.err.splitlines()
     assert "acme-graft 0.1.0" in line
     assert "other_graft 1.0" in line
-    assert installed("list", path=(other,), GRAFT_STRICT="1").code == 2
+    assert run_installed("list", path=(other,), GRAFT_STRICT="1").code == 2
 
 
 def test_an_entry_point_with_the_name_of_a_built_in_one_does_not_take_its_place(
-    installed: Installed, tmp_path: Path
+    run_installed: Installed, tmp_path: Path
 ) -> None:
     other = distribution(tmp_path / "other", "other_graft", "methods", "json")
-    result = installed("list", "methods", path=(other,))
+    result = run_installed("list", "methods", path=(other,))
     assert result.code == 0
     assert "lora" in result.out
     (line,) = result.err.splitlines()
     assert "other_graft 1.0" in line
 
 
-def test_a_switched_off_entry_point_is_not_in_the_way(installed: Installed, tmp_path: Path) -> None:
+def test_a_switched_off_entry_point_is_not_in_the_way(run_installed: Installed, tmp_path: Path) -> None:
     """The cure that the error names works."""
     other = distribution(tmp_path / "other", "other_graft", "acme", "json")
-    names = {plugin["name"] for plugin in answer(installed("plugins", "--json", path=(other,), GRAFT_DISABLE="acme"))}
+    names = {
+        plugin["name"] for plugin in answer(run_installed("plugins", "--json", path=(other,), GRAFT_DISABLE="acme"))
+    }
     assert "acme" not in names
     assert "text" in names
 
 
-def test_a_broken_plugin_costs_one_line(installed: Installed, tmp_path: Path) -> None:
+def test_a_broken_plugin_costs_one_line(run_installed: Installed, tmp_path: Path) -> None:
     folder = distribution(tmp_path / "broken", "broken_graft", "broken", "broken_graft")
     (folder / "broken_graft.py").write_text("import a_package_that_is_not_there\n", encoding="utf-8")
-    result = installed("list", "--json", path=(folder,))
+    result = run_installed("list", "--json", path=(folder,))
     assert ("task", "urgency") in {(entry["group"], entry["name"]) for entry in answer(result)}
     (line,) = result.err.splitlines()
     assert "broken" in line
     assert "a_package_that_is_not_there" in line
 
-    shown = {plugin["name"]: plugin for plugin in answer(installed("plugins", "--json", path=(folder,)))}
+    shown = {plugin["name"]: plugin for plugin in answer(run_installed("plugins", "--json", path=(folder,)))}
     assert "Traceback" in shown["broken"]["failure"]
     assert "import a_package_that_is_not_there" in shown["broken"]["failure"]
 
-    strict = installed("list", path=(folder,), GRAFT_STRICT="1")
+    strict = run_installed("list", path=(folder,), GRAFT_STRICT="1")
     assert strict.code == 2
     assert "broken_graft 1.0" in strict.err
 
-    off = installed("list", path=(folder,), GRAFT_DISABLE="broken", GRAFT_STRICT="1")
+    off = run_installed("list", path=(folder,), GRAFT_DISABLE="broken", GRAFT_STRICT="1")
     assert off.code == 0
     assert not off.err
 
 
-def test_a_hook_that_fails_costs_one_line(installed: Installed, tmp_path: Path) -> None:
+def test_a_hook_that_fails_costs_one_line(run_installed: Installed, tmp_path: Path) -> None:
     plugin = tmp_path / "late.py"
     source = "from core import hookimpl\n@hookimpl\ndef metrics():\n    raise RuntimeError('no licence')\n"
     plugin.write_text(source, encoding="utf-8")
-    result = installed("list", GRAFT_PLUGINS=str(plugin))
+    result = run_installed("list", GRAFT_PLUGINS=str(plugin))
     assert result.code == 0
     (line,) = result.err.splitlines()
     assert "late" in line
     assert "no licence" in line
 
 
-def test_a_plugin_can_be_switched_off(installed: Installed) -> None:
-    entries = answer(installed("list", "--json", GRAFT_DISABLE="acme"))
+def test_a_plugin_can_be_switched_off(run_installed: Installed) -> None:
+    entries = answer(run_installed("list", "--json", GRAFT_DISABLE="acme"))
     assert "acme" not in {entry["owner"] for entry in entries}
-    result = installed("task=urgency", GRAFT_DISABLE="acme")
+    result = run_installed("task=urgency", GRAFT_DISABLE="acme")
     assert result.code == 2
     assert "there is no task 'urgency'" in result.err

@@ -7,7 +7,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from boxed import found, load, problem
+from box_files import found, load, problem
+from narrow_resnet import replace_resnet18
 
 from core.compose import resolve
 from core.report import read
@@ -41,10 +42,13 @@ def test_eight_photographs(path: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["yolo", "fcos"])
-def test_eight_photographs_are_trained_on_and_scored(model: str, tmp_path: Path) -> None:
+def test_eight_photographs_are_trained_on_and_scored(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The road from data.yaml to a report; four photographs teach nothing."""
     if model == "yolo":
         pytest.importorskip("ultralytics")
+    replace_resnet18(monkeypatch)
     sizes = {"yolo": ["model.width=0.125", "model.depth=0.34"], "fcos": ["model.channels=64", "model.convolutions=1"]}
     config = resolve(
         [

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from boxed import boxes, codes, found, load, picture, problem, write
+from box_files import boxes, codes, found, load, picture, problem, write
 
 from plugins.data.detection import Coco
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boxed import boxes, codes, found, load, picture, problem, write
+from box_files import boxes, codes, found, load, picture, problem, write
 from PIL import Image
 
 from core.images import open_image

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boxed import load
+from box_files import load
 
 from core.contracts import Splits
 from core.errors import DataError

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from boxed import boxes, codes, found, load, picture, problem, write
+from box_files import boxes, codes, found, load, picture, problem, write
 
 from plugins.data.detection import Yolo
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boxed import load
+from box_files import load
 
 from core.images import open_image
 from plugins.data import scene_drawing, scenes_cache

@@ -9,7 +9,7 @@ from typing import Any
 import narrow_resnet
 import numpy as np
 import pytest
-import scened
+import scene_samples
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -31,8 +31,8 @@ CPU = Hardware("cpu", "fp32")
 
 
 def loaded(n: int = 8, objects: int | None = None, **options: Any) -> tuple[FcosModel, list[Any]]:
-    split = scened.examples(n, objects=objects)
-    model = Torchvision(**{**SMALL, **options}).load(scened.need(split))
+    split = scene_samples.examples(n, objects=objects)
+    model = Torchvision(**{**SMALL, **options}).load(scene_samples.need(split))
     assert isinstance(model, FcosModel)
     return model, split
 
@@ -74,7 +74,7 @@ def test_the_loss_is_torchvisions_own(objects: int | None, tmp_path: Path) -> No
     model, split = loaded(objects=objects)
     batch = batch_of(model, split)
     model.save(tmp_path)
-    theirs = torchvisions_own(tmp_path, len(scened.LABELS), model.side).train()
+    theirs = torchvisions_own(tmp_path, len(scene_samples.LABELS), model.side).train()
     training_mode(model.module)
     images, targets = as_torchvision_takes(batch)
     torch.testing.assert_close(model.loss(batch), sum(theirs(images, targets).values()), rtol=1e-4, atol=1e-5)
@@ -82,9 +82,9 @@ def test_the_loss_is_torchvisions_own(objects: int | None, tmp_path: Path) -> No
 
 def test_what_is_saved_finds_the_same_objects_in_torchvision(tmp_path: Path) -> None:
     model, _ = loaded(score_threshold=0.0)
-    split = scened.examples(3, 128, 128)
+    split = scene_samples.examples(3, 128, 128)
     model.save(tmp_path)
-    theirs = torchvisions_own(tmp_path, len(scened.LABELS), model.side)
+    theirs = torchvisions_own(tmp_path, len(scene_samples.LABELS), model.side)
     batch = batch_of(model, split, train=False)
     with torch.inference_mode():
         wanted = theirs(as_torchvision_takes(batch)[0])
@@ -135,7 +135,7 @@ def test_predictions_lie_inside_the_image_and_are_capped() -> None:
     model, _ = loaded(max_detections=7, score_threshold=0.0)
     network: Any = model.module
     network.head.regression_head.bbox_reg.bias.data.fill_(2.0)  # untrained, most boxes have no area
-    split = [*scened.examples(3, 64, 48), *scened.examples(3, 30, 90)]
+    split = [*scene_samples.examples(3, 64, 48), *scene_samples.examples(3, 30, 90)]
     for example, each in zip(split, predict(model, model.prepare(split, train=False), CPU, 4), strict=True):
         assert (each.corners.dtype, each.scores.dtype, each.labels.dtype) == (np.float32, np.float32, np.int64)
         assert 0 < len(each) <= 7
@@ -198,7 +198,10 @@ def test_another_task_starts_from_a_run_with_a_new_head(tmp_path: Path) -> None:
     model, split = loaded()
     model.save(tmp_path)
     options = Torchvision(checkpoint=str(tmp_path))
-    same, other = options.load(scened.need(split)), options.load(scened.need(split, labels=("one", "two")))
+    same, other = (
+        options.load(scene_samples.need(split)),
+        options.load(scene_samples.need(split, labels=("one", "two"))),
+    )
     ours, kept, renewed = (each.module.state_dict() for each in (model, same, other))
     assert all(torch.equal(kept[name], ours[name]) for name in ours)
     assert same.provenance.init == "pretrained"
@@ -210,14 +213,14 @@ def test_another_task_starts_from_a_run_with_a_new_head(tmp_path: Path) -> None:
 
 def test_a_folder_of_anything_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="holds no FCOS"):
-        Torchvision(checkpoint=str(tmp_path)).load(scened.need(scened.examples(2)))
+        Torchvision(checkpoint=str(tmp_path)).load(scene_samples.need(scene_samples.examples(2)))
     model, split = loaded()
     model.save(tmp_path)
     state = load_file(tmp_path / "model.safetensors")
     state["backbone.fpn.inner_blocks.0.0.weight"] = torch.zeros(3, 3)
     save_file(state, tmp_path / "model.safetensors")
     with pytest.raises(WeightsError, match=r"inner_blocks\.0\.0\.weight is of another shape"):
-        Torchvision(checkpoint=str(tmp_path)).load(scened.need(split))
+        Torchvision(checkpoint=str(tmp_path)).load(scene_samples.need(split))
 
 
 def test_a_sheet_shows_the_samples() -> None:

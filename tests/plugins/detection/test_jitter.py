@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import scened
+import scene_samples
 
 from core.batching import example_rng
 from plugins.detection import scenes
@@ -15,8 +15,8 @@ FAR = Strength(scale=0.4, translate=0.2, fliplr=0.5, shade=0.3)
 
 
 def split(n: int = 12, strength: Strength = FAR, side: int = 128) -> Jittered:
-    examples = scened.examples(n)
-    model = Torchvision(init="scratch", channels=64, convolutions=1, image_size=side).load(scened.need(examples))
+    examples = scene_samples.examples(n)
+    model = Torchvision(init="scratch", channels=64, convolutions=1, image_size=side).load(scene_samples.need(examples))
     found = scenes.prepare(examples, model._transform(), 2**30, "jitter")  # type: ignore[attr-defined]
     return Jittered(found, strength)
 
@@ -65,8 +65,8 @@ def test_boxes_lie_on_what_they_are_of() -> None:
                 inner = found.pixels[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].reshape(-1, 3).astype(int)
                 if len(inner) and x1 > 4 and x2 < 124 and y1 > 4 and y2 < 124:
                     outer = found.pixels[[y1 - 3, y2 + 2], (x1 + x2) // 2].astype(int)
-                    filled = np.abs(np.median(inner, axis=0) - scened.COLOURS[label]).max() < 25
-                    right += bool(filled and (np.abs(outer - scened.COLOURS[label]).max(axis=1) > 40).any())
+                    filled = np.abs(np.median(inner, axis=0) - scene_samples.COLOURS[label]).max() < 25
+                    right += bool(filled and (np.abs(outer - scene_samples.COLOURS[label]).max(axis=1) > 40).any())
                     total += 1
     assert total > 60
     assert right / total > 0.9  # objects may lie on one another

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scened
+import scene_samples
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -26,7 +26,7 @@ TRANSFORM = ScaleTransform(32, nearest, "nearest")
 
 
 def test_the_long_side_is_as_asked_and_boxes_go_with_the_pixels() -> None:
-    split = scened.examples(6, width=64, height=48)
+    split = scene_samples.examples(6, width=64, height=48)
     prepared = prepare(split, TRANSFORM, 10**7, "f")
     for row, example in enumerate(split):
         found = prepared.scene(row)
@@ -36,7 +36,7 @@ def test_the_long_side_is_as_asked_and_boxes_go_with_the_pixels() -> None:
         assert found.labels.tolist() == list(example.target.labels)
         for (x1, y1, x2, y2), label in zip(found.corners, found.labels, strict=True):
             middle = found.pixels[int((y1 + y2) / 2), int((x1 + x2) / 2)].tolist()
-            assert middle in [list(colour) for colour in scened.COLOURS], label
+            assert middle in [list(colour) for colour in scene_samples.COLOURS], label
 
 
 @pytest.mark.parametrize(("width", "height", "shape"), [(10, 40, (32, 8)), (300, 2, (1, 32)), (32, 32, (32, 32))])
@@ -48,7 +48,7 @@ def test_small_large_and_thin_images_are_scaled_alike(width: int, height: int, s
 
 
 def test_in_memory_on_disk_or_decoded_each_time_it_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    split = [*scened.examples(3, 64, 48), *scened.examples(3, 20, 40)]
+    split = [*scene_samples.examples(3, 64, 48), *scene_samples.examples(3, 20, 40)]
     kept, anew = prepare(split, TRANSFORM, 10**7, "f"), prepare(split, TRANSFORM, 0, "f")
     assert (kept.costly, anew.costly) == (False, True)
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path))
@@ -65,7 +65,7 @@ def test_in_memory_on_disk_or_decoded_each_time_it_is_the_same(monkeypatch: pyte
 def test_a_damaged_cache_is_done_without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path))
     monkeypatch.setattr(scenes, "ON_DISK_FROM", 1)
-    split = scened.examples(3)
+    split = scene_samples.examples(3)
     prepare(split, TRANSFORM, 10**7, "f")
     (folder,) = (tmp_path / "scenes").iterdir()
     (folder / "pixels.npy").write_bytes(b"not an array")
@@ -73,7 +73,7 @@ def test_a_damaged_cache_is_done_without(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_every_unreadable_image_is_named() -> None:
-    split = scened.examples(4)
+    split = scene_samples.examples(4)
     split[1], split[3] = replace(split[1], image=b""), replace(split[3], image=b"no image")
     with pytest.raises(DataError) as caught:
         prepare(split, TRANSFORM, 10**7, "f")
@@ -82,14 +82,14 @@ def test_every_unreadable_image_is_named() -> None:
 
 def test_crowds_are_left_out_and_boxes_end_with_the_image() -> None:
     boxes = Boxes(((0, 0, 10, 10), (-4, 40, 99, 60)), (0, 1), (True, False))
-    (example,) = scened.examples(1, 64, 48)
+    (example,) = scene_samples.examples(1, 64, 48)
     found = prepare([replace(example, target=boxes)], TRANSFORM, 10**7, "f").scene(0)
     np.testing.assert_allclose(found.corners, [[0, 20, 32, 24]])
     assert found.labels.tolist() == [1]
 
 
 def test_the_size_of_a_split_is_its_median() -> None:
-    split = [*scened.examples(2, 64, 48), *scened.examples(3, 100, 120)]
+    split = [*scene_samples.examples(2, 64, 48), *scene_samples.examples(3, 100, 120)]
     assert long_side(split) == 120
     assert long_side([replace(each, size=(0, 0)) for each in split]) == 120
     assert long_side([]) == 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scened
+import scene_samples
 import torch
 
 from core.batching import Steps, example_rng
@@ -22,8 +22,8 @@ TINY = {"init": "scratch", "width": 0.125, "depth": 0.34}
 
 
 def loaded(n: int = 12, **options: Any) -> tuple[YoloModel, list[Any]]:
-    split = scened.examples(n)
-    model = Ultralytics(**{**TINY, **options}).load(scened.need(split))
+    split = scene_samples.examples(n)
+    model = Ultralytics(**{**TINY, **options}).load(scene_samples.need(split))
     assert isinstance(model, YoloModel)
     return model, split
 
@@ -107,7 +107,7 @@ def test_boxes_lie_on_what_they_are_of() -> None:
             found = view(prepared, index)
             for (x, y, _, _), label in zip(found.boxes * 128, found.labels, strict=True):
                 colour = found.pixels[int(y), int(x)].astype(int)
-                right += bool(np.abs(colour - scened.COLOURS[label]).max() < 30)
+                right += bool(np.abs(colour - scene_samples.COLOURS[label]).max() < 30)
                 total += 1
         assert total > 10
         assert right / total > 0.85  # objects may lie on one another
@@ -115,12 +115,12 @@ def test_boxes_lie_on_what_they_are_of() -> None:
 
 def test_the_letterbox_is_ultralytics_own() -> None:
     for width, height in ((64, 48), (50, 97), (31, 30)):
-        split = scened.examples(2, width, height)
-        model = Ultralytics(**TINY, image_size=96).load(scened.need(split))
+        split = scene_samples.examples(2, width, height)
+        model = Ultralytics(**TINY, image_size=96).load(scene_samples.need(split))
         prepared = model.prepare(split, train=False)
         theirs = library().augment.LetterBox((96, 96))
         for row in range(2):
-            wanted = theirs(image=scened.scene(row, width, height)[0])
+            wanted = theirs(image=scene_samples.scene(row, width, height)[0])
             np.testing.assert_array_equal(view(prepared, row).pixels, wanted)
 
 

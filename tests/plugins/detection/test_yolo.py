@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scened
+import scene_samples
 import torch
 
 from core.batching import example_rng
@@ -25,8 +25,8 @@ CPU = Hardware("cpu", "fp32")
 
 
 def loaded(n: int = 8, objects: int | None = None, **options: Any) -> tuple[YoloModel, list[Any]]:
-    split = scened.examples(n, objects=objects)
-    model = Ultralytics(**{**TINY, **options}).load(scened.need(split))
+    split = scene_samples.examples(n, objects=objects)
+    model = Ultralytics(**{**TINY, **options}).load(scene_samples.need(split))
     assert isinstance(model, YoloModel)
     return model, split
 
@@ -106,7 +106,7 @@ def test_it_learns_scenes_by_heart_and_finds_their_objects() -> None:
 
 def test_predictions_lie_inside_the_image_and_are_capped() -> None:
     model, _ = loaded(max_detections=7)
-    split = [*scened.examples(3, 64, 48), *scened.examples(3, 30, 90)]
+    split = [*scene_samples.examples(3, 64, 48), *scene_samples.examples(3, 30, 90)]
     for example, each in zip(split, predict(model, model.prepare(split, train=False), CPU, 4), strict=True):
         assert each.corners.dtype == each.scores.dtype == np.float32
         assert each.labels.dtype == np.int64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from pictured import examples, need
+from image_samples import examples, need
 
 from plugins.images.baselines import pixels_linear
 

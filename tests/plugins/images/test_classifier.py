@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from pictured import LABELS, examples, need, pixels
+from image_samples import LABELS, examples, need, pixels
 from timm.data import create_transform, resolve_model_data_config
 
 from core.batching import example_rng

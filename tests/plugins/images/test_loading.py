@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from pictured import LABELS, examples, need
+from image_samples import LABELS, examples, need
 from safetensors.torch import save_file
 
 from core.errors import ConfigError, WeightsError

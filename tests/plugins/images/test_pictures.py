@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictured import examples, files
+from image_samples import examples, files
 from PIL import Image
 
 from core.batching import epoch_batches, evaluation_batches, example_rng, worker_count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import graft_toy
-import pictured
+import image_samples
 import pytest
 import torch
 from output_specs import output
@@ -25,7 +25,7 @@ PLAN = Plan(1, 1.0)
 
 def timm_model(name: str) -> LoadedModel:
     loader = Timm(init="scratch", scratch=name, image_size=32, augment="none")
-    return loader.load(pictured.need(pictured.examples(6)))
+    return loader.load(image_samples.need(image_samples.examples(6)))
 
 
 def toy(layers: Any = (("body.weight", "body.bias"), ("head.weight", "head.bias"))) -> LoadedModel:

@@ -7,10 +7,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import pictured
+import image_samples
 import pytest
 import torch
-from decoding import checkpoint, examples, need, predict, tiny
+from decoder_samples import checkpoint, examples, need, predict
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 
@@ -120,11 +120,11 @@ def test_a_weight_that_changes_is_cast_again() -> None:
 
 CASES: dict[str, tuple[Any, Lora, bool]] = {
     "encoder": (Encoder(init="scratch", architecture="bert", **SIZES), Lora(rank=2), True),
-    "decoder": (tiny(), Lora(rank=2, rslora=True), True),
-    "pissa": (tiny(), Lora(rank=2, init="pissa"), True),
-    "olora": (tiny(), Lora(rank=2, init="olora"), True),
-    "dora": (tiny(), Lora(rank=2, dora=True), False),
-    "not asked": (tiny(), Lora(rank=2, fused=False), False),
+    "decoder": (small_llama(), Lora(rank=2, rslora=True), True),
+    "pissa": (small_llama(), Lora(rank=2, init="pissa"), True),
+    "olora": (small_llama(), Lora(rank=2, init="olora"), True),
+    "dora": (small_llama(), Lora(rank=2, dora=True), False),
+    "not asked": (small_llama(), Lora(rank=2, fused=False), False),
 }
 
 
@@ -155,7 +155,9 @@ def test_which_layers_are_fused_and_that_they_learn_and_open_again(name: str, tm
 
 
 def test_convolutions_quantised_layers_and_those_the_other_way_round_are_left_to_peft(tmp_path: Path) -> None:
-    resnet = Timm(init="scratch", scratch="test_resnet", image_size=32).load(pictured.need(pictured.examples(6)))
+    resnet = Timm(init="scratch", scratch="test_resnet", image_size=32).load(
+        image_samples.need(image_samples.examples(6))
+    )
     gpt2 = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32).load(need())
     for model in (resnet, gpt2):
         adapted = Lora(rank=2).apply(model, Plan(1, 1.0))

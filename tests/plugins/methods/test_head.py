@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import image_samples
 import numpy as np
-import pictured
 import pytest
 import torch
 
@@ -17,12 +17,12 @@ from plugins.images.plugin import Timm
 from plugins.methods.head import FeatureModel, Features
 from plugins.methods.plugin import Head
 
-EXAMPLES = pictured.examples(12)
+EXAMPLES = image_samples.examples(12)
 
 
 def model_of(**options: Any) -> Any:
     loader = Timm(init="scratch", scratch="test_resnet", image_size=32, **options)
-    return loader.load(pictured.need(EXAMPLES, frozen=Head.frozen))
+    return loader.load(image_samples.need(EXAMPLES, frozen=Head.frozen))
 
 
 def applied(model: LoadedModel) -> Any:

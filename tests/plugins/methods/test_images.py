@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import pictured
+import image_samples
 import pytest
 import timm
 
@@ -25,8 +25,10 @@ class Pictures(DataAdapter):
     name: ClassVar[str] = "pictures"
 
     def load(self, task: Task, seed: int) -> Splits:
-        found = pictured.examples(36)
-        return Splits(found[:18], found[18:27], found[27:], pictured.LABELS, "pictures", description="made for a test")
+        found = image_samples.examples(36)
+        return Splits(
+            found[:18], found[18:27], found[27:], image_samples.LABELS, "pictures", description="made for a test"
+        )
 
 
 METHODS: list[AdapterMethod] = [Full(layer_decay=0.8), Head(), Freeze(layers=2), Lora(rank=2)]

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import image_samples
 import numpy as np
-import pictured
 import pytest
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ from plugins.methods.targets import chosen, refuse_unused
 from plugins.text.plugin import Encoder
 
 FAMILIES = ("test_resnet", "resnet10t", "test_vit", "test_convnext", "test_efficientnet", "mobilenetv3_small_050")
-EXAMPLES = pictured.examples(12)
+EXAMPLES = image_samples.examples(12)
 
 
 def loader(name: str, augment: str = "none") -> Timm:
@@ -34,7 +34,7 @@ def loader(name: str, augment: str = "none") -> Timm:
 
 def lived_in(name: str, augment: str = "none") -> Any:
     """A model whose norms are not as they were made, as if it had been pretrained."""
-    model = loader(name, augment).load(pictured.need(EXAMPLES))
+    model = loader(name, augment).load(image_samples.need(EXAMPLES))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for layer in model.module.modules():
@@ -97,7 +97,7 @@ def test_frozen_stays_merged_agrees_and_the_adapter_opens_in_peft(
     assert (unmerged - logits(base, inputs)).abs().max() > 1e-2
     adapted.save(tmp_path)
     torch.testing.assert_close(logits(adapted.module, inputs), unmerged, atol=0, rtol=0)  # saving changes nothing
-    merged = Lora().reopen(loader(family), pictured.need(saved=tmp_path))
+    merged = Lora().reopen(loader(family), image_samples.need(saved=tmp_path))
     torch.testing.assert_close(logits(merged.module, inputs), unmerged, atol=1e-5, rtol=1e-5)
     alone = PeftModel.from_pretrained(base, str(tmp_path / ADAPTER))
     torch.testing.assert_close(logits(alone, inputs), unmerged, atol=1e-6, rtol=1e-6)

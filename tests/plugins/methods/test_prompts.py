@@ -78,11 +78,11 @@ def test_more_tokens_than_the_model_can_read_are_refused() -> None:
 
 
 def test_a_model_that_keeps_no_places_is_refused() -> None:
-    import pictured
+    import image_samples
 
     from plugins.images.plugin import Timm
 
-    model = Timm(init="scratch", scratch="test_vit", image_size=32).load(pictured.need(pictured.examples(12)))
+    model = Timm(init="scratch", scratch="test_vit", image_size=32).load(image_samples.need(image_samples.examples(12)))
     with pytest.raises(ConfigError, match="keeps no places for virtual tokens"):
         Prompt().apply(model, Plan(1, 1.0))
 

@@ -10,7 +10,7 @@ from typing import Any
 import graft_toy
 import pytest
 import torch
-from decoding import checkpoint, examples, need, predict, tiny
+from decoder_samples import checkpoint, examples, need, predict, small_llama
 from peft.utils.integrations import dequantize_module_weight
 
 from core import check as checking
@@ -27,7 +27,7 @@ ROWS = examples()[:9]
 
 def adapted(method: Any, folder: Path) -> Any:
     """A model with an update that is not zero."""
-    tiny(hidden_size=64, layers=1).load(need()).save(folder)
+    small_llama(hidden_size=64, layers=1).load(need()).save(folder)
     loader = Decoder(checkpoint=str(folder), max_length=32)
     model = method.apply(loader.load(need(weights=method.weights())), Plan(1, 1.0))
     torch.manual_seed(0)
@@ -77,7 +77,7 @@ def test_loftq_starts_nearer_to_the_weights_that_were_quantised(architecture: st
 
 @torch.no_grad()
 def test_loftq_leaves_layers_that_are_not_quantised_and_ranks_that_a_matrix_has_not(tmp_path: Path) -> None:
-    tiny(hidden_size=64, layers=1, attention_heads=8).load(need()).save(tmp_path / "base")
+    small_llama(hidden_size=64, layers=1, attention_heads=8).load(need()).save(tmp_path / "base")
     loader = Decoder(checkpoint=str(tmp_path / "base"), max_length=32)
     method = Qlora(rank=80, init="loftq", targets=["q_proj", "v_proj"])
     loaded = loader.load(need(weights=method.weights()))
@@ -191,11 +191,11 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
 
 
 def test_sizes_that_leave_nothing_to_quantise_are_refused() -> None:
-    config = graft_toy.config(method=Qlora(), model=tiny(hidden_size=48))
+    config = graft_toy.config(method=Qlora(), model=small_llama(hidden_size=48))
     config = replace(config, task=replace(config.task, kind="text-classification"))
     with pytest.raises(ConfigError, match="48 leaves nothing to quantize"):
         checking.check(config)
-    checking.check(replace(config, model=tiny(hidden_size=64)))
+    checking.check(replace(config, model=small_llama(hidden_size=64)))
 
 
 def test_families_that_do_not_quantise_are_refused() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
+import text_runs
 
 from core.compose import resolve
 from core.errors import Interrupted
@@ -26,7 +26,7 @@ def test_broken_off_and_resumed_it_ends_the_same(
     name: str, stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped while ranks move, and when they have settled."""
-    config = resolve(tiny.words(tiny.table(tmp_path / "reviews.csv"), *METHODS[name], *OPTIONS))
+    config = resolve(text_runs.words(text_runs.table(tmp_path / "reviews.csv"), *METHODS[name], *OPTIONS))
     run(config, tmp_path / "whole", quiet=True)
     step: Any = Loop._step
 
@@ -42,7 +42,7 @@ def test_broken_off_and_resumed_it_ends_the_same(
     resume(tmp_path / "halved")
     for file in ("model/adapter_model.safetensors", "predictions.jsonl"):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "halved" / file).read_bytes(), file
-    whole, halved = tiny.report(tmp_path / "whole"), tiny.report(tmp_path / "halved")
+    whole, halved = text_runs.report(tmp_path / "whole"), text_runs.report(tmp_path / "halved")
     assert halved["resumed"] == 1
     assert whole["scores"] == halved["scores"]
     assert whole["self_test"]["passed"]
@@ -60,7 +60,7 @@ def test_what_is_inserted_draws_its_dropout_masks_the_fast_way_too(
 
     monkeypatch.setattr(Loop, "_begin", look)
     words = ["method=lora", "method.dropout=0.1", "train.max_steps=1"]
-    run(resolve(tiny.words(tiny.table(tmp_path / "reviews.csv"), *words)), tmp_path / "run", quiet=True)
+    run(resolve(text_runs.words(text_runs.table(tmp_path / "reviews.csv"), *words)), tmp_path / "run", quiet=True)
     assert found == ["FastDropout"] * 2
 
 
@@ -68,7 +68,7 @@ def test_what_is_inserted_draws_its_dropout_masks_the_fast_way_too(
 def test_a_compiled_module_trains_saves_and_opens_again(method: str, tmp_path: Path) -> None:
     """With dropout, which has a way of its own on a processor, and LoRA's fused layers."""
     words = [f"method={method}", "train.compile=true", "train.max_steps=3", "model.dropout=0.1", "model.layers=1"]
-    run(resolve(tiny.words(tiny.table(tmp_path / "reviews.csv"), *words)), tmp_path / "run", quiet=True)
-    report = tiny.report(tmp_path / "run")
+    run(resolve(text_runs.words(text_runs.table(tmp_path / "reviews.csv"), *words)), tmp_path / "run", quiet=True)
+    report = text_runs.report(tmp_path / "run")
     assert report["self_test"]["passed"]
     assert report["training"]["steps"] == 3

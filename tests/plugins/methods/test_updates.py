@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import graft_toy
-import pictured
+import image_samples
 import pytest
 import torch
-from decoding import checkpoint, need, tiny
+from decoder_samples import checkpoint, need
 
 from core.check import check
 from core.contracts import LoadedModel, Plan
@@ -150,7 +150,7 @@ def test_what_peft_cannot_put_on_gpt2_is_refused(method: Any, tmp_path: Path) ->
 
 @pytest.mark.parametrize("init", ["pissa", "olora"])
 def test_more_ranks_than_a_matrix_has_factors_are_refused_before_training(init: str) -> None:
-    model = tiny(hidden_size=16).load(need())
+    model = small_llama(hidden_size=16).load(need())
     with pytest.raises(ConfigError, match="32 is more than the 16 factors that the matrix"):
         Lora(rank=32, init=init).apply(model, Plan(1, 1.0))
 
@@ -188,7 +188,7 @@ def test_vera_draws_its_matrices_from_the_seed_and_saves_them_where_asked(projec
 @pytest.mark.parametrize("method", [Vera(), Oft(), Lora(init="pissa")])
 def test_what_is_for_linear_layers_refuses_convolutions_by_name(method: Any) -> None:
     family = Timm(init="scratch", scratch="test_efficientnet", image_size=32)
-    need = pictured.need(pictured.examples(12))
+    need = image_samples.need(image_samples.examples(12))
     with pytest.raises(ConfigError, match="this model's own targets are convolutions"):
         method.apply(family.load(need), Plan(1, 1.0))
     method.targets = ["conv_pw"]

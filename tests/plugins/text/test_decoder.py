@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from decoding import LABELS, TEXTS, batch, checkpoint, examples, need, opened, predict, tiny
+from decoder_samples import LABELS, TEXTS, batch, checkpoint, examples, need, opened, predict, small_llama
 
 from core.contracts import HasFeatures, Plan
 from core.errors import WeightsError
@@ -104,7 +104,7 @@ def test_virtual_tokens_in_front(kind: str) -> None:
     """Same example, different padding, same logits: transformers' own pooling would take padding for the last token."""
     import peft
 
-    model = tiny().load(need())
+    model = small_llama().load(need())
     model.module = peft.get_peft_model(model.module, getattr(peft, kind)(task_type="SEQ_CLS", num_virtual_tokens=4))
     together = predict(model, ROWS)
     torch.testing.assert_close(torch.cat([predict(model, [row]) for row in ROWS]), together, atol=1e-6, rtol=0)
@@ -116,7 +116,7 @@ def test_virtual_tokens_in_front(kind: str) -> None:
 @pytest.mark.parametrize("with_mask", [True, False])
 @torch.no_grad()
 def test_embeddings_in_place_of_ids(with_mask: bool) -> None:
-    model = tiny().load(need())
+    model = small_llama().load(need())
     given = batch(model, ROWS[:1])
     model.module.eval()
     inputs = {"inputs_embeds": model.module.get_input_embeddings()(given["input_ids"])}
@@ -128,7 +128,7 @@ def test_embeddings_in_place_of_ids(with_mask: bool) -> None:
 @pytest.mark.parametrize("from_scratch", [True, False])
 def test_pairs_have_a_sign_between_them(from_scratch: bool, tmp_path: Path) -> None:
     rows = [replace(row, pair=TEXTS[-1 - i]) for i, row in enumerate(examples())]
-    loader = tiny() if from_scratch else Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=64)
+    loader = small_llama() if from_scratch else Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=64)
     model = loader.load(need(train=rows))
     together = predict(model, rows[:6])
     split_elsewhere = [replace(row, text=row.text + row.pair[:3], pair=row.pair[3:]) for row in rows[:6] if row.pair]
@@ -143,7 +143,7 @@ def test_pairs_have_a_sign_between_them(from_scratch: bool, tmp_path: Path) -> N
 
 
 def test_multi(tmp_path: Path) -> None:
-    model = tiny().load(need("multi", class_weights=(1.0, 2.0, 3.0)))
+    model = small_llama().load(need("multi", class_weights=(1.0, 2.0, 3.0)))
     rows = examples("multi")[:5]
     assert model.loss(batch(model, rows)).shape == (5,)
     model.save(tmp_path)
@@ -151,7 +151,7 @@ def test_multi(tmp_path: Path) -> None:
 
 
 def test_regression_has_an_offset_that_is_saved(tmp_path: Path) -> None:
-    model = tiny().load(need("regression"))
+    model = small_llama().load(need("regression"))
     rows = examples("regression")[:5]
     values = predict(model, rows)
     assert (values - 119.5).abs().max() < 20  # near the mean of the training targets before any step
@@ -173,7 +173,7 @@ def test_an_empty_text_is_one_token(tmp_path: Path) -> None:
 
 def test_dropout_of_attention_stays_causal() -> None:
     """With dropout drawn the fast way, what comes after a token still does not change it."""
-    model = tiny(dropout=0.5).load(need())
+    model = small_llama(dropout=0.5).load(need())
     model.use_fast_dropout()
     model.module.train()
     ids = batch(model, ROWS[:1])["input_ids"]
@@ -207,7 +207,7 @@ def test_nothing_to_pad_with(tmp_path: Path) -> None:
 
 
 def test_labels_of_another_task_start_a_new_head(tmp_path: Path) -> None:
-    tiny().load(need()).save(tmp_path)
+    small_llama().load(need()).save(tmp_path)
     same = Decoder(checkpoint=str(tmp_path), max_length=32).load(need(seed=1)).module
     other = Decoder(checkpoint=str(tmp_path), max_length=32).load(replace(need(seed=1), labels=("x", "y", "z"))).module
     assert torch.equal(same.model.embed_tokens.weight, other.model.embed_tokens.weight)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from decoding import bare_tokenizer
+from decoder_samples import bare_tokenizer
 
 from core.kinds import TextExample
 from plugins.text import padding

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from decoding import bare_tokenizer, batch, examples, need, predict, tiny
+from decoder_samples import bare_tokenizer, batch, examples, need, predict, small_llama
 from torch import nn
 
 from core.contracts import WeightsPlan
@@ -31,7 +31,7 @@ def kinds(model: Any) -> dict[str, str]:
 @pytest.mark.parametrize(("plan", "size"), [(NF4, 0.27), (INT8, 0.51)])
 def test_the_body_is_quantised_and_the_head_is_not(plan: WeightsPlan, size: float) -> None:
     """At a width of 512: at most 0.27 of their size in bf16, measured; embeddings stay as they are."""
-    model = tiny(hidden_size=512, layers=1).load(need(weights=plan))
+    model = small_llama(hidden_size=512, layers=1).load(need(weights=plan))
     found = kinds(model)
     assert found.pop("score") == "Linear"
     assert model.module.score.weight.dtype == torch.float32
@@ -50,7 +50,7 @@ def test_the_body_is_quantised_and_the_head_is_not(plan: WeightsPlan, size: floa
 
 @pytest.mark.parametrize("plan", [NF4, INT8])
 def test_it_computes_nearly_what_it_did(plan: WeightsPlan, tmp_path: Path) -> None:
-    tiny(hidden_size=64).load(need()).save(tmp_path)
+    small_llama(hidden_size=64).load(need()).save(tmp_path)
     loader = Decoder(checkpoint=str(tmp_path), max_length=32)
     plain, packed = loader.load(need()), loader.load(need(weights=plan))
     gap = (predict(packed, ROWS) - predict(plain, ROWS)).abs().max()
@@ -64,7 +64,7 @@ def test_gradients_are_those_of_the_dequantised_weights_also_after_an_evaluation
     plan: WeightsPlan, precision: str, tmp_path: Path
 ) -> None:
     """bitsandbytes would repack 4-bit weights in the evaluation, and get later gradients wrong with only a warning."""
-    tiny(hidden_size=64, dropout=0.0).load(need()).save(tmp_path)
+    small_llama(hidden_size=64, dropout=0.0).load(need()).save(tmp_path)
     model = Decoder(checkpoint=str(tmp_path), max_length=32).load(need(weights=plan, precision=precision))
     layers = [layer for layer in model.module.modules() if isinstance(layer, bnb.nn.Linear4bit)]
     assert all(layer.support_avx512bf16_for_cpu is False for layer in layers)
@@ -150,7 +150,7 @@ def test_sizes_that_leave_nothing_to_quantise_are_refused(tmp_path: Path) -> Non
 
 
 def test_the_dtype_of_what_is_not_quantised_goes_with_the_products() -> None:
-    loader = tiny(hidden_size=64, layers=1)
+    loader = small_llama(hidden_size=64, layers=1)
     for plan, precision, wanted in (
         (NF4, "fp32", torch.float32),
         (NF4, "bf16", torch.bfloat16),
@@ -166,12 +166,12 @@ def test_on_a_gpu_what_does_not_train_lies_in_half_precision() -> None:
     from plugins.text.networks import _dtype
 
     on_gpu = need(device="cuda", precision="bf16", additive=True)
-    assert _dtype(tiny(), on_gpu) == torch.bfloat16
+    assert _dtype(small_llama(), on_gpu) == torch.bfloat16
     encoder = Encoder(init="scratch", architecture="bert")
     for options, changes in (
-        (tiny(), {"additive": False}),
-        (tiny(), {"precision": "fp32"}),
-        (tiny(), {"device": "cpu"}),
+        (small_llama(), {"additive": False}),
+        (small_llama(), {"precision": "fp32"}),
+        (small_llama(), {"device": "cpu"}),
     ):
         assert _dtype(options, replace(on_gpu, **changes)) == torch.float32  # type: ignore[arg-type]
     assert _dtype(encoder, on_gpu) == torch.float32

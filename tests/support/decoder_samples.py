@@ -32,7 +32,7 @@ def need(target: str = "single", **more: Any) -> Need:
     return Need(output(target, labels), more.pop("train", examples(target)), "f", **more)
 
 
-def tiny(**more: Any) -> Decoder:
+def small_llama(**more: Any) -> Decoder:
     """A compact Llama from scratch."""
     return Decoder(init="scratch", architecture="llama", **{**SIZES, **more})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pictured import LABELS, examples
+from image_samples import LABELS, examples
 
 MODEL = ("model=timm", "model.init=scratch", "model.scratch=test_resnet", "model.image_size=32")
 TRAIN = (
