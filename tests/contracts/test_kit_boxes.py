@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from core.images import open_image
-from core.kinds import BOXES, Boxes
+from core.kinds import BOXES, Boxes, BoxesTarget, BoxExample
 from core.testing import sample_examples
-from core.testing.data import _target_problem
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ from core.testing.data import _target_problem
     ],
 )
 def test_boxes_that_break_a_rule(value: Any, message: str) -> None:
-    problem = _target_problem(value, BOXES, 2, (8, 8))
+    problem = BoxesTarget().target_problem(value, "ab", BoxExample(b"", size=(8, 8)))
     assert message in problem
     assert bool(problem) == bool(message)
 

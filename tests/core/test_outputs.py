@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from core.errors import DataError
-from core.kinds import BoxExample, Detections, ObjectDetection, TextClassification
-from core.outputs import OBJECT_COLUMNS, Pictures, write_csv
+from core.kinds import BoxesTarget, BoxExample, Detections, ObjectDetection, TextClassification
+from core.outputs import Pictures, write_csv
 
 FOUND = Detections(
     np.asarray([[1, 2, 20, 30], [5, 5, 9, 9]], np.float32), np.asarray([0.9, 0.2], np.float32), np.asarray([1, 0])
@@ -22,14 +22,15 @@ LABELS = ("cat", "dog")
 
 def rows(*shown: str) -> list[dict[str, str]]:
     out = io.StringIO()
-    write_csv(({"image": each, **written} for each, written in zip(shown, WRITTEN, strict=False)), out, OBJECT_COLUMNS)
+    lines = ({"image": each, **written} for each, written in zip(shown, WRITTEN, strict=False))
+    write_csv((row for line in lines for row in BoxesTarget().rows(line)), out, BoxesTarget().columns(LABELS))
     return list(csv.DictReader(io.StringIO(out.getvalue())))
 
 
 WRITTEN = [
-    ObjectDetection().write(FOUND, LABELS, "boxes", (0.1,)),
-    ObjectDetection().write(FOUND, LABELS, "boxes", (0.95,)),
-    ObjectDetection().write(FOUND, LABELS, "boxes", (0.5,)),
+    BoxesTarget().write(FOUND, LABELS, (0.1,)),
+    BoxesTarget().write(FOUND, LABELS, (0.95,)),
+    BoxesTarget().write(FOUND, LABELS, (0.5,)),
 ]
 
 
@@ -43,8 +44,8 @@ def test_a_row_for_each_object() -> None:
 
 def test_nothing_found_is_a_table_without_rows() -> None:
     out = io.StringIO()
-    write_csv([{"image": "a.png", "objects": []}], out, OBJECT_COLUMNS)
-    assert out.getvalue().strip() == ",".join(OBJECT_COLUMNS)
+    write_csv(BoxesTarget().rows({"image": "a.png", "objects": []}), out, BoxesTarget().columns(LABELS))
+    assert out.getvalue().strip() == "image,label,score,x1,y1,x2,y2"
 
 
 def test_pictures_bear_the_names_of_their_images(tmp_path: Path) -> None:

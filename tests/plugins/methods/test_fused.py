@@ -10,7 +10,7 @@ from typing import Any
 import image_samples
 import pytest
 import torch
-from decoder_samples import checkpoint, examples, need, predict
+from decoder_samples import checkpoint, examples, need, predict, small_llama
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 

@@ -11,7 +11,7 @@ import graft_toy
 import image_samples
 import pytest
 import torch
-from decoder_samples import checkpoint, need
+from decoder_samples import checkpoint, need, small_llama
 
 from core.check import check
 from core.contracts import LoadedModel, Plan

@@ -7,12 +7,15 @@ from typing import Any
 import graft_toy
 import numpy as np
 import pytest
-from core.weighting import class_weights, example_weights
+from output_specs import output
 
+from core.class_weights import class_weights, example_weights
 from core.contracts import Splits
+from core.errors import ConfigError
 from core.kinds import TextExample
 
 LABELS = ("calm", "fine", "wild")
+SINGLE, MULTI = output("single", LABELS), output("multi", LABELS)
 
 
 def split_with(targets: list[Any]) -> Splits:
@@ -23,9 +26,9 @@ def split_with(targets: list[Any]) -> Splits:
 
 def test_auto_weighs_a_label_by_the_inverse_of_its_count() -> None:
     config, splits = graft_toy.config(train__class_weights="auto"), split_with([0] * 6 + [1] * 3 + [2])
-    weights = class_weights(config, splits)
+    weights = class_weights(config, splits, SINGLE)
     assert weights == pytest.approx((10 / 18, 10 / 9, 10 / 3))
-    of_examples = example_weights(config, splits)
+    of_examples = example_weights(config, splits, SINGLE)
     assert of_examples is not None
     np.testing.assert_allclose(of_examples, [weights[row] for row in [0] * 6 + [1] * 3 + [2]], rtol=1e-6)
     assert of_examples.mean() == pytest.approx(1.0)
@@ -33,8 +36,14 @@ def test_auto_weighs_a_label_by_the_inverse_of_its_count() -> None:
 
 def test_auto_weighs_one_of_several_labels_by_the_examples_without_it() -> None:
     config = graft_toy.config(train__class_weights="auto", task__target="multi")
-    assert class_weights(config, split_with([(0,), (0, 1), (0, 2), (1,)])) == pytest.approx((1 / 3, 1.0, 3.0))
+    assert class_weights(config, split_with([(0,), (0, 1), (0, 2), (1,)]), MULTI) == pytest.approx((1 / 3, 1.0, 3.0))
 
 
 def test_none_weighs_nothing() -> None:
-    assert class_weights(graft_toy.config(), split_with([0, 1, 2])) is None
+    assert class_weights(graft_toy.config(), split_with([0, 1, 2]), SINGLE) is None
+
+
+def test_examples_with_several_labels_have_no_weight_of_their_own() -> None:
+    config = graft_toy.config(train__class_weights="auto", task__target="multi")
+    with pytest.raises(ConfigError, match="cannot weigh examples of the target type multi"):
+        example_weights(config, split_with([(0,), (0, 1), (0, 2), (1,)]), MULTI)
