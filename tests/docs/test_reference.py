@@ -27,7 +27,7 @@ def test_every_page_of_components_is_generated_and_listed() -> None:
 
 def test_an_option_that_several_components_share_is_described_once() -> None:
     page = pages()["components/model.md"]
-    assert page.count("Tokens of a text (or pair) that are read") == 1
+    assert page.count("Maximum number of tokens per text (or pair)") == 1
     assert "| `max_length` | decoder, encoder | `int` | `256` |" in page
     before, _, after = page.partition("## Shared options")
     assert "| `max_length`" not in before
