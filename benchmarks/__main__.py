@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cells, suite, tables, words
-from core import report as record
+from core import reporting
 from core.errors import GraftError, Problem, nearest
 from core.options import option
 
@@ -97,7 +97,7 @@ def _suite(asked: Sequence[str], as_json: bool) -> int:
     found = suite.read(chosen.suite)
     out = Path(chosen.out or f"runs/benchmarks/{found.name}").absolute()
     say(f"suite {found.name}: {found.summary} {len(found.cells)} cells, into {out}")
-    reports = [record.read(folder) for folder in cells.run_suite(found, out, say)]
+    reports = [reporting.read(folder) for folder in cells.run_suite(found, out, say)]
     _write(tables.as_json(reports) if as_json else tables.markdown(reports))
     return 1 if tables.apart(reports) else 0
 
@@ -112,7 +112,7 @@ def _table(folders: Sequence[str], as_json: bool) -> int:
     if found := measurements.read(paths):
         _write(measurements.as_json(found) if as_json else measurements.markdown(found))
         return 0
-    reports = [record.read(folder) for folder in tables.find(paths)]
+    reports = [reporting.read(folder) for folder in tables.find(paths)]
     if not reports:
         raise GraftError(Problem(", ".join(folders), "holds neither a report.json nor a measurement."))
     _write(tables.as_json(reports) if as_json else tables.markdown(reports))

@@ -11,10 +11,10 @@ from typing import Any
 from benchmarks import processes, words
 from benchmarks.processes import Ended
 from benchmarks.suite import Cell, Suite
-from core import report as record
+from core import reporting
+from core.config import difference
 from core.errors import ConfigError, GraftError, Problem
 from core.files import write_json
-from core.saved import difference
 
 DONE, RESUME, REDO, NEW = "done", "resume", "redo", "new"
 REPLACED = "replaced"
@@ -81,10 +81,10 @@ def state_of(folder: Path, plain: dict[str, Any]) -> str:
         folder: The cell's.
         plain: Its configuration now; a run with another one does not count.
     """
-    if not (folder / record.REPORT).is_file():
+    if not (folder / reporting.REPORT).is_file():
         return NEW
     try:
-        report = record.read(folder)
+        report = reporting.read(folder)
     except (GraftError, ValueError):
         return REDO
     if difference(report.get("config"), plain):
@@ -115,9 +115,9 @@ def _set_aside(folder: Path, out: Path) -> None:
 def _settle(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> None:
     """Where a process ended without saying so in its report, say it there: tables read nothing else."""
     try:
-        report = record.read(folder)
+        report = reporting.read(folder)
     except (GraftError, ValueError):
-        report = {"schema": record.SCHEMA, "name": cell.name, "primary": plain["task"]["primary"], "config": plain}
+        report = {"schema": reporting.SCHEMA, "name": cell.name, "primary": plain["task"]["primary"], "config": plain}
         report["choices"] = {"task": cell.task, "model": cell.model, "method": cell.method}
     status = report.get("status", "running")
     if status == "completed" or (report.get("error") and not ended.timed_out):
@@ -132,14 +132,14 @@ def _settle(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> No
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / record.REPORT, report | settled)
+    write_json(folder / reporting.REPORT, report | settled)
 
 
 def _score(folder: Path) -> str:
     """The outcome in a few words."""
-    report = record.read(folder)
+    report = reporting.read(folder)
     if report["status"] != "completed":
         lines = str(report.get("error") or report["status"]).strip().splitlines()
         return f"{report['status']}: {' '.join(line.strip() for line in lines[:2])}"
     primary = report["primary"]
-    return f"{primary} {record.cell(report['scores']['test'].get(primary))}"
+    return f"{primary} {reporting.cell(report['scores']['test'].get(primary))}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.peers import command
 from benchmarks.peers.graft import Graft
-from core.compose import resolve
+from core.config import resolve
 
 
 def peers(model: str) -> tuple[Graft, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.compose.values import from_yaml
+from core.config import from_yaml
 from core.errors import ConfigError, GraftError, Problem, nearest, unknown
 
 SUITES = Path(__file__).with_name("suites")
@@ -50,10 +50,8 @@ class Cell:
         Raises:
             ConfigError: A name or an option is wrong, or they cannot go together; each problem names the cell.
         """
-        from core.check import check
-        from core.compose import resolve
+        from core.config import check, resolve, to_plain
         from core.files import clean
-        from core.saved import to_plain
 
         try:
             config = resolve(self.overrides)

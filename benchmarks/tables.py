@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells import REPLACED
-from core import report as record
+from core import reporting
 
 Report = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ def find(folders: Iterable[Path]) -> list[Path]:
     """Every folder with a report in or below the given ones, in order; runs that were set aside are left out."""
     found: dict[Path, None] = {}
     for folder in folders:
-        for path in sorted(folder.rglob(record.REPORT)):
+        for path in sorted(folder.rglob(reporting.REPORT)):
             if REPLACED not in path.relative_to(folder).parts:
                 found[path.parent] = None
     return list(found)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from core.compose.values import typed
+from core.config import typed
 from core.errors import ConfigError, Problem, nearest
 from core.options import limits, violations
 

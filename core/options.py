@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
@@ -106,3 +108,15 @@ def violations(component: Any, where: str) -> Iterator[Problem]:
         complaint = limits(each).complaint(getattr(component, each.name))
         if complaint:
             yield Problem(f"{where}.{each.name}", *complaint)
+
+
+def options(component: type[Any]) -> Iterable[dict[str, str]]:
+    """Every option of a component: name, type, default and help, as text."""
+    for each in dataclasses.fields(component):
+        declared = limits(each)
+        default = each.default if each.default is not dataclasses.MISSING else None
+        if each.default_factory is not dataclasses.MISSING:
+            default = each.default_factory()
+        kind = each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type))
+        help_ = declared.help + (f" One of: {declared.named_choices}." if declared.choices else "")
+        yield {"name": each.name, "type": kind, "default": json.dumps(default, default=str), "help": help_}

@@ -14,11 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from core import RunConfig, Train, run
-from core.contracts import Task
+from core import RunConfig, Task, Train, run
 from plugins.data.plugin import Table
-from plugins.methods.plugin import Full
-from plugins.metrics.plugin import F1, Accuracy
+from plugins.methods.partial import Full
+from plugins.metrics.classification import F1, Accuracy
 from plugins.text.plugin import Encoder
 
 OPINIONS = {

@@ -62,8 +62,8 @@ def toy() -> Iterator[None]:
     """The toy plugin's components, registered for as long as the test runs."""
     import graft_toy
 
-    from core.compose import install
-    from core.registry import load
+    from core.config.compose import install
+    from core.registry.registry import load
 
     install()
     with graft_toy.registered(load()):
@@ -75,7 +75,7 @@ def graft(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
     """The command line in this process: `code, out, err = graft("list", "model")`, in an empty folder."""
-    from core.cli import main
+    from core.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")

@@ -15,9 +15,13 @@ import numpy as np
 import pytest
 from program_server import Ended, Program
 
-from core.kinds import BoxesTarget, MultiLabel, Regression, SingleLabel, TargetType
-from core.registry import load
-from core.testing import check_component, check_target_type
+from core.registry.registry import load
+from core.tasks.detection.target import BoxesTarget
+from core.tasks.targets.labels import MultiLabel, SingleLabel
+from core.tasks.targets.regression import Regression
+from core.tasks.targets.target import TargetType
+from core.testing.components import check_component
+from core.testing.targets import check_target_type
 
 ROOT = Path(__file__).parents[1]
 BUILT_IN: tuple[type[TargetType], ...] = (SingleLabel, MultiLabel, Regression, BoxesTarget)
@@ -25,7 +29,14 @@ NAMES = {each.name for each in BUILT_IN}
 CLASSES = {each.__name__ for each in BUILT_IN}
 CONSTANTS = {"SINGLE", "MULTI", "REGRESSION", "BOXES"}
 COLUMNS = {"ap50", "ap50_95"}
-AT_HOME = ("core/tasks/", "core/testing/", "core/registry/builtin.py", "core/kinds/", "core/task.py", "core/builtin.py")
+AT_HOME = (
+    "core/tasks/",
+    "core/testing/",
+    "core/registry/builtin.py",
+    "core/tasks/",
+    "core/tasks/task.py",
+    "core/registry/builtin.py",
+)
 """Where target types are defined, tested and announced."""
 
 

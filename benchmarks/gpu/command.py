@@ -48,7 +48,7 @@ def measured(options: Options, methods: Sequence[str]) -> dict[str, Any]:
     import torch
 
     from benchmarks.gpu.trainings import WAYS
-    from core.environment import Hardware, describe
+    from core.runtime import Hardware, describe
 
     device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     entries: list[dict[str, Any]] = []

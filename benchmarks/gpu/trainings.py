@@ -78,15 +78,14 @@ def texts(options: Options) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 def graft(options: Options, method: str, device: str) -> dict[str, Any]:
-    """Through `core.loop.Loop`, with the method as a run applies it."""
+    """Through `core.training.Loop`, with the method as a run applies it."""
     from benchmarks.gpu.networks import configuration
-    from core.checkpoint import Checkpoints
-    from core.config import ResolvedTrain
-    from core.contracts import Need, Plan, Provenance, Task
-    from core.environment import Hardware, deterministic
-    from core.loop import Loop
+    from core.contracts import Need, Plan, Provenance, ResolvedTrain
     from core.registry import load
-    from plugins.methods.plugin import Lora, Qlora
+    from core.runtime import Hardware, deterministic
+    from core.tasks import Task
+    from core.training import Checkpoints, Loop
+    from plugins.methods.lora import Lora, Qlora
     from plugins.text.loading import assemble
     from plugins.text.networks import network_of
     from plugins.text.tokens import TokenizedTexts

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import grid, hardware
-from core import report as record
+from core import reporting
 from core.files import clean, write_json
 
 SCHEMA = "graft-method-1"
@@ -40,7 +40,7 @@ def entry(work: str, folder: Path, out: Path) -> dict[str, Any]:
         folder: The run's.
         out: The folder of all runs.
     """
-    report = record.read(folder)
+    report = reporting.read(folder)
     model = report.get("model", {})
     provenance = {key: value for key, value in model.get("provenance", {}).items() if key != "source"}
     kept: dict[str, Any] = {"schema": SCHEMA, "work": work, "method": report["choices"]["method"]}
@@ -51,7 +51,7 @@ def entry(work: str, folder: Path, out: Path) -> dict[str, Any]:
         "parameters": model.get("parameters"),
         "provenance": provenance,
         "saved_bytes": model.get("saved_bytes"),
-        "adapter_bytes": _bytes(folder / record.MODEL / "adapter"),
+        "adapter_bytes": _bytes(folder / reporting.MODEL / "adapter"),
         "scores": report.get("scores", {}).get("test"),
         "self_test": report.get("self_test"),
     }

@@ -15,10 +15,9 @@ from benchmarks import words
 from benchmarks.peers.measurements import METRIC
 from benchmarks.peers.text import DATA
 from benchmarks.peers.work import Options, Told
-from core.contracts import Task
 from core.errors import ConfigError, Problem
-from core.kinds import BOXES, ObjectDetection
 from core.options import option
+from core.tasks import BOXES, ObjectDetection, Task
 
 if TYPE_CHECKING:
     from core.contracts import Splits

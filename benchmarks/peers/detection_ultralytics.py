@@ -88,7 +88,7 @@ def work(asked: Asked) -> Result:
     library()  # keeps it offline, and its settings in Graft's cache
     from ultralytics import YOLO
 
-    from core.environment import bf16_native
+    from core.runtime import bf16_native
 
     train, options = asked.config.train, _options(asked)
     where = device()
@@ -165,8 +165,8 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
     import numpy as np
 
     from core.images import open_image
-    from core.kinds import Detections
     from core.registry import load
+    from core.tasks import Detections
     from plugins.metrics.boxes import MeanAveragePrecision
 
     options: Any = asked.config.model

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.measure import Result
-from core import report as record
+from core import reporting
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Graft:
 
     def result(self, folder: Path) -> Result:
         """From `report.json`; `training.seconds` is steps and waiting for data, without evaluation and checkpoints."""
-        report = record.read(folder / "run")
+        report = reporting.read(folder / "run")
         training, scores = report["training"], report["scores"]["test"]
         return Result(
             train_seconds=training["seconds"],

@@ -11,7 +11,7 @@ from benchmarks.peers.measure import Result
 from benchmarks.peers.program import Asked, counted, device
 
 if TYPE_CHECKING:
-    from core.config import RunConfig
+    from core.contracts import RunConfig
 
 
 @dataclass
@@ -60,7 +60,7 @@ def arguments(asked: Asked, more: Mapping[str, Any]) -> Any:
 
 def _bf16() -> dict[str, Any]:
     """The arguments for bf16 on this hardware, by the rule by which Graft chooses its precision."""
-    from core.environment import bf16_native
+    from core.runtime import bf16_native
 
     return {"bf16": bf16_native(device()), "use_cpu": device() == "cpu"}
 

@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import words
 from benchmarks.peers.text import DATA
 from benchmarks.peers.work import Options, Told
-from core.contracts import Task
 from core.errors import ConfigError, Problem
-from core.kinds import ImageClassification
 from core.options import option
+from core.tasks import ImageClassification, Task
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from core.config import RunConfig
-    from core.contracts import Splits
-    from core.kinds import ImageExample
+    from core.contracts import RunConfig, Splits
+    from core.tasks import ImageExample
 
 PHOTOGRAPHS = "sign_digits"
 """The folder of `$GRAFT_TEST_DATA` with a folder a class: photographs of hands that show digits."""

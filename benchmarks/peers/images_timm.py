@@ -179,7 +179,7 @@ def work(asked: Asked) -> Result:
     from timm.utils import random_seed
 
     from benchmarks.peers import images
-    from core.environment import bf16_native
+    from core.runtime import bf16_native
 
     settings, train, where = Settings(**asked.settings), asked.config.train, device()
     random_seed(asked.config.seed, 0)

@@ -29,8 +29,8 @@ from core.errors import GraftError, RunError
 ROOT = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = """
 import json
-from core.config import Train
-from core.environment import Hardware, describe
+from core.contracts.train_config import Train
+from core.runtime.hardware import Hardware; from core.runtime.versions import describe
 print(json.dumps(describe(Hardware.resolve(Train()))))
 """
 
@@ -62,7 +62,7 @@ class Peer(Protocol):
     """One way to do the work.
 
     The work is stated once, as overrides of Graft's own command line (task, data, model, epochs, batch size, seed), so
-    that a peer of another library reads the very same examples and options through `core.compose.resolve`.
+    that a peer of another library reads the very same examples and options through `core.config.resolve`.
     """
 
     @property

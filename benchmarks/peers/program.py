@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.peers.measure import Result
 
 if TYPE_CHECKING:
-    from core.config import RunConfig
-    from core.contracts import Splits
+    from core.contracts import RunConfig, Splits
 
 WORK, RESULT = "work.json", "result.json"
 
@@ -67,7 +66,7 @@ class Asked:
     @classmethod
     def read(cls, folder: Path) -> Asked:
         """What `work.json` says, with the data read by Graft's own adapter."""
-        from core.compose import resolve
+        from core.config import resolve
 
         told = json.loads((folder / WORK).read_text(encoding="utf-8"))
         config = resolve(told["overrides"])

@@ -68,7 +68,7 @@ def _sst2(place: Path) -> dict[str, list[str]]:
 
 def _reviews() -> dict[str, list[str]]:
     """The embedded reviews, cut as Graft cuts them."""
-    from core.compose import resolve
+    from core.config import resolve
 
     config = resolve(["task=sentiment", "data=reviews"])
     splits = config.data.load(config.task, 0)

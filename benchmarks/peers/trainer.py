@@ -9,7 +9,7 @@ from benchmarks.peers.measure import Result
 from benchmarks.peers.program import Asked, Program, main
 
 if TYPE_CHECKING:
-    from core.config import RunConfig
+    from core.contracts import RunConfig
 
 MODULE = "benchmarks.peers.trainer"
 DEFAULTS = Program("trainer", "transformers' Trainer at its defaults", MODULE)
@@ -40,10 +40,10 @@ def _pretrained(config: RunConfig, labels: Sequence[str]) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from core.weights import find
+    from core.pretrained import find_weights
 
     options: Any = config.model
-    folder = find(options.checkpoint, "pretrained", options.sha256).folder
+    folder = find_weights(options.checkpoint, "pretrained", options.sha256).folder
     tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     model = AutoModelForSequenceClassification.from_pretrained(
         str(folder), num_labels=len(labels), dtype=torch.float32, local_files_only=True

@@ -13,14 +13,35 @@ Graft runs it over its own registry; a plugin's author runs it in the plugin's o
 Each check says in its docstring what it demands, and in its message what was found and what would put it right.
 """
 
-from core.testing.components import check_component
-from core.testing.data import check_data_adapter
-from core.testing.methods import check_cell, check_method
-from core.testing.metrics import check_metric
-from core.testing.models import check_model_loader
-from core.testing.plugins import check_light, check_plugin, check_preset
-from core.testing.samples import sample_examples, sample_need, sample_output, sample_task
-from core.testing.targets import check_target_type
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.lazy import lazy_face
+
+if TYPE_CHECKING:
+    from core.testing.components import check_component
+    from core.testing.data import check_data_adapter
+    from core.testing.methods import check_cell, check_method
+    from core.testing.metrics import check_metric
+    from core.testing.models import check_model_loader
+    from core.testing.plugins import check_light, check_plugin, check_preset
+    from core.testing.samples import sample_examples, sample_need, sample_output, sample_task
+    from core.testing.targets import check_target_type
+else:
+    __getattr__ = lazy_face(
+        __name__,
+        {
+            "core.testing.components": ("check_component",),
+            "core.testing.data": ("check_data_adapter",),
+            "core.testing.methods": ("check_cell", "check_method"),
+            "core.testing.metrics": ("check_metric",),
+            "core.testing.models": ("check_model_loader",),
+            "core.testing.plugins": ("check_light", "check_plugin", "check_preset"),
+            "core.testing.samples": ("sample_examples", "sample_need", "sample_output", "sample_task"),
+            "core.testing.targets": ("check_target_type",),
+        },
+    )
 
 __all__ = [
     "check_cell",

@@ -8,12 +8,12 @@ from dataclasses import asdict, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from core.component import Component
-from core.config import Train
-from core.contracts import AdapterMethod, Metric
+from core.contracts.components import AdapterMethod, Metric
+from core.contracts.train_config import Train
 from core.errors import GraftError
-from core.kinds import Kind
 from core.options import limits, violations
-from core.registry import SOCKETS, load
+from core.registry.registry import SOCKETS, load
+from core.tasks.task_type import Kind
 from core.testing.expect import Subject
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
@@ -85,7 +85,7 @@ def _check_option(subject: Subject, field: Any) -> None:
 
 
 def _check_schema(subject: Subject, component: type[Component]) -> None:
-    from core.compose import from_yaml, to_yaml, typed
+    from core.config.yaml import from_yaml, to_yaml, typed
 
     try:
         plain = component()

@@ -6,9 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from core.contracts import DataAdapter, Finding, Splits, Task
-from core.kinds import Kind, OutputSpec
-from core.registry import load
+from core.contracts.components import DataAdapter
+from core.contracts.splits import Splits
+from core.issues import Finding
+from core.registry.registry import load
+from core.tasks.output import OutputSpec
+from core.tasks.task import Task
+from core.tasks.task_type import Kind
 from core.testing.expect import Subject
 
 PARTS = ("train", "val", "test")
@@ -80,7 +84,7 @@ def _check_coverage(subject: Subject, splits: Splits, output: OutputSpec) -> Non
     of = output.target.labels_of
     held = {part: {label for each in getattr(splits, part) for label in of(each.target)} for part in PARTS}
     unseen = [splits.labels[label] for label in sorted((held["val"] | held["test"]) - held["train"])]
-    cure = "Raise DataError for such data, or cut it with core.splits.build."
+    cure = "Raise DataError for such data, or cut it with core.data.build_splits."
     subject.expect(not unseen, f"the training split lacks labels that the others hold: {', '.join(unseen)}. {cure}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     import numpy as np
 
-    from core.kinds import TargetType
+    from core.tasks.targets.target import TargetType
 
 
 class Subject:

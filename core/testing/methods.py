@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.capabilities import FP32, UNSUPPORTED, fit
-from core.check import check
-from core.config import RunConfig, Train
-from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan, WeightsPlan
-from core.environment import seed_everything, unwrap
+from core.config.validation import check
+from core.contracts.capabilities import FP32
+from core.contracts.components import AdapterMethod, ModelLoader, RunConfig
+from core.contracts.model import LoadedModel, Need, Plan, WeightsPlan
+from core.contracts.train_config import Train
 from core.errors import ConfigError
-from core.export import coarsest, tolerance
-from core.optimize import load_trainable, trainable_state
-from core.registry import load
+from core.inference.merge import coarsest, tolerance
+from core.registry.compatibility import UNSUPPORTED, fit
+from core.registry.registry import load
+from core.runtime.determinism import seed_everything
+from core.runtime.modules import load_trainable, trainable_state, unwrap
 from core.testing.expect import Subject
 from core.testing.running import PROBE, TOLERANCE, predicted, to_reopen, train_on
 from core.testing.samples import TEXT, sample_need

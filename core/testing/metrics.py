@@ -10,14 +10,14 @@ import numpy as np
 import torch
 import torchmetrics
 
-from core.contracts import Metric
-from core.kinds import OutputSpec
-from core.registry import load
+from core.contracts.components import Metric
+from core.registry.registry import load
+from core.tasks.output import OutputSpec
 from core.testing.expect import Subject
 from core.testing.samples import LABELS, sample_output
 
 if TYPE_CHECKING:
-    from core.kinds import Predictions, Targets
+    from core.tasks.targets.target import Predictions, Targets
 
 N = 60
 RESAMPLES = 6

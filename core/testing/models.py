@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.capabilities import ADAPTERS, FEATURES, LAYERS
-from core.contracts import HasFeatures, HasOwnFit, LoadedModel, ModelLoader, Need, Prepared, Provenance
-from core.kinds import SINGLE
+from core.contracts.capabilities import ADAPTERS, FEATURES, LAYERS
+from core.contracts.components import ModelLoader
+from core.contracts.model import HasFeatures, HasOwnFit, LoadedModel, Need, Prepared, Provenance
+from core.tasks.targets.labels import SINGLE
 from core.testing.expect import Subject
 from core.testing.running import (
     PROBE,

@@ -6,12 +6,12 @@ import json
 import subprocess
 import sys
 
-from core import presets
 from core.component import Component
+from core.config import presets
 from core.errors import GraftError
-from core.hooks import CALLED_AT_START
-from core.presets import Preset
-from core.registry import load
+from core.registry.hookspecs import CALLED_AT_START
+from core.registry.preset_files import Preset
+from core.registry.registry import load
 from core.testing.components import check_component
 from core.testing.expect import Subject
 
@@ -92,7 +92,7 @@ def check_preset(preset: Preset) -> None:
     Raises:
         AssertionError: What is wrong, and what would put it right.
     """
-    from core.compose import resolve
+    from core.config.compose import resolve
 
     subject = Subject(f"preset {preset.group}/{preset.name} ({preset.path})")
     subject.expect(preset.summary, "needs a first comment line; it is what `list` shows.")

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from core.config import Train
-from core.contracts import AdapterMethod, LoadedModel, Need, Plan
-from core.environment import Hardware
-from core.optimize import build_optimizer, load_optimizer
-from core.predicting import predict
+from core.contracts.components import AdapterMethod
+from core.contracts.model import LoadedModel, Need, Plan
+from core.contracts.train_config import Train
+from core.evaluation.predict import predict
+from core.runtime.hardware import Hardware
+from core.training.optimizer import build_optimizer, load_optimizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from core.contracts import Prepared
+    from core.contracts.model import Prepared
 
 PROBE = 9
 """Examples whose losses and predictions are compared."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.kinds import Boxes, BoxExample, Corners
+from core.tasks.detection.boxes import Boxes, BoxExample, Corners
 
 SIDE = 64
 """Width and height of a picture, in pixels."""
@@ -24,7 +24,7 @@ def box_examples(target: str, count: int) -> list[BoxExample]:
     """
     import numpy as np
 
-    from core.images import encode_png, inspect
+    from core.images.reading import encode_png, inspect
 
     assert target == "boxes"
     examples = []

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core.contracts import Metric, Need, Task
-from core.kinds import (
-    SINGLE,
-    ImageClassification,
-    ImageExample,
-    ObjectDetection,
-    OutputSpec,
-    Target,
-    TextClassification,
-    TextExample,
-)
-from core.registry import load
+from core.contracts.components import Metric
+from core.contracts.model import Need
+from core.registry.registry import load
+from core.tasks.detection.task import ObjectDetection
+from core.tasks.image import ImageClassification, ImageExample
+from core.tasks.output import OutputSpec
+from core.tasks.targets.labels import SINGLE
+from core.tasks.targets.target import Target
+from core.tasks.task import Task
+from core.tasks.text import TextClassification, TextExample
 from core.testing.sample_scenes import box_examples
 
 TEXT, IMAGE, DETECTION = TextClassification.name, ImageClassification.name, ObjectDetection.name
@@ -65,7 +63,7 @@ def _image(target: str, count: int) -> list[ImageExample]:
     """
     import numpy as np
 
-    from core.images import encode_png, inspect
+    from core.images.reading import encode_png, inspect
 
     examples = []
     for row, (wanted, labels) in enumerate(_targets(target, count)):

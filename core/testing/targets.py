@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from core.contracts import Task
 from core.issues import Fault
-from core.kinds import ResultTable, TargetType
+from core.tasks.targets.target import ResultTable, TargetType
+from core.tasks.task import Task
 from core.testing.expect import Subject
 from core.testing.samples import LABELS
 
 if TYPE_CHECKING:
-    from core.kinds import Predictions, Targets
+    from core.tasks.targets.target import Predictions, Targets
 
 N = 60
 TRAIN_OPTIONS = {"class_weights", "label_smoothing", "thresholds"}

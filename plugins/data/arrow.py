@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.cache import cache_directory
+from core.data import Row
 from core.errors import DataError, Problem
 from core.files import new_file
-from core.kinds import TextExample
-from core.splits import Fault, Row
+from core.issues import Fault
+from core.runtime import cache_directory
+from core.tasks import TextExample
 
 IN_MEMORY_BYTES = 64 << 20
 """Sources up to this size are held in memory, and nothing is written."""

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts import Finding, Splits, Task
-from core.kinds import BoxExample, Corners, NamedBox
-from core.splits import UNDECIDED, CutOptions, Fault, Row, Source, build
+from core.contracts import CutOptions, Splits
+from core.data import UNDECIDED, Row, Source, build_splits
+from core.issues import Fault, Finding
+from core.tasks import BoxExample, Corners, NamedBox, Task
 from plugins.data import boxes_faults, boxes_files, upright
 from plugins.data.boxes_faults import image_fault, object_fault
 from plugins.data.looks import ImageSource, inspect_all
@@ -78,7 +79,7 @@ def load_boxes(
     task: Task,
     seed: int,
 ) -> Splits:
-    """Turn annotated images into splits; see `core.splits.build`.
+    """Turn annotated images into splits; see `core.data.build_splits`.
 
     Args:
         found: All images, faulty ones included.
@@ -93,7 +94,7 @@ def load_boxes(
         task = replace(task, labels=list(names))
     rows = BoxRows(found)
     source = Source(rows, rows.take, rows.digest(), origin, tuple(findings))
-    return build(source, task, seed, options)
+    return build_splits(source, task, seed, options)
 
 
 class BoxRows:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.contracts import Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import NAMES, UNDECIDED
 from core.errors import DataError, Problem
-from core.splits import NAMES, UNDECIDED, CutOptions
+from core.tasks import Task
 from plugins.data import boxes, boxes_files, files
 from plugins.data.boxes import Annotated, StatedObject
 from plugins.data.boxes_faults import image_fault, object_fault

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.splits import Fault
+from core.issues import Fault
 
 OBJECT = "object"
 """The noun for what is counted where one object is at fault and its image is used all the same."""

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.contracts import Finding, Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import SHOWN, TEST, TRAIN, UNDECIDED, VAL
 from core.errors import DataError, Problem
-from core.kinds import Corners
-from core.splits import SHOWN, TEST, TRAIN, UNDECIDED, VAL, CutOptions
+from core.issues import Finding
+from core.tasks import Corners, Task
 from plugins.data import boxes, boxes_files, xml_tree
 from plugins.data.boxes import Annotated, StatedObject
 from plugins.data.boxes_faults import image_fault, object_fault

@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 from core.contracts import Splits
 from core.errors import DataError, Problem
 from core.images import SUFFIXES, inspect
-from core.kinds import Boxes, BoxExample, Corners
+from core.tasks import Boxes, BoxExample, Corners
 
 Parts = Mapping[str, Iterable[BoxExample]]
 """Examples by the name of their split: `train`, `val`, `test`."""

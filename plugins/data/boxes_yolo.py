@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.contracts import Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import UNDECIDED
 from core.errors import DataError, Problem
-from core.kinds import Corners
-from core.splits import UNDECIDED, CutOptions, Fault
+from core.issues import Fault
+from core.tasks import Corners, Task
 from plugins.data import boxes, boxes_files, yolo_config
 from plugins.data.boxes import Annotated, StatedObject
 from plugins.data.boxes_faults import image_fault, note, object_fault

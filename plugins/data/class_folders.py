@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.contracts import Finding
+from core.data import SHOWN, TRAIN, UNDECIDED
 from core.errors import DataError, Problem
 from core.images import SUFFIXES
-from core.splits import SHOWN, TRAIN, UNDECIDED
+from core.issues import Finding
 from plugins.data.arrow import Stored
 from plugins.data.files import SPLIT_NAMES
 from plugins.data.formats import FORMATS

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.splits import NAMES, UNDECIDED, Fault
+from core.data import NAMES, UNDECIDED
+from core.issues import Fault
 from plugins.data import boxes_files
 from plugins.data.boxes_faults import image_fault, note
 

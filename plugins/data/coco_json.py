@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DataError, Problem
-from core.splits import Fault
+from core.issues import Fault
 from plugins.data.boxes_faults import image_fault
 
 

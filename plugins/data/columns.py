@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import DataError, Problem, unknown
-from core.kinds import MULTI, REGRESSION
+from core.tasks import MULTI, REGRESSION
 from plugins.data.column_names import IMAGES, LABELS, PAIRS, TEXTS, VALUES
 from plugins.data.part import Part
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.contracts import Finding
 from core.errors import DataError, Problem, nearest
+from core.issues import Finding
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from core.errors import DataError, Problem
-from core.splits import Fault
+from core.issues import Fault
 from plugins.data import decoding
 from plugins.data.column_names import is_known
 from plugins.data.faults import BLANK, bad

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.config import RunConfig
-from core.contracts import Splits, Task
+from core.contracts import RunConfig, Splits
 from core.errors import Problem
-from core.kinds import ObjectDetection
 from core.options import option
+from core.tasks import ObjectDetection, Task
 from plugins.data import refusals
 from plugins.data.file_adapter import FileAdapter
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts import Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import Row, Source, build_splits
 from core.images import encode_png, inspect
-from core.kinds import ImageExample
-from core.splits import CutOptions, Row, Source, build
+from core.tasks import ImageExample, Task
 
 _INK = 16
 """The darkest value of a pixel in the data, where all sixteen dots of its 4 × 4 field are inked."""
@@ -47,4 +47,4 @@ def load_digits(options: CutOptions, task: Task, seed: int) -> Splits:
     digits = _Digits(examples, [str(each) for each in read.target])
     digest = hashlib.sha256(pixels.tobytes() + "".join(digits.labels).encode()).hexdigest()
     origin = "UCI handwritten digits (8×8, carried by scikit-learn)"
-    return build(Source(digits, digits.take, digest, origin), task, seed, options)
+    return build_splits(Source(digits, digits.take, digest, origin), task, seed, options)

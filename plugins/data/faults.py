@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.splits import Fault
+from core.issues import Fault
 
 VERY_SHORT = 2
 """A text of so many characters or fewer is worth a note."""

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.config import RunConfig
-from core.contracts import DataAdapter, Task
+from core.contracts import CutOptions, DataAdapter, RunConfig
 from core.errors import Problem
-from core.splits import CutOptions
+from core.tasks import Task
 
 
 @dataclass

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.data import TEST, TRAIN, UNDECIDED, VAL
 from core.errors import DataError, Problem, nearest
-from core.splits import TEST, TRAIN, UNDECIDED, VAL
 
 SPLIT_NAMES = {
     "train": TRAIN,

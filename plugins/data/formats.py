@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DataError, Problem
-from core.splits import Fault
+from core.issues import Fault
 from plugins.data import decoding, delimited
 from plugins.data.delimited import Dialect
 from plugins.data.faults import BLANK, bad

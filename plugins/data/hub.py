@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.contracts import Finding, Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import NAMES, UNDECIDED
 from core.errors import DataError, Problem, unknown
-from core.hub import endpoint, hub_unreachable
-from core.splits import NAMES, UNDECIDED, CutOptions
+from core.issues import Finding
+from core.pretrained import endpoint, hub_unreachable
+from core.tasks import Task
 from plugins.data import files, hub_images
 from plugins.data.columns import IMAGE
 from plugins.data.formats import first

@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from core.cache import cache_directory
-from core.contracts import Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import NAMES, UNDECIDED
 from core.errors import DataError, Problem
-from core.kinds import MULTI
-from core.splits import NAMES, UNDECIDED, CutOptions, Fault
+from core.issues import Fault
+from core.runtime import cache_directory
+from core.tasks import MULTI, Task
 from plugins.data import arrow, files, image_rows
 from plugins.data.column_names import IMAGES
 from plugins.data.columns import IMAGE, choose, positions

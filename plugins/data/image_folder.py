@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from core.contracts import Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import NAMES, UNDECIDED
 from core.errors import DataError, Problem
 from core.images import image_files
-from core.kinds import MULTI, SINGLE, ImageExample
-from core.splits import NAMES, UNDECIDED, CutOptions
+from core.tasks import MULTI, SINGLE, ImageExample, Task
 from plugins.data import arrow, class_folders, files, image_rows
 from plugins.data.arrow import Stored
 from plugins.data.class_folders import ClassFolders, Notes

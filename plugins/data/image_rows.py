@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.contracts import Finding, Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import Row, Source, build_splits
 from core.errors import DataError, Problem
-from core.kinds import ImageExample
-from core.splits import CutOptions, Fault, Row, Source, build
+from core.issues import Fault, Finding
+from core.tasks import ImageExample, Task
 from plugins.data.arrow import Picker
 from plugins.data.faults import bad, restore
 from plugins.data.looks import ImageSource, Inspections, inspect_all
@@ -199,7 +200,7 @@ class ImageRows:
 
 
 def split(rows: ImageRows, origin: str, found: Sequence[Finding], options: CutOptions, task: Task, seed: int) -> Splits:
-    """Turn images into splits; see `core.splits.build`.
+    """Turn images into splits; see `core.data.build_splits`.
 
     Args:
         rows: The images.
@@ -211,4 +212,4 @@ def split(rows: ImageRows, origin: str, found: Sequence[Finding], options: CutOp
     """
     take: Callable[[NDArray[np.int64]], Sequence[ImageExample]] = rows.take
     source = Source(rows, take, rows.digest(), origin, (*found, *rows.findings()))
-    return build(source, task, seed, options)
+    return build_splits(source, task, seed, options)

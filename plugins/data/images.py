@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from core.config import RunConfig
-from core.contracts import Splits, Task
+from core.contracts import RunConfig, Splits
 from core.errors import Problem
-from core.kinds import ImageClassification, ImageExample
 from core.options import option
+from core.tasks import ImageClassification, ImageExample, Task
 from plugins.data import refusals
 from plugins.data.file_adapter import FileAdapter
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.contracts import Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import UNDECIDED
 from core.errors import DataError, Problem
-from core.splits import UNDECIDED, CutOptions
+from core.tasks import Task
 from plugins.data import files
 from plugins.data.columns import Columns
 from plugins.data.files import File

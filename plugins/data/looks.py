@@ -17,10 +17,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cache import cache_directory
 from core.files import new_file
 from core.images import Inspected, UnreadableImageError, inspect
-from core.splits import Fault
+from core.issues import Fault
+from core.runtime import cache_directory
 
 ImageSource: TypeAlias = Path | bytes | Fault | None
 """An image by its path or its bytes; what is wrong with it; or None for a row that is not looked at."""

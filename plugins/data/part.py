@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.contracts import Finding
-from core.splits import UNDECIDED, Fault
+from core.data import UNDECIDED
+from core.issues import Fault, Finding
 
 Record = tuple[int, "Sequence[Any] | Fault"]
 """The row's number (from 1; a line of a text file), and its values in the order of the columns, or what is wrong."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.errors import DataError, Problem
-from core.kinds import TextExample
-from core.splits import Fault
+from core.issues import Fault
+from core.tasks import TextExample
 from plugins.data import decoding
 from plugins.data.faults import BLANK, bad
 from plugins.data.files import File

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from core.config import RunConfig
-from core.contracts import DataAdapter, Splits, Task
-from core.errors import Problem
-from core.hooks import hookimpl
-from core.kinds import ImageExample, TextClassification, TextExample
-from core.options import option
+from core import DataAdapter, Problem, RunConfig, Splits, Task, hookimpl, option
+from core.tasks import ImageExample, TextClassification, TextExample
 from plugins.data import detection, refusals
 from plugins.data.file_adapter import FileAdapter
 from plugins.data.images import IMAGE, Digits, ImageFolder

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core.config import RunConfig
+from core.contracts import RunConfig
 from core.errors import Problem
-from core.kinds import MULTI
+from core.tasks import MULTI
 
 
 def sources(path: str, train: str, val: str, test: str, what: str = "FILE") -> Iterator[Problem]:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.data import UNDECIDED
 from core.errors import DataError, Problem
-from core.kinds import MULTI, REGRESSION
-from core.kinds.targets.encoding import label_name
-from core.splits import UNDECIDED, Fault
+from core.issues import Fault
+from core.tasks import MULTI, REGRESSION, label_name
 from plugins.data import arrow, files
 from plugins.data.arrow import Stored
 from plugins.data.columns import IMAGE, TEXT, Columns, positions

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from core.kinds import NamedBox
-from core.splits import NAMES
+from core.data import NAMES
+from core.tasks import NamedBox
 
 LABELS = tuple("0123456789")
 _INK_FROM = 96

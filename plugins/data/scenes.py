@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts import Splits, Task
-from core.kinds import BoxExample, NamedBox
-from core.splits import NAMES, CutOptions, Row, Source, build
+from core.contracts import CutOptions, Splits
+from core.data import NAMES, Row, Source, build_splits
+from core.tasks import BoxExample, NamedBox, Task
 from plugins.data import scenes_cache
 from plugins.data.scene_drawing import LABELS
 from plugins.data.scenes_cache import Scene
@@ -33,7 +33,7 @@ def load_scenes(recipe: Mapping[str, int], options: CutOptions, task: Task, seed
     digest = scenes_cache.key(recipe)
     origin = f"scenes of UCI handwritten digits ({recipe['size']}×{recipe['size']}, drawn by {recipe['draw']})"
     source = Source(held, held.take, digest, origin, tuple(findings))
-    return build(source, task, seed, options)
+    return build_splits(source, task, seed, options)
 
 
 @dataclass(frozen=True)

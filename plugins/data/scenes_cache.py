@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.cache import cache_directory
-from core.contracts import Finding
+from core.data import NAMES
 from core.files import new_folder
 from core.images import inspect
-from core.kinds import Corners
-from core.splits import NAMES
+from core.issues import Finding
+from core.runtime import cache_directory
+from core.tasks import Corners
 from plugins.data import scene_drawing
 
 _VERSION = 1

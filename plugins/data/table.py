@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.contracts import Splits, Task
+from core.contracts import CutOptions, Splits
+from core.data import UNDECIDED, Source, build_splits
 from core.errors import DataError, Problem
-from core.kinds import MULTI, TextExample
-from core.splits import UNDECIDED, CutOptions, Source, build
+from core.tasks import MULTI, Task, TextExample
 from plugins.data import arrow, files
 from plugins.data.arrow import TextRows
 from plugins.data.columns import Columns, choose
@@ -115,7 +115,7 @@ def load_parts(
         origin=f"{origin} ({details})" if details else origin,
         findings=tuple(finding for part in parts for finding in part.findings),
     )
-    return build(source, task, seed, options)
+    return build_splits(source, task, seed, options)
 
 
 def unlabelled(given: TextFiles, columns: Columns, path: Path) -> list[TextExample]:

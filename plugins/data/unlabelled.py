@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.images import image_files
-from core.kinds import BoxExample, ImageClassification, ObjectDetection
+from core.tasks import BoxExample, ImageClassification, ObjectDetection
 from plugins.data import image_folder, table
 from plugins.data.columns import Columns
 from plugins.data.table import TextFiles

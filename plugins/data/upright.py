@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from core.kinds import Corners
-from core.splits import Fault
+from core.issues import Fault
+from core.tasks import Corners
 from plugins.data.boxes_faults import image_fault, note
 
 Turn: TypeAlias = Callable[[Corners], Corners]

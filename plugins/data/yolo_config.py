@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.contracts import Finding
+from core.data import TEST, TRAIN, VAL
 from core.errors import DataError, Problem
-from core.splits import TEST, TRAIN, VAL
+from core.issues import Finding
 from plugins.data import boxes_files
 
 _KEYS = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.contracts import Finding
-from core.kinds import BoxExample
+from core.issues import Finding
+from core.tasks import BoxExample
 from plugins.detection import scenes
 from plugins.detection.options import STRIDE
 

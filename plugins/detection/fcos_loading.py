@@ -9,7 +9,7 @@ from typing import Any
 
 from core.contracts import Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError
-from core.weights import sha256_of
+from core.pretrained import sha256_of
 from plugins.detection import fcos_network as parts
 from plugins.detection import fcos_saving, published
 from plugins.detection.defaults import side_for

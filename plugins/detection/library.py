@@ -19,8 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from core.cache import cache_directory, keep_caches_of_others
 from core.files import new_file
+from core.runtime import cache_directory, keep_caches_of_others
 
 NAME = "ultralytics"
 _SILENT = {"sync": False, "vscode_msg": False, "openvino_msg": False} | dict.fromkeys(

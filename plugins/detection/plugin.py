@@ -6,12 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.capabilities import ADAPTERS, GRADIENTS, LAYERS
-from core.config import RunConfig
-from core.contracts import LoadedModel, ModelLoader, Need
-from core.errors import Problem
-from core.hooks import hookimpl
-from core.kinds import BOXES, Kind, ObjectDetection
+from core import Kind, LoadedModel, ModelLoader, Need, Problem, RunConfig, hookimpl
+from core.contracts import ADAPTERS, GRADIENTS, LAYERS
+from core.tasks import BOXES, ObjectDetection
 from plugins.detection.fcos_options import COCO, GROUPS, IMAGENET, LEAST_SIDE, FcosOptions
 from plugins.detection.options import STRIDE, is_pickle
 from plugins.detection.yolo_options import NARROWEST, YoloOptions, untrusted

@@ -10,8 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.errors import Problem, WeightsError
-from core.hub import unreachable
-from core.weights import sha256_of
+from core.pretrained import sha256_of, unreachable
 from plugins.detection.fcos_options import COCO
 
 NAMES = {

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from core.cache import cache_directory
-from core.decoded import cache_key, in_chunks
 from core.errors import DataError, Problem
 from core.files import new_folder
-from core.images import UnreadableImageError, open_image
-from core.kinds import Boxes, BoxExample
+from core.images import UnreadableImageError, cache_key, in_chunks, open_image
+from core.runtime import cache_directory
+from core.tasks import Boxes, BoxExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

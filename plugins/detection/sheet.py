@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.batching import example_rng
 from core.contracts import Prepared
+from core.data import example_rng
 from core.images import open_image
-from core.kinds import Boxes, BoxExample
+from core.tasks import Boxes, BoxExample
 from plugins.detection.views import corners_in
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.contracts import Finding, LoadedModel, Need, Plan, Prepared, Provenance
-from core.environment import unwrap
-from core.kinds import BoxExample, Detections
+from core.contracts import LoadedModel, Need, Plan, Prepared, Provenance
+from core.issues import Finding
+from core.runtime import unwrap
+from core.tasks import BoxExample, Detections
 from plugins.detection import network as parts
 from plugins.detection import scenes, yolo_saving
 from plugins.detection.defaults import not_kept

@@ -11,12 +11,12 @@ import numpy as np
 
 from core.contracts import Need
 from core.images import open_image
-from core.kinds import MULTI, ImageExample
+from core.tasks import MULTI, ImageExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from core.kinds import Predictions
+    from core.tasks import Predictions
 
 SIDE = 16
 """Images are shrunk to so many pixels in height and width."""

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.contracts import Finding, LoadedModel, Need, Prepared, Provenance
-from core.environment import unwrap
+from core.contracts import LoadedModel, Need, Prepared, Provenance
 from core.errors import ConfigError, Problem
-from core.kinds import ImageExample
-from core.kinds.targets.losses import per_example_loss, to_predictions
+from core.issues import Finding
+from core.runtime import unwrap
+from core.tasks import ImageExample
+from core.training import per_example_loss, to_predictions
 from plugins.images import augmentation
 from plugins.images.augmentation import Policy
 from plugins.images.options import TimmOptions

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.contracts import Finding, Need, Provenance, epochs_for
+from core.contracts import Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError, nearest
-from core.weights import Found, find
+from core.issues import Finding
+from core.pretrained import Found, find_weights
 from plugins.images import sizes, structure
 from plugins.images.classifier import FeaturedImageModel, ImageModel
 from plugins.images.options import TimmOptions
@@ -29,7 +30,7 @@ def load_image_model(options: TimmOptions, need: Need) -> ImageModel:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
     else:
         asked = options.checkpoint or (f"timm/{options.variant}" if options.variant else "")
-        found = find(asked, options.init if asked else "scratch", options.sha256)
+        found = find_weights(asked, options.init if asked else "scratch", options.sha256)
     if found.folder is None:
         return _from_scratch(options, need, found.provenance)
     return _pretrained(options, need, found.folder, found.provenance)

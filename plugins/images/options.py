@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.options import option
+from core import option
 
 AUGMENTATIONS = ("auto", "none", "light", "strong")
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.batching import example_rng
+from core.data import example_rng
 from core.images import open_image
-from core.kinds import ImageExample
+from core.tasks import ImageExample
 from plugins.images.pictures import ImageDataset, MixedView
 
 if TYPE_CHECKING:

@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from core.cache import cache_directory
-from core.decoded import cache_key, in_chunks
 from core.errors import DataError, Problem
 from core.files import new_file
-from core.images import UnreadableImageError, open_image
-from core.kinds import ImageExample
+from core.images import UnreadableImageError, cache_key, in_chunks, open_image
+from core.runtime import cache_directory
+from core.tasks import ImageExample
 from plugins.images.augmentation import Mixing, Policy, Variation, mix, unvaried, vary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from core.kinds import Targets
+    from core.tasks import Targets
 
 ON_DISK_FROM = 64 * 2**20
 """Bytes of decoded images from which they are kept in a file, for this run and later ones."""

@@ -6,16 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import ADAPTERS, CHECKPOINTING, FEATURES, GRADIENTS, LAYERS, LINEAR
-from core.config import RunConfig
-from core.contracts import LoadedModel, ModelLoader, Need
-from core.errors import Problem
-from core.hooks import hookimpl
-from core.kinds import ImageClassification, Kind
+from core import Kind, LoadedModel, ModelLoader, Need, Problem, RunConfig, hookimpl
+from core.contracts import ADAPTERS, CHECKPOINTING, FEATURES, GRADIENTS, LAYERS, LINEAR
+from core.tasks import ImageClassification
 from plugins.images.options import TimmOptions
 
 if TYPE_CHECKING:
-    from core.kinds import Predictions
+    from core.tasks import Predictions
 
 
 @dataclass

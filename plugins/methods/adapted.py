@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from core.contracts import HasFeatures, HasVirtualTokens, LoadedModel, ModelLoader, Need, ParamGroup, WrappedModel
-from core.environment import unwrap
 from core.errors import ConfigError, Problem
+from core.runtime import unwrap
 from plugins.methods.layer_kinds import NOTHING
 from plugins.methods.targets import chosen, ends
 

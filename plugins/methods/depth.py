@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import nn
 
 from core.contracts import LoadedModel, ParamGroup
-from core.environment import unwrap
 from core.errors import ConfigError, Problem
+from core.runtime import unwrap
 from plugins.methods.head import freeze_all_but
 
 _COMPILED = "_orig_mod."

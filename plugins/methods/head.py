@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.contracts import Finding, HasFeatures, HasPicture, LoadedModel, Plan, Prepared, WrappedModel
-from core.environment import Hardware
+from core.contracts import HasFeatures, HasPicture, LoadedModel, Plan, Prepared, WrappedModel
 from core.errors import ConfigError, Problem
-from core.predicting import predict_batches
+from core.evaluation import predict_batches
+from core.issues import Finding
+from core.runtime import Hardware
 
 FEATURE_BATCH = 64
 

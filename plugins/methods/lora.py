@@ -6,16 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core.capabilities import QUANTISED
-from core.contracts import LoadedModel, ParamGroup, Plan, WeightsPlan
-from core.errors import Problem
-from core.options import option
+from core import LoadedModel, ParamGroup, Plan, Problem, WeightsPlan, option
+from core.contracts import QUANTISED
 from plugins.methods.layer_kinds import CONVOLUTION, TRANSPOSED
 from plugins.methods.updates import ON_MODULES, TARGETS_HELP, OnModules
 
 if TYPE_CHECKING:
-    from core.config import RunConfig
-    from core.memory import Footprint
+    from core import Footprint, RunConfig
 
 LOFTQ = "loftq"
 ALTERS_BASE = ("pissa", "olora")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.contracts import Optimizer
-from core.environment import gpu_at_hand
 from core.errors import Problem
+from core.runtime import gpu_at_hand
 
 if TYPE_CHECKING:
     import torch
 
-    from core.config import RunConfig
+    from core.contracts import RunConfig
 
 
 @dataclass

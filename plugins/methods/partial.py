@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core.capabilities import BIASES, GRADIENTS, LAYERS, lacking
-from core.contracts import AdapterMethod, LoadedModel, ParamGroup, Plan
+from core.contracts import BIASES, GRADIENTS, LAYERS, AdapterMethod, LoadedModel, ParamGroup, Plan
 from core.errors import Problem
 from core.options import option
+from core.registry import lacking
 
 if TYPE_CHECKING:
-    from core.config import RunConfig
-    from core.memory import Footprint
+    from core.contracts import Footprint, RunConfig
 
 _DECAY_HELP = (
     "Learning rate of each layer relative to the next one; the head has the full rate. 1: the same rate everywhere."

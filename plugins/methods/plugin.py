@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-from core.contracts import AdapterMethod, Optimizer
-from core.hooks import hookimpl
+from core import AdapterMethod, Optimizer, hookimpl
 from plugins.methods.lora import Lora, Lora8, Qlora
 from plugins.methods.optimizers import AdamW8bit, PagedAdamW8bit
 from plugins.methods.partial import BitFit, Freeze, Full, Head
 from plugins.methods.prompts import Prefix, Prompt
 from plugins.methods.updates import AdaLora, Ia3, Loha, Lokr, Oft, Vera
-
-__all__ = [
-    "AdaLora",
-    "BitFit",
-    "Freeze",
-    "Full",
-    "Head",
-    "Ia3",
-    "Loha",
-    "Lokr",
-    "Lora",
-    "Lora8",
-    "Oft",
-    "Prefix",
-    "Prompt",
-    "Qlora",
-    "Vera",
-]
 
 
 @hookimpl

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core.capabilities import GRADIENTS, PAST, VIRTUAL
-from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan
+from core.contracts import GRADIENTS, PAST, VIRTUAL, AdapterMethod, LoadedModel, ModelLoader, Need, Plan
 from core.errors import Problem
 from core.options import option
 
 if TYPE_CHECKING:
-    from core.config import RunConfig
+    from core.contracts import RunConfig
 
 _TEXT = ("text-classification",)
 _TOKENS_HELP = "Number of virtual tokens. The maximum text length shrinks by as many."

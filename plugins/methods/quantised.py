@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from core.environment import gpu_at_hand, unwrap
 from core.errors import Problem
+from core.runtime import gpu_at_hand, unwrap
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from core.config import RunConfig
-    from core.contracts import LoadedModel
+    from core.contracts import LoadedModel, RunConfig
 
 
 def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:

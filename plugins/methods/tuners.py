@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from core.contracts import HasWholeWeights, LoadedModel
-from core.environment import unwrap
 from core.errors import ConfigError, Problem
+from core.runtime import unwrap
 from plugins.methods.adapted import AdaptedModel, put_on
 from plugins.methods.fused import fuse
 from plugins.methods.initial import from_what_is_lost, plain_again, refuse_rank

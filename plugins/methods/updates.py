@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import ADAPTERS, FP16, GRADIENTS, LINEAR
-from core.contracts import AdapterMethod, LoadedModel, ModelLoader, Need, Plan
+from core.contracts import ADAPTERS, FP16, GRADIENTS, LINEAR, AdapterMethod, LoadedModel, ModelLoader, Need, Plan
 from core.errors import Problem
 from core.options import option
 from plugins.methods.layer_kinds import CONVOLUTION, TRANSPOSED
 
 if TYPE_CHECKING:
-    from core.config import RunConfig
+    from core.contracts import RunConfig
 
 ON_MODULES: Mapping[str, str] = {
     GRADIENTS: "its updates are trained by gradients",

@@ -1,6 +1,7 @@
 """Mean average precision and recall: a record of each image, scored by COCO's rules once for all metrics of a split.
 
-The value comes from torchmetrics and faster-coco-eval. Its interval comes from `core.matching` and `core.curves`, by
+The value comes from torchmetrics and faster-coco-eval. Its interval comes from `core.tasks.detection.matching` and
+`core.tasks.detection.precision_recall`, by
 the same rules: every image is matched once, and a resample only weighs what was matched.
 """
 
@@ -18,16 +19,12 @@ from numpy.typing import NDArray
 from torchmetrics.detection import MeanAveragePrecision
 from torchmetrics.utilities import dim_zero_cat
 
-from core.curves import precision_recall
-from core.kinds import Detections
-from core.kinds.targets.counts import divide
-from core.matching import COCO_SIZES, MOST, Matches, match_at, surest
+from core.tasks import COCO_SIZES, MOST, Detections, Matches, divide, match_at, precision_recall, surest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.kinds import Boxes, Predictions, Targets
-    from core.kinds.targets.counts import Array
+    from core.tasks import Array, Boxes, Predictions, Targets
 
 KEPT = 4
 """So many splits are remembered: validation and test, each with and without intervals."""

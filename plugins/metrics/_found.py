@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from core.matching import match
+from core.tasks import match
 from plugins.metrics._labels import from_counts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.kinds import Boxes, Detections
+    from core.tasks import Boxes, Detections
     from plugins.metrics._sums import Sums
 
 

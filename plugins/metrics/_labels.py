@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import one_hot
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from core.kinds import DEFAULT_THRESHOLD, MULTI
-from core.kinds.targets.counts import divide, precision_recall_f1
+from core.tasks import DEFAULT_THRESHOLD, MULTI, divide, precision_recall_f1
 from plugins.metrics._sums import Sums
 
 if TYPE_CHECKING:
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     import torchmetrics
     from torch import Tensor
 
-    from core.kinds import Predictions, Targets
-    from core.kinds.targets.counts import Array
+    from core.tasks import Array, Predictions, Targets
 
 
 @dataclass(frozen=True)

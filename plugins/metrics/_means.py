@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import one_hot
 
-from core.kinds import DEFAULT_THRESHOLD, MULTI
-from core.kinds.targets.counts import divide
+from core.tasks import DEFAULT_THRESHOLD, MULTI, divide
 from plugins.metrics._sums import Sums
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from core.kinds.targets.counts import Array
+    from core.tasks import Array
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 """Probabilities are kept this far from 0 and 1 in logarithms: the spacing of float32 below 2."""

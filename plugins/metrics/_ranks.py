@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.kinds import MULTI
-from core.kinds.targets.counts import divide
+from core.tasks import MULTI, divide
 from plugins.metrics._labels import average_over_labels
 from plugins.metrics._records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.kinds import Predictions, Targets
-    from core.kinds.targets.counts import Array
+    from core.tasks import Array, Predictions, Targets
 
 
 def roc_auc(average: str, target: str) -> Records:

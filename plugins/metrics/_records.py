@@ -15,8 +15,7 @@ from torchmetrics.utilities import dim_zero_cat
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.kinds import Predictions, Targets
-    from core.kinds.targets.counts import Array
+    from core.tasks import Array, Predictions, Targets
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torchmetrics
     from numpy.typing import NDArray
 
-    from core.kinds import OutputSpec, Predictions, Targets
+    from core.tasks import OutputSpec, Predictions, Targets
 
 
 class Scorer(Protocol):

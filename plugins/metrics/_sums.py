@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from core.kinds import Predictions, Targets
-    from core.kinds.targets.counts import Array
+    from core.tasks import Array, Predictions, Targets
 
 BLOCK_CELLS = 2**21
 """Examples x columns that are in memory at once while resampling: 16 MiB."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from core.contracts import Metric
-from core.kinds import BOXES, OutputSpec
 from core.options import option
+from core.tasks import BOXES, OutputSpec
 from plugins.metrics._scored import Scored, Scorer
 
 IOUS = ("50-95", "50", "75")

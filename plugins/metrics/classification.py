@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.kinds import MULTI, SINGLE, OutputSpec
-from core.options import option
+from core import OutputSpec, option
+from core.tasks import MULTI, SINGLE
 from plugins.metrics._scored import Scored, Scorer
 
 AVERAGES = ("macro", "micro", "weighted", "none")

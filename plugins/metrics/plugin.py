@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.contracts import Metric
-from core.hooks import hookimpl
+from core import Metric, hookimpl
 from plugins.metrics.boxes import BOX_METRICS
 from plugins.metrics.classification import (
     F1,
@@ -22,25 +21,6 @@ from plugins.metrics.classification import (
     RocAuc,
 )
 from plugins.metrics.regression import R2, Mae, Rmse, Spearman
-
-__all__ = [
-    "F1",
-    "R2",
-    "Accuracy",
-    "AveragePrecision",
-    "BalancedAccuracy",
-    "ConfusionMatrix",
-    "Ece",
-    "HammingAccuracy",
-    "LogLoss",
-    "Mae",
-    "Mcc",
-    "Precision",
-    "Recall",
-    "Rmse",
-    "RocAuc",
-    "Spearman",
-]
 
 
 @hookimpl

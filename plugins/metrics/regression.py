@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.kinds import REGRESSION, OutputSpec
+from core import OutputSpec
+from core.tasks import REGRESSION
 from plugins.metrics._scored import Scored, Scorer
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.contracts import Need
-from core.kinds import MULTI, REGRESSION, TextExample
+from core.tasks import MULTI, REGRESSION, TextExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from core.kinds import Predictions
+    from core.tasks import Predictions
 
 
 def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
@@ -24,7 +24,7 @@ def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
         examples: What to predict for.
 
     Returns:
-        As `core.kinds` shapes predictions: float32 [n, c], or [n]. A label that no training example bears gets
+        As `core.tasks` shapes predictions: float32 [n, c], or [n]. A label that no training example bears gets
         probability 0 (`multi`: the share that bears it, where none or all do).
     """
     from sklearn.feature_extraction.text import TfidfVectorizer

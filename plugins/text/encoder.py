@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.contracts import Finding, LoadedModel, Need, Provenance
+from core.contracts import LoadedModel, Need, Provenance
 from core.errors import ConfigError, Problem
-from core.kinds import REGRESSION, TextExample
-from core.kinds.targets.losses import per_example_loss, to_predictions
+from core.issues import Finding
+from core.tasks import REGRESSION, TextExample
+from core.training import per_example_loss, to_predictions
 from plugins.text import dropout, quantising, tokens
 from plugins.text.architectures import Architecture
 from plugins.text.pooling import LastToken

@@ -12,8 +12,8 @@ from torch import nn
 
 from core.contracts import Need, Provenance
 from core.errors import ConfigError, Problem, WeightsError
-from core.kinds import MULTI, REGRESSION
-from core.weights import Found, find
+from core.pretrained import Found, find_weights
+from core.tasks import MULTI, REGRESSION
 from plugins.text import padding, quantising
 from plugins.text.architectures import ARCHITECTURES as ENCODERS
 from plugins.text.architectures import Architecture, layers, repeated
@@ -58,7 +58,7 @@ def load_text_model(options: TextOptions, need: Need) -> EncoderModel:
     if need.saved is not None:
         found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
     else:
-        found = find(options.checkpoint, options.init, options.sha256, KNOWN, INSTALL)
+        found = find_weights(options.checkpoint, options.init, options.sha256, KNOWN, INSTALL)
     with quiet():
         if found.folder is None:
             return _from_scratch(options, need, found.provenance)

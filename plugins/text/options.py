@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.options import option
+from core import option
 
 ARCHITECTURES = ("roberta", "bert", "distilbert", "modernbert")
 """Encoders that can be built from scratch, by the Hub's `model_type`."""

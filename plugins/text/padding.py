@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Problem, WeightsError
-from core.kinds import TextExample
+from core.tasks import TextExample
 
 MEANT_FOR_PADDING = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]", "<|endoftext|>", "<unk>")
 """Tokens that a vocabulary may hold for the purpose though its tokenizer does not say so, the best first."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.capabilities import (
+from core import Kind, LoadedModel, ModelLoader, Need, Problem, RunConfig, hookimpl, option
+from core.contracts import (
     ADAPTERS,
     BIASES,
     CHECKPOINTING,
@@ -18,17 +19,12 @@ from core.capabilities import (
     QUANTISED,
     VIRTUAL,
 )
-from core.config import RunConfig
-from core.contracts import LoadedModel, ModelLoader, Need
-from core.errors import Problem
-from core.hooks import hookimpl
-from core.kinds import Kind, TextClassification
-from core.options import option
+from core.tasks import TextClassification
 from plugins.text.options import ARCHITECTURES, DECODERS, TextOptions
 
 if TYPE_CHECKING:
-    from core.kinds import Predictions
-    from core.memory import Footprint
+    from core import Footprint
+    from core.tasks import Predictions
 
 
 @dataclass

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.contracts import Finding, Need, WeightsPlan
+from core.contracts import Need, WeightsPlan
 from core.errors import Problem, WeightsError
+from core.issues import Finding
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BLOCK, ROWS = 64, 32

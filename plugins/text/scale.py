@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.kinds import TextExample
+from core.tasks import TextExample
 
 
 @dataclass(frozen=True)

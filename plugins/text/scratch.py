@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.errors import Problem, WeightsError
-from core.kinds import TextExample
+from core.tasks import TextExample
 from plugins.text.architectures import Architecture
 
 DROPOUT = 0.3

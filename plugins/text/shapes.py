@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.memory import Footprint
-from core.weights import local_file
+from core.contracts import Footprint
+from core.pretrained import local_file
 from plugins.text.options import TextOptions
 
 GATED = frozenset(

@@ -13,15 +13,15 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from core.cache import cache_directory
 from core.files import new_folder
-from core.kinds import OutputSpec, TextExample
+from core.runtime import cache_directory
+from core.tasks import OutputSpec, TextExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from core.kinds import Targets
+    from core.tasks import Targets
 
 CACHED_FROM = 20_000
 """Number of examples from which tokens are kept on disk, memory-mapped, for this run and later ones."""

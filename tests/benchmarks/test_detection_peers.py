@@ -16,9 +16,9 @@ from benchmarks.peers import detection, measurements
 from benchmarks.peers.detection import DetectionOptions
 from benchmarks.peers.program import Asked
 from benchmarks.peers.text import DATA
-from core.compose import resolve
-from core.config import RunConfig
-from core.requests import need_for
+from core.config.compose import resolve
+from core.contracts.components import RunConfig
+from core.training.requests import need_for
 
 pytestmark = pytest.mark.skipif(find_spec("ultralytics") is None, reason="the yolo extra is not installed")
 SMALL = ["model.width=0.125", "model.depth=0.34", "seed=3"]
@@ -61,7 +61,7 @@ def test_both_train_the_same_architecture(tmp_path: Path) -> None:
 
 
 def _cpu(config: RunConfig) -> Any:
-    from core.environment import Hardware
+    from core.runtime.hardware import Hardware
 
     return Hardware("cpu", "fp32")
 

@@ -15,9 +15,9 @@ from benchmarks.peers import command, images, images_timm, images_trainer, measu
 from benchmarks.peers.images import ImageOptions
 from benchmarks.peers.program import WORK, Asked, Program
 from benchmarks.peers.text import DATA
-from core.compose import resolve
-from core.environment import Hardware, bf16_native
-from core.requests import need_for
+from core.config.compose import resolve
+from core.runtime.hardware import Hardware, bf16_native
+from core.training.requests import need_for
 
 PROGRAMS = [images_timm.DEFAULTS, images_timm.TUNED, images_trainer.DEFAULTS, images_trainer.TUNED]
 PER_CLASS, COLOURS = 16, {"blue": (20, 30, 200), "red": (200, 30, 20)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.lora import lora, peers
-from core.compose import resolve
+from core.config.compose import resolve
 
 
 def test_lora_is_compared_by_its_recipe_fused_and_not() -> None:

@@ -11,10 +11,10 @@ import pytest
 from benchmarks import __main__ as program
 from benchmarks.methods import command, records
 from benchmarks.methods.work import WORKS, write_digits
-from core.capabilities import UNSUPPORTED, fit
-from core.compose import resolve
+from core.config.compose import resolve
 from core.files import write_json
-from core.registry import load
+from core.registry.compatibility import UNSUPPORTED, fit
+from core.registry.registry import load
 
 
 def report(out: Path, **changes: Any) -> dict[str, Any]:

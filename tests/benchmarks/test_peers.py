@@ -106,7 +106,7 @@ def test_results_are_named_by_hardware_and_not_by_machine() -> None:
 
 
 def test_the_embedded_reviews_become_the_files_that_all_peers_read(tmp_path: Path) -> None:
-    from core.compose import resolve
+    from core.config.compose import resolve
 
     name, sizes = text.write("reviews", tmp_path, 30)
     assert name == "reviews"
@@ -142,8 +142,8 @@ def test_wrong_options_are_named(words: list[str], says: str, capsys: pytest.Cap
 
 
 def test_every_lever_is_an_option_that_changes_a_default() -> None:
-    from core.compose import resolve
-    from core.saved import difference, to_plain
+    from core.config.compose import resolve
+    from core.config.serialization import difference, to_plain
 
     plain = to_plain(resolve(["task=sentiment"]))
     digits = to_plain(resolve(["task=sentiment", "model=resnet"]))

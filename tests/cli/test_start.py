@@ -17,7 +17,7 @@ HEAVY = {
 }  # fmt: skip
 PROBE = """
 import json, sys
-from core.cli import main
+from core.cli.main import main
 try:
     code = main(sys.argv[1:])
 except SystemExit as error:
@@ -80,7 +80,7 @@ def test_an_answer_takes_little_longer_than_hydra_itself(words: list[str], code:
 
 
 def test_the_bound_catches_torch(tmp_path: Path) -> None:
-    slow = "import torch, sys; from core.cli import main; sys.exit(main(['train.epoch=3']))"
+    slow = "import torch, sys; from core.cli.main import main; sys.exit(main(['train.epoch=3']))"
     assert relative_start(["-c", slow], tmp_path, 2) > TIMES
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.component import Component
-from core.registry import load
-from core.testing import check_component
+from core.registry.registry import load
+from core.testing.components import check_component
 
 EVERY = {
     f"{socket}-{name}": component

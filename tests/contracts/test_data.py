@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from core.contracts import DataAdapter, Task
-from core.registry import load
-from core.testing import check_data_adapter, sample_examples, sample_task
-from core.testing.samples import DETECTION, IMAGE, LABELS, TEXT
+from core.contracts.components import DataAdapter
+from core.registry.registry import load
+from core.tasks.task import Task
+from core.testing.data import check_data_adapter
+from core.testing.samples import DETECTION, IMAGE, LABELS, TEXT, sample_examples, sample_task
 from plugins.data import boxes_write
 
 Make = Callable[[Path, str], dict[str, Any]]

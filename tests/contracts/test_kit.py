@@ -13,21 +13,20 @@ import torch
 import torchmetrics
 from torch import Tensor
 
-from core.contracts import AdapterMethod, DataAdapter, LoadedModel, Metric, Need, Plan, Splits, Task
-from core.kinds import OutputSpec
+from core.contracts.components import AdapterMethod, DataAdapter, Metric
+from core.contracts.model import LoadedModel, Need, Plan
+from core.contracts.splits import Splits
 from core.options import option
-from core.registry import load
-from core.testing import (
-    check_cell,
-    check_component,
-    check_data_adapter,
-    check_light,
-    check_method,
-    check_metric,
-    check_model_loader,
-    check_plugin,
-    sample_examples,
-)
+from core.registry.registry import load
+from core.tasks.output import OutputSpec
+from core.tasks.task import Task
+from core.testing.components import check_component
+from core.testing.data import check_data_adapter
+from core.testing.methods import check_cell, check_method
+from core.testing.metrics import check_metric
+from core.testing.models import check_model_loader
+from core.testing.plugins import check_light, check_plugin
+from core.testing.samples import sample_examples
 
 Encoder: Any = load().components["model"]["encoder"]
 TINY = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.images import open_image
-from core.kinds import BOXES, Boxes, BoxesTarget, BoxExample
-from core.testing import sample_examples
+from core.images.reading import open_image
+from core.tasks.detection.boxes import Boxes, BoxExample
+from core.tasks.detection.target import BOXES, BoxesTarget
+from core.testing.samples import sample_examples
 
 
 @pytest.mark.parametrize(

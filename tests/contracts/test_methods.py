@@ -10,11 +10,14 @@ from typing import Any
 import image_samples
 import pytest
 
-from core.capabilities import BF16, BIASES, FP16, FP32, LINEAR, UNSUPPORTED, fit
-from core.contracts import AdapterMethod, ModelLoader, Need
+from core.contracts.capabilities import BF16, BIASES, FP16, FP32, LINEAR
+from core.contracts.components import AdapterMethod, ModelLoader
+from core.contracts.model import Need
 from core.errors import ConfigError
-from core.registry import load
-from core.testing import check_cell, check_method, sample_need
+from core.registry.compatibility import UNSUPPORTED, fit
+from core.registry.registry import load
+from core.testing.methods import check_cell, check_method
+from core.testing.samples import sample_need
 
 METHODS = load().components["method"]
 TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from core.contracts import Metric
+from core.contracts.components import Metric
 from core.options import limits
-from core.registry import load
-from core.testing import check_metric
+from core.registry.registry import load
+from core.testing.metrics import check_metric
 
 
 def variants() -> dict[str, Metric]:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from core.contracts import ModelLoader
-from core.registry import load
-from core.testing import check_model_loader, sample_need
+from core.contracts.components import ModelLoader
+from core.registry.registry import load
+from core.testing.models import check_model_loader
+from core.testing.samples import sample_need
 
 LOADERS = load().components["model"]
 TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}

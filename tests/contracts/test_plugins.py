@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from core import presets
-from core.presets import Preset
-from core.registry import load
-from core.testing import check_plugin, check_preset
+from core.config import presets
+from core.registry.preset_files import Preset
+from core.registry.registry import load
+from core.testing.plugins import check_plugin, check_preset
 
 PLUGINS = [plugin.name for plugin in load().plugins]
 OWN = [preset for preset in presets.every() if preset.owner == "graft"]

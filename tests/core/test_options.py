@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 
 import pytest
 
-from core.config import Train
+from core.contracts.train_config import Train
 from core.options import limits, option, violations
 
 

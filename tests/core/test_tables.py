@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import classification_report, confusion_matrix
 
-from core.kinds import Boxes, BoxesTarget, Detections, MultiLabel, Regression, SingleLabel, objects
-from core.kinds.targets.counts import divide
+from core.tasks.detection.boxes import Boxes, Detections
+from core.tasks.detection.target import BoxesTarget
+from core.tasks.targets.counts import divide
+from core.tasks.targets.labels import MultiLabel, SingleLabel
+from core.tasks.targets.regression import Regression
+from core.tasks.targets.target import objects
 
 
 @pytest.fixture

@@ -13,17 +13,17 @@ import pytest
 from output_specs import output
 from sklearn.metrics import f1_score
 
-from core import report as record
-from core.contracts import Metric
+from core.contracts.components import Metric
 from core.errors import ConfigError
-from core.evaluate import Scoring
+from core.evaluation.scoring import Scoring
 from core.files import write_json
-from core.inference import Predictor
-from core.kinds import MULTI, MultiLabel
-from core.kinds.targets.thresholds import decide
-from core.kinds.targets.thresholds import label_thresholds as choose
-from core.run import run
-from plugins.metrics.plugin import F1, Accuracy, AveragePrecision, HammingAccuracy, LogLoss
+from core.inference.predictor import Predictor
+from core.reporting import report as record
+from core.runs.run import run
+from core.tasks.targets.labels import MULTI, MultiLabel
+from core.tasks.targets.thresholds import decide
+from core.tasks.targets.thresholds import label_thresholds as choose
+from plugins.metrics.classification import F1, Accuracy, AveragePrecision, HammingAccuracy, LogLoss
 
 METRICS: dict[str, Metric] = {
     "f1_macro": F1(), "f1_none": F1(average="none"), "accuracy": Accuracy(), "hamming": HammingAccuracy(),
@@ -121,8 +121,8 @@ def several(folder: Path, **changes: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with several labels that several tests look at."""
-    from core.compose import install
-    from core.registry import load
+    from core.config.compose import install
+    from core.registry.registry import load
 
     install()
     folder = tmp_path_factory.mktemp("several") / "run"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core import hooks
-from core.reference import pages
+from core.cli.reference import pages
+from core.registry import hookspecs
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference"
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_a_generated_page_has_not_drifted(name: str) -> None:
     committed = (DOCS / name).read_text(encoding="utf-8")
-    assert committed == pages()[name].rstrip() + "\n", "run `python -m core.reference` and commit the result"
+    assert committed == pages()[name].rstrip() + "\n", "run `python -m core.cli.reference` and commit the result"
 
 
 def test_every_page_of_components_is_generated_and_listed() -> None:
@@ -35,8 +35,8 @@ def test_an_option_that_several_components_share_is_described_once() -> None:
     assert "| `variant`" not in after
 
 
-@pytest.mark.parametrize("name", [*hooks.CALLED_AT_START, *hooks.OBSERVERS])
+@pytest.mark.parametrize("name", [*hookspecs.CALLED_AT_START, *hookspecs.OBSERVERS])
 def test_every_hook_has_an_example(name: str) -> None:
-    documented = getattr(hooks, name).__doc__ or ""
+    documented = getattr(hookspecs, name).__doc__ or ""
     assert "Example:" in documented
     assert f"def {name}(" in documented

@@ -170,7 +170,7 @@ SECOND = '''
 from dataclasses import dataclass
 from typing import ClassVar
 from core import hookimpl
-from core.contracts import DataAdapter
+from core.contracts.components import DataAdapter
 
 @dataclass
 class Tickets(DataAdapter):

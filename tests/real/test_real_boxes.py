@@ -10,9 +10,9 @@ import pytest
 from box_files import found, load, problem
 from narrow_resnet import replace_resnet18
 
-from core.compose import resolve
-from core.report import read
-from core.run import run
+from core.config.compose import resolve
+from core.reporting.report import read
+from core.runs.run import run
 from plugins.data import boxes_coco, boxes_voc, boxes_yolo
 from plugins.data.boxes import BoxRows
 from plugins.data.detection import Voc, Yolo

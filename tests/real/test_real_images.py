@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from core.contracts import Task
-from plugins.data.plugin import ImageFolder
+from core.tasks.task import Task
+from plugins.data.images import ImageFolder
 
 DATA = Path(os.environ.get("GRAFT_TEST_DATA", "")).absolute()
 pytestmark = pytest.mark.skipif(

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from core.compose import resolve
-from core.run import run
+from core.config.compose import resolve
+from core.runs.run import run
 
 DATA = Path(os.environ.get("GRAFT_TEST_DATA", "")).absolute()
 pytestmark = [

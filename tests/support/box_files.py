@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.contracts import DataAdapter, Splits, Task
+from core.contracts.components import DataAdapter
+from core.contracts.splits import Splits
 from core.errors import DataError
+from core.tasks.task import Task
 
 
 def picture(path: Path, seed: int = 0, width: int = 40, height: int = 20, orientation: int = 1) -> Path:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from output_specs import output
 
-from core.contracts import Need
-from core.kinds import TextExample
+from core.contracts.model import Need
+from core.tasks.text import TextExample
 from plugins.text.plugin import Decoder
 
 LABELS = ("bad", "good", "so so")

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.config import RunConfig, Train
-from core.contracts import AdapterMethod, DataAdapter, LoadedModel, ModelLoader, Need, Plan, Provenance, Splits, Task
-from core.hooks import hookimpl
-from core.kinds import TextExample
+from core.contracts.components import AdapterMethod, DataAdapter, ModelLoader, RunConfig
+from core.contracts.model import LoadedModel, Need, Plan, Provenance
+from core.contracts.splits import Splits
+from core.contracts.train_config import Train
 from core.options import option
+from core.registry.hookspecs import hookimpl
+from core.tasks.task import Task
+from core.tasks.text import TextExample
 
 if TYPE_CHECKING:
-    from core.registry import Registry
+    from core.registry.registry import Registry
 
 LABELS = ("calm", "fine", "wild")
 BUCKETS = 24
@@ -142,7 +145,7 @@ class ToyModel(LoadedModel):
 
         import torch
 
-        from core.kinds.targets.losses import per_example_loss
+        from core.tasks.targets.losses import per_example_loss
 
         self.passes += 1
         if self.options.end_at and self.options.end_at == self.passes - PROFILE_PASSES:
@@ -155,14 +158,14 @@ class ToyModel(LoadedModel):
         return per_example_loss(logits, batch["targets"], need.output, need.class_weights, need.label_smoothing)
 
     def predict(self, batch: dict[str, Any]) -> Any:
-        from core.kinds.targets.losses import to_predictions
+        from core.tasks.targets.losses import to_predictions
 
         return to_predictions(self.module(batch["bags"]), self.need.output)
 
     def save(self, directory: Path) -> None:
         from safetensors.torch import save_file
 
-        from core.environment import unwrap
+        from core.runtime.modules import unwrap
 
         directory.mkdir(parents=True, exist_ok=True)
         state = {name: value.contiguous() for name, value in unwrap(self.module).state_dict().items()}
@@ -279,7 +282,7 @@ def registered(registry: Registry) -> Iterator[None]:
 
 def config(**changes: Any) -> RunConfig:
     """A run of a moment; `train__epochs=5`, `model__width=4`, `task__target="multi"` and so on change it."""
-    from plugins.metrics.plugin import Accuracy, LogLoss
+    from plugins.metrics.classification import Accuracy, LogLoss
 
     train = Train(epochs=2, batch_size=16, learning_rate=1e-2, precision="fp32", device="cpu", bootstrap_resamples=20)
     made = RunConfig(

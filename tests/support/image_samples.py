@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from output_specs import output
 
-from core.contracts import Need
-from core.images import encode_png
-from core.kinds import ImageExample
+from core.contracts.model import Need
+from core.images.reading import encode_png
+from core.tasks.image import ImageExample
 
 LABELS = ("dark", "light", "striped")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.contracts import Task
-from core.kinds import OutputSpec
-from core.registry import load
+from core.registry.registry import load
+from core.tasks.output import OutputSpec
+from core.tasks.task import Task
 
 KINDS = {"boxes": "object-detection"}
 

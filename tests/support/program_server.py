@@ -186,8 +186,10 @@ def _serve(folder: Path) -> None:
 
 def _import_everything() -> None:
     for name in (
-        "accelerate", "peft", "torch._dynamo", "torchmetrics", "transformers.models.bert.modeling_bert", "core.closing",
-        "core.compose", "core.inference", "core.loop", "core.run", "core.stages", "plugins.metrics._labels",
+        "accelerate", "peft", "torch._dynamo", "torchmetrics", "transformers.models.bert.modeling_bert",
+        "core.runs.evaluate",
+        "core.config.compose", "core.inference.predictor", "core.training.loop", "core.runs.run", "core.runs.load",
+        "plugins.metrics._labels",
         "plugins.text.loading", "sklearn.linear_model", "timm", "torchvision", "plugins.images.loading",
     ):  # fmt: skip
         import_module(name)
@@ -222,7 +224,7 @@ def _fork(folder: Path, asked: dict[str, Any]) -> int:
         sys.path[:0] = asked["path"]
         _hide(set(asked["hidden"]))
         sys.argv = ["graft", *asked["words"]]
-        from core.cli import main
+        from core.cli.main import main
 
         try:
             code = main()

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from output_specs import output
 
-from core.contracts import Need
-from core.images import encode_png
-from core.kinds import Boxes, BoxExample
+from core.contracts.model import Need
+from core.images.reading import encode_png
+from core.tasks.detection.boxes import Boxes, BoxExample
 
 LABELS = ("bar", "block", "dot")
 SHAPES = ((19, 8), (15, 15), (9, 9))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torchmetrics.classification import MulticlassCohenKappa
 
 if TYPE_CHECKING:
-    from core.kinds import Predictions, Targets
+    from core.tasks import Predictions, Targets
 
 
 def build(n_labels: int) -> torchmetrics.Metric:

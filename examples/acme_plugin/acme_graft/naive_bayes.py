@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from acme_graft import words
-from core.contracts import Finding, LoadedModel, Need, Provenance
-from core.kinds import TextExample
-from core.kinds.targets.losses import per_example_loss, to_predictions
+from core import LoadedModel, Need, Provenance
+from core.issues import Finding
+from core.tasks import TextExample
+from core.training import per_example_loss, to_predictions
 
 if TYPE_CHECKING:
     from acme_graft.plugin import NaiveBayes

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core import hookimpl
-from core.capabilities import ADAPTERS, GRADIENTS
-from core.config import RunConfig
-from core.contracts import (
+from core import (
     AdapterMethod,
+    CutOptions,
     DataAdapter,
     LoadedModel,
     Metric,
@@ -18,19 +16,22 @@ from core.contracts import (
     Need,
     ParamGroup,
     Plan,
+    Problem,
+    RunConfig,
     Splits,
     Task,
+    hookimpl,
+    option,
 )
-from core.errors import Problem
-from core.options import option
-from core.splits import CutOptions
+from core.contracts import ADAPTERS, GRADIENTS
 
 if TYPE_CHECKING:
     import numpy as np
     import torchmetrics
     from numpy.typing import NDArray
 
-    from core.kinds import OutputSpec, Predictions, Targets
+    from core import OutputSpec
+    from core.tasks import Predictions, Targets
 
 TEXTS = ("text-classification",)
 
@@ -115,14 +116,14 @@ class Anchor(AdapterMethod):
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup]:
         """Return two groups: the other weights, and the head without weight decay."""
-        from core.environment import unwrap
+        from core.runtime import unwrap
 
         heads = [name for name, _ in unwrap(model.module).named_parameters() if name not in self._start]
         return [ParamGroup(list(self._start), lr), ParamGroup(heads, self.head_rate * lr, weight_decay=0.0)]
 
     def after_step(self, model: LoadedModel, step: int) -> None:
         """Pull each weight towards its start."""
-        from core.environment import unwrap
+        from core.runtime import unwrap
 
         for name, parameter in unwrap(model.module).named_parameters():
             if name in self._start:

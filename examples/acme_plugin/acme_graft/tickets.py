@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.contracts import Splits, Task
-from core.errors import DataError, Problem
-from core.kinds import TextExample
-from core.splits import CutOptions, Fault, Row, Source, build
+from core import CutOptions, DataError, Problem, Splits, Task
+from core.data import Row, Source, build_splits
+from core.issues import Fault
+from core.tasks import TextExample
 
 OWN = Path(__file__).with_name("tickets.toml")
 EMPTY = Fault("empty_text", "the text is empty", "Give the ticket a text, or remove it.")
@@ -32,7 +32,7 @@ def load(path: str, options: CutOptions, task: Task, seed: int) -> Splits:
         digest=hashlib.sha256(content).hexdigest(),
         origin=file.name,
     )
-    return build(source, task, seed, options)
+    return build_splits(source, task, seed, options)
 
 
 def _read(file: Path) -> bytes:

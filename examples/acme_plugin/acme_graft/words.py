@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from core.kinds import OutputSpec, TextExample
+from core import OutputSpec
+from core.tasks import TextExample
 
 PADDING, UNKNOWN = 0, 1
 _WORD = re.compile(r"\w+|[!?]")

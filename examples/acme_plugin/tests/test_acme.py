@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from acme_graft.plugin import Anchor, Bag, NaiveBayes, QuadraticKappa, Tickets
 
-from core.contracts import Task
-from core.errors import DataError
+from core import DataError, Task
 from core.testing import check_data_adapter, check_method, check_metric, check_model_loader, check_plugin
 
 ORDER = ["low", "normal", "high"]

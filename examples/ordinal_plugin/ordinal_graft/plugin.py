@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core.hooks import hookimpl
-from core.kinds import Encoded, Encoder, ResultTable, SingleLabel, TargetType
+from core import TargetType, hookimpl
+from core.tasks import Encoded, Encoder, ResultTable, SingleLabel
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from core.contracts import Task
+    from core import Task
     from core.issues import Fault
-    from core.kinds import Predictions, Targets
+    from core.tasks import Predictions, Targets
 
 
 @dataclass

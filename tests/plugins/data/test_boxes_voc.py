@@ -7,7 +7,7 @@ import pytest
 from box_files import boxes, codes, found, load, picture, problem, write
 from PIL import Image
 
-from core.images import open_image
+from core.images.reading import open_image
 from plugins.data.detection import Voc
 
 

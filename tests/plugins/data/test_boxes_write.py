@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from box_files import load
 
-from core.contracts import Splits
+from core.contracts.splits import Splits
 from core.errors import DataError
-from core.kinds import Boxes, BoxExample
+from core.tasks.detection.boxes import Boxes, BoxExample
 from plugins.data.boxes_write import parts, write_coco, write_voc, write_yolo
 from plugins.data.detection import Coco, DigitScenes, Voc, Yolo
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from core.contracts import Task
 from core.errors import DataError
-from core.images import encode_png, open_image
-from plugins.data.plugin import Digits
+from core.images.reading import encode_png, open_image
+from core.tasks.task import Task
+from plugins.data.images import Digits
 
 TASK = Task(kind="image-classification")
 

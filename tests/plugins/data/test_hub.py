@@ -6,9 +6,9 @@ from collections import Counter
 import datasets
 import pytest
 
-from core.contracts import Task
 from core.errors import DataError
-from core.hub import hub_unreachable
+from core.pretrained.hub import hub_unreachable
+from core.tasks.task import Task
 from plugins.data import hub
 from plugins.data.plugin import Hub
 
@@ -79,7 +79,7 @@ def test_offline_switches_ask_nobody(monkeypatch):
     def refuse(address):
         raise AssertionError("asked the network")
 
-    monkeypatch.setattr("core.hub._ask", refuse)
+    monkeypatch.setattr("core.pretrained.hub._ask", refuse)
     hub_unreachable.cache_clear()
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         with monkeypatch.context() as patch:

@@ -6,9 +6,9 @@ import datasets
 import numpy as np
 import pytest
 
-from core.contracts import Task
 from core.errors import DataError
-from core.images import encode_png, open_image
+from core.images.reading import encode_png, open_image
+from core.tasks.task import Task
 from plugins.data.plugin import Hub
 
 NAMES = ["cat", "dog"]

@@ -13,10 +13,11 @@ import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
-from core.contracts import Splits, Task
+from core.contracts.splits import Splits
 from core.errors import DataError
-from core.images import encode_png
-from plugins.data.plugin import ImageFolder
+from core.images.reading import encode_png
+from core.tasks.task import Task
+from plugins.data.images import ImageFolder
 
 CLASSES = ("cat", "dog")
 
@@ -267,13 +268,14 @@ def test_symbolic_links_to_folders_are_followed_once(tmp_path):
 
 
 def test_images_are_decoded_once_and_remembered(tmp_path, monkeypatch):
+    from core.images.reading import inspect
     from plugins.data import looks
 
     folders(tmp_path / "pets")
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
     first = load(path=str(tmp_path / "pets"))
     inspected = []
-    real = looks.inspect
+    real = inspect
     monkeypatch.setattr(looks, "inspect", lambda image: inspected.append(image) or real(image))
     again = load(path=str(tmp_path / "pets"))
     assert not inspected

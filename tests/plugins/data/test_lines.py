@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.contracts import Task
 from core.errors import DataError
+from core.tasks.task import Task
 from plugins.data.plugin import Lines
 
 

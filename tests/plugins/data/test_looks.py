@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.images import encode_png, inspect
-from core.splits import Fault
+from core.images.reading import encode_png, inspect
+from core.issues import Fault
 from plugins.data import looks
 
 NOTHING = Fault("none", "nothing")

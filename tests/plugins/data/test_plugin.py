@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
-from core.config import RunConfig
-from core.contracts import Task
+from core.contracts.components import RunConfig
+from core.tasks.task import Task
 from plugins.data.detection import Coco, DigitScenes, Voc, Yolo
-from plugins.data.plugin import Digits, Hub, ImageFolder, Lines, Reviews, Table, data_adapters
+from plugins.data.images import Digits, ImageFolder
+from plugins.data.plugin import Hub, Lines, Reviews, Table, data_adapters
 
 
 def complaints(adapter, kind: str = "text-classification") -> list[str]:

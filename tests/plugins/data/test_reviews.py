@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from itertools import combinations
 
-from core.contracts import Task
+from core.tasks.task import Task
 from plugins.data.plugin import Reviews
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from box_files import load
 
-from core.images import open_image
+from core.images.reading import open_image
 from plugins.data import scene_drawing, scenes_cache
 from plugins.data.detection import DigitScenes
 

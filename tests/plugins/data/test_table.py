@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from core.contracts import Splits, Task
+from core.contracts.splits import Splits
 from core.errors import DataError
+from core.tasks.task import Task
 from plugins.data import arrow
 from plugins.data.plugin import Table
 

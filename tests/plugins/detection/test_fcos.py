@@ -13,18 +13,22 @@ import scene_samples
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.batching import example_rng
-from core.config import RunConfig, Train
-from core.contracts import Plan, Task
-from core.environment import Hardware
+from core.contracts.components import RunConfig
+from core.contracts.model import Plan
+from core.contracts.train_config import Train
+from core.data.batching import example_rng
 from core.errors import WeightsError
-from core.optimize import build_optimizer, training_mode
-from core.predicting import predict
+from core.evaluation.predict import predict
+from core.runtime.hardware import Hardware
+from core.runtime.modules import training_mode
+from core.tasks.task import Task
+from core.training.optimizer import build_optimizer
 from plugins.detection import fcos_network as parts
-from plugins.detection.fcos import MEAN, STD, FcosModel
-from plugins.detection.fcos_network import FULL, FcosArchitecture
+from plugins.detection.fcos import FcosModel
+from plugins.detection.fcos_network import FULL, MEAN, STD, FcosArchitecture
 from plugins.detection.plugin import Torchvision
-from plugins.methods.plugin import Freeze, Full, Head, Lora
+from plugins.methods.lora import Lora
+from plugins.methods.partial import Freeze, Full, Head
 
 SMALL = {"init": "scratch", "channels": 64, "convolutions": 1}
 CPU = Hardware("cpu", "fp32")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scene_samples
 
-from core.batching import example_rng
+from core.data.batching import example_rng
 from plugins.detection import scenes
 from plugins.detection.jitter import Jittered, Strength, moved, placed, shaded
 from plugins.detection.plugin import Torchvision

@@ -45,9 +45,9 @@ sys.addaudithook(watch)
 """
 TRAINING = """
 import scene_samples, torch
-from core.batching import Steps
-from core.environment import Hardware
-from core.predicting import predict
+from core.data.batching import Steps
+from core.runtime.hardware import Hardware
+from core.evaluation.predict import predict
 from plugins.detection.plugin import Ultralytics
 
 torch.set_num_threads(1)

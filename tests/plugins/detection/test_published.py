@@ -19,8 +19,8 @@ import scene_samples
 import torch
 import torchvision
 
-from core import hub
 from core.errors import WeightsError
+from core.pretrained import hub
 from plugins.detection import fcos_network as parts
 from plugins.detection import published
 from plugins.detection.fcos_network import FULL

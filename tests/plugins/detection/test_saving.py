@@ -13,18 +13,21 @@ import scene_samples
 import torch
 from PIL import Image
 
-from core.batching import example_rng
-from core.config import Train
-from core.environment import Hardware
+from core.contracts.train_config import Train
+from core.data.batching import example_rng
 from core.errors import WeightsError
-from core.kinds import BoxesTarget, Detections, objects
-from core.optimize import build_optimizer, training_mode
-from core.predicting import predict
+from core.evaluation.predict import predict
+from core.runtime.hardware import Hardware
+from core.runtime.modules import training_mode
+from core.tasks.detection.boxes import Detections
+from core.tasks.detection.target import BoxesTarget
+from core.tasks.targets.target import objects
 from core.testing.running import to_reopen
+from core.training.optimizer import build_optimizer
 from plugins.detection.library import library
 from plugins.detection.plugin import Ultralytics
 from plugins.detection.yolo import YoloModel
-from plugins.methods.plugin import Full
+from plugins.methods.partial import Full
 
 TINY = {"init": "scratch", "width": 0.125, "depth": 0.34}
 CPU = Hardware("cpu", "fp32")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.errors import DataError
-from core.images import encode_png
-from core.kinds import Boxes, BoxExample
+from core.images.reading import encode_png
+from core.tasks.detection.boxes import Boxes, BoxExample
 from plugins.detection import scenes
 from plugins.detection.scenes import ScaleTransform, long_side, prepare
 

@@ -10,8 +10,8 @@ import pytest
 import scene_samples
 import torch
 
-from core.batching import Steps, example_rng
-from core.contracts import Plan
+from core.contracts.model import Plan
+from core.data.batching import Steps, example_rng
 from plugins.detection.library import library
 from plugins.detection.mosaics import Varied
 from plugins.detection.plugin import Ultralytics

@@ -9,16 +9,20 @@ import pytest
 import scene_samples
 import torch
 
-from core.batching import example_rng
-from core.config import RunConfig, Train
-from core.contracts import Plan, Task
-from core.environment import Hardware
-from core.optimize import build_optimizer, training_mode
-from core.predicting import predict
+from core.contracts.components import RunConfig
+from core.contracts.model import Plan
+from core.contracts.train_config import Train
+from core.data.batching import example_rng
+from core.evaluation.predict import predict
+from core.runtime.hardware import Hardware
+from core.runtime.modules import training_mode
+from core.tasks.task import Task
+from core.training.optimizer import build_optimizer
 from plugins.detection.network import BRANCHES
 from plugins.detection.plugin import Ultralytics
 from plugins.detection.yolo import YoloModel
-from plugins.methods.plugin import Full, Head, Lora
+from plugins.methods.lora import Lora
+from plugins.methods.partial import Full, Head
 
 TINY = {"init": "scratch", "width": 0.125, "depth": 0.34}
 CPU = Hardware("cpu", "fp32")

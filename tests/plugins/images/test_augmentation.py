@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.batching import example_rng
+from core.data.batching import example_rng
 from plugins.images.augmentation import (
     LIGHT,
     POLICIES,

@@ -14,9 +14,9 @@ import torch
 from image_samples import LABELS, examples, need, pixels
 from timm.data import create_transform, resolve_model_data_config
 
-from core.batching import example_rng
-from core.images import encode_png, open_image
-from core.kinds import ImageExample
+from core.data.batching import example_rng
+from core.images.reading import encode_png, open_image
+from core.tasks.image import ImageExample
 from plugins.images.augmentation import LIGHT, Policy
 from plugins.images.classifier import ImageModel, policy_of
 from plugins.images.loading import load_image_model

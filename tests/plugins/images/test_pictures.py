@@ -11,7 +11,7 @@ import pytest
 from image_samples import examples, files
 from PIL import Image
 
-from core.batching import epoch_batches, evaluation_batches, example_rng, worker_count
+from core.data.batching import epoch_batches, evaluation_batches, example_rng, worker_count
 from core.errors import DataError
 from plugins.images import pictures
 from plugins.images.augmentation import Policy

@@ -10,15 +10,15 @@ import pytest
 import torch
 from output_specs import output
 
-from core.check import check
-from core.compose import resolve
-from core.config import Train
-from core.contracts import LoadedModel, Need, Plan
+from core.config.compose import resolve
+from core.config.validation import check
+from core.contracts.model import LoadedModel, Need, Plan
+from core.contracts.train_config import Train
 from core.errors import ConfigError
-from core.optimize import build_optimizer
+from core.training.optimizer import build_optimizer
 from plugins.images.plugin import Timm
 from plugins.methods.depth import decayed, depths
-from plugins.methods.plugin import Freeze, Full
+from plugins.methods.partial import Freeze, Full
 
 PLAN = Plan(1, 1.0)
 

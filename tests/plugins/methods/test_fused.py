@@ -14,10 +14,10 @@ from decoder_samples import checkpoint, examples, need, predict, small_llama
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 
-from core.contracts import Plan
+from core.contracts.model import Plan
 from plugins.images.plugin import Timm
 from plugins.methods.fused import FusedLinear, fuse
-from plugins.methods.plugin import Lora
+from plugins.methods.lora import Lora
 from plugins.text.plugin import Decoder, Encoder
 
 ROWS = examples()[:9]

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.contracts import HasPicture, LoadedModel, Plan
+from core.contracts.model import HasPicture, LoadedModel, Plan
 from plugins.images.classifier import ImageModel
 from plugins.images.plugin import Timm
 from plugins.methods.head import FeatureModel, Features
-from plugins.methods.plugin import Head
+from plugins.methods.partial import Head
 
 EXAMPLES = image_samples.examples(12)
 

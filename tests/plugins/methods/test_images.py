@@ -11,11 +11,15 @@ import image_samples
 import pytest
 import timm
 
-from core import RunConfig, Train, run
-from core.contracts import AdapterMethod, DataAdapter, Splits, Task
+from core.contracts.components import AdapterMethod, DataAdapter, RunConfig
+from core.contracts.splits import Splits
+from core.contracts.train_config import Train
+from core.runs.run import run
+from core.tasks.task import Task
 from plugins.images.plugin import Timm
-from plugins.methods.plugin import Freeze, Full, Head, Lora
-from plugins.metrics.plugin import F1
+from plugins.methods.lora import Lora
+from plugins.methods.partial import Freeze, Full, Head
+from plugins.metrics.classification import F1
 
 
 @dataclass

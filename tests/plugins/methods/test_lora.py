@@ -13,14 +13,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.config import Train
-from core.contracts import HasFeatures, HasPicture, LoadedModel, Plan, Provenance
-from core.environment import seed_everything
+from core.contracts.model import HasFeatures, HasPicture, LoadedModel, Plan, Provenance
+from core.contracts.train_config import Train
 from core.errors import ConfigError
-from core.optimize import build_optimizer, training_mode
+from core.runtime.determinism import seed_everything
+from core.runtime.modules import training_mode
+from core.training.optimizer import build_optimizer
 from plugins.images.plugin import Timm
 from plugins.methods.adapted import ADAPTER
-from plugins.methods.plugin import Lora
+from plugins.methods.lora import Lora
 from plugins.methods.targets import chosen, refuse_unused
 from plugins.text.plugin import Encoder
 
@@ -219,7 +220,7 @@ def test_an_adapted_model_is_the_inner_one_in_all_else() -> None:
 
 
 def test_an_adapted_encoder_draws_no_picture_and_has_its_dropout() -> None:
-    from core.testing import sample_need
+    from core.testing.samples import sample_need
 
     tiny: dict[str, Any] = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
     adapted = Lora(rank=2).apply(Encoder(init="scratch", architecture="bert", **tiny).load(sample_need()), Plan(1, 1.0))
@@ -228,7 +229,7 @@ def test_an_adapted_encoder_draws_no_picture_and_has_its_dropout() -> None:
 
 
 def test_an_adapter_on_a_base_of_the_hub_names_it_as_the_hub_does(tmp_path: Path) -> None:
-    from core.testing import sample_need
+    from core.testing.samples import sample_need
 
     tiny: dict[str, Any] = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
     model = Encoder(init="scratch", architecture="bert", **tiny).load(sample_need())

@@ -12,14 +12,15 @@ import graft_toy
 import pytest
 import torch
 
-from core.check import check
-from core.contracts import HasVirtualTokens, Plan
-from core.environment import seed_everything
+from core.config.validation import check
+from core.contracts.model import HasVirtualTokens, Plan
 from core.errors import ConfigError
-from core.kinds import TextExample
-from core.testing import check_method, sample_need
+from core.runtime.determinism import seed_everything
+from core.tasks.text import TextExample
+from core.testing.methods import check_method
 from core.testing.running import predicted, to_reopen, train_on
-from plugins.methods.plugin import Prefix, Prompt
+from core.testing.samples import sample_need
+from plugins.methods.prompts import Prefix, Prompt
 from plugins.text.options import ARCHITECTURES
 from plugins.text.plugin import Decoder, Encoder
 

@@ -13,11 +13,11 @@ import torch
 from decoder_samples import checkpoint, examples, need, predict, small_llama
 from peft.utils.integrations import dequantize_module_weight
 
-from core import check as checking
-from core.contracts import Plan
+from core.config import validation as checking
+from core.contracts.model import Plan
 from core.errors import ConfigError
 from plugins.methods import quantised
-from plugins.methods.plugin import Lora8, Qlora
+from plugins.methods.lora import Lora8, Qlora
 from plugins.text.plugin import Decoder, Encoder
 
 pytest.importorskip("bitsandbytes")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import text_runs
 
-from core.compose import resolve
+from core.config.compose import resolve
 from core.errors import Interrupted
-from core.run import resume, run
-from core.stages import Loop
+from core.runs.run import resume, run
+from core.training.loop import Loop
 
 METHODS = {
     "adalora": ["method=adalora", "method.rank=2", "method.first_rank=4", "method.every=2"],

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from core import RunConfig, Train, run
-from core.contracts import AdapterMethod, Metric, Task
-from core.inference import Predictor
-from core.kinds import TextExample
+from core.contracts.components import AdapterMethod, Metric, RunConfig
+from core.contracts.train_config import Train
+from core.inference.predictor import Predictor
+from core.runs.run import run
+from core.tasks.task import Task
+from core.tasks.text import TextExample
 from plugins.data.plugin import Table
-from plugins.methods.plugin import Freeze, Full, Head, Lora
-from plugins.metrics.plugin import F1, Mae
+from plugins.methods.lora import Lora
+from plugins.methods.partial import Freeze, Full, Head
+from plugins.metrics.classification import F1
+from plugins.metrics.regression import Mae
 from plugins.text.plugin import Encoder
 
 TARGETS = {

@@ -13,16 +13,15 @@ import pytest
 import torch
 from decoder_samples import checkpoint, need, small_llama
 
-from core.check import check
-from core.contracts import LoadedModel, Plan
-from core.environment import seed_everything
+from core.config.validation import check
+from core.contracts.model import LoadedModel, Plan
 from core.errors import ConfigError
-from core.testing import sample_need
+from core.runtime.determinism import seed_everything
 from core.testing.running import predicted, to_reopen, train_on
+from core.testing.samples import sample_need
 from plugins.images.plugin import Timm
-from plugins.methods.lora import ALTERS_BASE
-from plugins.methods.plugin import AdaLora, Ia3, Loha, Lokr, Lora, Oft, Vera
-from plugins.methods.updates import phases
+from plugins.methods.lora import ALTERS_BASE, Lora
+from plugins.methods.updates import AdaLora, Ia3, Loha, Lokr, Oft, Vera, phases
 from plugins.text.plugin import Decoder, Encoder
 
 TINY: dict[str, Any] = {"hidden_size": 16, "layers": 2, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
@@ -64,7 +63,7 @@ def test_ranks_fall_to_the_budget_and_only_they_are_saved(tmp_path: Path) -> Non
 
 def test_weights_of_an_earlier_step_are_saved_with_the_ranks_that_they_have(tmp_path: Path) -> None:
     """The weights kept may be of an evaluation before the last ranks were taken away."""
-    from core.optimize import load_trainable, trainable_state
+    from core.runtime.modules import load_trainable, trainable_state
 
     method = adalora()
     model = applied(method)
@@ -83,7 +82,7 @@ def test_weights_of_an_earlier_step_are_saved_with_the_ranks_that_they_have(tmp_
 @pytest.mark.parametrize("middle", [4, 17])
 def test_the_allocator_is_part_of_what_a_resumed_run_takes_back(middle: int) -> None:
     """Before the ranks settle its importances count, afterwards the choice that was made."""
-    from core.optimize import load_trainable, trainable_state
+    from core.runtime.modules import load_trainable, trainable_state
 
     need, whole, first, second = sample_need(), adalora(), adalora(), adalora()
     models = [applied(each) for each in (whole, first, second)]

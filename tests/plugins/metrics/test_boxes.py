@@ -14,9 +14,12 @@ import yaml
 from output_specs import output
 from torchmetrics.detection import MeanAveragePrecision as Reference
 
-from core.contracts import Metric
-from core.intervals import Bootstrap, count_blocks, interval
-from core.kinds import BOXES, Boxes, Detections, objects
+from core.contracts.components import Metric
+from core.evaluation.bootstrap import Bootstrap, count_blocks, interval
+from core.tasks.detection.boxes import Boxes, Detections
+from core.tasks.detection.matching import match_at
+from core.tasks.detection.target import BOXES
+from core.tasks.targets.target import objects
 from plugins.metrics import _boxes
 from plugins.metrics.boxes import BoxF1, BoxPrecision, BoxRecall, MeanAveragePrecision, MeanAverageRecall
 
@@ -201,7 +204,7 @@ def test_of_many_detections_the_surest_hundred_of_a_label_count() -> None:
 
 def test_all_figures_of_a_split_share_one_evaluation_and_one_matching(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    evaluate, match = _boxes._evaluate, _boxes.match_at
+    evaluate, match = _boxes._evaluate, match_at
     monkeypatch.setattr(_boxes, "_evaluate", lambda *given: [done.append("evaluated"), evaluate(*given)][1])
     monkeypatch.setattr(_boxes, "match_at", lambda *given: [done.append("matched"), match(*given)][1])
     predictions, targets = scene(12, 3, seed=11)
@@ -229,12 +232,12 @@ def test_a_built_metric_is_pickled_reset_and_merged() -> None:
 
 
 def test_many_resamples_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    from core import curves
+    from core.tasks.detection import precision_recall
 
     predictions, targets = scene(12, 2, seed=6)
     counts = next(count_blocks(12, 9, seed=2))
     whole = FIGURES["map"].resample(predictions, targets, counts, output(BOXES, "ab"))
-    monkeypatch.setattr(curves, "BLOCK_CELLS", 30)
+    monkeypatch.setattr(precision_recall, "BLOCK_CELLS", 30)
     _boxes._recent.clear()
     np.testing.assert_allclose(
         FIGURES["map"].resample(predictions, targets, counts, output(BOXES, "ab")), whole, rtol=1e-12

@@ -13,13 +13,14 @@ from output_specs import output
 from sklearn import metrics as reference
 from sklearn.preprocessing import label_binarize
 
-from core.contracts import Metric
-from core.intervals import count_blocks
-from core.kinds import BOXES, MULTI, REGRESSION, SINGLE
+from core.contracts.components import Metric
+from core.evaluation.bootstrap import count_blocks
 from core.options import limits
-from plugins.metrics.plugin import (
+from core.tasks.detection.target import BOXES
+from core.tasks.targets.labels import MULTI, SINGLE
+from core.tasks.targets.regression import REGRESSION
+from plugins.metrics.classification import (
     F1,
-    R2,
     Accuracy,
     AveragePrecision,
     BalancedAccuracy,
@@ -27,15 +28,13 @@ from plugins.metrics.plugin import (
     Ece,
     HammingAccuracy,
     LogLoss,
-    Mae,
     Mcc,
     Precision,
     Recall,
-    Rmse,
     RocAuc,
-    Spearman,
 )
 from plugins.metrics.plugin import metrics as every_metric
+from plugins.metrics.regression import R2, Mae, Rmse, Spearman
 
 N = 240
 SPLITS = ["two labels", "five labels", "rare label", "absent label", "several labels", "values"]

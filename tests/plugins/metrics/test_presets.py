@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from core.kinds import BOXES, MULTI, REGRESSION, SINGLE
 from core.options import violations
+from core.tasks.detection.target import BOXES
+from core.tasks.targets.labels import MULTI, SINGLE
+from core.tasks.targets.regression import REGRESSION
 from plugins.metrics.plugin import metrics
 
 FOLDER = Path(__file__).parents[3] / "conf" / "metrics"

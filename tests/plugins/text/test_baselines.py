@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from output_specs import output
 
-from core.contracts import Need
-from core.kinds import TextExample
+from core.contracts.model import Need
+from core.tasks.text import TextExample
 from plugins.text.plugin import Encoder
 
 TEXTS = ["a fine hammer", "a poor saw", "fine nails", "poor glue"]

@@ -11,10 +11,11 @@ import pytest
 import torch
 from decoder_samples import LABELS, TEXTS, batch, checkpoint, examples, need, opened, predict, small_llama
 
-from core.contracts import HasFeatures, Plan
+from core.contracts.model import HasFeatures, Plan
 from core.errors import WeightsError
-from core.kinds import TextExample
-from plugins.methods.plugin import Freeze, Lora
+from core.tasks.text import TextExample
+from plugins.methods.lora import Lora
+from plugins.methods.partial import Freeze
 from plugins.text.decoders import DECODERS
 from plugins.text.plugin import Decoder, Encoder
 

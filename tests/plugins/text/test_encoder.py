@@ -11,9 +11,10 @@ import pytest
 import torch
 from output_specs import output
 
-from core.contracts import HasFeatures, Need, Plan
-from core.kinds import TextExample
-from plugins.methods.plugin import Head, Lora
+from core.contracts.model import HasFeatures, Need, Plan
+from core.tasks.text import TextExample
+from plugins.methods.lora import Lora
+from plugins.methods.partial import Head
 from plugins.text.options import ARCHITECTURES
 from plugins.text.plugin import Encoder
 

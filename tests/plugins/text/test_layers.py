@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from core.contracts import LoadedModel, Plan
+from core.contracts.model import LoadedModel, Plan
 from core.errors import ConfigError
-from core.testing import sample_need
-from plugins.methods.plugin import Freeze
+from core.testing.samples import sample_need
+from plugins.methods.partial import Freeze
 from plugins.text.architectures import repeated
 from plugins.text.options import ARCHITECTURES
 from plugins.text.plugin import Encoder

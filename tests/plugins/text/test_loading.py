@@ -10,10 +10,10 @@ import pytest
 import torch
 from output_specs import output
 
-from core import weights
-from core.contracts import Need
+from core.contracts.model import Need
 from core.errors import ConfigError, WeightsError
-from core.kinds import TextExample
+from core.pretrained import resolve
+from core.tasks.text import TextExample
 from plugins.text.plugin import Encoder
 
 TRAIN = [TextExample("a fine hammer", 1), TextExample("a poor saw", 0)] * 20
@@ -33,8 +33,8 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "hub_unreachable", lambda: "there is no network")
-    monkeypatch.setattr(weights, "_in_cache", lambda checkpoint: None)
+    monkeypatch.setattr(resolve, "hub_unreachable", lambda: "there is no network")
+    monkeypatch.setattr(resolve, "_in_cache", lambda checkpoint: None)
 
 
 @pytest.mark.usefixtures("offline")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from decoder_samples import bare_tokenizer
 
-from core.kinds import TextExample
+from core.tasks.text import TextExample
 from plugins.text import padding
 
 PLACE = Path("somewhere")

@@ -11,7 +11,7 @@ import torch
 from decoder_samples import bare_tokenizer, batch, examples, need, predict, small_llama
 from torch import nn
 
-from core.contracts import WeightsPlan
+from core.contracts.model import WeightsPlan
 from core.errors import WeightsError
 from plugins.text.plugin import Decoder, Encoder
 

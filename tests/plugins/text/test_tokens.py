@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from output_specs import output
 
-from core.contracts import Need
-from core.kinds import TextExample
+from core.contracts.model import Need
+from core.tasks.text import TextExample
 from plugins.text import tokens
 from plugins.text.plugin import Encoder
 

@@ -1,0 +1,184 @@
+"""What makes a configuration impossible, found before any heavy import or download, and shown all together."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+
+from core.component import Component
+from core.contracts.capabilities import CHECKPOINTING, PRECISIONS, QUANTISED
+from core.contracts.components import SOCKETS, Configurable, Metric, RunConfig
+from core.contracts.train_config import Train
+from core.errors import ConfigError, PluginError, Problem, unknown
+from core.options import violations
+from core.registry.compatibility import UNSUPPORTED, fit, lacking
+from core.registry.registry import load
+from core.tasks.targets.target import TargetType
+from core.tasks.task_type import Kind
+
+
+def check(config: RunConfig) -> None:
+    """Refuse a run that cannot work.
+
+    Raises:
+        ConfigError: Everything that is wrong, each with its place and its cure.
+    """
+    problems = list(_problems(config))
+    if problems:
+        raise ConfigError(*problems)
+
+
+def components(config: RunConfig) -> Iterator[tuple[str, Configurable]]:
+    """Every component of a run with its place in the configuration."""
+    for socket in SOCKETS:
+        yield socket, getattr(config, socket)
+    for key, metric in config.metrics.items():
+        yield f"metrics.{key}", metric
+
+
+def _problems(config: RunConfig) -> Iterator[Problem]:
+    for socket in SOCKETS:
+        component: object = getattr(config, socket)
+        if not isinstance(component, Configurable):
+            yield Problem(
+                socket, "is not set.", f"Choose one with {socket}=NAME; `python -m core list {socket}` shows them."
+            )
+            return
+    yield from violations(config.task, "task")
+    yield from violations(config.train, "train")
+    for where, component in components(config):
+        yield from violations(component, where)
+        yield from _missing_packages(where, component)
+        if component.kinds and config.task.kind not in component.kinds:
+            serves = ", ".join(component.kinds)
+            yield Problem(where, f"{component.name} does not serve the kind {config.task.kind!r}; it serves {serves}.")
+    try:
+        kind = load().kind(config.task.kind)
+    except PluginError:
+        yield Problem("task.kind", *unknown("kind of task", config.task.kind, list(load().components["kind"])))
+        return
+    problem = _target_problem(config, kind)
+    if problem is not None:
+        yield problem
+        return
+    target = load().target(config.task.target)
+    yield from _loader(config, target)
+    yield from _metrics(config, target)
+    yield from _training(config, target)
+    yield from _method(config)
+    for _, component in components(config):
+        yield from component.check(config)
+
+
+def _missing_packages(where: str, component: Component) -> Iterator[Problem]:
+    for module, command in component.requires.items():
+        if importlib.util.find_spec(module) is None:
+            yield Problem(where, f"{component.name} needs the package {module}, which is not installed.", command)
+
+
+def _target_problem(config: RunConfig, kind: Kind) -> Problem | None:
+    """A task type lists its target types, or a target type lists the task type."""
+    known = load().targets_of(kind)
+    if config.task.target in known:
+        return None
+    return Problem("task.target", *unknown(f"target type of {kind.name}", config.task.target, known))
+
+
+def _loader(config: RunConfig, target: TargetType) -> Iterator[Problem]:
+    """A loader serves the target types that it names; where it names none, all whose models end in logits."""
+    loader = config.model
+    if loader.targets and not target.accepted_by(loader.targets):
+        served = ", ".join(loader.targets)
+        yield Problem("model", f"{loader.name} does not serve the target type {target.name!r}; it serves {served}.")
+    elif not loader.targets and not target.from_logits():
+        message = f"{loader.name} serves target types whose models end in logits; {target.name!r} is not one of them."
+        yield Problem("model", message, "`python -m core list models` shows the others.")
+
+
+def _metrics(config: RunConfig, target: TargetType) -> Iterator[Problem]:
+    task = config.task
+    if task.primary not in config.metrics:
+        yield Problem("task.primary", *unknown("metric in this run", task.primary, list(config.metrics)))
+    for key, metric in config.metrics.items():
+        if not target.accepted_by(metric.targets):
+            fit = ", ".join(name for name, other in load().components["metric"].items() if _accepts(other, target))
+            cure = f"Metrics for it: {fit}. Choose a preset with metrics=…"
+            yield Problem(f"metrics.{key}", f"{metric.name} does not accept the target type {target.name!r}.", cure)
+
+
+def _accepts(metric: type[Component], target: TargetType) -> bool:
+    return issubclass(metric, Metric) and target.accepted_by(metric.targets)
+
+
+_FOR_SOME_TARGETS = {"class_weights": "none", "label_smoothing": 0.0, "thresholds": "validation"}
+"""Options of `train` that apply to some target types only, each with the value that leaves it out."""
+
+
+def _training(config: RunConfig, target: TargetType) -> Iterator[Problem]:
+    train = config.train
+    for key, left_out in _FOR_SOME_TARGETS.items():
+        if key not in target.train_options and getattr(train, key) != left_out:
+            types = load().components["target"].items()
+            fit = ", ".join(name for name, other in types if key in getattr(other, "train_options"))
+            message = f"does not apply to the target type {target.name} (only to {fit})."
+            yield Problem(f"train.{key}", message, f"Leave it out: train.{key}={left_out}.")
+    if (train.class_weights == "given") != bool(train.given_class_weights):
+        cure = "Give both: train.class_weights=given 'train.given_class_weights={LABEL: 2.0, …}'."
+        yield Problem("train.class_weights", "given weights and class_weights=given go together.", cure)
+    if config.model.own_fit:
+        yield from _own_fit(config)
+        return
+    if train.gradient_checkpointing:
+        yield from _checkpointing(config)
+    yield from _optimizer(config)
+
+
+def _checkpointing(config: RunConfig) -> Iterator[Problem]:
+    """Activations can be computed again where the family can, and where there are some to keep."""
+    where = "train.gradient_checkpointing"
+    if lacks := lacking(type(config.model), CHECKPOINTING):
+        cure = "Leave it out; train.micro_batch_size=… also saves memory, with any model."
+        yield Problem(where, f"{lacks}.", cure)
+    elif config.method.frozen:
+        message = f"{config.method.name} trains on features that are computed once, without gradients."
+        yield Problem(where, f"{message} There are no activations to save.", "Leave it out.")
+
+
+def _optimizer(config: RunConfig) -> Iterator[Problem]:
+    """An optimizer must be known, installed, and fit for this run."""
+    name, where = config.train.optimizer, "train.optimizer"
+    try:
+        optimizer = load().optimizer(name)
+    except PluginError:
+        yield Problem(where, *unknown("optimizer", name, list(load().components["optimizer"])))
+        return
+    yield from _missing_packages(where, optimizer)
+    yield from optimizer.check(config)
+
+
+def _method(config: RunConfig) -> Iterator[Problem]:
+    """A method must fit the model: see `core.capabilities`."""
+    model, method = type(config.model), type(config.method)
+    asked = config.train.precision
+    found = fit(model, method)
+    if found.status != UNSUPPORTED and asked in PRECISIONS:
+        found = fit(model, method, asked)
+    if found.status == UNSUPPORTED:
+        where = f" in {asked}" if fit(model, method).status != UNSUPPORTED else ""
+        message = f"{method.name} cannot adapt {model.name}{where}: {found.reason}."
+        yield Problem("method", message, "`python -m core list methods` shows which fit.")
+    elif config.method.weights() is not None and QUANTISED not in model.capabilities:
+        message = f"{method.name} quantises weights while they are loaded, which model={model.name} does not support."
+        yield Problem("method", message, "`python -m core list methods` shows which fit.")
+
+
+def _own_fit(config: RunConfig) -> Iterator[Problem]:
+    """Options of the loop mean nothing to a model that is fitted without gradients."""
+    name, plain = config.model.name, Train()
+    kept = {"device", "precision", "class_weights", "given_class_weights", "confidence", "bootstrap_resamples"}
+    kept |= {"baselines", "eval_batch_size", "batch_size", "thresholds"}
+    for key, value in vars(config.train).items():
+        if key not in kept and value != getattr(plain, key):
+            yield Problem(
+                f"train.{key}", f"means nothing to {name}, which is fitted without gradients.", "Leave it out."
+            )

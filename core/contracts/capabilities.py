@@ -1,0 +1,38 @@
+"""The names of what a model can do and of the precisions, with their meaning in words."""
+
+from __future__ import annotations
+
+GRADIENTS = "gradients"
+
+
+ADAPTERS = "adapters"
+
+
+LAYERS = "layers"
+
+
+FEATURES = "features"
+
+
+QUANTISED = "quantised"
+
+
+CHECKPOINTING = "checkpointing"
+
+
+LINEAR = "linear"
+
+
+VIRTUAL = "virtual_tokens"
+
+
+PAST = "past"
+
+
+BIASES = "biases"
+
+
+FP32, BF16, FP16 = "fp32", "bf16", "fp16"
+
+
+PRECISIONS = (FP32, BF16, FP16)

@@ -1,0 +1,60 @@
+"""The splits of labelled examples, and the options that cut them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import Problem
+from core.issues import Finding
+from core.options import option
+
+
+@dataclass(kw_only=True)
+class CutOptions:
+    """Options of every data adapter whose data may need to be split."""
+
+    val_fraction: float = option(
+        0.1, "Share of the examples for the validation split, if the data has none.", low=0.001, high=0.8
+    )
+    test_fraction: float = option(
+        0.2, "Share of the examples for the test split, if the data has none.", low=0.001, high=0.8
+    )
+    on_bad_row: str = option(
+        "error", "error: a bad row ends the run; skip: bad rows are skipped and counted.", choices=("error", "skip")
+    )
+    max_examples: int = option(
+        0, "Largest number of examples per split, a stratified sample by seed; 0 for all.", low=0
+    )
+
+    def cut_problems(self, where: str = "data") -> Iterator[Problem]:
+        """Combinations of these options that cannot work."""
+        if self.val_fraction + self.test_fraction >= 1:
+            yield Problem(
+                f"{where}.test_fraction",
+                f"val_fraction and test_fraction are {self.val_fraction + self.test_fraction:g} together, "
+                "which leaves nothing to train on.",
+                "Make them smaller than 1 together.",
+            )
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Labeled examples in training, validation and test splits, as sequences that need not be in memory.
+
+    Attributes:
+        train, val, test: Examples of the task type, each with its target.
+        labels: Label names; the index of a name is its target. Empty if the target type has no labels.
+        fingerprint: Hash of the source bytes, the split rule and the seed, hexadecimal.
+        findings: What the data check found.
+        description: Where the data came from and how it was split, in one sentence.
+    """
+
+    train: Sequence[Any]
+    val: Sequence[Any]
+    test: Sequence[Any]
+    labels: tuple[str, ...]
+    fingerprint: str
+    findings: tuple[Finding, ...] = ()
+    description: str = ""

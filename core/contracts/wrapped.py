@@ -1,0 +1,125 @@
+"""A loaded model around another one: what it does not override, it passes on, optional capabilities included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from core.contracts.model import (
+    HasFeatures,
+    HasOwnFit,
+    HasPicture,
+    HasVirtualTokens,
+    HasWholeWeights,
+    LoadedModel,
+    Prepared,
+    Provenance,
+    SupportsFastDropout,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from core.contracts.model import Plan
+    from core.issues import Finding
+
+CAPABILITIES: tuple[type, ...] = (
+    HasFeatures,
+    HasOwnFit,
+    HasPicture,
+    HasVirtualTokens,
+    HasWholeWeights,
+    SupportsFastDropout,
+)
+"""The protocols of optional methods that a `LoadedModel` may have; a `WrappedModel` passes them on."""
+
+
+def _delegated(name: str) -> Any:
+    """Return a property that reads and writes an attribute of the wrapped model."""
+
+    def read(self: WrappedModel) -> Any:
+        return getattr(self.inner, name)
+
+    def write(self: WrappedModel, value: Any) -> None:
+        setattr(self.inner, name, value)
+
+    return property(read, write, doc=f"`{name}` of the wrapped model.")
+
+
+class WrappedModel(LoadedModel):
+    """A model that wraps another one and passes everything on to it, optional capabilities included.
+
+    A method returns a subclass that overrides what differs. Example:
+
+        class Penalized(WrappedModel):
+            def loss(self, batch):
+                return self.inner.loss(batch) + penalty(self.module)
+
+    Attributes:
+        inner: The model that was wrapped.
+    """
+
+    withdrawn: ClassVar[tuple[type, ...]] = ()
+    """Capabilities (protocols) that the wrapped model may have and that no longer hold through the wrapper."""
+
+    module: nn.Module = _delegated("module")
+    heads: tuple[str, ...] = _delegated("heads")
+    adapter_targets: tuple[str, ...] = _delegated("adapter_targets")
+    layers: tuple[tuple[str, ...], ...] = _delegated("layers")
+    provenance: Provenance = _delegated("provenance")
+    defaults: Mapping[str, float] = _delegated("defaults")
+    findings: list[Finding] = _delegated("findings")
+    augmented: bool = _delegated("augmented")
+    base_weights: Mapping[str, float] = _delegated("base_weights")
+    thresholds: tuple[float, ...] | None = _delegated("thresholds")
+
+    def __init__(self, inner: LoadedModel) -> None:
+        self.inner = inner
+        for capability in CAPABILITIES:
+            if capability in self.withdrawn or not isinstance(inner, capability):
+                continue
+            for name in vars(capability):
+                # A method of the instance, not of the class: the class has the capability only if the inner model has.
+                if not name.startswith("_") and not hasattr(type(self), name):
+                    setattr(self, name, getattr(inner, name))
+
+    def planned(self, plan: Plan) -> None:
+        """See `LoadedModel.planned`."""
+        self.inner.planned(plan)
+
+    def keep_less(self) -> None:
+        """See `LoadedModel.keep_less`."""
+        self.inner.keep_less()
+
+    def parameter_elements(self, parameter: Tensor) -> int:
+        """See `LoadedModel.parameter_elements`."""
+        return self.inner.parameter_elements(parameter)
+
+    def parameter_bytes(self, parameter: Tensor) -> int:
+        """See `LoadedModel.parameter_bytes`."""
+        return self.inner.parameter_bytes(parameter)
+
+    def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
+        """See `LoadedModel.share_parameter`."""
+        self.inner.share_parameter(parameter, data)
+
+    def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
+        """See `LoadedModel.prepare`."""
+        return self.inner.prepare(examples, train)
+
+    def collate(self, items: Sequence[Any]) -> dict[str, Tensor]:
+        """See `LoadedModel.collate`."""
+        return self.inner.collate(items)
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """See `LoadedModel.loss`."""
+        return self.inner.loss(batch)
+
+    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Any]:
+        """See `LoadedModel.predict`."""
+        return self.inner.predict(batch)
+
+    def save(self, directory: Path) -> None:
+        """See `LoadedModel.save`."""
+        self.inner.save(directory)

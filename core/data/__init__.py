@@ -1,0 +1,38 @@
+"""From rows to checked splits and batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.lazy import lazy_face
+
+if TYPE_CHECKING:
+    from core.data.batching import example_rng
+    from core.data.build import build_splits
+    from core.data.rows import NAMES, SHOWN, TEST, TRAIN, UNDECIDED, VAL, Row, Source
+    from core.issues import Fault, Finding
+else:
+    __getattr__ = lazy_face(
+        __name__,
+        {
+            "core.data.batching": ("example_rng",),
+            "core.data.build": ("build_splits",),
+            "core.data.rows": ("NAMES", "Row", "SHOWN", "Source", "TEST", "TRAIN", "UNDECIDED", "VAL"),
+            "core.issues": ("Fault", "Finding"),
+        },
+    )
+
+__all__ = [
+    "NAMES",
+    "SHOWN",
+    "TEST",
+    "TRAIN",
+    "UNDECIDED",
+    "VAL",
+    "Fault",
+    "Finding",
+    "Row",
+    "Source",
+    "build_splits",
+    "example_rng",
+]

@@ -1,0 +1,123 @@
+"""Confidence intervals of scores, by bootstrap over test examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from core.contracts.components import Metric, RunConfig
+    from core.tasks.output import OutputSpec
+    from core.tasks.targets.target import Predictions, Targets
+
+BLOCK_CELLS = 2**21
+"""Resamples x examples that are in memory at once: 16 MiB of counts."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score with its confidence interval, as text `0.893 [0.879, 0.907]`.
+
+    Attributes:
+        value: The score; NaN or None where it is not defined.
+        low, high: Ends of the interval; None where there is none.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    def to_json(self) -> dict[str, float | None]:
+        """JSON values; None for whatever is not a finite number."""
+        return {"value": _finite(self.value), "low": _finite(self.low), "high": _finite(self.high)}
+
+    def __str__(self) -> str:
+        value, low, high = self.to_json().values()
+        if value is None:
+            return "undefined"
+        if low is None or high is None:
+            return _written(value)
+        return f"{_written(value)} [{_written(low)}, {_written(high)}]"
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How confidence intervals are computed.
+
+    Attributes:
+        resamples: How many resamples; 0 for no intervals.
+        confidence: Level of the interval, such as 0.95.
+        seed: Seeds the draws.
+    """
+
+    resamples: int = 1000
+    confidence: float = 0.95
+    seed: int = 0
+
+    @classmethod
+    def for_run(cls, config: RunConfig) -> Bootstrap:
+        """Return the settings of a run."""
+        return cls(config.train.bootstrap_resamples, config.train.confidence, config.seed)
+
+
+def interval(
+    metric: Metric, predictions: Predictions, targets: Targets, output: OutputSpec, bootstrap: Bootstrap
+) -> tuple[float | None, float | None]:
+    """Return the percentile bootstrap interval of a score.
+
+    Every metric sees the same resamples for one seed, so that intervals of several metrics belong together. Resamples
+    in which the metric is not defined are left out; where these are half of all or more, there is no interval. Nor is
+    there one for tables and for empty splits. The interval of a biased statistic, such as the expected calibration
+    error of a small split, need not hold the score itself.
+
+    Args:
+        metric: The metric.
+        predictions: [n, ...], as the target type defines them.
+        targets: [n, ...], likewise.
+        output: What is predicted.
+        bootstrap: Number of resamples (0 for no interval), level and seed.
+
+    Returns:
+        The lower and the upper end, or None twice.
+
+    Source:
+        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    resamples, confidence = bootstrap.resamples, bootstrap.confidence
+    if resamples == 0 or len(targets) == 0:
+        return None, None
+    blocks = count_blocks(len(targets), resamples, bootstrap.seed)
+    scores = np.concatenate([metric.resample(predictions, targets, counts, output) for counts in blocks])
+    defined = scores[np.isfinite(scores)]
+    if 2 * len(defined) <= resamples:
+        return None, None
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def count_blocks(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """How often each of n examples is drawn, in each resample of n draws with replacement: int64 [r, n], in blocks.
+
+    A block holds at most `BLOCK_CELLS` numbers, or one row.
+    """
+    rng = np.random.default_rng(seed)
+    size = max(1, BLOCK_CELLS // max(1, n))
+    for start in range(0, resamples, size):
+        rows = min(size, resamples - start)
+        drawn = rng.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _written(value: float) -> str:
+    """Three decimals for what is near 1, three significant digits for what is not."""
+    return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.3g}"

@@ -1,0 +1,129 @@
+"""`export`: write a finished run's model as whole weights of its family, with the adapter merged into them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.contracts.model import WeightsPlan
+from core.errors import Problem, RunError
+from core.files import new_folder, unwritable, write_json
+from core.inference.predictor import Predictor
+from core.reporting import report as record
+from core.reporting.run_directory import MODEL
+from core.runtime.hardware import Hardware
+from core.tasks.targets.target import TargetType
+from core.training.requests import need_for_saved
+
+if TYPE_CHECKING:
+    from torch import nn
+
+EXPORT, RECORD = "export", "export.json"
+PROBE = 16
+"""Test examples whose outputs are compared before and after merging."""
+TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-3}
+"""Largest difference of outputs: merged weights round differently from a separate product of the update."""
+IN_8_BITS = 2e-2
+"""The same for 8-bit weights, whose products also round their inputs to 8 bits; merged weights do not."""
+
+
+def export(run: Path, out: Path | None = None) -> dict[str, Any]:
+    """Merge and write the model, reopen it with its loader alone, and compare outputs.
+
+    Args:
+        run: The folder of a finished run. Its data must still be there: some test examples are predicted.
+        out: The folder to write to; None for `export` in the run's.
+
+    Returns:
+        What `export.json`, beside the weights, holds.
+
+    Raises:
+        RunError: The run's method cannot be merged, the folder holds something, or the outputs differ.
+        DataError: The run's data is gone.
+    """
+    predictor = Predictor.open(run)
+    config, report = predictor.config, record.read(run)
+    if why := config.method.unmergeable:
+        cure = f"`python -m core predict {run}` and `core.inference.Predictor` use it as it is."
+        raise RunError(Problem(f"method={config.method.name}", f"cannot be merged: {why}.", cure))
+    folder = out or run / EXPORT
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(Problem(str(folder), "holds something already.", "Give another folder: --out DIR."))
+    probe = config.data.load(replace(config.task, labels=list(predictor.labels) or None), config.seed).test[:PROBE]
+    precisions = list(dict.fromkeys(["fp32", predictor.hardware.precision]))
+    before = {each: _outputs(predictor, probe, each) for each in precisions}
+    model, held = predictor.model, coarsest(predictor.model.module)
+    model.thresholds = predictor.thresholds
+    merged = config.method.merge(model)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as aside:
+            merged.save(aside)
+            known = (predictor.output, predictor.need.fingerprint)
+            need = need_for_saved(config, predictor.hardware, aside, *known, merged=True)
+            predictor.model = config.model.reopen(need)
+            predictor.model.module.to(predictor.hardware.device).eval()
+            after = {each: _outputs(predictor, probe, each) for each in precisions}
+            found = _compared(predictor.output.target, before, after, config.method.weights(), held)
+            if odd := [each for each, values in found.items() if not values["difference"] <= values["tolerance"]]:
+                what = ", ".join(f"{found[each]['difference']:.1e} in {each}" for each in odd)
+                message = f"the merged model gives other outputs (largest difference {what}); nothing was written."
+                raise RunError(Problem(str(folder), message, "Use the run as it is, and please report this."))
+            entry = {
+                "run": str(run.absolute()),
+                "model": report["model"]["loader"],
+                "method": config.method.name,
+                "examples": len(probe),
+                "compared": found,
+                "bytes": {"run": _bytes(run / MODEL), "export": _bytes(aside)},
+            }
+            if merged is model:  # the run saved whole weights, and compared them with what was trained when it ended
+                entry["self_test"] = report["self_test"]
+            write_json(aside / RECORD, entry)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return entry | {"folder": str(folder)}
+
+
+def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Any:
+    from core.evaluation.predict import predict
+
+    prepared = predictor.model.prepare(probe, train=False)
+    return predict(predictor.model, prepared, Hardware(predictor.hardware.device, precision), PROBE)
+
+
+def coarsest(module: nn.Module) -> str:
+    """Return the coarsest precision of a network's weights and of the products of its quantized layers."""
+    import torch
+
+    names = {torch.bfloat16: "bf16", torch.float16: "fp16"}
+    dtypes: set[Any] = {parameter.dtype for parameter in module.parameters()}
+    dtypes |= {getattr(layer, "compute_dtype", torch.float32) for layer in module.modules()}
+    return max((names.get(dtype, "fp32") for dtype in dtypes), key=TOLERANCES.__getitem__, default="fp32")
+
+
+def tolerance(precision: str, weights: WeightsPlan | None, held: str = "fp32") -> float:
+    """Return how far outputs of a merged model may differ from those before.
+
+    Args:
+        precision: The precision of the outputs.
+        weights: How the weights were quantised, if they were.
+        held: What `coarsest` returned before merging; the model computed no finer than that.
+    """
+    return max(TOLERANCES[precision], TOLERANCES[held], IN_8_BITS if weights is not None and weights.bits == 8 else 0.0)
+
+
+def _compared(
+    target: TargetType, before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None, held: str
+) -> dict[str, dict[str, float]]:
+    """Return the largest difference of outputs and its tolerance, by precision."""
+    return {
+        each: {"difference": target.difference(after[each], before[each]), "tolerance": tolerance(each, weights, held)}
+        for each in before
+    }
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,102 @@
+"""A finished run put to use: opening its model, predicting, and evaluating it on other data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from core.config.serialization import read_config
+from core.contracts.components import RunConfig
+from core.contracts.model import LoadedModel, Need
+from core.errors import Problem, RunError
+from core.registry.registry import load
+from core.reporting import report as record
+from core.reporting.run_directory import CONFIG, MODEL
+from core.runtime.cache import keep_caches_of_others
+from core.runtime.hardware import Hardware
+from core.tasks.output import OutputSpec
+from core.tasks.task_type import Kind
+from core.training.requests import need_for_saved
+
+CHUNK = 512
+"""Examples that are read, predicted and written at a time, so that an endless input streams through."""
+
+
+@dataclass
+class Predictor:
+    """The model of a finished run, ready to predict. `Predictor.open(run)`, then `predict(examples)`.
+
+    Attributes:
+        config: The run's configuration.
+        model: Its model, loaded from `model/`.
+        output: What it predicts: its task, label names and target type.
+        kind: The kind of its task.
+        hardware: Where it computes.
+        need: What its loader was told.
+        thresholds: What the target type chose on the validation split; None where nothing was chosen.
+    """
+
+    config: RunConfig
+    model: LoadedModel
+    output: OutputSpec
+    kind: Kind
+    hardware: Hardware
+    need: Need
+    thresholds: tuple[float, ...] | None = None
+
+    @classmethod
+    def open(cls, run: Path | str) -> Predictor:
+        """Open a run's folder.
+
+        Raises:
+            RunError: It is not a run's, or the run has not ended well.
+        """
+        keep_caches_of_others()
+        folder = Path(run)
+        report = record.read(folder)
+        if report["status"] != "completed":
+            cure = f"python -m core resume {folder}"
+            raise RunError(Problem(str(folder), f"has no finished model: its status is {report['status']}.", cure))
+        config = read_config(folder / CONFIG)
+        hardware = Hardware.resolve(config.train)
+        output = load().output(config.task, report["data"]["labels"])
+        need = need_for_saved(config, hardware, folder / MODEL, output, report["data"]["fingerprint"])
+        model = config.method.reopen(config.model, need)
+        model.module.to(hardware.device).eval()
+        thresholds = output.read_thresholds(report.get("thresholds"))
+        return cls(config, model, output, load().kind(config.task.kind), hardware, need, thresholds)
+
+    def raw(self, examples: Sequence[Any]) -> Any:
+        """Return predictions as an array [n, ...], as the target type defines them."""
+        from core.contracts.train_config import eval_batch_size
+        from core.evaluation.predict import predict
+
+        prepared = self.model.prepare(examples, train=False)
+        return predict(self.model, prepared, self.hardware, eval_batch_size(self.config.train))
+
+    def predict(self, examples: Iterable[Any]) -> Iterator[dict[str, Any]]:
+        """Predictions as JSON values, in order: the example, its label or labels with probabilities, or its value."""
+        return (self.written(example, prediction) for example, prediction in self.pairs(examples))
+
+    def pairs(self, examples: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Each example with its prediction as `raw` gives it, in order."""
+        stream = iter(examples)
+        while chunk := list(islice(stream, CHUNK)):
+            yield from zip(chunk, self.raw(chunk), strict=True)
+
+    def written(self, example: Any, prediction: Any) -> dict[str, Any]:
+        """One prediction as JSON values, with its example."""
+        written = self.output.target.write(prediction, self.labels, self.thresholds, example)
+        return {**self.kind.content(example), **written}
+
+    def rows(self, line: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a CSV that a written prediction becomes."""
+        return self.output.target.rows(line)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names."""
+        return self.output.labels

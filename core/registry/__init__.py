@@ -1,0 +1,24 @@
+"""Hook specifications, discovery of plugins, and which method fits which model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.lazy import lazy_face
+
+if TYPE_CHECKING:
+    from core.registry.compatibility import lacking
+    from core.registry.registry import load
+else:
+    __getattr__ = lazy_face(
+        __name__,
+        {
+            "core.registry.compatibility": ("lacking",),
+            "core.registry.registry": ("load",),
+        },
+    )
+
+__all__ = [
+    "lacking",
+    "load",
+]

@@ -1,0 +1,51 @@
+"""Append lines to a run's `log.jsonl`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.files import clean, unwritable, write_text
+
+
+class Log:
+    """`log.jsonl`: one line each time the loss is read, and one an evaluation."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def rewind(self, step: int, evaluated: int) -> None:
+        """Remove what came after a checkpoint, when a run resumes from it.
+
+        Args:
+            step: The checkpoint's step.
+            evaluated: The last step whose evaluation the checkpoint includes.
+        """
+        if self.path.is_file():
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _stands(line, step, evaluated)]
+            write_text(self.path, "".join(line + "\n" for line in kept))
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Append a line.
+
+        Raises:
+            RunError: The disk is full or read-only.
+        """
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(clean(values)) + "\n")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+
+def _stands(line: str, step: int, evaluated: int) -> bool:
+    """Return whether a line of the log came before a checkpoint; the test split is scored after all of them."""
+    try:
+        entry = json.loads(line)
+        limit = {"val": evaluated, "test": -1}.get(entry.get("split"), step)
+        return bool(entry["step"] <= limit)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False  # a torn line

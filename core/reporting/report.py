@@ -1,0 +1,33 @@
+"""The record of a run: `report.json`, `log.jsonl`, `predictions.jsonl`, and the summary on the terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from core.errors import Problem, RunError
+from core.reporting.run_directory import REPORT
+
+SCHEMA = 1
+"""Version of the layout of `report.json`; docs/reference/report.md describes it."""
+
+
+def read(run: Path) -> dict[str, Any]:
+    """Read the report in a run's folder.
+
+    Raises:
+        RunError: There is none, or it was written by a newer Graft.
+    """
+    path = run / REPORT
+    if not path.is_file():
+        raise RunError(
+            Problem(str(run), "is not a run's folder: it has no report.json.", "Give the folder that a run printed.")
+        )
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(Problem(str(path), f"cannot be read: {error}.", "Start the run anew.")) from error
+    if report.get("schema") != SCHEMA:
+        raise RunError(Problem(str(path), f"has schema {report.get('schema')}; this Graft reads {SCHEMA}."))
+    return report

@@ -1,0 +1,64 @@
+"""Print the summary of a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.reporting.console import Screen
+
+
+def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
+    """Print the summary: scores with intervals beside the baselines, the table by class, findings and costs."""
+    scores, primary = report["scores"], report["primary"]
+    baselines: Mapping[str, Any] = scores.get("baselines", {})
+    keys = sorted(scores["test"], key=lambda key: key != primary)
+    rows = [
+        [f"{key} *" if key == primary else key, cell(scores["test"][key]), cell(scores["val"].get(key))]
+        + [cell(baseline.get(key)) for baseline in baselines.values()]
+        for key in keys
+    ]
+    data = report["data"]
+    title = f"{report['name']}: {data['sizes']['test']} test examples, {report['confidence']:.0%} confidence intervals"
+    screen.table(title, ["metric (* primary)", "test", "validation", *baselines], rows)
+    for key, title in report.get("table_titles", {}).items():
+        shown: Sequence[Mapping[str, Any]] = report[key]
+        columns = list(shown[0]) if shown else []
+        screen.table(title, columns, [[_plain(row[key]) for key in columns] for row in shown])
+    for finding in data["findings"]:
+        screen.say(f"data: {finding['message']}")
+    for mark in report["training"].get("marks", []):
+        screen.warn(mark)
+    parameters, training = report["model"]["parameters"], report["training"]
+    screen.say(
+        f"trained {parameters['trainable']:,} of {parameters['total']:,} parameters in {training['seconds']:.0f} s "
+        f"({training.get('examples_per_second') or 0:.0f} examples/s), "
+        f"peak memory {_memory(report['memory'])}, {report['seconds']:.0f} s in all"
+    )
+    screen.out.print(f"run: {directory}", markup=False)
+
+
+def _memory(memory: Mapping[str, Any]) -> str:
+    """Return the measured peak (the GPU's where there is one) and the estimate as text."""
+    peak, estimated = memory["peak_mb"], memory.get("estimate_mb")
+    measured = f"{peak['gpu']:.0f} MiB on the GPU" if "gpu" in peak else f"{peak['resident']:.0f} MiB"
+    return measured + (f" (estimated {estimated['total']:.0f})" if estimated else "")
+
+
+def cell(score: Mapping[str, Any] | float | None) -> str:
+    """Return a score as text: `0.893 [0.879, 0.907]`, or a dash where there is none."""
+    if score is None:
+        return "-"
+    if not isinstance(score, Mapping):
+        return f"{score:.3f}"
+    if score.get("value") is None:
+        return "-"
+    if score.get("low") is None or score.get("high") is None:
+        return f"{score['value']:.3f}"
+    return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else "-" if value is None else str(value)

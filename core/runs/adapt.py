@@ -1,0 +1,90 @@
+"""The stage that resolves the options of training and applies the adapter method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import torch
+
+from core.contracts.components import ResolvedConfig, RunConfig
+from core.contracts.model import LoadedModel, Plan, SupportsFastDropout
+from core.contracts.train_config import ResolvedTrain, Train
+from core.runs.context import Context
+from core.runtime.determinism import seed_everything
+from core.runtime.hardware import Hardware
+from core.runtime.memory import keep_freed_memory
+from core.runtime.modules import unwrap
+from core.runtime.versions import describe
+from core.training.state import total_steps
+
+
+def resolve_train(config: RunConfig, model: LoadedModel) -> ResolvedConfig:
+    """Return the configuration with the nulls of `train` filled in: from the method, then the model, then Graft."""
+    known: Mapping[str, float] = (
+        {"epochs": 3.0, "learning_rate": 5e-5} | dict(model.defaults) | dict(config.method.defaults)
+    )
+    given = vars(config.train)
+    train = ResolvedTrain(**given | {key: value for key, value in known.items() if given[key] is None})
+    return ResolvedConfig(**vars(config) | {"train": train})
+
+
+def apply_method(ctx: Context, config: ResolvedConfig, model: LoadedModel, examples: int) -> LoadedModel:
+    """Apply the method to the model; print and record how many parameters train."""
+    train, hardware = config.train, ctx.hardware
+    if train.reuse_memory and hardware.on_cpu:
+        keep_freed_memory()
+    model = adapt(config, hardware, model, examples)
+    parameters = count_parameters(model)
+    shown = f"{parameters['trainable']:,} of {parameters['total']:,} parameters train"
+    ctx.screen.say(f"method: {config.method.name}, {shown}; {hardware.device}, {hardware.precision}")
+    ctx.record(
+        model=ctx.report["model"] | {"method": config.method.name, "parameters": parameters},
+        train=asdict(train),
+        environment=describe(hardware),
+    )
+    return model
+
+
+def adapt(config: ResolvedConfig, hardware: Hardware, model: LoadedModel, examples: int) -> LoadedModel:
+    """Return the model as it will train: with the method applied, and the options of `train` that change a network.
+
+    Args:
+        config: With `train` resolved.
+        hardware: Device and precision.
+        model: As it was loaded.
+        examples: In the training split.
+    """
+    train = config.train
+    if train.channels_last:
+        model.module.to(memory_format=torch.channels_last)
+    _use_fast_dropout(train, hardware, model)
+    if train.gradient_checkpointing:
+        model.keep_less()
+    seed_everything(config.seed)
+    plan = plan_for(train, hardware, config.seed, examples, model)
+    model.planned(plan)
+    model = config.method.apply(model, plan)
+    _use_fast_dropout(train, hardware, model)  # for dropout that the method inserted
+    return model
+
+
+def _use_fast_dropout(train: Train, hardware: Hardware, model: LoadedModel) -> None:
+    """Switch to fast dropout masks on a CPU, where the model can draw them."""
+    if train.fast_dropout and hardware.on_cpu and isinstance(model, SupportsFastDropout):
+        model.use_fast_dropout()
+
+
+def plan_for(train: ResolvedTrain, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> Plan:
+    """Return what an adapter method is told about the training to come."""
+    steps = total_steps(train, examples)
+    return Plan(steps, train.epochs, hardware.device, hardware.precision, seed, model.augmented)
+
+
+def count_parameters(model: LoadedModel) -> dict[str, int]:
+    """Return the numbers of parameters: `total`, and `trainable`."""
+    parameters = list(unwrap(model.module).parameters())
+    return {
+        "total": sum(model.parameter_elements(p) for p in parameters),
+        "trainable": sum(p.numel() for p in parameters if p.requires_grad),
+    }

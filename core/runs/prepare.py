@@ -1,0 +1,66 @@
+"""The stage that prepares the splits for training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.contracts.components import RunConfig
+from core.contracts.model import HasOwnFit, HasPicture, LoadedModel, Prepared
+from core.contracts.splits import Splits
+from core.files import unwritable
+from core.reporting.run_directory import SAMPLES
+from core.runs.context import Context
+from core.runs.load import say_finding
+from core.tasks.output import OutputSpec
+from core.training.memory_profile import profile_memory
+
+if TYPE_CHECKING:
+    from core.tasks.targets.target import Targets
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A split as training and evaluation take it: its examples, prepared, and their targets."""
+
+    examples: Sequence[Any]
+    prepared: Prepared
+    targets: Targets
+
+
+def prepare(
+    ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, output: OutputSpec
+) -> dict[str, Ready]:
+    """Prepare every split once; print and record what had to be done to examples, such as truncating them."""
+    names = ("val", "test") if isinstance(model, HasOwnFit) else ("train", "val", "test")
+    ready = {}
+    for name in names:
+        examples = getattr(splits, name)
+        ready[name] = Ready(examples, model.prepare(examples, train=name == "train"), output.targets_of(examples))
+    if isinstance(model, HasPicture) and ctx.writes:
+        _draw(ctx, model, ready["train"])
+    for finding in model.findings:
+        say_finding(ctx, finding)
+    if not isinstance(model, HasOwnFit):
+        _estimate(ctx, config, model, ready["train"].prepared)
+    known = ctx.report["data"]["findings"]
+    found = [asdict(finding) for finding in model.findings if asdict(finding) not in known]
+    ctx.record(data=ctx.report["data"] | {"findings": [*known, *found]})
+    return ready
+
+
+def _estimate(ctx: Context, config: RunConfig, model: LoadedModel, prepared: Prepared) -> None:
+    """Record an estimate of the training's peak memory; the report shows it beside the measured peak."""
+    if found := profile_memory(model, prepared, config.train, ctx.hardware, config.seed):
+        ctx.record(memory={"estimate_mb": found})
+
+
+def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
+    """Write a picture of training examples as the model will see them."""
+    path = ctx.directory / SAMPLES
+    try:
+        model.picture(train.examples, train.prepared, ctx.config.seed).save(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    ctx.screen.say(f"data: {path.name} in the run's folder shows training images as the model sees them")

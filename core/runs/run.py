@@ -1,0 +1,87 @@
+"""One run, a straight line from a checked configuration to a written report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from core.config.validation import check
+from core.contracts.components import RunConfig
+from core.errors import Problem, RunError
+from core.registry.compatibility import refuse_precision
+from core.runtime.cache import keep_caches_of_others
+
+
+def run(
+    config: RunConfig,
+    directory: Path | str | None = None,
+    *,
+    choices: Mapping[str, str] | None = None,
+    resuming: bool = False,
+    quiet: bool = False,
+) -> float:
+    """Train, evaluate and save as `config` says.
+
+    Args:
+        config: The configuration, from the command line or built in Python.
+        directory: The run's folder; None makes a new one under `runs/`.
+        choices: Which preset was chosen in each group, for the report; the components' names where not given.
+        resuming: Whether to go on with the run in `directory`.
+        quiet: Whether to print nothing.
+
+    Returns:
+        The primary metric on the validation split, of the weights kept.
+
+    Raises:
+        GraftError: Bad input of any kind; `report.json` says so too, if the folder had been made.
+        Interrupted: SIGINT or SIGTERM; a checkpoint has been written where training had begun.
+    """
+    check(config)
+
+    if find_spec("torch") is None:
+        raise RunError(Problem("torch", "is not installed, so nothing can be trained here.", "pip install graft-tune"))
+    keep_caches_of_others()
+    from core.reporting.console import Screen
+    from core.runs import load
+    from core.runs.adapt import apply_method, resolve_train
+    from core.runs.context import Context, default_directory
+    from core.runs.evaluate import evaluate
+    from core.runs.finish import finish
+    from core.runs.fit import fit
+    from core.runs.prepare import prepare
+    from core.runs.save import save_and_reopen
+    from core.runtime.determinism import deterministic, seed_everything
+    from core.runtime.hardware import Hardware
+    from core.training.requests import need_for
+
+    hardware = Hardware.resolve(config.train)
+    refuse_precision(config.model, config.method, hardware.precision)
+    folder = Path(directory) if directory is not None else default_directory(config)
+    context = Context(
+        config, folder.absolute(), hardware, Screen(quiet or hardware.rank > 0), dict(choices or {}), resuming
+    )
+    with context.opened() as ctx, deterministic(hardware) as unsure:
+        seed_everything(config.seed)
+        splits = load.load_data(ctx)
+        need = need_for(config, splits, hardware)
+        model = load.load_model(ctx, need)
+        resolved = resolve_train(config, model)
+        model = apply_method(ctx, resolved, model, len(splits.train))
+        ready = prepare(ctx, resolved, model, splits, need.output)
+        fit(ctx, resolved, model, splits, need.output, ready)
+        value = evaluate(ctx, resolved, model, need, splits, ready)
+        save_and_reopen(ctx, resolved, model, need, splits)
+        finish(ctx, resolved, unsure)
+    return value
+
+
+def resume(directory: Path | str) -> float:
+    """Go on with a run that was killed or interrupted; it ends as if nothing had happened.
+
+    Raises:
+        RunError: The run is complete, its configuration or its data have changed, or the folder is not a run's.
+    """
+    from core.runs.context import resumable
+
+    return run(resumable(Path(directory)), directory, resuming=True)

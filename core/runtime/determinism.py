@@ -1,0 +1,70 @@
+"""Seeds, states of random generators, and deterministic kernels."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from core.runtime.hardware import Hardware
+
+
+def rng_state(device: str) -> dict[str, Any]:
+    """Return the state of the generators that training draws from: torch's on the CPU, and the GPU's."""
+    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if device.startswith("cuda"):
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def set_rng_state(state: dict[str, Any], device: str) -> None:
+    """Restore the generators to what `rng_state` returned."""
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed the global generators of Python, NumPy and torch, which initialization and dropout draw from."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def deterministic(hardware: Hardware) -> Iterator[list[str]]:
+    """Ask a GPU for deterministic kernels; yields a list that collects the operations without one."""
+    import warnings
+
+    import torch
+
+    unsure: list[str] = []
+    if hardware.on_cpu:
+        yield unsure
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    show: Callable[..., None] = warnings.showwarning
+
+    def note(message: Warning | str, *rest: Any, **named: Any) -> None:
+        if "deterministic" in str(message):
+            unsure.append(str(message).partition("\n")[0])
+        else:
+            show(message, *rest, **named)
+
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # else each new tensor costs a pass
+    warnings.showwarning = note
+    try:
+        yield unsure
+    finally:
+        warnings.showwarning = show
+        torch.use_deterministic_algorithms(before)

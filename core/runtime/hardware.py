@@ -1,0 +1,146 @@
+"""The device and the precision of a run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from torch import nn
+
+    from core.contracts.train_config import Train
+
+
+@dataclass
+class Hardware:
+    """Where a run computes: N processes with one device each.
+
+    Attributes:
+        device: A torch device, such as `cpu` or `cuda:0`.
+        precision: `fp32`, `bf16` or `fp16`; parameters stay fp32, matrix products run in this.
+        rank: This process's number; rank 0 writes.
+        world: Number of processes.
+        accelerator: accelerate's process state, where `world` is above 1.
+    """
+
+    device: str
+    precision: str
+    rank: int = 0
+    world: int = 1
+    accelerator: Accelerator | None = None
+
+    @classmethod
+    def resolve(cls, train: Train) -> Hardware:
+        """Choose the device and the precision for this machine.
+
+        Raises:
+            ConfigError: The device is not here, or cannot compute in the precision.
+        """
+        device, world = _device(train.device), int(os.environ.get("WORLD_SIZE", "1"))
+        accelerator = None
+        if world > 1:
+            from accelerate import Accelerator
+
+            accelerator = Accelerator(cpu=device == "cpu")
+            device = "cpu" if accelerator.device.type == "cpu" else str(accelerator.device)
+        rank = accelerator.process_index if accelerator else 0
+        return cls(device, _precision(train.precision, device), rank, world, accelerator)
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the device is the CPU, where reading a tensor does not wait for anything."""
+        return self.device == "cpu"
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return a context in which matrix products run in `precision` and the rest as torch's autocast decides."""
+        import torch
+
+        if self.precision == "fp32":
+            return nullcontext()
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
+        return torch.autocast(self.device.partition(":")[0], dtype=dtype)
+
+    def wrap(self, module: nn.Module) -> nn.Module:
+        """Move the module to its device; wrap it where there are several processes."""
+        module.to(self.device)
+        if self.accelerator is None or not any(p.requires_grad for p in module.parameters()):
+            return module
+        wrapped: nn.Module = self.accelerator.prepare_model(module)
+        return wrapped
+
+    def synchronised(self, module: nn.Module, only_if: bool) -> AbstractContextManager[Any]:
+        """Return a context whose backward pass averages gradients over the processes, or does not yet."""
+        if self.accelerator is None or only_if:
+            return nullcontext()
+        quiet: AbstractContextManager[Any] = self.accelerator.no_sync(module)
+        return quiet
+
+    def barrier(self) -> None:
+        """Wait for all processes."""
+        if self.accelerator is not None:
+            self.accelerator.wait_for_everyone()
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the objects of all processes, in the order of their ranks."""
+        if self.accelerator is None:
+            return [value]
+        import torch.distributed as dist
+
+        gathered: list[Any] = [None] * self.world
+        dist.all_gather_object(gathered, value)
+        return gathered
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    if asked == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = asked.partition(":")[0]
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not here.get(kind, False):
+        there = ", ".join(name for name, available in here.items() if available)
+        raise ConfigError(Problem("train.device", f"there is no device {asked!r} here.", f"There is: {there}."))
+    return asked
+
+
+def _precision(asked: str, device: str) -> str:
+    if asked == "auto":
+        return "bf16" if bf16_native(device) else "fp32"
+    if asked == "fp16" and device == "cpu":
+        cure = "Use train.precision=auto, bf16 or fp32."
+        raise ConfigError(Problem("train.precision", "fp16 on a CPU is hundreds of times slower than fp32.", cure))
+    return asked
+
+
+def gpu_at_hand() -> bool:
+    """Return whether the system seems to have an NVIDIA or AMD GPU, without importing torch."""
+    return any(Path(path).exists() for path in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")) or bool(
+        shutil.which("nvidia-smi")
+    )
+
+
+@cache
+def bf16_native(device: str) -> bool:
+    """Return whether the device multiplies bf16 in hardware: AVX512-BF16 or AMX on a CPU, Ampere or later on CUDA."""
+    if device.startswith("cuda"):
+        import torch
+
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device != "cpu":
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", " bf16"))

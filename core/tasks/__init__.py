@@ -1,0 +1,134 @@
+"""What can be learned: examples of each task type, target types, predictions, and the shapes they use.
+
+Shapes are written with these letters everywhere in Graft:
+
+    n   examples in a split          b   examples in a batch
+    c   labels                       s   tokens of the longest text in a batch
+    d   width of a hidden state      r   bootstrap resamples
+    h   height of an image           w   width of an image, in pixels
+    k   objects in an image
+
+Targets, as arrays over a split (`TargetType.stack`):
+
+    single       int64   [n]      the index of the label
+    multi        float32 [n, c]   1 where the label applies, else 0
+    regression   float32 [n]      the value
+    boxes        object  [n]      a `Boxes` each: corners float32 [k, 4], labels int64 [k]
+
+Predictions, in the order of the split:
+
+    single       float32 [n, c]   probabilities, a softmax over the labels
+    multi        float32 [n, c]   probabilities, a sigmoid for each label
+    regression   float32 [n]      the value
+    boxes        object  [n]      a `Detections` each: corners float32 [k, 4], scores float32 [k], labels int64 [k]
+
+An image is a file, by its path or its bytes; what is in it is read by `core.images` as RGB, uint8 [h, w, 3].
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.lazy import lazy_face
+
+if TYPE_CHECKING:
+    from core.tasks.detection.boxes import Boxes, BoxExample, Corners, Detections, NamedBox
+    from core.tasks.detection.matching import COCO_SIZES, MOST, Matches, match, match_at, surest
+    from core.tasks.detection.precision_recall import precision_recall
+    from core.tasks.detection.target import BOXES, BoxesTarget
+    from core.tasks.detection.task import ObjectDetection
+    from core.tasks.image import ImageClassification, ImageExample
+    from core.tasks.output import OutputSpec
+    from core.tasks.targets.counts import Array, divide, precision_recall_f1
+    from core.tasks.targets.encoding import label_name
+    from core.tasks.targets.labels import MULTI, SINGLE, MultiLabel, SingleLabel
+    from core.tasks.targets.regression import REGRESSION, Regression
+    from core.tasks.targets.target import (
+        DEFAULT_THRESHOLD,
+        Encoded,
+        Encoder,
+        Predictions,
+        ResultTable,
+        Target,
+        Targets,
+        TargetType,
+        objects,
+    )
+    from core.tasks.task import Task
+    from core.tasks.task_type import Kind
+    from core.tasks.text import TextClassification, TextExample
+else:
+    __getattr__ = lazy_face(
+        __name__,
+        {
+            "core.tasks.detection.boxes": ("BoxExample", "Boxes", "Corners", "Detections", "NamedBox"),
+            "core.tasks.detection.matching": ("COCO_SIZES", "MOST", "Matches", "match", "match_at", "surest"),
+            "core.tasks.detection.precision_recall": ("precision_recall",),
+            "core.tasks.detection.target": ("BOXES", "BoxesTarget"),
+            "core.tasks.detection.task": ("ObjectDetection",),
+            "core.tasks.image": ("ImageClassification", "ImageExample"),
+            "core.tasks.output": ("OutputSpec",),
+            "core.tasks.targets.counts": ("Array", "divide", "precision_recall_f1"),
+            "core.tasks.targets.encoding": ("label_name",),
+            "core.tasks.targets.labels": ("MULTI", "MultiLabel", "SINGLE", "SingleLabel"),
+            "core.tasks.targets.regression": ("REGRESSION", "Regression"),
+            "core.tasks.targets.target": (
+                "DEFAULT_THRESHOLD",
+                "Encoded",
+                "Encoder",
+                "Predictions",
+                "ResultTable",
+                "Target",
+                "TargetType",
+                "Targets",
+                "objects",
+            ),
+            "core.tasks.task": ("Task",),
+            "core.tasks.task_type": ("Kind",),
+            "core.tasks.text": ("TextClassification", "TextExample"),
+        },
+    )
+
+__all__ = [
+    "BOXES",
+    "COCO_SIZES",
+    "DEFAULT_THRESHOLD",
+    "MOST",
+    "MULTI",
+    "REGRESSION",
+    "SINGLE",
+    "Array",
+    "BoxExample",
+    "Boxes",
+    "BoxesTarget",
+    "Corners",
+    "Detections",
+    "Encoded",
+    "Encoder",
+    "ImageClassification",
+    "ImageExample",
+    "Kind",
+    "Matches",
+    "MultiLabel",
+    "NamedBox",
+    "ObjectDetection",
+    "OutputSpec",
+    "Predictions",
+    "Regression",
+    "ResultTable",
+    "SingleLabel",
+    "Target",
+    "TargetType",
+    "Targets",
+    "Task",
+    "TextClassification",
+    "TextExample",
+    "divide",
+    "label_name",
+    "match",
+    "match_at",
+    "objects",
+    "precision_recall",
+    "precision_recall_f1",
+    "surest",
+]

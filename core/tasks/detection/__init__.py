@@ -1,0 +1,1 @@
+"""Object detection: boxes, matching, precision-recall curves and drawing."""

@@ -1,0 +1,338 @@
+"""What a task predicts: the contract of a target type, and the targets of a split in compact form.
+
+A target type is one small class. It encodes raw labels, stacks the targets of a split into an array, turns logits into
+losses and predictions, and writes predictions. Everything in Graft that depends on the kind of output asks it.
+
+Modules that define target types import NumPy and torch inside methods only, so that `list` and `check` stay fast.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
+
+from core.component import Component
+from core.issues import Fault
+from core.tasks.task import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Targets: TypeAlias = NDArray[Any]
+    Predictions: TypeAlias = NDArray[Any]
+else:
+    Targets = Predictions = Any
+
+Target: TypeAlias = Any
+"""The target of one example, as its target type encodes it; None where it is not known. Built-in types use a label's
+index (int), a sorted tuple of indices, a value (float) or `Boxes`."""
+
+
+DEFAULT_THRESHOLD = 0.5
+"""The probability from which a label applies where no threshold was chosen for it."""
+
+
+class ResultTable(NamedTuple):
+    """A table of the test split, for `report.json`.
+
+    Attributes:
+        content: JSON values: a list of rows, each a mapping from column to value; or nested lists.
+        title: The heading under which the summary shows it; empty for a table that is only stored.
+    """
+
+    content: Any
+    title: str = ""
+
+
+class Encoder(Protocol):
+    """Takes raw labels one by one, then returns all of them encoded."""
+
+    def add(self, raw: object) -> Fault | None:
+        """Keep one label. Return what is wrong with it if it cannot be used; it is then not kept."""
+        ...
+
+    def finish(self) -> tuple[Encoded, list[tuple[str, str]]]:
+        """Return the targets, and what makes them unusable as a whole (message and cure of each problem)."""
+        ...
+
+
+@dataclass
+class TargetType(Component):
+    """The type of a task's output, such as one label per example, or a value.
+
+    Shapes are those of `core.tasks`. `labels` are the label names in the order of their indices; they are empty where
+    `has_labels` is False. `thresholds` are what `choose_thresholds` returned, or None.
+
+    Attributes:
+        kinds: Task types that accept it although they do not list it in `targets`; for third parties.
+        like: A built-in target type whose arrays of targets and predictions have the same shape and meaning. Metrics
+            and baselines that accept that type then accept this one.
+        has_labels: Whether its targets are made of named labels.
+        fewest_labels: How many different labels a task needs at least, where it has labels.
+        needs_every_label: Whether each label must occur in the training split.
+        objects: Whether the targets and predictions of a split are arrays of objects, one per example, not of numbers.
+        has_thresholds: Whether `choose_thresholds` chooses something on the validation split.
+        train_options: Those of `class_weights`, `label_smoothing` and `thresholds` in `train` that apply to it.
+    """
+
+    like: ClassVar[str] = ""
+    has_labels: ClassVar[bool] = True
+    fewest_labels: ClassVar[int] = 2
+    needs_every_label: ClassVar[bool] = True
+    objects: ClassVar[bool] = False
+    has_thresholds: ClassVar[bool] = False
+    train_options: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def layout(self) -> str:
+        """The name of the target type whose array shapes it shares: `like`, or its own name."""
+        return self.like or self.name
+
+    def accepted_by(self, names: Sequence[str]) -> bool:
+        """Return whether a component that accepts the target types `names` accepts this one."""
+        return self.name in names or self.like in names
+
+    # Targets: from raw labels to arrays
+
+    @abstractmethod
+    def encoder(self, task: Task) -> Encoder:
+        """Return a fresh encoder of raw labels, as data adapters read them."""
+
+    @abstractmethod
+    def stack(self, targets: Sequence[Target], labels: Sequence[str]) -> Targets:
+        """Stack targets (none of them None) into one array, [n, ...]."""
+
+    @abstractmethod
+    def labels_of(self, target: Target) -> tuple[int, ...]:
+        """Return the indices of the labels in a target, each once; empty where it has no labels."""
+
+    @abstractmethod
+    def write_target(self, target: Target, labels: Sequence[str]) -> Any:
+        """Return a target (not None) as a JSON value."""
+
+    def strata(self, targets: Sequence[Target]) -> NDArray[np.int64]:
+        """Return the stratum of each target, int64 [n], for stratified splits; by default one per distinct target."""
+        import numpy as np
+
+        numbers: dict[Target, int] = {}
+        return np.asarray([numbers.setdefault(each, len(numbers)) for each in targets], dtype=np.int64)
+
+    # Logits: for target types whose models end in a layer of logits
+
+    def outputs(self, labels: Sequence[str]) -> int:
+        """Return the number of logits per example, c; by default one per label."""
+        return len(labels)
+
+    @classmethod
+    def from_logits(cls) -> bool:
+        """Return whether models of this type end in logits: whether `losses` is implemented."""
+        return cls.losses is not TargetType.losses
+
+    def losses(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        class_weights: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+    ) -> Tensor:
+        """Return the loss of each example, float32 [b].
+
+        Args:
+            logits: float32 [b, c].
+            targets: What `stack` returns, as a tensor.
+            class_weights: A weight for each label, or None.
+            label_smoothing: Share of the target that is spread evenly over all labels.
+
+        Raises:
+            NotImplementedError: Models of this target type compute their loss themselves.
+        """
+        raise NotImplementedError(f"models of the target type {self.name} have no logits")
+
+    def predictions(self, logits: Tensor) -> Tensor:
+        """Return predictions from logits [b, c]: a float32 tensor [b, ...].
+
+        Raises:
+            NotImplementedError: Models of this target type predict in their own way.
+        """
+        raise NotImplementedError(f"models of the target type {self.name} have no logits")
+
+    def class_weights(self, targets: Targets, labels: Sequence[str]) -> tuple[float, ...]:
+        """Return the balanced weight of each label in the loss, for `train.class_weights=auto`."""
+        raise NotImplementedError(f"the target type {self.name} has no class weights")
+
+    def example_weights(self, targets: Targets, weights: Sequence[float]) -> NDArray[np.float32] | None:
+        """Return the weight of each training example, float32 [n], for models that are fitted without gradients.
+
+        None (the default) where the weights of labels do not give a weight of the whole example.
+        """
+        return None
+
+    # Decisions
+
+    def choose_thresholds(self, predictions: Predictions, targets: Targets) -> tuple[float, ...] | None:
+        """Choose thresholds on the validation split; None where there are none."""
+        return None
+
+    def threshold_names(self, labels: Sequence[str]) -> Sequence[str]:
+        """Return the name under which each threshold is stored."""
+        return labels
+
+    def describe_thresholds(self, thresholds: Sequence[float]) -> str:
+        """Return one sentence that tells a person which thresholds were chosen."""
+        return ""
+
+    def decide(self, predictions: Predictions, thresholds: Sequence[float]) -> Predictions:
+        """Return what metrics that look at decisions alone are given in place of `predictions`."""
+        return predictions
+
+    # Scores and files
+
+    def metric_input(self, values: Predictions | Targets, device: str = "cpu") -> Any:
+        """Return predictions or targets as metrics take them: a tensor, or a list of objects."""
+        import numpy as np
+        import torch
+
+        return list(values) if self.objects else torch.from_numpy(np.ascontiguousarray(values)).to(device)
+
+    def baseline(self, train: Targets, n: int, labels: Sequence[str]) -> dict[str, Predictions]:
+        """Return n predictions made from the training targets alone, by the baseline's name; empty for no baseline."""
+        return {}
+
+    def tables(
+        self,
+        predictions: Predictions,
+        targets: Targets,
+        labels: Sequence[str],
+        thresholds: Sequence[float] | None = None,
+    ) -> dict[str, ResultTable]:
+        """Return the tables of the test split by their key in `report.json`, such as `per_class`."""
+        return {}
+
+    @abstractmethod
+    def write(
+        self,
+        prediction: Any,
+        labels: Sequence[str],
+        thresholds: Sequence[float] | None = None,
+        example: Any = None,
+    ) -> dict[str, Any]:
+        """Return one prediction as JSON values, for a line of `predictions.jsonl`.
+
+        Args:
+            prediction: One row of the predictions of a split.
+            labels: Label names.
+            thresholds: As chosen, or None.
+            example: The example that it belongs to.
+        """
+
+    def columns(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns of a CSV of predictions; empty where they follow from the first rows."""
+        return ()
+
+    def rows(self, line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a CSV that a line of predictions becomes; by default one."""
+        yield dict(line)
+
+    def difference(self, one: Predictions, other: Predictions) -> float:
+        """Return the largest difference of two models' predictions, relative to the scale of `other` where above 1."""
+        import numpy as np
+
+        scale = max(1.0, float(np.abs(other).max(initial=0.0)))
+        return float(np.abs(one.astype(np.float64) - other).max(initial=0.0)) / scale
+
+    # For the conformance kit
+
+    @abstractmethod
+    def samples(self, count: int, labels: Sequence[str]) -> list[Target]:
+        """Return valid targets for tests, the same each time, with every label among the first few."""
+
+    @abstractmethod
+    def sample_predictions(
+        self, targets: Targets, labels: Sequence[str], seed: int, perfect: bool = False
+    ) -> Predictions:
+        """Return predictions for tests: random ones, or those that are right everywhere."""
+
+    def same_decisions(self, predictions: Predictions, labels: Sequence[str], seed: int) -> Predictions | None:
+        """Return other predictions that lead to the same decisions; None where a prediction is no decision."""
+        return None
+
+    @abstractmethod
+    def target_problem(self, target: Target, labels: Sequence[str], example: Any = None) -> str:
+        """Return what is wrong with a target, as the end of a sentence that begins with `it`; empty if nothing is."""
+
+    @abstractmethod
+    def problem(self, predictions: Predictions, n: int, labels: Sequence[str]) -> str:
+        """Return what is wrong with predictions for n examples, as the end of a sentence; empty if nothing is."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The targets of all rows, in a few bytes each.
+
+    Attributes:
+        labels: Label names in the order of their indices; empty where the target type has no labels.
+        values: int64 [n] positions in `table`; where the table is empty, float64 [n] values.
+        target: The target type.
+        table: Every distinct target; empty where targets are values.
+    """
+
+    labels: tuple[str, ...]
+    values: NDArray[Any]
+    target: TargetType
+    table: tuple[Target, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int) -> Target:
+        return self.table[self.values[index]] if self.table else float(self.values[index])
+
+    def take(self, index: slice | NDArray[Any]) -> Encoded:
+        """Return the targets of some rows."""
+        return replace(self, values=self.values[index])
+
+    def strata(self) -> NDArray[np.int64]:
+        """Return the stratum of each row, int64 [n]; a stratum is a function of the target alone."""
+        if not self.table:
+            return self.target.strata(self.values)  # type: ignore[arg-type]
+        strata: NDArray[np.int64] = self.target.strata(self.table)[self.values]
+        return strata
+
+    def counts(self, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """Return how many of `rows` have each label: int64 [c]."""
+        import numpy as np
+
+        found = np.bincount(self.values[rows], minlength=len(self.table))
+        counts = np.zeros(len(self.labels), dtype=np.int64)
+        for number in np.flatnonzero(found):
+            counts[list(self.target.labels_of(self.table[number]))] += found[number]
+        return counts
+
+    def having(self, labels: Iterable[int]) -> NDArray[np.bool_]:
+        """Return which rows have one of `labels`: bool [n]."""
+        import numpy as np
+
+        wanted = set(labels)
+        found = np.asarray([bool(wanted & set(self.target.labels_of(each))) for each in self.table], dtype=bool)
+        rows: NDArray[np.bool_] = found[self.values]
+        return rows
+
+
+def objects(values: Iterable[Any]) -> NDArray[np.object_]:
+    """Return an array [n] of objects; it is indexed and reordered like an array of numbers."""
+    import numpy as np
+
+    listed = list(values)
+    array = np.empty(len(listed), dtype=object)
+    array[:] = listed
+    return array

@@ -1,0 +1,59 @@
+"""What a model loader is told, built in one place: for a run, and for a model that was saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.contracts.model import Need
+from core.registry.registry import load
+from core.training.class_weights import class_weights
+
+if TYPE_CHECKING:
+    from core.contracts.components import RunConfig
+    from core.contracts.splits import Splits
+    from core.runtime.hardware import Hardware
+    from core.tasks.output import OutputSpec
+
+
+def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
+    """Return the request that loads base weights for a training."""
+    output = load().output(config.task, splits.labels)
+    return Need(
+        output=output,
+        train=splits.train,
+        fingerprint=splits.fingerprint,
+        device=hardware.device,
+        precision=hardware.precision,
+        seed=config.seed,
+        weights=config.method.weights(),
+        class_weights=class_weights(config, splits, output),
+        label_smoothing=config.train.label_smoothing,
+        additive=config.method.additive(),
+        frozen=config.method.frozen,
+    )
+
+
+def need_for_saved(
+    config: RunConfig, hardware: Hardware, saved: Path, output: OutputSpec, fingerprint: str, merged: bool = False
+) -> Need:
+    """Return the request that opens a saved model for prediction.
+
+    Args:
+        config: Of the run that trained it.
+        hardware: Where it will compute.
+        saved: The folder that `LoadedModel.save` wrote.
+        output: What it predicts.
+        fingerprint: Of the splits that it was trained on.
+        merged: Whether the folder holds whole weights of the family, with what the method trained merged into them.
+    """
+    return Need(
+        output=output,
+        fingerprint=fingerprint,
+        device=hardware.device,
+        precision=hardware.precision,
+        seed=config.seed,
+        weights=None if merged else config.method.weights(),
+        additive=not merged and config.method.additive(),
+        saved=saved,
+    )
