@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from core import RunConfig, Task, Train, run
-from plugins.data.plugin import Table
-from plugins.methods.partial import Full
+from plugins.data.adapters.text import Table
+from plugins.methods.selective import Full
 from plugins.metrics.classification import F1, Accuracy
 from plugins.text.plugin import Encoder
 

@@ -67,7 +67,7 @@ def switches(source: str) -> list[str]:
 
 PLANTED = {
     'def width(task): return 1 if task.target == "regression" else 3': "the text 'regression'",
-    "from core.tasks import MULTI": "the import of MULTI",
+    "from core.tasks.targets.labels import MULTI": "the import of MULTI",
     "from core.tasks.targets.labels import SingleLabel": "the import of SingleLabel",
     "def listed(values): return list(values) if values.dtype == object else values": "a dtype with object",
     'def title(row): return row["ap50"]': "the text 'ap50'",

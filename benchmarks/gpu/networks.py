@@ -78,7 +78,7 @@ def _quantise(module: nn.Module, device: str) -> None:
     """Put NF4 layers in the place of all linear layers but the head, one at a time."""
     import bitsandbytes as bnb
 
-    from plugins.text.quantising import settle
+    from plugins.text.quantization import settle
 
     names = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear) and name != "score"]
     for name in names:

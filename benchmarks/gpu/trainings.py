@@ -86,9 +86,9 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     from core.tasks import Task
     from core.training import Checkpoints, Loop
     from plugins.methods.lora import Lora, Qlora
+    from plugins.text.backbones.networks import network_of
     from plugins.text.loading import assemble
-    from plugins.text.networks import network_of
-    from plugins.text.tokens import TokenizedTexts
+    from plugins.text.tokenization import TokenizedTexts
 
     steps = options.warmup + options.steps
     train = ResolvedTrain(

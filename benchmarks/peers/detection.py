@@ -48,7 +48,7 @@ def tell(options: DetectionOptions, folder: Path) -> Told:
     Raises:
         ConfigError: The images are not there.
     """
-    from plugins.data.boxes_write import parts, write_yolo
+    from plugins.data.boxes.writers import parts, write_yolo
 
     name, splits = _splits(options)
     place, most = folder / name, options.examples or None
@@ -71,7 +71,7 @@ def tell(options: DetectionOptions, folder: Path) -> Told:
 
 def _splits(options: DetectionOptions) -> tuple[str, Splits]:
     """The images, cut as their source says; objects that are no boxes are left out."""
-    from plugins.data.detection import DigitScenes, Voc
+    from plugins.data.adapters.detection import DigitScenes, Voc
 
     task = Task(kind=ObjectDetection.name, target=BOXES)
     if options.data == SCENES:

@@ -83,7 +83,7 @@ class EnoughError(Exception):
 
 def work(asked: Asked) -> Result:
     """Train and test as asked."""
-    from plugins.detection.library import library
+    from plugins.detection.yolo.ultralytics import library
 
     library()  # keeps it offline, and its settings in Graft's cache
     from ultralytics import YOLO
@@ -125,7 +125,7 @@ def _architecture(asked: Asked) -> Path:
     """The architecture's YAML as Graft builds it: with one head, that finds objects many times."""
     import yaml
 
-    from plugins.detection.network import described
+    from plugins.detection.yolo.network import described
 
     options: Any = asked.config.model
     labels = len(asked.splits.labels)
@@ -167,7 +167,7 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
     from core.images import open_image
     from core.registry import load
     from core.tasks import Detections
-    from plugins.metrics.boxes import MeanAveragePrecision
+    from plugins.metrics.detection import MeanAveragePrecision
 
     options: Any = asked.config.model
     test: Sequence[Any] = asked.splits.test

@@ -107,7 +107,7 @@ def tell(options: ImageOptions, folder: Path) -> Told:
 
 def _digits(folder: Path) -> Path:
     """The embedded digits as files, a folder a class, so that every library reads them alike."""
-    from plugins.data.images import Digits
+    from plugins.data.adapters.images import Digits
 
     splits = Digits().load(Task(kind=ImageClassification.name), 0)
     for number, example in enumerate([*splits.train, *splits.val, *splits.test]):

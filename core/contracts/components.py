@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.component import Component
-from core.contracts.model import (
-    LoadedModel,
-    Need,
-    WeightsPlan,
-)
+from core.contracts.model import LoadedModel, Need, WeightsPlan
 from core.contracts.splits import Splits
 from core.contracts.train_config import MISSING, ResolvedTrain, Train
 from core.errors import Problem

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.issues import Finding
 from core.tasks import BoxExample
-from plugins.detection import scenes
+from plugins.detection import dataset
 from plugins.detection.options import STRIDE
 
 SMALLEST, LARGEST = 64, 640
@@ -21,7 +21,7 @@ def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLES
         examples: The training split.
         smallest: The least that the network can read.
     """
-    if asked or not (long := scenes.long_side(examples)):
+    if asked or not (long := dataset.long_side(examples)):
         return asked or LARGEST, []
     side = min(LARGEST, max(smallest, -(-long // STRIDE) * STRIDE))
     reason = f"the long sides of the training images are {long} pixels (median)"

@@ -9,9 +9,9 @@ from typing import ClassVar
 from core import Kind, LoadedModel, ModelLoader, Need, Problem, RunConfig, hookimpl
 from core.contracts import ADAPTERS, GRADIENTS, LAYERS
 from core.tasks import BOXES, ObjectDetection
-from plugins.detection.fcos_options import COCO, GROUPS, IMAGENET, LEAST_SIDE, FcosOptions
+from plugins.detection.fcos.options import COCO, GROUPS, IMAGENET, LEAST_SIDE, FcosOptions
 from plugins.detection.options import STRIDE, is_pickle
-from plugins.detection.yolo_options import NARROWEST, YoloOptions, untrusted
+from plugins.detection.yolo.options import NARROWEST, YoloOptions, untrusted
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Ultralytics(YoloOptions, ModelLoader):
         Raises:
             WeightsError: The weights cannot be had, are not trusted, or are not a detector's.
         """
-        from plugins.detection.yolo_loading import load_yolo
+        from plugins.detection.yolo.loading import load_yolo
 
         return load_yolo(self, need)
 
@@ -102,7 +102,7 @@ class Torchvision(FcosOptions, ModelLoader):
         Raises:
             WeightsError: They cannot be had, or are of another architecture.
         """
-        from plugins.detection.fcos_loading import load_fcos
+        from plugins.detection.fcos.loading import load_fcos
 
         return load_fcos(self, need)
 

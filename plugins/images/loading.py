@@ -16,10 +16,11 @@ from core.contracts import Need, Provenance, epochs_for
 from core.errors import Problem, WeightsError, nearest
 from core.issues import Finding
 from core.pretrained import Found, find_weights
-from plugins.images import sizes, structure
-from plugins.images.classifier import FeaturedImageModel, ImageModel
+from plugins.images import architecture as images_architecture
+from plugins.images import input_size
+from plugins.images.input_size import Size
+from plugins.images.model import FeaturedImageModel, ImageModel
 from plugins.images.options import TimmOptions
-from plugins.images.sizes import Size
 
 _EXAMPLES_SEEN = 8000
 
@@ -42,7 +43,7 @@ def _from_scratch(options: TimmOptions, need: Need, provenance: Provenance) -> I
         cure = "model.scratch=resnet18, or any other name of timm's."
         raise WeightsError(Problem("model.scratch", f"{provenance.note} The architecture is not known.", cure))
     _refuse_unknown(architecture)
-    size = sizes.from_scratch(options, need)
+    size = input_size.from_scratch(options, need)
     given = dict(options.scratch_args) if options.scratch else {}
     module, arguments = _create(architecture, need, size.side, _is_fixed(architecture), options, **given)
     preprocessing = _preprocessing(module) | {"crop_pct": 1.0, "crop_mode": "center"}
@@ -60,7 +61,7 @@ def _pretrained(options: TimmOptions, need: Need, folder: Path, provenance: Prov
     _refuse_unknown(architecture)
     fixed = bool(known.get("fixed_input_size", False))
     native = int(known.get("input_size", (3, 224, 224))[-1])
-    size = Size(native) if need.saved is not None else sizes.pretrained(options, need, native, fixed)
+    size = Size(native) if need.saved is not None else input_size.pretrained(options, need, native, fixed)
     set_size = fixed and size.side != native
     module, given = _create(f"local-dir:{folder}", need, size.side, set_size, options, pretrained=True)
     arguments = dict(config.get("model_args") or {}) | given
@@ -157,7 +158,7 @@ def _refuse_missing(module: nn.Module, missing: list[str], folder: str) -> None:
     Raises:
         WeightsError: They do.
     """
-    head = tuple(f"{each}." for each in structure.heads(module))
+    head = tuple(f"{each}." for each in images_architecture.heads(module))
     backbone = {name for name, _ in module.named_parameters() if not name.startswith(head)}
     lacking = [name for name in missing if name in backbone]
     if lacking:
@@ -224,15 +225,15 @@ def _assemble(
     preprocessing: Mapping[str, Any],
     defaults: Mapping[str, float],
 ) -> ImageModel:
-    structure.fuse_attention(module, _fused(options, need))
-    heads = structure.heads(module)
-    layers = structure.layers(module, heads)
+    images_architecture.fuse_attention(module, _fused(options, need))
+    heads = images_architecture.heads(module)
+    layers = images_architecture.layers(module, heads)
     module = module.to(need.device)
-    apart = structure.runs_apart(module, size.side, need.device)
+    apart = images_architecture.runs_apart(module, size.side, need.device)
     known: dict[str, Any] = {
         "heads": heads,
         "layers": layers,
-        "adapter_targets": structure.adapter_targets(module, layers, heads),
+        "adapter_targets": images_architecture.adapter_targets(module, layers, heads),
         "defaults": dict(defaults),
         "arguments": dict(arguments),
         "preprocessing": dict(preprocessing) | {"input_size": (3, size.side, size.side)},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from core import LoadedModel, ParamGroup, Plan, Problem, WeightsPlan, option
 from core.contracts import QUANTISED
 from plugins.methods.layer_kinds import CONVOLUTION, TRANSPOSED
-from plugins.methods.updates import ON_MODULES, TARGETS_HELP, OnModules
+from plugins.methods.peft_methods import ON_MODULES, TARGETS_HELP, OnModules
 
 if TYPE_CHECKING:
     from core import Footprint, RunConfig
@@ -82,7 +82,7 @@ class Lora(OnModules):
         Raises:
             ConfigError: A target names nothing, or something that cannot be adapted, such as a depthwise convolution.
         """
-        from plugins.methods.tuners import lora
+        from plugins.methods.peft_settings import lora
 
         settings = {
             "r": self.rank,
@@ -102,7 +102,7 @@ class Lora(OnModules):
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """With LoRA+, put the B matrices into a group of their own."""
-        from plugins.methods.adapted import faster_b
+        from plugins.methods.peft_model import faster_b
 
         return faster_b(model, lr, self.loraplus_lr_ratio)
 
@@ -131,7 +131,7 @@ class Qlora(Lora):
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Report hardware that cannot do this, and what to use instead."""
-        from plugins.methods.quantised import problems
+        from plugins.methods.quantized_lora import problems
 
         yield from super().check(config)
         yield from problems(config, self.compute_dtype)
@@ -142,7 +142,7 @@ class Qlora(Lora):
 
     def merge(self, model: LoadedModel) -> LoadedModel:
         """Dequantize the base and add the updates to its weights: in 4 bits they would be rounded away."""
-        from plugins.methods.quantised import merged_model
+        from plugins.methods.quantized_lora import merged_model
 
         return merged_model(model)
 
@@ -157,7 +157,7 @@ class Lora8(Lora):
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Report hardware that cannot do this, and what to use instead."""
-        from plugins.methods.quantised import problems
+        from plugins.methods.quantized_lora import problems
 
         yield from super().check(config)
         yield from problems(config, "auto")
@@ -168,6 +168,6 @@ class Lora8(Lora):
 
     def merge(self, model: LoadedModel) -> LoadedModel:
         """Dequantize the base and add the updates to its weights: in 8 bits they would be rounded away."""
-        from plugins.methods.quantised import merged_model
+        from plugins.methods.quantized_lora import merged_model
 
         return merged_model(model)

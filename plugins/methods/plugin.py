@@ -5,9 +5,9 @@ from __future__ import annotations
 from core import AdapterMethod, Optimizer, hookimpl
 from plugins.methods.lora import Lora, Lora8, Qlora
 from plugins.methods.optimizers import AdamW8bit, PagedAdamW8bit
-from plugins.methods.partial import BitFit, Freeze, Full, Head
-from plugins.methods.prompts import Prefix, Prompt
-from plugins.methods.updates import AdaLora, Ia3, Loha, Lokr, Oft, Vera
+from plugins.methods.peft_methods import AdaLora, Ia3, Loha, Lokr, Oft, Vera
+from plugins.methods.prompt_methods import Prefix, Prompt
+from plugins.methods.selective import BitFit, Freeze, Full, Head
 
 
 @hookimpl

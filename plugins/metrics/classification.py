@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from core import OutputSpec, option
 from core.tasks import MULTI, SINGLE
-from plugins.metrics._scored import Scored, Scorer
+from plugins.metrics.scorers.scorer import Scored, Scorer
 
 AVERAGES = ("macro", "micro", "weighted", "none")
 AVERAGE_HELP = (
@@ -34,9 +34,9 @@ class Accuracy(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """The mean of right examples."""
-        from plugins.metrics import _means
+        from plugins.metrics.scorers import means
 
-        return _means.accuracy(output.layout)
+        return means.accuracy(output.layout)
 
 
 @dataclass
@@ -49,9 +49,9 @@ class HammingAccuracy(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """The mean of right labels."""
-        from plugins.metrics import _means
+        from plugins.metrics.scorers import means
 
-        return _means.hamming_accuracy()
+        return means.hamming_accuracy()
 
 
 @dataclass
@@ -64,9 +64,9 @@ class BalancedAccuracy(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
-        from plugins.metrics import _labels
+        from plugins.metrics.scorers import label_counts
 
-        return _labels.balanced_accuracy(len(output.labels), output.layout)
+        return label_counts.balanced_accuracy(len(output.labels), output.layout)
 
 
 @dataclass
@@ -80,9 +80,9 @@ class Precision(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
-        from plugins.metrics import _labels
+        from plugins.metrics.scorers import label_counts
 
-        return _labels.averaged("precision", self.average, len(output.labels), output.layout)
+        return label_counts.averaged("precision", self.average, len(output.labels), output.layout)
 
 
 @dataclass
@@ -96,9 +96,9 @@ class Recall(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
-        from plugins.metrics import _labels
+        from plugins.metrics.scorers import label_counts
 
-        return _labels.averaged("recall", self.average, len(output.labels), output.layout)
+        return label_counts.averaged("recall", self.average, len(output.labels), output.layout)
 
 
 @dataclass
@@ -112,9 +112,9 @@ class F1(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
-        from plugins.metrics import _labels
+        from plugins.metrics.scorers import label_counts
 
-        return _labels.averaged("f1", self.average, len(output.labels), output.layout)
+        return label_counts.averaged("f1", self.average, len(output.labels), output.layout)
 
 
 @dataclass
@@ -127,9 +127,9 @@ class Mcc(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """Counts of each label."""
-        from plugins.metrics import _labels
+        from plugins.metrics.scorers import label_counts
 
-        return _labels.mcc(len(output.labels), output.layout)
+        return label_counts.mcc(len(output.labels), output.layout)
 
 
 @dataclass
@@ -145,9 +145,9 @@ class RocAuc(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """Ranks."""
-        from plugins.metrics import _ranks
+        from plugins.metrics.scorers import ranks
 
-        return _ranks.roc_auc(self.average, output.layout)
+        return ranks.roc_auc(self.average, output.layout)
 
 
 @dataclass
@@ -163,9 +163,9 @@ class AveragePrecision(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """Ranks."""
-        from plugins.metrics import _ranks
+        from plugins.metrics.scorers import ranks
 
-        return _ranks.average_precision(self.average, output.layout)
+        return ranks.average_precision(self.average, output.layout)
 
 
 @dataclass
@@ -178,9 +178,9 @@ class LogLoss(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """The mean of logarithms."""
-        from plugins.metrics import _means
+        from plugins.metrics.scorers import means
 
-        return _means.log_loss(output.layout)
+        return means.log_loss(output.layout)
 
 
 @dataclass
@@ -194,9 +194,9 @@ class Ece(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """The gap between being right and being sure, in each bin."""
-        from plugins.metrics import _means
+        from plugins.metrics.scorers import means
 
-        return _means.calibration(self.bins)
+        return means.calibration(self.bins)
 
 
 @dataclass
@@ -209,6 +209,6 @@ class ConfusionMatrix(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """The table of torchmetrics."""
-        from plugins.metrics import _labels
+        from plugins.metrics.scorers import label_counts
 
-        return _labels.ConfusionTable(len(output.labels))
+        return label_counts.ConfusionTable(len(output.labels))

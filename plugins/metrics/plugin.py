@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core import Metric, hookimpl
-from plugins.metrics.boxes import BOX_METRICS
 from plugins.metrics.classification import (
     F1,
     Accuracy,
@@ -20,6 +19,7 @@ from plugins.metrics.classification import (
     Recall,
     RocAuc,
 )
+from plugins.metrics.detection import BOX_METRICS
 from plugins.metrics.regression import R2, Mae, Rmse, Spearman
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from core import OutputSpec
 from core.tasks import REGRESSION
-from plugins.metrics._scored import Scored, Scorer
+from plugins.metrics.scorers.scorer import Scored, Scorer
 
 
 @dataclass
@@ -20,9 +20,9 @@ class Mae(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """The mean of absolute errors."""
-        from plugins.metrics import _means
+        from plugins.metrics.scorers import means
 
-        return _means.mae()
+        return means.mae()
 
 
 @dataclass
@@ -35,9 +35,9 @@ class Rmse(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """The root of the mean of squared errors."""
-        from plugins.metrics import _means
+        from plugins.metrics.scorers import means
 
-        return _means.rmse()
+        return means.rmse()
 
 
 @dataclass
@@ -49,9 +49,9 @@ class R2(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """Sums of squares."""
-        from plugins.metrics import _means
+        from plugins.metrics.scorers import means
 
-        return _means.r2()
+        return means.r2()
 
 
 @dataclass
@@ -66,6 +66,6 @@ class Spearman(Scored):
 
     def scorer(self, output: OutputSpec) -> Scorer:
         """Ranks."""
-        from plugins.metrics import _ranks
+        from plugins.metrics.scorers import ranks
 
-        return _ranks.spearman()
+        return ranks.spearman()

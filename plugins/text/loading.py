@@ -14,16 +14,17 @@ from core.contracts import Need, Provenance
 from core.errors import ConfigError, Problem, WeightsError
 from core.pretrained import Found, find_weights
 from core.tasks import MULTI, REGRESSION
-from plugins.text import padding, quantising
-from plugins.text.architectures import ARCHITECTURES as ENCODERS
-from plugins.text.architectures import Architecture, layers, repeated
-from plugins.text.encoder import EncoderModel, FeaturedEncoder
-from plugins.text.networks import ARCHITECTURES, heads_in, network_of, read, seeded
+from plugins.text import quantization
+from plugins.text.backbones import padding
+from plugins.text.backbones.encoders import ARCHITECTURES as ENCODERS
+from plugins.text.backbones.encoders import Architecture, layers, repeated
+from plugins.text.backbones.networks import ARCHITECTURES, heads_in, network_of, read, seeded
+from plugins.text.backbones.pooling import LastToken
+from plugins.text.compact import compact_config, train_tokenizer
+from plugins.text.model import EncoderModel, FeaturedEncoder
 from plugins.text.options import TextOptions
-from plugins.text.pooling import LastToken
-from plugins.text.quiet import quiet
-from plugins.text.scale import Scale, scale_of
-from plugins.text.scratch import compact_config, train_tokenizer
+from plugins.text.quiet_transformers import quiet
+from plugins.text.target_scaling import Scale, scale_of
 
 KNOWN = (
     "FacebookAI/roberta-base",
@@ -79,10 +80,10 @@ def _from_scratch(options: TextOptions, need: Need, provenance: Provenance) -> E
     config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(need))
     with seeded(need.seed):
         module = network_of(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
-    original: quantising.Original | None = None
+    original: quantization.Original | None = None
     odd: Sequence[str] = ()
     if need.weights is not None:
-        original = quantising.Original(module, tokenizer)
+        original = quantization.Original(module, tokenizer)
         module, _, odd = read(options, need, original.path, config)
     size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
@@ -172,8 +173,8 @@ def assemble(
         model = FeaturedEncoder(module, tokenizer, need, provenance, **known)
         model.architecture = architecture
     if need.weights is not None:
-        model.findings += quantising.finding(odd)
-        model.base_weights = quantising.measured(module)
+        model.findings += quantization.finding(odd)
+        model.base_weights = quantization.measured(module)
     return model
 
 

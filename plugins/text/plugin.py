@@ -83,7 +83,7 @@ class TextClassifier(TextOptions, ModelLoader):
 
     def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
         """Estimate sizes from the checkpoint's config.json, or from facts about the preset."""
-        from plugins.text.shapes import footprint
+        from plugins.text.footprint import footprint
 
         return footprint(self, outputs)
 

@@ -14,7 +14,7 @@ from core.registry.registry import load
 from core.tasks.task import Task
 from core.testing.data import check_data_adapter
 from core.testing.samples import DETECTION, IMAGE, LABELS, TEXT, sample_examples, sample_task
-from plugins.data import boxes_write
+from plugins.data.boxes import writers
 
 Make = Callable[[Path, str], dict[str, Any]]
 ADAPTERS = load().components["data"]
@@ -86,7 +86,7 @@ def image_hub(folder: Path, target: str) -> dict[str, Any]:
 def boxes(write: str) -> Make:
     def make(folder: Path, target: str) -> dict[str, Any]:
         examples = sample_examples(DETECTION, "boxes")
-        writer: Callable[..., None] = getattr(boxes_write, write)
+        writer: Callable[..., None] = getattr(writers, write)
         writer({"train": examples[:32], "val": examples[32:40], "test": examples[40:]}, LABELS, folder)
         return {"path": str(folder)}
 

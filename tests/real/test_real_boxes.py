@@ -13,9 +13,9 @@ from narrow_resnet import replace_resnet18
 from core.config.compose import resolve
 from core.reporting.report import read
 from core.runs.run import run
-from plugins.data import boxes_coco, boxes_voc, boxes_yolo
-from plugins.data.boxes import BoxRows
-from plugins.data.detection import Voc, Yolo
+from plugins.data.adapters.detection import Voc, Yolo
+from plugins.data.boxes import coco, voc, yolo
+from plugins.data.boxes.annotations import BoxRows
 
 DATA = Path(os.environ.get("GRAFT_TEST_DATA", "")).absolute()
 pytestmark = pytest.mark.skipif("GRAFT_TEST_DATA" not in os.environ, reason="GRAFT_TEST_DATA names no folder")
@@ -77,12 +77,12 @@ def test_exports_of_label_studio(exports: Path, name: str) -> None:
     if name in ("COCO", "YOLO"):
         images = str(exports / f"box_{name}_WITH_IMAGES" / "images")
     if "VOC" in name:
-        read = boxes_voc.annotated(boxes_voc.VocFiles(str(path)))[0]
+        read = voc.annotated(voc.VocFiles(str(path)))[0]
     elif "COCO" in name:
-        read = boxes_coco.annotated(boxes_coco.CocoFiles(str(path), images=images))[0]
+        read = coco.annotated(coco.CocoFiles(str(path), images=images))[0]
     else:
-        place = boxes_yolo.YoloFiles(str(path), images)
-        read = boxes_yolo.annotated(boxes_yolo.configured(place), place)
+        place = yolo.YoloFiles(str(path), images)
+        read = yolo.annotated(yolo.configured(place), place)
     rows = list(BoxRows(read))
     assert len(rows) == 2
     for row in rows:

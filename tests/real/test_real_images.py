@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from core.tasks.task import Task
-from plugins.data.images import ImageFolder
+from plugins.data.adapters.images import ImageFolder
 
 DATA = Path(os.environ.get("GRAFT_TEST_DATA", "")).absolute()
 pytestmark = pytest.mark.skipif(

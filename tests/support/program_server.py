@@ -189,7 +189,7 @@ def _import_everything() -> None:
         "accelerate", "peft", "torch._dynamo", "torchmetrics", "transformers.models.bert.modeling_bert",
         "core.runs.evaluate",
         "core.config.compose", "core.inference.predictor", "core.training.loop", "core.runs.run", "core.runs.load",
-        "plugins.metrics._labels",
+        "plugins.metrics.scorers.label_counts",
         "plugins.text.loading", "sklearn.linear_model", "timm", "torchvision", "plugins.images.loading",
     ):  # fmt: skip
         import_module(name)

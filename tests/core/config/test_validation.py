@@ -120,7 +120,7 @@ def test_a_socket_that_was_not_set_is_told() -> None:
     ],
 )
 def test_a_model_without_gradients_takes_no_options_of_the_loop(changes: dict[str, Any], place: str) -> None:
-    from plugins.methods.partial import Full
+    from plugins.methods.selective import Full
 
     config = graft_toy.config(model=graft_toy.Guess(), method=Full(), train=type(graft_toy.config().train)())
     check(config)

@@ -32,8 +32,8 @@ from core.registry import compatibility
 from core.registry.compatibility import CAPABILITIES, EXPERIMENTAL, SUPPORTED, UNSUPPORTED, Fit, fit  # fmt: skip
 from core.registry.registry import load
 from plugins.methods.lora import Lora
-from plugins.methods.partial import Freeze, Full, Head
-from plugins.methods.updates import Vera
+from plugins.methods.peft_methods import Vera
+from plugins.methods.selective import Freeze, Full, Head
 
 Graft = Callable[..., tuple[int, str, str]]
 BUILT_IN = ("full", "head", "freeze", "bitfit", "lora", "adalora", "ia3", "loha", "lokr")

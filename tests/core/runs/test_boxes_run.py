@@ -30,8 +30,8 @@ from core.runs.run import run
 from core.tasks.detection.boxes import Boxes, BoxExample, Detections
 from core.tasks.detection.task import ObjectDetection
 from core.tasks.task import Task
-from plugins.methods.partial import Full
-from plugins.metrics.boxes import BoxF1, BoxPrecision, BoxRecall, MeanAveragePrecision, MeanAverageRecall
+from plugins.methods.selective import Full
+from plugins.metrics.detection import BoxF1, BoxPrecision, BoxRecall, MeanAveragePrecision, MeanAverageRecall
 
 LABELS = ("red", "blue")
 PAINT = ((255, 0, 0), (0, 0, 255))

@@ -197,7 +197,7 @@ def test_a_metric_that_is_not_defined_is_null_in_the_report(tmp_path: Path, monk
 
 
 def test_a_model_with_a_fit_of_its_own(tmp_path: Path) -> None:
-    from plugins.methods.partial import Full
+    from plugins.methods.selective import Full
 
     plain = type(graft_toy.config().train)
     config = graft_toy.config(model=graft_toy.Guess(), method=Full(), train=plain(device="cpu", precision="fp32"))

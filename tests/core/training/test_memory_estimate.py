@@ -20,7 +20,7 @@ from core.contracts.model import Plan
 from core.contracts.train_config import Train
 from core.training.memory_estimate import TrainingMemory, estimate, sentence
 from plugins.methods.lora import Lora, Qlora
-from plugins.methods.partial import Full, Head
+from plugins.methods.selective import Full, Head
 from plugins.text.plugin import Decoder, Encoder
 
 Graft = Callable[..., tuple[int, str, str]]

@@ -26,7 +26,7 @@ from core.training.memory_profile import LiveTensors, _longest, _pass, peak_of, 
 from plugins.detection.plugin import Torchvision
 from plugins.images.plugin import Timm
 from plugins.methods.lora import Lora, Qlora
-from plugins.methods.partial import Full
+from plugins.methods.selective import Full
 from plugins.text.plugin import Encoder
 
 Graft = Callable[..., tuple[int, str, str]]

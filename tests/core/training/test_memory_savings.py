@@ -21,7 +21,7 @@ from core.runtime.modules import training_mode
 from core.training.optimizer import build_optimizer
 from plugins.images.plugin import Timm
 from plugins.methods.lora import Lora
-from plugins.methods.partial import Full, Head
+from plugins.methods.selective import Full, Head
 from plugins.text.plugin import Encoder
 
 SIZES: Any = {"hidden_size": 16, "layers": 2, "attention_heads": 2, "vocabulary": 300, "max_length": 32}

@@ -19,7 +19,7 @@ from core.training.ema import Average
 from core.training.optimizer import build_optimizer, clip_gradients, schedule, set_learning_rate
 from plugins.images.plugin import Timm
 from plugins.methods.lora import Lora
-from plugins.methods.partial import Freeze, Full, Head
+from plugins.methods.selective import Freeze, Full, Head
 
 
 def rates(kind: str, total: int = 10, warmup: float = 0.2) -> list[float]:

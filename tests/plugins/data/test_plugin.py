@@ -7,9 +7,11 @@ import pytest
 
 from core.contracts.components import RunConfig
 from core.tasks.task import Task
-from plugins.data.detection import Coco, DigitScenes, Voc, Yolo
-from plugins.data.images import Digits, ImageFolder
-from plugins.data.plugin import Hub, Lines, Reviews, Table, data_adapters
+from plugins.data.adapters.detection import Coco, DigitScenes, Voc, Yolo
+from plugins.data.adapters.hub import Hub
+from plugins.data.adapters.images import Digits, ImageFolder
+from plugins.data.adapters.text import Lines, Reviews, Table
+from plugins.data.plugin import data_adapters
 
 
 def complaints(adapter, kind: str = "text-classification") -> list[str]:

@@ -24,10 +24,10 @@ from core.tasks.detection.target import BoxesTarget
 from core.tasks.targets.target import objects
 from core.testing.running import to_reopen
 from core.training.optimizer import build_optimizer
-from plugins.detection.library import library
 from plugins.detection.plugin import Ultralytics
-from plugins.detection.yolo import YoloModel
-from plugins.methods.partial import Full
+from plugins.detection.yolo.model import YoloModel
+from plugins.detection.yolo.ultralytics import library
+from plugins.methods.selective import Full
 
 TINY = {"init": "scratch", "width": 0.125, "depth": 0.34}
 CPU = Hardware("cpu", "fp32")

@@ -18,7 +18,7 @@ from core.runs.run import run
 from core.tasks.task import Task
 from plugins.images.plugin import Timm
 from plugins.methods.lora import Lora
-from plugins.methods.partial import Freeze, Full, Head
+from plugins.methods.selective import Freeze, Full, Head
 from plugins.metrics.classification import F1
 
 

@@ -20,9 +20,9 @@ from core.runtime.determinism import seed_everything
 from core.runtime.modules import training_mode
 from core.training.optimizer import build_optimizer
 from plugins.images.plugin import Timm
-from plugins.methods.adapted import ADAPTER
 from plugins.methods.lora import Lora
-from plugins.methods.targets import chosen, refuse_unused
+from plugins.methods.peft_model import ADAPTER
+from plugins.methods.target_modules import chosen, refuse_unused
 from plugins.text.plugin import Encoder
 
 FAMILIES = ("test_resnet", "resnet10t", "test_vit", "test_convnext", "test_efficientnet", "mobilenetv3_small_050")

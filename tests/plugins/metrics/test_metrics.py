@@ -305,10 +305,10 @@ def test_confusion_matrix_has_true_labels_in_rows() -> None:
 
 
 def test_many_labels_are_resampled_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    from plugins.metrics import _sums
+    from plugins.metrics.scorers import sums
 
     predictions, targets, labels = split("five labels")
     counts = next(count_blocks(N, 4, seed=2))
     whole = F1().resample(predictions, targets, counts, output(SINGLE, labels))
-    monkeypatch.setattr(_sums, "BLOCK_CELLS", 100)
+    monkeypatch.setattr(sums, "BLOCK_CELLS", 100)
     np.testing.assert_allclose(F1().resample(predictions, targets, counts, output(SINGLE, labels)), whole, rtol=1e-12)

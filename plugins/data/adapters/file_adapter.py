@@ -1,0 +1,25 @@
+"""What the file adapters share: options for splitting, and reading examples without labels for `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core import CutOptions, DataAdapter, Problem, RunConfig, Task
+
+
+@dataclass
+class FileAdapter(CutOptions, DataAdapter):
+    """A data adapter that reads unlabeled examples in the usual way for its task type."""
+
+    def check(self, config: RunConfig) -> Iterable[Problem]:
+        """Report fractions that leave nothing to train on."""
+        return self.cut_problems()
+
+    def unlabelled(self, task: Task, path: Path) -> Sequence[Any]:
+        """Read texts from a file of any format; or images from a file, a folder, a glob or a table."""
+        from plugins.data.adapters.unlabeled import read
+
+        return read(task.kind, path)

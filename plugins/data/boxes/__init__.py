@@ -1,0 +1,1 @@
+"""Read and write annotations of boxes: YOLO, VOC and COCO."""

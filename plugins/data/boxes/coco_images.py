@@ -1,0 +1,69 @@
+"""Finds the images of a COCO file: beside it, in the usual folders, or by their last name alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.data import NAMES, UNDECIDED
+from core.issues import Fault
+from plugins.data.boxes import files
+from plugins.data.boxes.faults import image_fault, note
+
+_TRIED = 20
+
+
+class Images:
+    """The images of one JSON file."""
+
+    def __init__(self, path: Path, split: int, given: str, root: str, names: Sequence[str]) -> None:
+        """Find the folder.
+
+        Args:
+            path: The JSON file.
+            split: Its split.
+            given: The folder that the options name, or empty.
+            root: The folder that images must lie in, or empty.
+            names: What the file calls the images.
+
+        Raises:
+            DataError: `given` is no folder.
+        """
+        tops = [files.folder("data.images", given)] if given else [path.parent, path.parent.parent]
+        tail = path.stem.rpartition("_")[2]
+        inner = ["", "images", tail, f"images/{tail}"]
+        if split != UNDECIDED:
+            inner += [NAMES[split], f"images/{NAMES[split]}"]
+        folders = [top / each for top in tops for each in inner]
+        folders = [each for each in folders if each.is_dir()] or tops
+        tried = names[:: max(1, len(names) // _TRIED)][:_TRIED]
+        self._folder = max(folders, key=lambda each: _held(each, tried))
+        self.root = os.path.realpath(root or self._folder)
+        self._inside = files.Root(self.root)
+
+    def find(self, name: str) -> tuple[Path | None, Fault | None]:
+        """Return the path of an image by its `file_name`, or by its last part if the full path does not exist.
+
+        Returns:
+            The path or None, and what is to be said of it.
+        """
+        plain = name.replace("\\", "/")
+        path = self._folder / plain
+        if path.is_file() and self._inside.holds(path):
+            return path, None
+        moved = self._folder / plain.rpartition("/")[2]
+        if moved.is_file():
+            message = f"the path {name} leads nowhere in the folder of images; the image is found by its last part"
+            return moved, note("moved_image", message, "image")
+        if path.is_file():
+            return None, image_fault("path_outside", f"the image {name} lies outside the folder {self.root}")
+        message = f"there is no image {name} in {self._folder}"
+        return None, image_fault("label_without_image", message)
+
+
+def _held(folder: Path, names: Sequence[str]) -> tuple[int, int]:
+    """Return how many of `names` exist in a folder: as written, and by their last part."""
+    plain = [name.replace("\\", "/") for name in names]
+    whole = sum((folder / name).is_file() for name in plain if not name.startswith(("/", "..")))
+    return whole, sum((folder / name.rpartition("/")[2]).is_file() for name in plain)

@@ -1,0 +1,166 @@
+"""Reads a data.yaml as Ultralytics defines it: where the splits are, and the label names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.data import TEST, TRAIN, VAL
+from core.errors import DataError, Problem
+from core.issues import Finding
+from plugins.data.boxes import files as boxes_files
+
+_KEYS = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Config:
+    """A dataset.
+
+    Attributes:
+        base: The folder that its paths start from.
+        names: Label names by their numbers.
+        parts: A split, and a folder of images or a text file that lists some, each.
+        findings: What is to be said of it.
+    """
+
+    base: Path
+    names: Mapping[int, str]
+    parts: tuple[tuple[int, Path], ...]
+    findings: tuple[Finding, ...] = ()
+
+
+def find(path: Path) -> Path | None:
+    """Return the data.yaml of a folder: the file of that name, or the only one with its suffix; None if there is none.
+
+    Raises:
+        DataError: There are several.
+    """
+    files = boxes_files.listed(path, _SUFFIXES)
+    chosen = [each for each in files if each.stem == "data"] or files
+    if len(chosen) > 1:
+        names = ", ".join(each.name for each in chosen)
+        raise DataError(Problem("data.path", f"{path} holds several YAML files: {names}.", "Give one of them."))
+    return chosen[0] if chosen else None
+
+
+def read(path: Path) -> Config:
+    """Read a data.yaml. Its `download` entry is never run.
+
+    Raises:
+        DataError: It is not YAML, or lacks the names or the training split; what it names does not exist.
+    """
+    said = _parse(path)
+    reader = _Reader(path, said, _base(path, said.get("path")))
+    names = reader.names()
+    parts = tuple(reader.parts())
+    if reader.problems:
+        raise DataError(*reader.problems)
+    return Config(reader.base, names, parts, tuple(reader.findings))
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        said = yaml.safe_load(path.read_text(encoding="utf-8-sig", errors="replace"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        reason = getattr(error, "problem", None) or "it cannot be understood"
+        raise DataError(Problem(where, f"is not valid YAML: {reason}.", "Correct it.")) from error
+    except (OSError, RecursionError, ValueError) as error:
+        raise DataError(Problem(str(path), f"cannot be read: {error}.")) from error
+    if not isinstance(said, dict):
+        cure = "It needs train, val and names, as Ultralytics' data sets have them."
+        raise DataError(Problem(str(path), "does not describe a data set.", cure))
+    return said
+
+
+def _base(path: Path, said: object) -> Path:
+    """Return the base folder of paths: `path` as given or relative to the file; without `path`, the file's folder."""
+    here = path.absolute().parent
+    if isinstance(said, str) and said.strip():
+        for candidate in (here / Path(said).expanduser(), here.parent / said):
+            if candidate.is_dir():
+                return candidate
+    return here
+
+
+@dataclass
+class _Reader:
+    path: Path
+    said: Mapping[str, Any]
+    base: Path
+    problems: list[Problem] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.said.get("download"):
+            message = f"{self.path.name} has a key `download`, which Graft never runs or fetches."
+            self.findings.append(Finding("download_ignored", message, 1, (self.path.name,), "info"))
+
+    def names(self) -> dict[int, str]:
+        """Return label names by number."""
+        said, count = self.said.get("names"), self.said.get("nc")
+        if said is None and isinstance(count, int) and count > 0:
+            return {number: f"class_{number}" for number in range(count)}
+        pairs = (
+            list(enumerate(said)) if isinstance(said, list) else list(said.items()) if isinstance(said, dict) else []
+        )
+        if not pairs:
+            self._wrong("has no names.", "names: [cat, dog]")
+            return {}
+        found: dict[int, str] = {}
+        for number, name in sorted(pairs, key=lambda pair: str(pair[0]).zfill(12)):
+            if not str(number).isdecimal() or not isinstance(name, str | int | float) or not str(name).strip():
+                self._wrong(f"has a name that cannot be used: {number!r}: {name!r}.", "names: {0: cat, 1: dog}")
+                return {}
+            found[int(number)] = str(name).strip()
+        repeated = sorted({name for name in found.values() if list(found.values()).count(name) > 1})
+        if repeated:
+            self._wrong(f"gives one name to several classes: {', '.join(repeated)}.", "Give each class its own.")
+        if isinstance(count, int) and count != len(found):
+            self._wrong(f"says nc: {count}, and has {len(found)} names.", "Correct one of them.")
+        return found
+
+    def parts(self) -> Iterator[tuple[int, Path]]:
+        """Return folders and lists of images, with their splits."""
+        for key, split in _KEYS.items():
+            said = self.said.get(key)
+            for entry in said if isinstance(said, list) else [said]:
+                if isinstance(entry, str) and entry.strip():
+                    found = self._resolve(entry.strip())
+                    if found is not None:
+                        yield split, found
+                    else:
+                        self._missing(key, entry)
+                elif entry is not None and entry != "":
+                    self._wrong(f"{key}: {entry!r} is not a path.", f"{key}: images/{key}")
+        if not self.said.get("train"):
+            self._wrong("has no train.", "train: images/train")
+
+    def _resolve(self, entry: str) -> Path | None:
+        """Resolve an entry from the base. A leading `../` that leads nowhere is dropped, as Ultralytics does."""
+        for each in (entry, entry.removeprefix("../"), entry.removeprefix("./")):
+            for start in (self.base, self.path.absolute().parent):
+                path = start / Path(each).expanduser()
+                if path.is_dir() or path.is_file():
+                    return path
+        return None
+
+    def _missing(self, key: str, entry: str) -> None:
+        if key == "test":
+            message = f"{self.path.name} names {entry} as its test split, which does not exist."
+            self.findings.append(Finding("no_test_split", message, 1, (self.path.name,)))
+            return
+        cure = f"Its paths start from {self.base}. Correct it, or `path`."
+        if self.said.get("download"):
+            cure += " It has a key `download`, which Graft never runs: get the data yourself."
+        self._wrong(f"{key}: there is no folder or file {entry}.", cure)
+
+    def _wrong(self, message: str, cure: str) -> None:
+        self.problems.append(Problem(str(self.path), message, cure))

@@ -1,0 +1,1 @@
+"""Data sets that are generated or bundled: digits and scenes of digits."""

@@ -1,0 +1,1 @@
+"""Tables and JSON Lines: formats, encodings, columns and rows."""

@@ -1,0 +1,54 @@
+"""Plain text files with one text per line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.errors import DataError, Problem
+from core.issues import Fault
+from core.tasks import TextExample
+from plugins.data.files import File
+from plugins.data.tabular import encodings
+from plugins.data.tabular.faults import BLANK, bad
+from plugins.data.tabular.part import Part, Record
+
+
+def open_lines(file: File, label: str, encoding: str) -> Part:
+    """Open a file with one text per line; every line has the same label."""
+    found, finding = encodings.resolve(file.path, encoding)
+
+    def records() -> Iterator[Record]:
+        for number, line in enumerate(encodings.lines(file.path, found), start=1):
+            text = line.rstrip("\r\n")
+            if not text.strip():
+                yield number, BLANK
+            elif byte := encodings.undecodable(text):
+                yield number, bad("undecodable_bytes", f"the byte {byte} is not valid {found.removesuffix('-sig')}")
+            else:
+                yield number, (text, label)
+
+    return Part(
+        file.name,
+        ("text", "label"),
+        records,
+        split=file.split,
+        findings=(finding,) if finding else (),
+        written=f"{found} {label}",
+        size=file.path.stat().st_size,
+    )
+
+
+def texts(file: File, encoding: str) -> list[TextExample]:
+    """Return the lines of one file as examples without targets. Blank lines are skipped.
+
+    Raises:
+        DataError: A line cannot be decoded.
+    """
+    examples = []
+    for number, values in open_lines(file, "", encoding).records():
+        place = f"{file.name}:{number}"
+        if not isinstance(values, Fault):
+            examples.append(TextExample(values[0], None, None, place))
+        elif values is not BLANK:
+            raise DataError(Problem(place, f"{values.message}.", values.cure))
+    return examples

@@ -1,0 +1,1 @@
+"""The family FCOS of torchvision."""

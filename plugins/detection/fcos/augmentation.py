@@ -1,0 +1,133 @@
+"""Augments single training scenes: scale, shift, mirror and shade, with Pillow and NumPy alone.
+
+What is drawn for a scene is a function of (seed, epoch, index), as `core.contracts.Prepared` asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from plugins.detection.dataset import Scenes
+from plugins.detection.letterbox import GRAY, Letterboxed, View, as_shares
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEAST_SEEN = 0.1
+"""Share of an object's area that must be left in the picture; of one with less, nothing is learned."""
+_GRAY = np.asarray((0.299, 0.587, 0.114), dtype=np.float32)
+"""Weights of red, green and blue in luma (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How strongly scenes are augmented.
+
+    Attributes:
+        scale: Scaled by up to this share, up or down.
+        translate: Moved by up to this share of the side.
+        fliplr: Share mirrored left to right.
+        shade: Brightness, contrast and saturation changed by up to this share.
+    """
+
+    scale: float
+    translate: float
+    fliplr: float
+    shade: float
+
+
+@dataclass
+class Jittered:
+    """A training split with augmented scenes; a `core.contracts.Prepared`.
+
+    Attributes:
+        scenes: The split.
+        strength: How far.
+        ahead: Whether worker processes are worth while even if nothing is decoded (a GPU computes meanwhile).
+    """
+
+    scenes: Scenes
+    strength: Strength
+    ahead: bool = False
+
+    def __post_init__(self) -> None:
+        self.lengths = self.scenes.lengths
+        self.costly = self.ahead or self.scenes.costly
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
+        """Return one scene as in this epoch; without a generator, unchanged."""
+        if rng is None:
+            return Letterboxed(self.scenes).fetch(index, epoch, None)
+        scene, side, drawn = self.scenes.scene(index), self.scenes.transform.side, rng.random(7)
+        height, width = scene.pixels.shape[:2]
+        factor = 1 + self.strength.scale * (2 * drawn[0] - 1)
+        shift = self.strength.translate * side * (2 * drawn[1:3] - 1)
+        mirrored = drawn[3] < self.strength.fliplr
+        scales = np.asarray([-factor if mirrored else factor, factor])
+        offsets = side / 2 + shift - scales * np.asarray([width, height]) / 2
+        pixels = shaded(placed(scene.pixels, scales, offsets, side), 1 + self.strength.shade * (2 * drawn[4:7] - 1))
+        corners, labels = moved(scene.corners, scene.labels, scales, offsets, side)
+        return View(pixels, scene.size, *as_shares(corners, labels, side), epoch)
+
+
+def placed(
+    pixels: NDArray[np.uint8], scales: NDArray[np.float64], offsets: NDArray[np.float64], side: int
+) -> NDArray[np.uint8]:
+    """Scale and shift a scene on a gray square: (x, y) moves to scales · (x, y) + offsets.
+
+    Args:
+        pixels: uint8 [h, w, 3].
+        scales: float64 [2], of x and y; negative to mirror.
+        offsets: float64 [2], in pixels of the square.
+        side: Of the square, in pixels.
+
+    Returns:
+        uint8 [side, side, 3].
+    """
+    from PIL import Image
+
+    back = [1 / scales[0], 0, -offsets[0] / scales[0], 0, 1 / scales[1], -offsets[1] / scales[1]]
+    image = Image.fromarray(pixels).transform(
+        (side, side), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR, fillcolor=(GRAY, GRAY, GRAY)
+    )
+    return np.asarray(image, dtype=np.uint8)
+
+
+def moved(
+    corners: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    scales: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    side: int,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the boxes where `placed` has put them, float32 [k, 4], and their labels; drop those out of sight."""
+    ends = np.stack([corners[:, :2] * scales + offsets, corners[:, 2:] * scales + offsets])
+    whole = np.concatenate([ends.min(axis=0), ends.max(axis=0)], axis=1)
+    seen = np.clip(whole, 0, side)
+    kept = _areas(seen) > LEAST_SEEN * _areas(whole)
+    return seen[kept].astype(np.float32), labels[kept]
+
+
+def _areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    return found
+
+
+def shaded(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Change brightness, contrast (around the mean) and saturation by three factors; 1 changes nothing."""
+    if np.all(factors == 1):
+        return pixels
+    brightness, contrast, saturation = (np.float32(factor) for factor in factors)
+    values = pixels.astype(np.float32)
+    gray = (values @ _GRAY)[..., None]
+    mean = np.float32(gray.mean())
+    colored = gray + saturation * (values - gray)
+    changed: NDArray[np.floating] = (mean + contrast * (colored - mean)) * brightness
+    found: NDArray[np.uint8] = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+    return found

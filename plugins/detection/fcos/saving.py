@@ -1,0 +1,70 @@
+"""FCOS on disk: safetensors with torchvision's names, and a configuration to rebuild the network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.contracts import Need
+from plugins.detection import saving
+from plugins.detection.fcos.network import MEAN, STD, FcosArchitecture
+from plugins.detection.fcos.options import FcosOptions
+from plugins.detection.letterbox import GRAY
+from plugins.detection.saving import CONFIG, WEIGHTS, Saved, Thresholds, write
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def save(
+    network: nn.Module,
+    directory: Path,
+    *,
+    architecture: FcosArchitecture,
+    options: FcosOptions,
+    need: Need,
+    side: int,
+    thresholds: Thresholds,
+) -> None:
+    """Write a model to a folder.
+
+    Args:
+        network: Unwrapped.
+        directory: The folder, made if it is not there.
+        architecture: What the network was built from.
+        options: The component that it was loaded by.
+        need: What it was loaded for: its task and labels.
+        side: Of the squares that the network reads, in pixels.
+        thresholds: Those that validation chose; None where it chose none.
+    """
+    from torchvision import __version__ as version
+
+    chosen = need.output.name_thresholds(thresholds)
+    configuration = {
+        "architecture": architecture.name,
+        "network": asdict(architecture),
+        "library": f"torchvision {version}",
+        "label_names": list(need.labels),
+        "image_size": side,
+        "preprocessing": {
+            "letterbox": "square, centred", "padding": GRAY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
+        },
+        "predict": {
+            "score_thresh": options.score_threshold, "nms_thresh": options.nms_threshold,
+            "detections_per_img": options.max_detections,
+        },
+        "graft": {"target": need.task.target, "thresholds": chosen},
+    }  # fmt: skip
+    write(network, configuration, directory)
+
+
+def read(folder: Path) -> Saved[FcosArchitecture]:
+    """Read what `save` wrote.
+
+    Raises:
+        WeightsError: The folder does not hold it.
+    """
+    what = f"FCOS as Graft saves it ({CONFIG}, {WEIGHTS})"
+    cure = "Pass the model/ folder of a run with this model, or a .pth file of torchvision's."
+    return saving.read(folder, lambda config: FcosArchitecture(**config["network"]), what, cure)

@@ -1,0 +1,1 @@
+"""The family YOLO of Ultralytics."""

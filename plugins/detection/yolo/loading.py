@@ -1,0 +1,152 @@
+"""Loads a YOLO detector: from scratch, from a local checkpoint, or as saved by a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.contracts import Need, Provenance, epochs_for
+from core.errors import Problem, WeightsError
+from core.pretrained import sha256_of
+from plugins.detection.defaults import side_for
+from plugins.detection.options import is_pickle
+from plugins.detection.saving import WEIGHTS
+from plugins.detection.yolo import network as parts
+from plugins.detection.yolo import saving
+from plugins.detection.yolo.model import YoloModel
+from plugins.detection.yolo.network import YoloArchitecture
+from plugins.detection.yolo.options import YoloOptions, untrusted
+from plugins.detection.yolo.ultralytics import library
+
+_EXAMPLES_SEEN, _RATE = 16000, 5e-4
+"""Of a pretrained model: examples, repeats counted, that it is trained on; and the rate."""
+
+
+def load_yolo(options: YoloOptions, need: Need) -> YoloModel:
+    """Return the detector that `options` describe, with a head for the labels."""
+    if need.saved is not None:
+        return _reopened(options, need, need.saved)
+    if options.checkpoint and options.init != "scratch":
+        return _pretrained(options, need)
+    if options.init == "pretrained":
+        cure = "Give model.checkpoint, or model.init=scratch."
+        raise WeightsError(Problem("model.checkpoint", "is empty, and model.init=pretrained was asked for.", cure))
+    return _from_scratch(options, need)
+
+
+def _reopened(options: YoloOptions, need: Need, folder: Path) -> YoloModel:
+    saved = saving.read(folder)
+    network = parts.build(saved.architecture, need.labels, seed=0)
+    _fill(network, saved.state, folder)
+    provenance = Provenance("pretrained", str(folder), str(folder))
+    return YoloModel(network.to(need.device), saved.architecture, options, need, provenance, {}, saved.side)
+
+
+def _fill(network: Any, state: Mapping[str, Any], folder: Path) -> None:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        message = f"the weights in {folder} are not of the architecture beside them: {reason}"
+        raise WeightsError(Problem("model.checkpoint", message, "Check that the files are of one model.")) from error
+
+
+def _from_scratch(options: YoloOptions, need: Need) -> YoloModel:
+    n = len(need.labels)
+    architecture = parts.described(options.version, options.size, options.depth, options.width, n)
+    architecture = architecture.with_heads(options.one_to_one)
+    network = parts.build(architecture, need.labels, need.seed)
+    count = f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}M parameters"
+    why = (
+        "init=scratch was asked for."
+        if options.init == "scratch"
+        else "no model.checkpoint is given, and Graft downloads no weights of Ultralytics', which are pickles; "
+        f"model.checkpoint={architecture.name}.pt model.trust=true takes a file that you have."
+    )
+    note = f"{why} {architecture.name} ({count}) starts from random weights."
+    provenance = Provenance("scratch", architecture.name, "its architecture's YAML", note=note)
+    epochs = epochs_for(options.scratch_examples, len(need.train), 12, 300)
+    defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
+    return _assembled(network, architecture, options, need, provenance, defaults)
+
+
+def _pretrained(options: YoloOptions, need: Need) -> YoloModel:
+    path = Path(options.checkpoint).expanduser()
+    if path.is_dir():
+        saved = saving.read(path)
+        sha256 = sha256_of(path / WEIGHTS, options.sha256)
+        base = parts.build(saved.architecture, saved.labels, seed=0)
+        _fill(base, saved.state, path)
+        architecture = saved.architecture
+    else:
+        sha256 = _hash_of_pickle(path, options)
+        base = _unpickled(path)
+        architecture = YoloArchitecture(_plain(base.yaml) | {"graft_name": path.stem}, int(base.yaml["nc"]))
+    architecture = architecture.with_heads(options.one_to_one)
+    network = parts.build(architecture, need.labels, need.seed)
+    network.load(base, verbose=False)
+    provenance = Provenance("pretrained", options.checkpoint, str(path.absolute()), sha256=sha256)
+    epochs = epochs_for(_EXAMPLES_SEEN, len(need.train), 5, 100)
+    return _assembled(network, architecture, options, need, provenance, {"epochs": epochs, "learning_rate": _RATE})
+
+
+def _hash_of_pickle(path: Path, options: YoloOptions) -> str:
+    """Return the hash of a trusted `.pt` file.
+
+    Raises:
+        WeightsError: There is none, or it is not trusted, or it is another one than was pinned.
+    """
+    if not path.is_file():
+        message = f"there is no file or folder {options.checkpoint!r} (looked for {path.absolute()})"
+        cure = "Give the path of a .pt file that you have, or leave model.checkpoint out to train from scratch."
+        raise WeightsError(Problem("model.checkpoint", f"{message}, and Graft downloads none.", cure))
+    if not is_pickle(path.name):
+        cure = "Give a .pt file of Ultralytics', or the model/ folder of a run of Graft's."
+        raise WeightsError(Problem("model.checkpoint", f"{path} is no checkpoint of YOLO.", cure))
+    if not options.trust:
+        raise WeightsError(untrusted(options.checkpoint))
+    return sha256_of(path, options.sha256)
+
+
+def _unpickled(path: Path) -> Any:
+    """Return the network in a `.pt` file, in float32.
+
+    Raises:
+        WeightsError: It holds no detector that this version of Ultralytics reads.
+    """
+    tasks = library().tasks
+    try:
+        network, _ = tasks.load_checkpoint(str(path))
+    except Exception as error:  # whatever unpickling meets
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        message = f"Ultralytics {library().version} cannot read {path}: {reason}"
+        raise WeightsError(Problem("model.checkpoint", message, "Check that the file is whole.")) from error
+    if type(network) is not tasks.DetectionModel:
+        message = f"{path} holds a {type(network).__name__}, not a detector of boxes."
+        raise WeightsError(Problem("model.checkpoint", message, "Take one such as yolo26n.pt."))
+    if network.is_fused():
+        cure = "Take the file as its training wrote it."
+        raise WeightsError(Problem("model.checkpoint", f"{path} is fused for inference and cannot be trained.", cure))
+    return network
+
+
+def _plain(values: Any) -> Any:
+    """Return nested plain values, for YAML."""
+    if isinstance(values, Mapping):
+        return {key: _plain(value) for key, value in values.items()}
+    return [_plain(each) for each in values] if isinstance(values, list | tuple) else values
+
+
+def _assembled(
+    network: Any,
+    architecture: YoloArchitecture,
+    options: YoloOptions,
+    need: Need,
+    provenance: Provenance,
+    defaults: Mapping[str, float],
+) -> YoloModel:
+    side, findings = side_for(options.image_size, need.train)
+    model = YoloModel(network.to(need.device), architecture, options, need, provenance, defaults, side)
+    model.findings += findings
+    return model

@@ -1,0 +1,62 @@
+"""The input size of a model: as given, or chosen from the model and the training images and reported."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from core.contracts import Need
+from plugins.images.dataset import size_of
+from plugins.images.options import TimmOptions
+
+SMALL, STEP, SMALLEST_PRETRAINED = 64, 32, 128
+"""Images up to 64 pixels are small; a model from scratch reads multiples of 32; a pretrained one at least 128."""
+LARGEST_FROM_SCRATCH = 128
+_SAMPLED = 256
+
+
+@dataclass(frozen=True)
+class Size:
+    """The input size of a model in pixels, and the reason for it."""
+
+    side: int
+    reason: str = ""
+
+
+def from_scratch(options: TimmOptions, need: Need) -> Size:
+    """Return the median short side of the training images, rounded up to a multiple of 32, from 32 to 128."""
+    if options.image_size:
+        return Size(options.image_size)
+    if not (short := _short_side(need)):
+        return Size(STEP)
+    side = min(LARGEST_FROM_SCRATCH, max(STEP, -(-short // STEP) * STEP))
+    return Size(side, f"the short sides of the training images are {short} pixels (median)")
+
+
+def pretrained(options: TimmOptions, need: Need, native: int, fixed: bool) -> Size:
+    """Return the checkpoint's own size; less if the images are small and the network reads any size.
+
+    Args:
+        options: May ask for a size.
+        need: Its training images are looked at.
+        native: The size that the checkpoint was trained at, in pixels.
+        fixed: Whether the network reads that size alone.
+    """
+    if options.image_size:
+        return Size(options.image_size)
+    short = _short_side(need)
+    if fixed or not short:
+        return Size(native, "the model was made for it")
+    if short <= SMALL:
+        side = min(native, SMALLEST_PRETRAINED)
+        return Size(
+            side, f"the short sides of the training images are {short} pixels (median), enlarged to what it can use"
+        )
+    return Size(native, "the model was trained at it")
+
+
+def _short_side(need: Need) -> int:
+    """Return the median short side of a sample of the training images, in pixels; 0 if there are none."""
+    n = len(need.train)
+    step = max(1, n // _SAMPLED)
+    return round(statistics.median(min(size_of(need.train[i])) for i in range(0, n, step))) if n else 0

@@ -1,0 +1,98 @@
+"""A sheet of training images for inspection, original and as the model sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.data import example_rng
+from core.images import open_image
+from core.tasks import ImageExample
+from plugins.images.dataset import ImageDataset, MixedView
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+ROWS, EPOCHS = 8, 6
+TILE, GAP, CAPTION = 112, 6, 16
+"""Pixels: the side of an image on the sheet, the space between, and the height of a line of text."""
+
+
+def sheet(
+    examples: Sequence[ImageExample],
+    prepared: ImageDataset,
+    labels: Sequence[str],
+    seed: int,
+    show: Callable[[list[MixedView]], Tensor],
+    varied: bool,
+) -> Image:
+    """Draw the sheet. Each row is an example: the original, then what the first epochs show of it.
+
+    Args:
+        examples: The training split.
+        prepared: The same, made ready.
+        labels: Their names, by index.
+        seed: The run's seed.
+        show: From examples, as `prepared` fetches them, to what the model sees, float32 [b, 3, S, S] from 0 to 1.
+        varied: Whether each epoch shows something else.
+    """
+    from PIL import Image, ImageDraw
+
+    rows = _spread(examples, ROWS)
+    epochs = range(EPOCHS) if varied else range(1)
+    width = GAP + (1 + len(epochs)) * (TILE + GAP)
+    page = Image.new("RGB", (width, CAPTION + GAP + len(rows) * (TILE + CAPTION + GAP)), "white")
+    draw = ImageDraw.Draw(page)
+    titles = ["original", *(f"epoch {epoch + 1}" if varied else "as seen" for epoch in epochs)]
+    for column, title in enumerate(titles):
+        draw.text((GAP + column * (TILE + GAP), GAP // 2), title, fill="black")
+    for place, row in enumerate(rows):
+        top = CAPTION + GAP + place * (TILE + CAPTION + GAP)
+        items = [prepared.fetch(row, epoch, example_rng(seed, epoch, row)) for epoch in epochs]
+        tiles = [open_image(examples[row].image), *_images(show(items))]
+        for column, tile in enumerate(tiles):
+            page.paste(_fitted(tile), (GAP + column * (TILE + GAP), top))
+        draw.text((GAP, top + TILE), _caption(labels, examples[row]), fill="black")
+    return page
+
+
+def _spread(examples: Sequence[ImageExample], count: int) -> list[int]:
+    """Choose evenly spaced rows with as many labels as possible."""
+    candidates = np.linspace(0, len(examples) - 1, min(len(examples), 8 * count)).astype(int).tolist()
+    chosen: dict[Any, int] = {}
+    for row in candidates:
+        chosen.setdefault(examples[row].target, row)
+    rest = [row for row in candidates if row not in chosen.values()]
+    wanted = count - len(chosen)
+    spread = rest[:: max(1, len(rest) // wanted)] if wanted > 0 else []
+    return [*chosen.values(), *spread][:count]
+
+
+def _images(seen: Tensor) -> list[Image]:
+    from PIL import Image
+
+    pixels = (seen.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).byte().numpy()
+    return [Image.fromarray(each) for each in pixels]
+
+
+def _fitted(image: Image) -> Image:
+    """Fit the image into a tile, keeping its shape. Small images are enlarged without smoothing."""
+    from PIL import Image
+
+    scale = TILE / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    how = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BICUBIC
+    tile = Image.new("RGB", (TILE, TILE), "white")
+    tile.paste(image.resize(size, how), ((TILE - size[0]) // 2, (TILE - size[1]) // 2))
+    return tile
+
+
+def _caption(labels: Sequence[str], example: ImageExample) -> str:
+    """Return the labels and the source, in characters of the built-in font."""
+    target = example.target
+    indices = target if isinstance(target, tuple) else (target,)
+    names = ", ".join(labels[index] for index in indices if isinstance(index, int)) or "no label"
+    return f"{names}   {example.place}".encode("latin-1", "replace").decode("latin-1")[:100]

@@ -1,0 +1,175 @@
+"""Adapters through peft: wrapping a loaded model, saving what was trained so that it opens anywhere, reopening it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from core.contracts import HasFeatures, HasVirtualTokens, LoadedModel, ModelLoader, Need, ParamGroup, WrappedModel
+from core.errors import ConfigError, Problem
+from core.runtime import unwrap
+from plugins.methods.layer_kinds import NOTHING
+from plugins.methods.target_modules import chosen, ends
+
+ADAPTER = "adapter"
+"""The folder inside a saved model that holds the adapter alone, where the family's format cannot hold adapters."""
+BASE = "base"
+"""The folder inside a saved adapter that holds its base, where the base exists nowhere else (scratch weights)."""
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # peft imports it; it warns of kernels that it lacks
+
+Saving = Callable[[Any, bool], AbstractContextManager[None]]
+"""Puts a wrapped module into the form in which it is saved, for a while: (module, whether its base is saved too)."""
+
+
+def put_on(
+    model: LoadedModel,
+    targets: Sequence[str] | None,
+    config: Callable[[list[str], list[str]], Any],
+    unfit: Mapping[str, str] = NOTHING,
+) -> AdaptedModel:
+    """The model with its module wrapped by peft.
+
+    Args:
+        model: Not wrapped yet.
+        targets: Ends of the names of the modules to adapt; None for the family's own.
+        config: From (ends of the names of modules, names of the heads) to a configuration of peft's.
+        unfit: Kinds of layers that the method cannot adapt, each with the reason as a clause; see `targets`.
+
+    Raises:
+        ConfigError: A target names nothing, or something that cannot be adapted; or the head's name is ambiguous.
+    """
+    from peft import get_peft_model
+
+    refuse_ambiguous(model.module, model.heads)
+    wanted = config(chosen(model, targets, unfit), list(model.heads))
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # peft's to mend
+            model.module = get_peft_model(model.module, wanted)
+    except (TypeError, ValueError) as error:
+        cure = f"The family's own targets: {', '.join(ends(model.adapter_targets)) or 'none'}."
+        raise ConfigError(
+            Problem("method.targets", str(error).partition(" Currently")[0].partition("\n")[0], cure)
+        ) from error
+    return AdaptedModel(model)
+
+
+def refuse_ambiguous(module: nn.Module, heads: Sequence[str]) -> None:
+    """Refuse a head whose name ends others too: peft would copy and train those modules whole as well."""
+    within = tuple(f"{head}." for head in heads)
+    for name, _ in module.named_modules():
+        if name.endswith(tuple(heads)) and not f"{name}.".startswith(within):
+            message = f"peft takes the head's name for the end of a name, and would train {name} whole too."
+            raise ConfigError(Problem("method", message, "Use method=freeze or method=full with this model."))
+
+
+def faster_b(model: LoadedModel, lr: float, ratio: float) -> list[ParamGroup] | None:
+    """LoRA+ (Hayou et al. 2024, arXiv:2402.12354): matrices B at `ratio` times the rate of all else; None for 1."""
+    if ratio == 1:
+        return None
+    names = [name for name, each in unwrap(model.module).named_parameters() if each.requires_grad]
+    fast = [name for name in names if ".lora_B." in name]
+    return [ParamGroup([name for name in names if name not in fast], lr), ParamGroup(fast, lr * ratio)]
+
+
+def reopen(loader: ModelLoader, need: Need) -> LoadedModel:
+    """Load the base (beside the adapter, or wherever it came from) and put the saved adapter on it."""
+    from peft import PeftModel
+
+    assert need.saved is not None
+    if not (need.saved / "adapter_config.json").is_file():
+        return loader.reopen(need)  # merged weights
+    base = need.saved / BASE
+    model = loader.load(replace(need, saved=base if base.is_dir() else None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of AdaLoRA's ranks, which are heeded; of block sizes fitted as in training
+        wrapped: Any = PeftModel.from_pretrained(model.module, str(need.saved))
+    model.module = wrapped
+    config = wrapped.peft_config["default"]
+    if isinstance(model, HasVirtualTokens) and config.is_prompt_learning:
+        model.reserve(config.num_virtual_tokens)
+    return AdaptedModel(model)
+
+
+def merged(model: LoadedModel) -> LoadedModel:
+    """The model within, its updates added to the weights, in float32; the adapter is used up."""
+    plain = model.plain()
+    if not isinstance(plain, AdaptedModel):
+        return plain  # its family saves merged weights
+    plain.inner.module = _taken_off(unwrap(plain.module).float(), merge=True)
+    return plain.inner
+
+
+class AdaptedModel(WrappedModel):
+    """A loaded model whose module is a `PeftModel`: it differs in what is saved.
+
+    Attributes:
+        saving: The form in which the module is saved, where it is another than the one that trains.
+        penalty: What is added to the loss of each example, a tensor []; None for nothing.
+    """
+
+    withdrawn: ClassVar[tuple[type, ...]] = (HasFeatures, HasVirtualTokens)
+
+    def __init__(self, inner: LoadedModel) -> None:
+        super().__init__(inner)
+        self.saving: Saving = lambda wrapped, with_base: nullcontext()
+        self.penalty: Callable[[], Tensor] | None = None
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """The loss of each example, with the method's penalty."""
+        losses = self.inner.loss(batch)
+        return losses if self.penalty is None else losses + self.penalty()
+
+    def save(self, directory: Path) -> None:
+        """The adapter and the head; and the base, where it exists nowhere else."""
+        wrapped: Any = unwrap(self.inner.module)
+        if not hasattr(wrapped.get_base_model(), "save_pretrained"):
+            self._save_merged(directory, wrapped)
+            return
+        with_base = self.provenance.init == "scratch"
+        if with_base:
+            wrapped.peft_config["default"].base_model_name_or_path = str((directory / BASE).absolute())
+            self.inner.module = _taken_off(copy.deepcopy(wrapped), merge=False)
+            self.inner.save(directory / BASE)
+            self.inner.module = wrapped
+        elif self.provenance.revision:  # of the Hub, where peft finds it from any machine
+            wrapped.peft_config["default"].base_model_name_or_path = self.provenance.checkpoint
+            wrapped.peft_config["default"].revision = self.provenance.revision
+        with self.saving(wrapped, with_base):
+            self.inner.save(directory)
+
+    def _save_merged(self, directory: Path, wrapped: Any) -> None:
+        """Merged weights as the family writes them, and the small adapter beside them."""
+        self.inner.module = _taken_off(copy.deepcopy(wrapped), merge=True)
+        try:
+            self.inner.save(directory)
+        finally:
+            self.inner.module = wrapped
+        if self.provenance.init == "pretrained":
+            wrapped.peft_config["default"].base_model_name_or_path = self.provenance.checkpoint
+        with self.saving(wrapped, False):
+            wrapped.save_pretrained(str(directory / ADAPTER), save_embedding_layers=False)  # "auto" may ask the Hub
+
+
+def _taken_off(wrapped: Any, merge: bool) -> nn.Module:
+    """The network without peft: with the updates merged and the trained heads, or as it was. `wrapped` is used up.
+
+    Heads are put back first, as peft's own way of doing it takes every head for a single layer with a weight.
+    """
+    base: nn.Module = wrapped.get_base_model()
+    for name, module in list(base.named_modules()):
+        if hasattr(module, "modules_to_save"):
+            base.set_submodule(name, module.modules_to_save["default"] if merge else module.original_module)
+    if wrapped.peft_config["default"].is_prompt_learning:
+        return base
+    plain: nn.Module = wrapped.merge_and_unload(safe_merge=True) if merge else wrapped.unload()
+    return plain

@@ -1,0 +1,1 @@
+"""The torchmetrics modules behind the metrics."""

@@ -1,0 +1,1 @@
+"""Encoders and decoders for texts, written out in PyTorch."""

@@ -1,0 +1,147 @@
+"""A compact encoder or decoder and its tokenizer, made from the training texts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from core.errors import Problem, WeightsError
+from core.tasks import TextExample
+from plugins.text.backbones.encoders import Architecture
+
+DROPOUT = 0.3
+"""Where the options do not say otherwise: more than pretrained encoders use, for there is little data and no prior."""
+
+
+def train_tokenizer(architecture: Architecture, examples: Sequence[TextExample], vocabulary: int, length: int) -> Any:
+    """Train a tokenizer on the training texts. The same texts give the same tokenizer.
+
+    Args:
+        architecture: Decides on WordPiece or byte-level BPE, and on the special tokens. Both fold case: a small corpus
+            has no examples to spare for telling `Great` from `great`.
+        examples: The training split.
+        vocabulary: Most tokens to learn.
+        length: Tokens of a text that will be read.
+
+    Raises:
+        WeightsError: There are no training texts to learn from.
+    """
+    from transformers import PreTrainedTokenizerFast
+
+    if not len(examples):
+        raise WeightsError(
+            Problem("model.init", "a tokenizer from scratch needs training texts, and there are none here.")
+        )
+    build = _word_pieces if architecture.word_pieces else _byte_pairs
+    learned = build(architecture.special_tokens, _texts(examples), vocabulary)
+    roles = _roles(architecture)
+    learned.post_processor = _template(roles["cls_token"], roles["sep_token"], architecture, learned)
+    inputs = ["input_ids", *(["token_type_ids"] if architecture.segments else []), "attention_mask"]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=learned, model_input_names=inputs, model_max_length=length, padding_side="right", **roles
+    )
+
+
+def _roles(architecture: Architecture) -> dict[str, str]:
+    """Return which special token plays which role."""
+    names = {token.strip("[]<>").lower(): token for token in architecture.special_tokens}
+    start, end = names.get("cls", "<s>"), names.get("sep", "</s>")
+    roles = {"cls_token": start, "sep_token": end, "pad_token": names["pad"], "unk_token": names["unk"]}
+    roles |= {"bos_token": start, "eos_token": end}
+    return {**roles, "mask_token": names["mask"]} if "mask" in names else roles
+
+
+def _texts(examples: Sequence[TextExample]) -> Iterator[str]:
+    for row in range(len(examples)):
+        yield examples[row].text
+        if pair := examples[row].pair:
+            yield pair
+
+
+def _word_pieces(special: Sequence[str], texts: Iterator[str], vocabulary: int) -> Any:
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    corpus = list(texts)
+    # The trainer numbers characters within words (`##a`) in the order of a hash map, which differs from run to run and
+    # decides ties; naming them beforehand, as if they were special, makes the same texts give the same tokenizer.
+    inner = [f"##{character}" for character in _inner_characters(tokenizer, corpus)]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary, min_frequency=2, special_tokens=[*special, *inner], show_progress=False
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    learned = Tokenizer(models.WordPiece(tokenizer.get_vocab(), unk_token="[UNK]"))
+    for part in ("normalizer", "pre_tokenizer", "decoder"):
+        setattr(learned, part, getattr(tokenizer, part))
+    learned.add_special_tokens(list(special))
+    return learned
+
+
+def _inner_characters(tokenizer: Any, corpus: Sequence[str]) -> list[str]:
+    """Return the characters that can follow another within a word, sorted."""
+    characters: set[str] = set()
+    for text in corpus:
+        characters.update(tokenizer.normalizer.normalize_str(text))
+    split = tokenizer.pre_tokenizer.pre_tokenize_str
+    return [each for each in sorted(characters) if [word for word, _ in split(f"a{each}")] == [f"a{each}"]]
+
+
+def _byte_pairs(special: Sequence[str], texts: Iterator[str], vocabulary: int) -> Any:
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        special_tokens=list(special),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _template(start: str, end: str, architecture: Architecture, tokenizer: Any) -> Any:
+    """Return special tokens around a text and between a pair. RoBERTa has two between."""
+    from tokenizers import processors
+
+    second = 1 if architecture.segments else 0
+    between = f"{end} {end}" if start == "<s>" else f"{end}:0"
+    return processors.TemplateProcessing(
+        single=f"{start} $A {end}",
+        pair=f"{start} $A {between} $B:{second} {end}:{second}",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (start, end)],
+    )
+
+
+def compact_config(name: str, architecture: Architecture, options: Any, tokenizer: Any, head: dict[str, Any]) -> Any:
+    """Return the configuration of a compact network.
+
+    Args:
+        name: The architecture's `model_type`.
+        architecture: What Graft knows of it.
+        options: The component: sizes and dropout.
+        tokenizer: Its tokenizer, for the vocabulary and the ids of special tokens.
+        head: Labels and problem type.
+    """
+    from transformers import AutoConfig
+
+    rate = DROPOUT if options.dropout is None else options.dropout
+    ids = {f"{role}_token_id": getattr(tokenizer, f"{role}_token_id") for role in ("pad", "cls", "sep", "bos", "eos")}
+    return AutoConfig.for_model(
+        name,
+        vocab_size=len(tokenizer),
+        **ids,
+        **architecture.sizes(
+            options.hidden_size, options.layers, options.attention_heads, int(tokenizer.model_max_length)
+        ),
+        **dict.fromkeys(architecture.dropouts, rate),
+        **architecture.extra,
+        **head,
+    )

@@ -1,0 +1,231 @@
+"""A text encoder or decoder with a classification head, for the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from core.contracts import LoadedModel, Need, Provenance
+from core.errors import ConfigError, Problem
+from core.issues import Finding
+from core.tasks import REGRESSION, TextExample
+from core.training import per_example_loss, to_predictions
+from plugins.text import dropout, quantization, tokenization
+from plugins.text.backbones.encoders import Architecture
+from plugins.text.backbones.pooling import LastToken
+from plugins.text.quantization import Original, is_quantised
+from plugins.text.quiet_transformers import quiet
+from plugins.text.target_scaling import Scale
+
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+_PLACES = 5
+_SHORTEST = 8
+"""Tokens of a text that must find room beside virtual tokens: as few as `model.max_length` may say."""
+
+
+class EncoderModel(LoadedModel):
+    """An encoder of unknown architecture: everything works except `features`.
+
+    Args:
+        module: A sequence-classification network of transformers.
+        tokenizer: Its tokenizer.
+        need: What was asked for.
+        provenance: Where the base weights came from.
+        heads: Names of the submodules that are the head.
+        final: Name of the last linear layer of the head.
+        adapter_targets: Ends of the names of what an adapter may wrap.
+        layers: Names of the parameters by depth; empty where they are not known.
+        defaults: Options of `train` that suit this model.
+        scale: Of the targets, for regression.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        tokenizer: Any,
+        need: Need,
+        provenance: Provenance,
+        heads: tuple[str, ...],
+        final: str,
+        adapter_targets: tuple[str, ...],
+        layers: tuple[tuple[str, ...], ...],
+        defaults: Mapping[str, float],
+        scale: Scale,
+    ) -> None:
+        self.module = module
+        self.tokenizer = tokenizer
+        self.need = need
+        self.provenance = provenance
+        self.heads = heads
+        self.final = final
+        self.adapter_targets = adapter_targets
+        self.layers = layers
+        self.defaults = defaults
+        self.scale = scale
+        self.findings: list[Finding] = []
+        self.original: Original | None = None
+        self.stored: Path | None = None
+        self.known = {"padded_right": True} if isinstance(module, LastToken) else {}
+        if need.saved is not None:  # else they are of another task
+            self.thresholds = need.output.read_thresholds(getattr(module.config, "thresholds", None))
+        self._segments = "token_type_ids" in tokenizer.model_input_names
+
+    @property
+    def max_length(self) -> int:
+        """The maximum number of tokens per text."""
+        return int(self.tokenizer.model_max_length)
+
+    def prepare(self, examples: Sequence[TextExample], train: bool) -> tokenization.TokenizedTexts:
+        """Tokenize. Texts that are cut are counted in `findings` under the code `truncated`."""
+        need = self.need
+        prepared = tokenization.prepare(self.tokenizer, examples, self.max_length, need.fingerprint, need.output)
+        if count := len(prepared.cut):
+            split = "training" if train else "evaluation"
+            message = (
+                f"{count} of {len(examples)} {split} texts are longer than {self.max_length} tokens and were cut; "
+                f"model.max_length reads more."
+            )
+            places = [examples[int(row)].place or f"example {row}" for row in prepared.cut[:_PLACES]]
+            self.findings.append(Finding("truncated", message, count, tuple(places)))
+        return prepared
+
+    def collate(self, items: Sequence[tokenization.TokenIds]) -> dict[str, Tensor]:
+        """Stack examples, padded to the longest; on a GPU to a multiple of eight."""
+        multiple = 8 if self.need.device.startswith("cuda") else 1
+        segments = self._segments and any(item.second < len(item.ids) for item in items)
+        return tokenization.collate(items, int(self.tokenizer.pad_token_id), segments, multiple)
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return the loss of each example, float32 [b]; for regression, of standardized values."""
+        return self.head_loss(self._logits(batch), batch)
+
+    def predict(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return probabilities, float32 [b, c], or values, float32 [b]."""
+        return self.head_predict(self._logits(batch))
+
+    def _logits(self, batch: dict[str, Tensor]) -> Tensor:
+        logits: Tensor = self.module(**_inputs(batch), **self.known).logits
+        return logits
+
+    def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Return the loss of each example from logits [b, c], float32 [b]."""
+        need, targets = self.need, batch["targets"]
+        if need.output.layout == REGRESSION:
+            targets = self.scale.standardize(targets)
+        return per_example_loss(logits, targets, need.output, need.class_weights, need.label_smoothing)
+
+    def head_predict(self, logits: Tensor) -> Tensor:
+        """Return predictions from logits [b, c]."""
+        predictions = to_predictions(logits, self.need.output)
+        return self.scale.restore(predictions) if self.need.output.layout == REGRESSION else predictions
+
+    def reserve(self, places: int) -> None:
+        """Shorten the maximum text length to make room for virtual tokens.
+
+        Raises:
+            ConfigError: No room is left for texts.
+        """
+        room = _positions(self.module) - places
+        if room < _SHORTEST:
+            message = f"{places} virtual tokens leave no room for texts: the model reads {room + places} in all."
+            raise ConfigError(Problem("method.tokens", message, "Ask for fewer."))
+        if self.max_length > room:
+            self.tokenizer.model_max_length = room
+
+    def use_fast_dropout(self) -> None:
+        """Generate dropout masks from packed integers, for training on a CPU."""
+        dropout.use_fast_dropout(self.module)
+
+    def parameter_elements(self, parameter: Tensor) -> int:
+        """How many numbers a parameter stands for; two lie in a byte where it has 4 bits."""
+        return quantization.elements(parameter)
+
+    def parameter_bytes(self, parameter: Tensor) -> int:
+        """Bytes of a parameter, with the constants of its quantisation."""
+        return quantization.held_bytes(parameter)
+
+    def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
+        """Let a parameter, and whatever else refers to its 8-bit weights, use memory of another model."""
+        quantization.share(self.module, parameter, data)
+
+    def keep_less(self) -> None:
+        """Recompute each layer's activations in the backward pass.
+
+        Raises:
+            ConfigError: transformers cannot do so for this network.
+        """
+        module: Any = self.module
+        exact = {"use_reentrant": False}
+        if not module.supports_gradient_checkpointing:
+            message = f"transformers cannot compute the activations of a {type(module).__name__} again."
+            raise ConfigError(Problem("train.gradient_checkpointing", message, "Leave it out."))
+        if hasattr(module, "activation_checkpointing_enable"):  # its name from 5.2x on
+            module.activation_checkpointing_enable(activation_checkpointing_kwargs=exact)
+        else:
+            module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=exact)
+
+    def whole(self) -> nn.Module:
+        """The network whose weights were quantized as they were loaded, as they are stored; see `HasWholeWeights`."""
+        from plugins.text.backbones.networks import unquantized
+
+        assert self.stored is not None, "quantized weights come from a folder"
+        with quiet():
+            return unquantized(type(self.module), self.stored)
+
+    def save(self, directory: Path) -> None:
+        """Write weights (or the adapter, if peft wraps the module), configuration, labels and tokenizer."""
+        with self.scale.folded_into(self.module, self.final):
+            self._write(directory)
+
+    @property
+    def offset(self) -> float | None:
+        """What a decoder's head adds to each value; None if it adds nothing, or transformers knows it."""
+        module: Any = self.module
+        module = module.get_base_model() if hasattr(module, "get_base_model") else module
+        head: Any = getattr(module, "score", None)
+        return None if getattr(head, "bias", None) is None else float(head.bias.detach())
+
+    def _write(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        module: Any = self.module
+        if self.original is not None and not hasattr(module, "peft_config") and is_quantised(module):
+            self.original.copy(directory)  # what would be written is quantized, and quantized again when it is opened
+            return
+        vars(module.config).pop("thresholds", None)
+        if self.thresholds is not None:
+            module.config.thresholds = self.need.output.name_thresholds(self.thresholds)
+        if self.offset is not None:  # transformers' decoders have no such parameter: its values lack it
+            module.config.value_offset = self.offset
+        adapter = {"save_embedding_layers": False} if hasattr(module, "peft_config") else {}  # "auto" may ask the Hub
+        with quiet():
+            module.save_pretrained(str(directory), **adapter)
+            self.tokenizer.save_pretrained(str(directory))
+
+
+class FeaturedEncoder(EncoderModel):
+    """An encoder whose backbone and head can run separately; see `core.contracts.HasFeatures`."""
+
+    architecture: Architecture
+
+    def features(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return the input of the head: [b, d], or [b, 1, d] for RoBERTa."""
+        module: Any = self.module
+        return self.architecture.features(module, _inputs(batch))
+
+    def head(self, features: Tensor) -> Tensor:
+        """Return the logits, [b, c], of features."""
+        return self.architecture.head(self.module, features)
+
+
+def _positions(module: Any) -> int:
+    """Return the number of tokens that have positions. RoBERTa's start after the padding token's."""
+    tables = [layer for name, layer in module.named_modules() if name.endswith("position_embeddings")]
+    skipped = [layer.padding_idx + 1 for layer in tables if getattr(layer, "padding_idx", None) is not None]
+    return int(module.config.max_position_embeddings) - max(skipped, default=0)
+
+
+def _inputs(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: batch[name] for name in _INPUTS if name in batch}
