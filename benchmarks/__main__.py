@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cells, suite, tables, words
+from benchmarks import arguments as benchmarks_arguments
+from benchmarks import runner, suite, tables
 from core import reporting
 from core.errors import GraftError, Problem, nearest
 from core.options import option
@@ -70,9 +71,9 @@ def _dispatch(asked: list[str]) -> int:
 
         return command.peers(rest[1:], as_json)
     if rest and rest[0] == "levers":
-        from benchmarks import levers
+        from benchmarks import ablation
 
-        return levers.levers(rest[1:], as_json)
+        return ablation.levers(rest[1:], as_json)
     if rest and rest[0] == "gpu":
         from benchmarks.gpu import command as on_gpu
 
@@ -93,11 +94,11 @@ def _dispatch(asked: list[str]) -> int:
 
 
 def _suite(asked: Sequence[str], as_json: bool) -> int:
-    chosen = words.options(SuiteOptions, asked, "benchmarks")
+    chosen = benchmarks_arguments.options(SuiteOptions, asked, "benchmarks")
     found = suite.read(chosen.suite)
     out = Path(chosen.out or f"runs/benchmarks/{found.name}").absolute()
     say(f"suite {found.name}: {found.summary} {len(found.cells)} cells, into {out}")
-    reports = [reporting.read(folder) for folder in cells.run_suite(found, out, say)]
+    reports = [reporting.read(folder) for folder in runner.run_suite(found, out, say)]
     _write(tables.as_json(reports) if as_json else tables.markdown(reports))
     return 1 if tables.apart(reports) else 0
 

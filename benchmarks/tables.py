@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells import REPLACED
+from benchmarks.runner import REPLACED
 from core import reporting
 
 Report = Mapping[str, Any]

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import words
+from benchmarks import arguments
 from benchmarks.gpu.networks import Options, flops_per_token, linear_parameters
 from core.errors import ConfigError, Problem, unknown
 
@@ -26,9 +26,9 @@ PEAKS = {"H100 PCIe": 756.0, "H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S"
 def gpu(asked: Sequence[str]) -> int:
     """Measure and print; returns the exit code."""
     if any(word in ("-h", "--help") for word in asked):
-        sys.stdout.write(f"python -m benchmarks gpu [key=value …]\n\n{words.help_of(Options)}\n")
+        sys.stdout.write(f"python -m benchmarks gpu [key=value …]\n\n{arguments.help_of(Options)}\n")
         return 0
-    options = words.options(Options, asked, "gpu")
+    options = arguments.options(Options, asked, "gpu")
     methods = [each.strip() for each in options.methods.split(",") if each.strip()]
     if problems := [Problem("methods", *unknown("method", each, METHODS)) for each in methods if each not in METHODS]:
         raise ConfigError(*problems)

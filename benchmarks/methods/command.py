@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cells, processes, words
+from benchmarks import arguments, processes, runner
 from benchmarks.methods import records
 from benchmarks.methods.work import BASE, WORKS, write_digits
 from core.errors import ConfigError, Problem, unknown
@@ -29,9 +29,9 @@ class MethodOptions:
 def methods(asked: Sequence[str]) -> int:
     """Run, write the files and print the table; returns the exit code."""
     if asked and asked[0] in ("-h", "--help", "help"):
-        sys.stdout.write(f"{methods.__doc__}\n\n{words.help_of(MethodOptions)}\n")
+        sys.stdout.write(f"{methods.__doc__}\n\n{arguments.help_of(MethodOptions)}\n")
         return 0
-    chosen = words.options(MethodOptions, asked, "methods")
+    chosen = arguments.options(MethodOptions, asked, "methods")
     work = WORKS[chosen.work]
     wanted = [each.strip() for each in chosen.methods.split(",") if each.strip()] or list(work.methods)
     if strange := [each for each in wanted if each not in work.methods]:
@@ -42,8 +42,8 @@ def methods(asked: Sequence[str]) -> int:
     if work.digits and not (runs / "high").is_dir():
         write_digits(runs)
     if base := work.base_suite(runs):
-        cells.run_suite(base, runs / BASE, say)
-    folders = cells.run_suite(work.suite(runs, wanted), runs, say, _watched)
+        runner.run_suite(base, runs / BASE, say)
+    folders = runner.run_suite(work.suite(runs, wanted), runs, say, _watched)
     found = [records.entry(work.name, folder, runs) for folder in folders]
     records.write(found, Path(chosen.out) if chosen.out else RESULTS)
     sys.stdout.write(records.markdown(found))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.arguments import quoted
 from benchmarks.suite import Cell, Suite
-from benchmarks.words import quoted
 
 BASE = "base"
 OPTIONS: dict[str, tuple[str, ...]] = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import words
+from benchmarks import arguments
 from benchmarks.peers import (
     detection,
     detection_ultralytics,
@@ -86,7 +86,7 @@ def command(verb: str, work: Work, every: Sequence[Peer], asked: Sequence[str], 
     if any(word in ("-h", "--help") for word in asked):
         sys.stdout.write(_help(verb, work, every))
         return 0
-    options = words.options(work.options, asked, f"{verb} {KIND}={work.kind}")
+    options = arguments.options(work.options, asked, f"{verb} {KIND}={work.kind}")
     chosen = _chosen(every, options.only)
     found = _measured(verb, work, chosen, options)
     written = json.dumps(measurements.as_json(found), indent=2, ensure_ascii=False) + "\n"
@@ -97,7 +97,7 @@ def command(verb: str, work: Work, every: Sequence[Peer], asked: Sequence[str], 
 def _help(verb: str, work: Work, every: Sequence[Peer]) -> str:
     names = "\n".join(f"  {peer.name:<18} {peer.summary}" for peer in every)
     kinds = f"  {f'{KIND}={work.kind}':<22} The work: {' or '.join(WORKS)}; each has options of its own, shown with it."
-    return f"python -m benchmarks {verb} [key=value …]\n\n{kinds}\n{words.help_of(work.options)}\n\n{names}\n"
+    return f"python -m benchmarks {verb} [key=value …]\n\n{kinds}\n{arguments.help_of(work.options)}\n\n{names}\n"
 
 
 def _chosen(every: Sequence[Peer], only: str) -> list[Peer]:

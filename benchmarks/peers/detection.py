@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import words
+from benchmarks import arguments
 from benchmarks.peers.measurements import METRIC
 from benchmarks.peers.text import DATA
 from benchmarks.peers.work import Options, Told
@@ -54,7 +54,7 @@ def tell(options: DetectionOptions, folder: Path) -> Told:
     place, most = folder / name, options.examples or None
     write_yolo({part: islice(examples, most) for part, examples in parts(splits).items()}, splits.labels, place)
     overrides = [
-        "task=object_detection", "data=yolo", f"data.path={words.quoted(place / 'data.yaml')}", "model=yolo",
+        "task=object_detection", "data=yolo", f"data.path={arguments.quoted(place / 'data.yaml')}", "model=yolo",
         "model.init=scratch", f"model.version={options.version}", f"model.size={options.size}",
         f"model.image_size={options.image_size}", f"train.epochs={options.epochs}",
         f"train.batch_size={options.batch_size}",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import words
+from benchmarks import arguments as benchmarks_arguments
 from benchmarks.peers.text import DATA
 from benchmarks.peers.work import Options, Told
 from core.errors import ConfigError, Problem
@@ -88,7 +88,7 @@ def tell(options: ImageOptions, folder: Path) -> Told:
     epochs = options.epochs or network.epochs
     given = ",".join(f"{key}:{value}" for key, value in network.arguments.items())
     overrides = [
-        "task=image_classification", "data=image_folder", f"data.path={words.quoted(place)}",
+        "task=image_classification", "data=image_folder", f"data.path={benchmarks_arguments.quoted(place)}",
         f"model={network.preset}", "model.init=scratch", f"model.scratch={network.architecture}",
         *([f"model.scratch_args={{{given}}}"] if given else []), f"model.image_size={options.image_size}",
         f"train.epochs={epochs}", f"train.batch_size={options.batch_size}",

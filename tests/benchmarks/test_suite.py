@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks import cells, processes, suite
+from benchmarks import processes, suite
+from benchmarks import runner as benchmarks_runner
 from benchmarks.processes import Ended
 from core.errors import ConfigError
 
@@ -50,7 +51,7 @@ class FakeRunner:
 
 def run(out: Path, runner: FakeRunner, plain: dict[str, Any] | None = None) -> list[str]:
     lines: list[str] = []
-    cells.run_suite(suite.parse("tiny", plain or TINY), out, lines.append, runner)
+    benchmarks_runner.run_suite(suite.parse("tiny", plain or TINY), out, lines.append, runner)
     return lines
 
 
@@ -167,7 +168,7 @@ def test_a_wrong_name_in_a_cell_stops_the_suite_before_it_starts(tmp_path: Path)
     path.write_text("cells:\n  - {task: sentiment, model: [roberta, robarta], method: full}\n")
     runner = FakeRunner()
     with pytest.raises(ConfigError, match="roberta") as caught:
-        cells.run_suite(suite.read(str(path)), tmp_path, print, runner)
+        benchmarks_runner.run_suite(suite.read(str(path)), tmp_path, print, runner)
     assert "cell sentiment-robarta-full-seed0" in str(caught.value)
     assert runner.commands == []
 

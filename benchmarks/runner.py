@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import processes, words
+from benchmarks import arguments, processes
 from benchmarks.processes import Ended
 from benchmarks.suite import Cell, Suite
 from core import reporting
@@ -96,7 +96,7 @@ def _command(cell: Cell, folder: Path, state: str) -> list[str]:
     core = [sys.executable, "-m", "core"]
     if state == RESUME:
         return [*core, "resume", str(folder)]
-    return [*core, *cell.overrides, f"hydra.run.dir={words.quoted(folder)}"]
+    return [*core, *cell.overrides, f"hydra.run.dir={arguments.quoted(folder)}"]
 
 
 def _logs(folder: Path) -> Path:

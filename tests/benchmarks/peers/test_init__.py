@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as program
-from benchmarks import levers
+from benchmarks import ablation
 from benchmarks.peers import command, measure, measurements, text
 from benchmarks.peers.graft import Graft
 from benchmarks.peers.measure import Harness, Result
@@ -152,7 +152,7 @@ def test_every_lever_is_an_option_that_changes_a_default() -> None:
     for lever in command.WORKS["text"].levers:
         changed = difference(plain, to_plain(resolve(["task=sentiment", lever])))
         assert len(changed) == 1, lever
-    names = [each.name for each in levers.variants(command.WORKS["images"].levers)]
+    names = [each.name for each in ablation.variants(command.WORKS["images"].levers)]
     assert names == [
         "graft", "precision-fp32", "reuse-memory-false", "channels-last-false", "cache-mb-0", "everything-off",
     ]  # fmt: skip
