@@ -29,9 +29,8 @@ from core.errors import GraftError, RunError
 ROOT = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = """
 import json
-from core.contracts.train_config import Train
 from core.runtime.hardware import Hardware; from core.runtime.versions import describe
-print(json.dumps(describe(Hardware.resolve(Train()))))
+print(json.dumps(describe(Hardware.resolve()))))
 """
 
 

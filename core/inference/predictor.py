@@ -61,7 +61,7 @@ class Predictor:
             cure = f"python -m core resume {folder}"
             raise RunError(Problem(str(folder), f"has no finished model: its status is {report['status']}.", cure))
         config = read_config(folder / CONFIG)
-        hardware = Hardware.resolve(config.train)
+        hardware = Hardware.resolve(config.train.device, config.train.precision)
         output = load().output(config.task, report["data"]["labels"])
         need = need_for_saved(config, hardware, folder / MODEL, output, report["data"]["fingerprint"])
         model = config.method.reopen(config.model, need)

@@ -25,7 +25,7 @@ def inspect(config: RunConfig) -> dict[str, Any]:
     Raises:
         GraftError: The data or the weights cannot be used.
     """
-    hardware = Hardware.resolve(config.train)
+    hardware = Hardware.resolve(config.train.device, config.train.precision)
     seed_everything(config.seed)
     splits = config.data.load(config.task, config.seed)
     sizes = {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}

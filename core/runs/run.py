@@ -55,7 +55,7 @@ def run(
     from core.runtime.hardware import Hardware
     from core.training.requests import need_for
 
-    hardware = Hardware.resolve(config.train)
+    hardware = Hardware.resolve(config.train.device, config.train.precision)
     refuse_precision(config.model, config.method, hardware.precision)
     folder = Path(directory) if directory is not None else default_directory(config)
     context = Context(

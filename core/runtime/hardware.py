@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from torch import nn
 
-    from core.contracts.train_config import Train
-
 
 @dataclass
 class Hardware:
@@ -38,21 +36,25 @@ class Hardware:
     accelerator: Accelerator | None = None
 
     @classmethod
-    def resolve(cls, train: Train) -> Hardware:
+    def resolve(cls, device: str = "auto", precision: str = "auto") -> Hardware:
         """Choose the device and the precision for this machine.
+
+        Args:
+            device: `auto`, or the name of a torch device.
+            precision: `auto`, `fp32`, `bf16` or `fp16`.
 
         Raises:
             ConfigError: The device is not here, or cannot compute in the precision.
         """
-        device, world = _device(train.device), int(os.environ.get("WORLD_SIZE", "1"))
+        chosen, world = _device(device), int(os.environ.get("WORLD_SIZE", "1"))
         accelerator = None
         if world > 1:
             from accelerate import Accelerator
 
-            accelerator = Accelerator(cpu=device == "cpu")
-            device = "cpu" if accelerator.device.type == "cpu" else str(accelerator.device)
+            accelerator = Accelerator(cpu=chosen == "cpu")
+            chosen = "cpu" if accelerator.device.type == "cpu" else str(accelerator.device)
         rank = accelerator.process_index if accelerator else 0
-        return cls(device, _precision(train.precision, device), rank, world, accelerator)
+        return cls(chosen, _precision(precision, chosen), rank, world, accelerator)
 
     @property
     def on_cpu(self) -> bool:

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from core.contracts.train_config import Train
 from core.errors import ConfigError
 from core.runtime import hardware as runtime_hardware
 from core.runtime.determinism import deterministic, seed_everything
@@ -23,20 +22,20 @@ from core.runtime.versions import describe
 def test_auto_takes_bf16_only_where_it_is_native(monkeypatch: pytest.MonkeyPatch) -> None:
     for native, precision in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr(runtime_hardware, "bf16_native", lambda device, native=native: native)
-        assert Hardware.resolve(Train(device="cpu")).precision == precision
+        assert Hardware.resolve("cpu").precision == precision
 
 
 def test_a_device_that_is_not_here_is_refused_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=r"there is no device 'cuda' here\.\n.*There is: cpu"):
-        Hardware.resolve(Train(device="cuda"))
+        Hardware.resolve("cuda")
     with pytest.raises(ConfigError, match="there is no device 'tpu' here"):
-        Hardware.resolve(Train(device="tpu"))
+        Hardware.resolve("tpu")
 
 
 def test_half_precision_on_a_cpu_is_refused() -> None:
     with pytest.raises(ConfigError, match="fp16 on a CPU is hundreds of times slower"):
-        Hardware.resolve(Train(device="cpu", precision="fp16"))
+        Hardware.resolve("cpu", "fp16")
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
