@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def options(kind: type[T], words: Sequence[str], command: str) -> T:
-    """An instance of `kind` from words such as `rounds=3`.
+    """An instance of `type` from words such as `rounds=3`.
 
     Args:
         kind: A dataclass whose fields are declared with `core.options.option`.

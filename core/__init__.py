@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from core.contracts.components import AdapterMethod, DataAdapter, Metric, ModelLoader, Optimizer, RunConfig
     from core.contracts.footprint import Footprint
     from core.contracts.model import (
-        HasFeatures,
-        HasOwnFit,
-        HasPicture,
         LoadedModel,
-        Need,
+        LoadRequest,
         ParamGroup,
-        Plan,
-        Prepared,
+        PreparedDataset,
         Provenance,
+        QuantizationConfig,
         SupportsFastDropout,
-        WeightsPlan,
+        SupportsFeatures,
+        SupportsFit,
+        SupportsPreview,
+        TrainingPlan,
     )
-    from core.contracts.splits import CutOptions, Splits
-    from core.contracts.train_config import Train
+    from core.contracts.splits import SplitOptions, Splits
+    from core.contracts.train_config import TrainConfig
     from core.contracts.wrapped import WrappedModel
     from core.errors import ConfigError, DataError, GraftError, Problem, WeightsError
     from core.options import option
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from core.tasks.output import OutputSpec
     from core.tasks.targets.target import TargetType
     from core.tasks.task import Task
-    from core.tasks.task_type import Kind
+    from core.tasks.task_type import TaskType
 else:
     __getattr__ = lazy_face(
         __name__,
@@ -49,20 +49,20 @@ else:
             ),
             "core.contracts.footprint": ("Footprint",),
             "core.contracts.model": (
-                "HasFeatures",
-                "HasOwnFit",
-                "HasPicture",
+                "SupportsFeatures",
+                "SupportsFit",
+                "SupportsPreview",
                 "LoadedModel",
-                "Need",
+                "LoadRequest",
                 "ParamGroup",
-                "Plan",
-                "Prepared",
+                "TrainingPlan",
+                "PreparedDataset",
                 "Provenance",
                 "SupportsFastDropout",
-                "WeightsPlan",
+                "QuantizationConfig",
             ),
-            "core.contracts.splits": ("CutOptions", "Splits"),
-            "core.contracts.train_config": ("Train",),
+            "core.contracts.splits": ("SplitOptions", "Splits"),
+            "core.contracts.train_config": ("TrainConfig",),
             "core.contracts.wrapped": ("WrappedModel",),
             "core.errors": ("ConfigError", "DataError", "GraftError", "Problem", "WeightsError"),
             "core.options": ("option",),
@@ -71,41 +71,41 @@ else:
             "core.tasks.output": ("OutputSpec",),
             "core.tasks.targets.target": ("TargetType",),
             "core.tasks.task": ("Task",),
-            "core.tasks.task_type": ("Kind",),
+            "core.tasks.task_type": ("TaskType",),
         },
     )
 
 __all__ = [
     "AdapterMethod",
     "ConfigError",
-    "CutOptions",
     "DataAdapter",
     "DataError",
     "Footprint",
     "GraftError",
-    "HasFeatures",
-    "HasOwnFit",
-    "HasPicture",
-    "Kind",
+    "LoadRequest",
     "LoadedModel",
     "Metric",
     "ModelLoader",
-    "Need",
     "Optimizer",
     "OutputSpec",
     "ParamGroup",
-    "Plan",
-    "Prepared",
+    "PreparedDataset",
     "Problem",
     "Provenance",
+    "QuantizationConfig",
     "RunConfig",
+    "SplitOptions",
     "Splits",
     "SupportsFastDropout",
+    "SupportsFeatures",
+    "SupportsFit",
+    "SupportsPreview",
     "TargetType",
     "Task",
-    "Train",
+    "TaskType",
+    "TrainConfig",
+    "TrainingPlan",
     "WeightsError",
-    "WeightsPlan",
     "WrappedModel",
     "capabilities",
     "hookimpl",

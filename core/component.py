@@ -14,12 +14,12 @@ class Component(ABC):
 
     Attributes:
         name: Its key in the registry, the configuration and the docs; unique in its extension point.
-        kinds: The task types that it supports; empty for all (of a target type: for those that list it).
+        task_types: The task types that it supports; empty for all (of a target type: for those that list it).
         requires: Modules that it needs beyond Graft's own dependencies, each with the command that installs it.
     """
 
     name: ClassVar[str]
-    kinds: ClassVar[tuple[str, ...]] = ()
+    task_types: ClassVar[tuple[str, ...]] = ()
     requires: ClassVar[Mapping[str, str]] = {}
 
     @classmethod

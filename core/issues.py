@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RowIssue:
     """Something about one row that a person must know.
 
     Attributes:
@@ -26,7 +26,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Finding:
+class DataIssue:
     """An issue that the data check found: how often, and where first.
 
     Attributes:

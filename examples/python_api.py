@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from core import RunConfig, Task, Train, run
+from core import RunConfig, Task, TrainConfig, run
 from plugins.data.adapters.text import Table
 from plugins.methods.selective import Full
 from plugins.metrics.classification import F1, Accuracy
@@ -39,12 +39,12 @@ def write_reviews(path: Path) -> None:
 def configuration(table: Path) -> RunConfig:
     """Return what `python -m core task=text_classification data.path=… model=encoder model.init=scratch …` composes."""
     return RunConfig(
-        task=Task(name="opinions", kind="text-classification", target="single", primary="f1_macro"),
+        task=Task(name="opinions", type="text-classification", target="single", primary="f1_macro"),
         data=Table(path=str(table), text="text", label="label"),
         model=Encoder(init="scratch", architecture="bert", hidden_size=64, layers=1, vocabulary=500, max_length=32),
         method=Full(),
         metrics={"accuracy": Accuracy(), "f1_macro": F1(average="macro")},
-        train=Train(epochs=15, batch_size=16, learning_rate=3e-3),
+        train=TrainConfig(epochs=15, batch_size=16, learning_rate=3e-3),
         seed=0,
     )
 

@@ -95,9 +95,9 @@ def test_core_knows_no_target_type() -> None:
     assert not known
 
 
-@pytest.mark.parametrize("name", sorted(load().components["target"]))
+@pytest.mark.parametrize("name", sorted(load().components["target_type"]))
 def test_every_target_type_keeps_its_contract(name: str) -> None:
-    check_component(load().components["target"][name])
+    check_component(load().components["target_type"][name])
     check_target_type(load().target(name))
 
 

@@ -50,7 +50,7 @@ def configuration(options: Options) -> Any:
     )  # fmt: skip
 
 
-def built(network: Any, options: Options, device: str, quantised: bool) -> nn.Module:
+def built(network: Any, options: Options, device: str, quantized: bool) -> nn.Module:
     """The network in bf16 with its head in float32; its body in NF4 where asked for.
 
     Args:
@@ -65,8 +65,8 @@ def built(network: Any, options: Options, device: str, quantised: bool) -> nn.Mo
             configuration(options), dtype=torch.bfloat16, attn_implementation="sdpa"
         )
     module.get_submodule("score").float()
-    if quantised:
-        _quantise(module, device)
+    if quantized:
+        _quantize(module, device)
     if device.startswith("cuda"):  # what building took, in bf16 whatever comes of it, is not what training takes
         gc.collect()
         torch.cuda.empty_cache()
@@ -74,7 +74,7 @@ def built(network: Any, options: Options, device: str, quantised: bool) -> nn.Mo
     return module
 
 
-def _quantise(module: nn.Module, device: str) -> None:
+def _quantize(module: nn.Module, device: str) -> None:
     """Put NF4 layers in the place of all linear layers but the head, one at a time."""
     import bitsandbytes as bnb
 

@@ -80,7 +80,7 @@ def texts(options: Options) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     """Through `core.training.Loop`, with the method as a run applies it."""
     from benchmarks.gpu.networks import configuration
-    from core.contracts import Need, Plan, Provenance, ResolvedTrain
+    from core.contracts import LoadRequest, Provenance, ResolvedTrain, TrainingPlan
     from core.registry import load
     from core.runtime import Hardware, deterministic
     from core.tasks import Task
@@ -98,12 +98,12 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     hardware = Hardware(device, "bf16")
     module = built(network_of(configuration(options)), options, device, method == "qlora")
     tokenizer = SimpleNamespace(model_input_names=["input_ids", "attention_mask"], pad_token_id=0)
-    need = Need(load().output(Task(), LABELS), device=device, precision="bf16", additive=True)
-    model = assemble(module, tokenizer, need, Provenance("scratch", ""), (), ())
+    request = LoadRequest(load().output(Task(), LABELS), device=device, precision="bf16", additive=True)
+    model = assemble(module, tokenizer, request, Provenance("scratch", ""), (), ())
     if options.gradient_checkpointing:
-        model.keep_less()
+        model.enable_gradient_checkpointing()
     chosen = (Qlora if method == "qlora" else Lora)(rank=options.rank, alpha=2.0 * options.rank, dropout=0.0)
-    adapted = chosen.apply(model, Plan(steps, 1.0, device, "bf16"))
+    adapted = chosen.apply(model, TrainingPlan(steps, 1.0, device, "bf16"))
     ids, labels = texts(options)
     offsets = np.arange(len(ids) + 1, dtype=np.int64) * options.length
     ends = np.full(len(ids), options.length, dtype=np.int64)

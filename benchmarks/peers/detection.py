@@ -73,7 +73,7 @@ def _splits(options: DetectionOptions) -> tuple[str, Splits]:
     """The images, cut as their source says; objects that are no boxes are left out."""
     from plugins.data.adapters.detection import DigitScenes, Voc
 
-    task = Task(kind=ObjectDetection.name, target=BOXES)
+    task = Task(type=ObjectDetection.name, target=BOXES)
     if options.data == SCENES:
         return SCENES, DigitScenes().load(task, 0)
     named = options.data == CELLS

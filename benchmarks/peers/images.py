@@ -109,7 +109,7 @@ def _digits(folder: Path) -> Path:
     """The embedded digits as files, a folder a class, so that every library reads them alike."""
     from plugins.data.adapters.images import Digits
 
-    splits = Digits().load(Task(kind=ImageClassification.name), 0)
+    splits = Digits().load(Task(type=ImageClassification.name), 0)
     for number, example in enumerate([*splits.train, *splits.val, *splits.test]):
         place = folder / splits.labels[example.target]
         place.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ def work(asked: Asked) -> Result:
 
     set_seed(asked.config.seed)
     model, tokenizer = _pretrained(asked.config, asked.splits.labels)
-    train, test = (_tokenised(tokenizer, split, asked.config) for split in (asked.splits.train, asked.splits.test))
+    train, test = (_tokenized(tokenizer, split, asked.config) for split in (asked.splits.train, asked.splits.test))
     arguments = hub.arguments(asked, {})
     trainer = Trainer(model=model, args=arguments, train_dataset=train, processing_class=tokenizer)
     return hub.trained(asked, trainer, len(train), test)
@@ -51,7 +51,7 @@ def _pretrained(config: RunConfig, labels: Sequence[str]) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _tokenised(tokenizer: Any, examples: Sequence[Any], config: RunConfig) -> Any:
+def _tokenized(tokenizer: Any, examples: Sequence[Any], config: RunConfig) -> Any:
     """A `datasets.Dataset`, as the library's own examples prepare one; padding is left to the collator."""
     from datasets import Dataset
 

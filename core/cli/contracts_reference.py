@@ -14,8 +14,8 @@ from core.component import Component
 from core.contracts import components, model
 from core.contracts.components import RunConfig
 from core.contracts.footprint import Footprint
-from core.contracts.model import LoadedModel, ParamGroup, Plan, Prepared, epochs_for
-from core.contracts.splits import CutOptions, Splits
+from core.contracts.model import LoadedModel, ParamGroup, PreparedDataset, TrainingPlan, epochs_for
+from core.contracts.splits import SplitOptions, Splits
 from core.contracts.wrapped import WrappedModel
 from core.data import build
 from core.data.rows import Row, Source
@@ -27,7 +27,7 @@ from core.tasks.image import ImageExample
 from core.tasks.output import OutputSpec
 from core.tasks.targets import target
 from core.tasks.targets.target import TargetType
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 from core.tasks.text import TextExample
 
 INTRODUCTION = """\
@@ -52,32 +52,32 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
             components.AdapterMethod,
             components.Optimizer,
             components.Metric,
-            Kind,
+            TaskType,
             TargetType,
         ),
     ),
     (
         "Models",
         "What `ModelLoader.load` and `LoadedModel.prepare` return, and a function for `LoadedModel.defaults`.",
-        (LoadedModel, WrappedModel, Prepared, epochs_for),
+        (LoadedModel, WrappedModel, PreparedDataset, epochs_for),
     ),
     (
         "Optional protocols",
         "Graft looks for these with `isinstance`. Implement the methods; you do not need to subclass anything.",
         (
-            model.HasFeatures,
-            model.HasOwnFit,
-            model.HasPicture,
-            model.HasVirtualTokens,
-            model.HasWholeWeights,
+            model.SupportsFeatures,
+            model.SupportsFit,
+            model.SupportsPreview,
+            model.SupportsVirtualTokens,
+            model.SupportsDequantizedLoad,
             model.SupportsFastDropout,
-            model.IsCostly,
+            model.NeedsWorkers,
         ),
     ),
     (
         "What components receive",
         "Graft builds these and passes them to your methods.",
-        (RunConfig, task.Task, OutputSpec, model.Need, Plan),
+        (RunConfig, task.Task, OutputSpec, model.LoadRequest, TrainingPlan),
     ),
     (
         "What components return",
@@ -85,10 +85,10 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
         (
             Splits,
             ParamGroup,
-            model.WeightsPlan,
+            model.QuantizationConfig,
             model.Provenance,
             Footprint,
-            issues.Finding,
+            issues.DataIssue,
             target.Encoder,
             target.Encoded,
             target.ResultTable,
@@ -97,7 +97,7 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     (
         "Reading data",
         "A data adapter fills a `Source` with `Row` objects and passes it to the function at the end of this section.",
-        (CutOptions, Source, Row, issues.Fault, build.build_splits),
+        (SplitOptions, Source, Row, issues.RowIssue, build.build_splits),
     ),
     (
         "Examples",

@@ -1,4 +1,4 @@
-"""The command line: a thin front that imports what a verb needs when it is asked for, and nothing before."""
+"""The command line: a thin front that imports what a command needs when it is asked for, and nothing before."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ EXIT_DEFECT = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
-Verb = Callable[[Sequence[str], "PresetFolders"], int]
+Command = Callable[[Sequence[str], "PresetFolders"], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,14 +79,14 @@ def _dispatch(words: list[str], own_presets: Sequence[str]) -> int:
 
         sys.stdout.write(f"graft {__version__}\n")
         return 0
-    verbs = _verbs()
-    if words[0] in verbs:
-        return verbs[words[0]](words[1:], _folders(own_presets))
+    commands = _commands()
+    if words[0] in commands:
+        return commands[words[0]](words[1:], _folders(own_presets))
     if "=" in words[0] or words[0].startswith(("-", "~", "+")):
         return _train(words, _folders(own_presets))
-    close = nearest(words[0], verbs)
+    close = nearest(words[0], commands)
     hint = f"Did you mean {close!r}?" if close else "A training run is made of key=value, such as task=sentiment."
-    raise GraftError(f"there is no verb {words[0]!r}. {hint} `python -m core --help` shows all.")
+    raise GraftError(f"there is no command {words[0]!r}. {hint} `python -m core --help` shows all.")
 
 
 def _take_presets(words: list[str]) -> tuple[list[str], list[str]]:
@@ -107,15 +107,15 @@ def _folders(own_presets: Sequence[str]) -> PresetFolders:
     return PresetFolders.named(own_presets)
 
 
-def _verbs() -> dict[str, Verb]:
-    def lazily(module: str, name: str) -> Verb:
-        def verb(words: Sequence[str], folders: PresetFolders) -> int:
+def _commands() -> dict[str, Command]:
+    def lazily(module: str, name: str) -> Command:
+        def command(words: Sequence[str], folders: PresetFolders) -> int:
             from importlib import import_module
 
-            chosen: Verb = getattr(import_module(module), name)
+            chosen: Command = getattr(import_module(module), name)
             return chosen(words, folders)
 
-        return verb
+        return command
 
     return {
         "list": lazily("core.cli.commands.list", "list_"),
@@ -123,9 +123,9 @@ def _verbs() -> dict[str, Verb]:
         "plugins": lazily("core.cli.commands.plugins", "plugins"),
         "check": lazily("core.cli.commands.check", "check"),
         "resume": lazily("core.cli.commands.resume", "resume"),
-        "evaluate": lazily("core.cli.commands.evaluate", "evaluate_verb"),
-        "predict": lazily("core.cli.commands.predict", "predict_verb"),
-        "export": lazily("core.cli.commands.export", "export_verb"),
+        "evaluate": lazily("core.cli.commands.evaluate", "evaluate_command"),
+        "predict": lazily("core.cli.commands.predict", "predict_command"),
+        "export": lazily("core.cli.commands.export", "export_command"),
     }
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from core.component import Component
 from core.config.renamed import translated
-from core.contracts.components import SOCKETS, RunConfig
-from core.contracts.train_config import Train
+from core.contracts.components import EXTENSION_POINTS, RunConfig
+from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError, Problem, RunError, nearest
 from core.options import Limits, limits
 from core.registry.registry import load
@@ -23,7 +23,7 @@ NAME = "component"
 def to_plain(config: RunConfig) -> dict[str, Any]:
     """Nested plain values, from which the run can be rebuilt on any machine; local paths are made absolute."""
     plain: dict[str, Any] = {"task": _fields(config.task)}
-    for socket in SOCKETS:
+    for socket in EXTENSION_POINTS:
         plain[socket] = _component(getattr(config, socket))
     plain["metrics"] = {key: _component(metric) for key, metric in config.metrics.items()}
     return plain | {"train": _fields(config.train), "seed": config.seed}
@@ -77,7 +77,7 @@ def in_present_names(plain: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     Args:
         plain: What `to_plain` gave when the run was made, perhaps by an older version.
     """
-    return translated(plain, {"task": Task, "train": Train}, load().components)
+    return translated(plain, {"task": Task, "train": TrainConfig}, load().components)
 
 
 def from_plain(plain: Mapping[str, Any], source: str) -> RunConfig:
@@ -113,9 +113,9 @@ def from_plain(plain: Mapping[str, Any], source: str) -> RunConfig:
             return None
         return build(load().get(socket, values[NAME]), values, where)
 
-    built = {socket: component(socket, plain.get(socket), socket) for socket in SOCKETS}
+    built = {socket: component(socket, plain.get(socket), socket) for socket in EXTENSION_POINTS}
     metrics = {key: component("metric", values, f"metrics.{key}") for key, values in plain.get("metrics", {}).items()}
-    task, train = build(Task, plain.get("task", {}), "task"), build(Train, plain.get("train", {}), "train")
+    task, train = build(Task, plain.get("task", {}), "task"), build(TrainConfig, plain.get("train", {}), "train")
     if problems:
         raise ConfigError(*problems)
     return RunConfig(task=task, metrics=metrics, train=train, seed=int(plain.get("seed", 0)), **built)

@@ -6,15 +6,15 @@ import importlib.util
 from collections.abc import Iterator
 
 from core.component import Component
-from core.contracts.capabilities import CHECKPOINTING, PRECISIONS, QUANTISED
-from core.contracts.components import SOCKETS, Configurable, Metric, RunConfig
-from core.contracts.train_config import Train
+from core.contracts.capabilities import CHECKPOINTING, PRECISIONS, QUANTIZED
+from core.contracts.components import EXTENSION_POINTS, Configurable, Metric, RunConfig
+from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError, PluginError, Problem, unknown
 from core.options import violations
 from core.registry.compatibility import UNSUPPORTED, fit, lacking
 from core.registry.registry import load
 from core.tasks.targets.target import TargetType
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 
 
 def check(config: RunConfig) -> None:
@@ -30,14 +30,14 @@ def check(config: RunConfig) -> None:
 
 def components(config: RunConfig) -> Iterator[tuple[str, Configurable]]:
     """Every component of a run with its place in the configuration."""
-    for socket in SOCKETS:
+    for socket in EXTENSION_POINTS:
         yield socket, getattr(config, socket)
     for key, metric in config.metrics.items():
         yield f"metrics.{key}", metric
 
 
 def _problems(config: RunConfig) -> Iterator[Problem]:
-    for socket in SOCKETS:
+    for socket in EXTENSION_POINTS:
         component: object = getattr(config, socket)
         if not isinstance(component, Configurable):
             yield Problem(
@@ -49,15 +49,17 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
     for where, component in components(config):
         yield from violations(component, where)
         yield from _missing_packages(where, component)
-        if component.kinds and config.task.kind not in component.kinds:
-            serves = ", ".join(component.kinds)
-            yield Problem(where, f"{component.name} does not serve the kind {config.task.kind!r}; it serves {serves}.")
+        if component.task_types and config.task.type not in component.task_types:
+            serves = ", ".join(component.task_types)
+            yield Problem(
+                where, f"{component.name} does not serve the task type {config.task.type!r}; it serves {serves}."
+            )
     try:
-        kind = load().kind(config.task.kind)
+        task_type = load().task_type(config.task.type)
     except PluginError:
-        yield Problem("task.kind", *unknown("kind of task", config.task.kind, list(load().components["kind"])))
+        yield Problem("task.type", *unknown("task type", config.task.type, list(load().components["task_type"])))
         return
-    problem = _target_problem(config, kind)
+    problem = _target_problem(config, task_type)
     if problem is not None:
         yield problem
         return
@@ -76,12 +78,12 @@ def _missing_packages(where: str, component: Component) -> Iterator[Problem]:
             yield Problem(where, f"{component.name} needs the package {module}, which is not installed.", command)
 
 
-def _target_problem(config: RunConfig, kind: Kind) -> Problem | None:
+def _target_problem(config: RunConfig, task_type: TaskType) -> Problem | None:
     """A task type lists its target types, or a target type lists the task type."""
-    known = load().targets_of(kind)
+    known = load().targets_of(task_type)
     if config.task.target in known:
         return None
-    return Problem("task.target", *unknown(f"target type of {kind.name}", config.task.target, known))
+    return Problem("task.target", *unknown(f"target type of {task_type.name}", config.task.target, known))
 
 
 def _loader(config: RunConfig, target: TargetType) -> Iterator[Problem]:
@@ -118,7 +120,7 @@ def _training(config: RunConfig, target: TargetType) -> Iterator[Problem]:
     train = config.train
     for key, left_out in _FOR_SOME_TARGETS.items():
         if key not in target.train_options and getattr(train, key) != left_out:
-            types = load().components["target"].items()
+            types = load().components["target_type"].items()
             fit = ", ".join(name for name, other in types if key in getattr(other, "train_options"))
             message = f"does not apply to the target type {target.name} (only to {fit})."
             yield Problem(f"train.{key}", message, f"Leave it out: train.{key}={left_out}.")
@@ -167,14 +169,14 @@ def _method(config: RunConfig) -> Iterator[Problem]:
         where = f" in {asked}" if fit(model, method).status != UNSUPPORTED else ""
         message = f"{method.name} cannot adapt {model.name}{where}: {found.reason}."
         yield Problem("method", message, "`python -m core list methods` shows which fit.")
-    elif config.method.weights() is not None and QUANTISED not in model.capabilities:
+    elif config.method.weights() is not None and QUANTIZED not in model.capabilities:
         message = f"{method.name} quantises weights while they are loaded, which model={model.name} does not support."
         yield Problem("method", message, "`python -m core list methods` shows which fit.")
 
 
 def _own_fit(config: RunConfig) -> Iterator[Problem]:
     """Options of the loop mean nothing to a model that is fitted without gradients."""
-    name, plain = config.model.name, Train()
+    name, plain = config.model.name, TrainConfig()
     kept = {"device", "precision", "class_weights", "given_class_weights", "confidence", "bootstrap_resamples"}
     kept |= {"baselines", "eval_batch_size", "batch_size", "thresholds"}
     for key, value in vars(config.train).items():

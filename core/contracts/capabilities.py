@@ -14,7 +14,7 @@ LAYERS = "layers"
 FEATURES = "features"
 
 
-QUANTISED = "quantised"
+QUANTIZED = "quantised"
 
 
 CHECKPOINTING = "checkpointing"

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.component import Component
-from core.contracts.model import LoadedModel, Need, WeightsPlan
+from core.contracts.model import LoadedModel, LoadRequest, QuantizationConfig
 from core.contracts.splits import Splits
-from core.contracts.train_config import MISSING, ResolvedTrain, Train
+from core.contracts.train_config import MISSING, ResolvedTrain, TrainConfig
 from core.errors import Problem
 from core.tasks.task import Task
 
 if TYPE_CHECKING:
-    from core.contracts.model import ParamGroup, Plan
+    from core.contracts.model import ParamGroup, TrainingPlan
 
 
-SOCKETS = ("data", "model", "method")
+EXTENSION_POINTS = ("data", "model", "method")
 """The fields of `RunConfig` that hold one component each."""
 if TYPE_CHECKING:
     import numpy as np
@@ -94,24 +94,24 @@ class ModelLoader(Configurable):
         return False
 
     @abstractmethod
-    def load(self, need: Need) -> LoadedModel:
-        """Load the base weights, or the model in `need.saved`, and put a head for the task on them.
+    def load(self, request: LoadRequest) -> LoadedModel:
+        """Load the base weights, or the model in `request.saved`, and put a head for the task on them.
 
         Raises:
             WeightsError: The weights are not available; the message says what was tried and how to fix it.
         """
 
-    def reopen(self, need: Need) -> LoadedModel:
-        """Load what `LoadedModel.save` wrote to `need.saved`."""
-        assert need.saved is not None
-        return self.load(need)
+    def reopen(self, request: LoadRequest) -> LoadedModel:
+        """Load what `LoadedModel.save` wrote to `request.saved`."""
+        assert request.saved is not None
+        return self.load(request)
 
     def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
         """Return the sizes of the network, to estimate memory before any download; None if they are unknown."""
         return None
 
-    def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """Return predictions of simple baselines for `examples`, fitted to `need.train`, by their names."""
+    def baselines(self, request: LoadRequest, examples: Sequence[Any]) -> dict[str, Predictions]:
+        """Return predictions of simple baselines for `examples`, fitted to `request.train`, by their names."""
         return {}
 
 
@@ -132,7 +132,7 @@ class AdapterMethod(Configurable):
     unmergeable: ClassVar[str] = ""
     """Why its updates cannot be merged into the weights, as a clause; empty if they can be."""
 
-    def weights(self) -> WeightsPlan | None:
+    def weights(self) -> QuantizationConfig | None:
         """Return how the loader must quantize the base weights, or None."""
         return None
 
@@ -141,12 +141,12 @@ class AdapterMethod(Configurable):
         return False
 
     @abstractmethod
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Freeze, insert, wrap or replace modules; return the same model changed in place, or another one."""
 
-    def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
-        """Open the model in `need.saved`, which was saved after this method had been applied."""
-        return loader.reopen(need)
+    def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
+        """Open the model in `request.saved`, which was saved after this method had been applied."""
+        return loader.reopen(request)
 
     def trainable(self, footprint: Footprint) -> int | None:
         """Return the number of trainable parameters in a network of this size, to estimate memory; None if unknown."""
@@ -157,7 +157,7 @@ class AdapterMethod(Configurable):
 
         Do not use `model` afterwards.
         """
-        return model.plain()
+        return model.unwrapped()
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """Return groups of trainable parameters with their own learning rates, or None for one group at `lr`."""
@@ -251,7 +251,7 @@ class RunConfig:
     model: ModelLoader = MISSING
     method: AdapterMethod = MISSING
     metrics: dict[str, Metric] = field(default_factory=dict)
-    train: Train = field(default_factory=Train)
+    train: TrainConfig = field(default_factory=TrainConfig)
     seed: int = 0
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from core.issues import Finding
+from core.issues import DataIssue
 from core.tasks.output import OutputSpec
 from core.tasks.task import Task
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WeightsPlan:
+class QuantizationConfig:
     """How a loader must quantize the base weights while it loads them. Heads are never quantized.
 
     Attributes:
@@ -39,7 +39,7 @@ class WeightsPlan:
 
 
 @dataclass(frozen=True)
-class Need:
+class LoadRequest:
     """What a model loader receives.
 
     Attributes:
@@ -64,7 +64,7 @@ class Need:
     device: str = "cpu"
     precision: str = "fp32"
     seed: int = 0
-    weights: WeightsPlan | None = None
+    weights: QuantizationConfig | None = None
     class_weights: tuple[float, ...] | None = None
     label_smoothing: float = 0.0
     additive: bool = False
@@ -111,7 +111,7 @@ class Provenance:
     note: str = ""
 
 
-class Prepared(Protocol):
+class PreparedDataset(Protocol):
     """A split that was tokenized or indexed once, without randomness."""
 
     lengths: NDArray[np.int64]
@@ -146,15 +146,15 @@ class LoadedModel(ABC):
     layers: tuple[tuple[str, ...], ...] = ()
     provenance: Provenance
     defaults: Mapping[str, float]
-    findings: list[Finding]
+    findings: list[DataIssue]
     augmented: bool = False
     base_weights: Mapping[str, float] = {}
     thresholds: tuple[float, ...] | None = None
 
-    def planned(self, plan: Plan) -> None:  # noqa: B027 - most families need not know
+    def on_train_start(self, plan: TrainingPlan) -> None:  # noqa: B027 - most families need not know
         """Adjust to the length of the training, such as when mosaics end; called once before training."""
 
-    def keep_less(self) -> None:
+    def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass: saves memory, costs one extra forward pass.
 
         Called before a method is applied, for families with the capability `checkpointing`.
@@ -181,7 +181,7 @@ class LoadedModel(ABC):
         parameter.data = data
 
     @abstractmethod
-    def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
+    def prepare(self, examples: Sequence[Any], train: bool) -> PreparedDataset:
         """Tokenize or index examples once, without randomness. The result can be cached by fingerprint."""
 
     @abstractmethod
@@ -200,7 +200,7 @@ class LoadedModel(ABC):
     def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Any]:
         """Return predictions for a batch, as the target type defines them: a float32 tensor [b, ...], or b objects."""
 
-    def plain(self) -> LoadedModel:
+    def unwrapped(self) -> LoadedModel:
         """Return the model as it is saved, without what a method wrapped around it for training."""
         return self
 
@@ -210,14 +210,14 @@ class LoadedModel(ABC):
 
 
 @runtime_checkable
-class IsCostly(Protocol):
-    """A `Prepared` with an expensive `fetch`, such as decoding files; worker processes then call it."""
+class NeedsWorkers(Protocol):
+    """A `PreparedDataset` with an expensive `fetch`, such as decoding files; worker processes then call it."""
 
-    costly: bool
+    needs_workers: bool
 
 
 @runtime_checkable
-class HasFeatures(Protocol):
+class SupportsFeatures(Protocol):
     """A `LoadedModel` whose backbone and head can run separately, so that `method=head` computes features once."""
 
     def features(self, batch: dict[str, Tensor]) -> Tensor:
@@ -253,16 +253,16 @@ class SupportsFastDropout(Protocol):
 
 
 @runtime_checkable
-class HasPicture(Protocol):
+class SupportsPreview(Protocol):
     """A `LoadedModel` that can draw training examples as it sees them, for `samples.png`."""
 
-    def picture(self, examples: Sequence[Any], prepared: Prepared, seed: int) -> Image:
+    def preview(self, examples: Sequence[Any], prepared: PreparedDataset, seed: int) -> Image:
         """Return a page with a few training examples, unchanged and as the first epochs show them."""
         ...
 
 
 @runtime_checkable
-class HasVirtualTokens(Protocol):
+class SupportsVirtualTokens(Protocol):
     """A `LoadedModel` that accepts virtual tokens in front of its texts."""
 
     def reserve(self, places: int) -> None:
@@ -275,16 +275,16 @@ class HasVirtualTokens(Protocol):
 
 
 @runtime_checkable
-class HasWholeWeights(Protocol):
+class SupportsDequantizedLoad(Protocol):
     """A `LoadedModel` with quantized weights that can load them again without quantization."""
 
-    def whole(self) -> nn.Module:
+    def dequantized(self) -> nn.Module:
         """Return the base network on the CPU in its stored dtype; submodules have the same names."""
         ...
 
 
 @runtime_checkable
-class HasOwnFit(Protocol):
+class SupportsFit(Protocol):
     """A `LoadedModel` that is fitted without gradients, such as one of scikit-learn."""
 
     def fit(self, examples: Sequence[Any], weights: NDArray[np.float32] | None, seed: int) -> None:
@@ -293,7 +293,7 @@ class HasOwnFit(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What an adapter method knows about the training.
 
     Attributes:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import Problem
-from core.issues import Finding
+from core.issues import DataIssue
 from core.options import option
 
 
 @dataclass(kw_only=True)
-class CutOptions:
+class SplitOptions:
     """Options of every data adapter whose data may need to be split."""
 
     val_fraction: float = option(
@@ -28,7 +28,7 @@ class CutOptions:
         0, "Largest number of examples per split, a stratified sample by seed; 0 for all.", low=0
     )
 
-    def cut_problems(self, where: str = "data") -> Iterator[Problem]:
+    def split_problems(self, where: str = "data") -> Iterator[Problem]:
         """Combinations of these options that cannot work."""
         if self.val_fraction + self.test_fraction >= 1:
             yield Problem(
@@ -56,5 +56,5 @@ class Splits:
     test: Sequence[Any]
     labels: tuple[str, ...]
     fingerprint: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DataIssue, ...] = ()
     description: str = ""

@@ -13,13 +13,13 @@ else:
     MISSING = "???"  # OmegaConf's spelling of a value that must be given
 
 
-def eval_batch_size(train: Train) -> int:
+def eval_batch_size(train: TrainConfig) -> int:
     """Return the number of examples in a forward pass of an evaluation."""
     return train.eval_batch_size or 2 * train.batch_size
 
 
 @dataclass
-class Train:
+class TrainConfig:
     """How to train: length, batch, optimizer, precision, evaluation, checkpoints."""
 
     epochs: float | None = option(
@@ -118,7 +118,7 @@ class Train:
 
 
 @dataclass
-class ResolvedTrain(Train):
+class ResolvedTrain(TrainConfig):
     """Options of `train` whose nulls were replaced by values of the method or the model."""
 
     epochs: float = 3.0

@@ -7,29 +7,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.contracts.model import (
-    HasFeatures,
-    HasOwnFit,
-    HasPicture,
-    HasVirtualTokens,
-    HasWholeWeights,
     LoadedModel,
-    Prepared,
+    PreparedDataset,
     Provenance,
+    SupportsDequantizedLoad,
     SupportsFastDropout,
+    SupportsFeatures,
+    SupportsFit,
+    SupportsPreview,
+    SupportsVirtualTokens,
 )
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from core.contracts.model import Plan
-    from core.issues import Finding
+    from core.contracts.model import TrainingPlan
+    from core.issues import DataIssue
 
 CAPABILITIES: tuple[type, ...] = (
-    HasFeatures,
-    HasOwnFit,
-    HasPicture,
-    HasVirtualTokens,
-    HasWholeWeights,
+    SupportsFeatures,
+    SupportsFit,
+    SupportsPreview,
+    SupportsVirtualTokens,
+    SupportsDequantizedLoad,
     SupportsFastDropout,
 )
 """The protocols of optional methods that a `LoadedModel` may have; a `WrappedModel` passes them on."""
@@ -69,7 +69,7 @@ class WrappedModel(LoadedModel):
     layers: tuple[tuple[str, ...], ...] = _delegated("layers")
     provenance: Provenance = _delegated("provenance")
     defaults: Mapping[str, float] = _delegated("defaults")
-    findings: list[Finding] = _delegated("findings")
+    findings: list[DataIssue] = _delegated("findings")
     augmented: bool = _delegated("augmented")
     base_weights: Mapping[str, float] = _delegated("base_weights")
     thresholds: tuple[float, ...] | None = _delegated("thresholds")
@@ -84,13 +84,13 @@ class WrappedModel(LoadedModel):
                 if not name.startswith("_") and not hasattr(type(self), name):
                     setattr(self, name, getattr(inner, name))
 
-    def planned(self, plan: Plan) -> None:
+    def on_train_start(self, plan: TrainingPlan) -> None:
         """See `LoadedModel.planned`."""
-        self.inner.planned(plan)
+        self.inner.on_train_start(plan)
 
-    def keep_less(self) -> None:
-        """See `LoadedModel.keep_less`."""
-        self.inner.keep_less()
+    def enable_gradient_checkpointing(self) -> None:
+        """See `LoadedModel.enable_gradient_checkpointing`."""
+        self.inner.enable_gradient_checkpointing()
 
     def parameter_elements(self, parameter: Tensor) -> int:
         """See `LoadedModel.parameter_elements`."""
@@ -104,7 +104,7 @@ class WrappedModel(LoadedModel):
         """See `LoadedModel.share_parameter`."""
         self.inner.share_parameter(parameter, data)
 
-    def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
+    def prepare(self, examples: Sequence[Any], train: bool) -> PreparedDataset:
         """See `LoadedModel.prepare`."""
         return self.inner.prepare(examples, train)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from core.data.batching import example_rng
     from core.data.build import build_splits
     from core.data.rows import NAMES, SHOWN, TEST, TRAIN, UNDECIDED, VAL, Row, Source
-    from core.issues import Fault, Finding
+    from core.issues import DataIssue, RowIssue
 else:
     __getattr__ = lazy_face(
         __name__,
@@ -18,7 +18,7 @@ else:
             "core.data.batching": ("example_rng",),
             "core.data.build": ("build_splits",),
             "core.data.rows": ("NAMES", "Row", "SHOWN", "Source", "TEST", "TRAIN", "UNDECIDED", "VAL"),
-            "core.issues": ("Fault", "Finding"),
+            "core.issues": ("RowIssue", "DataIssue"),
         },
     )
 
@@ -29,9 +29,9 @@ __all__ = [
     "TRAIN",
     "UNDECIDED",
     "VAL",
-    "Fault",
-    "Finding",
+    "DataIssue",
     "Row",
+    "RowIssue",
     "Source",
     "build_splits",
     "example_rng",

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from core.contracts.model import IsCostly, Prepared
+from core.contracts.model import NeedsWorkers, PreparedDataset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +95,7 @@ class Steps(Dataset[list[MicroBatch]]):
     """
 
     model: LoadedModel
-    prepared: Prepared
+    prepared: PreparedDataset
     batch_size: int
     micro_batch_size: int
     seed: int
@@ -135,7 +135,7 @@ class _Batches(Dataset["tuple[NDArray[np.int64], dict[str, Any]]"]):
     """The batches of an evaluation, by number."""
 
     model: LoadedModel
-    prepared: Prepared
+    prepared: PreparedDataset
     rows: list[NDArray[np.int64]]
 
     def __getitem__(self, number: int) -> tuple[NDArray[np.int64], dict[str, Any]]:
@@ -145,7 +145,7 @@ class _Batches(Dataset["tuple[NDArray[np.int64], dict[str, Any]]"]):
 
 def evaluation_batches(
     model: LoadedModel,
-    prepared: Prepared,
+    prepared: PreparedDataset,
     batch_size: int,
     indices: NDArray[np.int64] | None = None,
     workers: int | None = None,
@@ -168,11 +168,11 @@ def evaluation_batches(
     return _ahead(batches, range(len(rows)), count)
 
 
-def worker_count(asked: int | None, prepared: Prepared) -> int:
+def worker_count(asked: int | None, prepared: PreparedDataset) -> int:
     """Processes that fetch: as asked; where nothing was, one a core if fetching is costly, else none."""
     if asked is not None:
         return asked
-    return min(8, os.cpu_count() or 1) if isinstance(prepared, IsCostly) and prepared.costly else 0
+    return min(8, os.cpu_count() or 1) if isinstance(prepared, NeedsWorkers) and prepared.needs_workers else 0
 
 
 def _ahead(items: Dataset[Any], numbers: Sequence[int], workers: int) -> Iterator[Any]:

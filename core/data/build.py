@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, overload
 from core.contracts.splits import Splits
 from core.data.rows import NAMES, SHOWN, TEST, TRAIN, VAL
 from core.errors import DataError, Problem
-from core.issues import Fault, Finding
+from core.issues import DataIssue, RowIssue
 from core.registry.registry import load
 from core.tasks.task import Task
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from core.contracts.splits import CutOptions
+    from core.contracts.splits import SplitOptions
     from core.data.rows import Source
     from core.tasks.targets.target import Encoded, Encoder
 
@@ -60,7 +60,7 @@ class Examples(Sequence[Any]):
                 yield replace(example, target=self._targets[start + offset])
 
 
-def build_splits(source: Source, task: Task, seed: int, options: CutOptions) -> Splits:
+def build_splits(source: Source, task: Task, seed: int, options: SplitOptions) -> Splits:
     """Read, check, encode and cut, as the task's type says what makes two examples the same.
 
     Splits that the source has are kept as they are. Missing ones are cut out of the training rows by seed:
@@ -73,7 +73,7 @@ def build_splits(source: Source, task: Task, seed: int, options: CutOptions) -> 
     from core.data import checks, splitting
 
     registry = load()
-    read = _read(source, registry.kind(task.kind), registry.target(task.target).encoder(task))
+    read = _read(source, registry.task_type(task.type), registry.target(task.target).encoder(task))
     problems = read.tally.problems() if options.on_bad_row == "error" or not read.rows else []
     if not read.rows:
         raise DataError(
@@ -132,7 +132,7 @@ class _Read:
         return np.frombuffer(getattr(self, name), dtype=np.int64)
 
 
-def _read(source: Source, kind: Kind, encoder: Encoder) -> _Read:
+def _read(source: Source, task_type: TaskType, encoder: Encoder) -> _Read:
     read = _Read(encoder, Tally())
     for number, row in enumerate(source.rows):
         fault = row.fault
@@ -144,7 +144,7 @@ def _read(source: Source, kind: Kind, encoder: Encoder) -> _Read:
             read.tally.add(fault, row.place)
             if fault.level != "note":
                 continue
-        identity = _hash(kind.identity(row.example))
+        identity = _hash(task_type.identity(row.example))
         read.rows.append(number)
         read.identity.append(identity)
         read.split.append(row.split)
@@ -162,11 +162,11 @@ class Tally:
     """Faults by code: how many rows, and where first."""
 
     def __init__(self) -> None:
-        self._faults: dict[str, Fault] = {}
+        self._faults: dict[str, RowIssue] = {}
         self._counts: dict[str, int] = {}
         self._places: dict[str, list[str]] = {}
 
-    def add(self, fault: Fault, place: str) -> None:
+    def add(self, fault: RowIssue, place: str) -> None:
         """Count one row, or one part of it."""
         self._faults.setdefault(fault.code, fault)
         self._counts[fault.code] = self._counts.get(fault.code, 0) + 1
@@ -186,16 +186,16 @@ class Tally:
             if fault.level == "error"
         ]
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[DataIssue]:
         """One finding for each code."""
         for code, fault in self._faults.items():
             count, places = self._counts[code], tuple(self._places[code])
             what = fault.what if count == 1 else f"{fault.what}s"
             if fault.level == "note":
-                yield Finding(code, f"{count:,} {what}: {fault.message}.", count, places, "info")
+                yield DataIssue(code, f"{count:,} {what}: {fault.message}.", count, places, "info")
             else:
                 level = "warning" if fault.level == "error" else "info"
-                yield Finding(code, f"{count:,} {what} left out: {fault.message}.", count, places, level)
+                yield DataIssue(code, f"{count:,} {what} left out: {fault.message}.", count, places, level)
 
     def _others(self, code: str) -> str:
         count, places = self._counts[code], self._places[code]
@@ -208,7 +208,7 @@ class Tally:
 def _fingerprint(source: Source, task: Task, table: Any, assigned: NDArray[np.int64]) -> str:
     """Hash of the bytes, the labels in their order, and where each example went (which is what the seed decided)."""
     digest = hashlib.sha256(source.digest.encode())
-    digest.update(json.dumps([task.kind, task.target, table.encoded.labels]).encode())
+    digest.update(json.dumps([task.type, task.target, table.encoded.labels]).encode())
     for numbers in (table.identity, table.encoded.values, assigned):
         digest.update(numbers.tobytes())
     return digest.hexdigest()

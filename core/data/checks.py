@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.data.rows import NAMES, SHOWN, TEST, TRAIN, VAL
 from core.data.splitting import Table
 from core.errors import DataError, Problem
-from core.issues import Finding
+from core.issues import DataIssue
 from core.tasks.targets.target import Encoded
 
 Places = Callable[[NDArray[np.int64]], Sequence[str]]
@@ -49,7 +49,7 @@ def refuse_unknown_labels(
         raise DataError(*problems)
 
 
-def about(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterator[Finding]:
+def about(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterator[DataIssue]:
     """Everything worth a word about splits that can be used."""
     yield from _leaks(table, assigned, places)
     yield from _contradictions(table, assigned, places)
@@ -58,7 +58,7 @@ def about(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterator
         yield from _labels(table.encoded, assigned)
 
 
-def _leaks(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterator[Finding]:
+def _leaks(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterator[DataIssue]:
     pairs: list[str] = []
     leaked = np.zeros(len(assigned), dtype=bool)
     for part, earlier in ((TEST, TRAIN), (TEST, VAL), (VAL, TRAIN)):
@@ -72,7 +72,7 @@ def _leaks(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterato
             pairs += [f"{a} = {b}" for a, b in zip(places(rows[same][:SHOWN]), places(originals), strict=True)]
     count = int(leaked.sum())
     if count:
-        yield Finding(
+        yield DataIssue(
             "duplicates_across_splits",
             f"{count:,} examples of the validation or test split are also in another split: scores may be too good.",
             count,
@@ -80,7 +80,7 @@ def _leaks(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterato
         )
 
 
-def _contradictions(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterator[Finding]:
+def _contradictions(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterator[DataIssue]:
     used = np.flatnonzero(assigned >= 0)
     _, first, content = np.unique(table.identity[used], return_index=True, return_inverse=True)
     content = content.reshape(-1)
@@ -92,7 +92,7 @@ def _contradictions(table: Table, assigned: NDArray[np.int64], places: Places) -
     if len(conflicting):
         rows = used[conflicting[np.argsort(first[content[conflicting]], kind="stable")]]
         different = int((low != high).sum())
-        yield Finding(
+        yield DataIssue(
             "conflicting_labels",
             f"{len(rows):,} examples of {different:,} contents have the same content and different labels.",
             len(rows),
@@ -100,23 +100,23 @@ def _contradictions(table: Table, assigned: NDArray[np.int64], places: Places) -
         )
 
 
-def _repeats(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterator[Finding]:
+def _repeats(table: Table, assigned: NDArray[np.int64], places: Places) -> Iterator[DataIssue]:
     used = np.flatnonzero(assigned >= 0)
     first = np.unique(table.identity[used], return_index=True)[1]
     repeats = np.delete(used, first)
     if len(repeats):
         message = f"{len(repeats):,} examples repeat the content of another one; all are used."
-        yield Finding("duplicates", message, len(repeats), tuple(places(repeats[:SHOWN])), "info")
+        yield DataIssue("duplicates", message, len(repeats), tuple(places(repeats[:SHOWN])), "info")
 
 
-def _labels(encoded: Encoded, assigned: NDArray[np.int64]) -> Iterator[Finding]:
+def _labels(encoded: Encoded, assigned: NDArray[np.int64]) -> Iterator[DataIssue]:
     counts = {part: encoded.counts(assigned == part) for part in (TRAIN, VAL, TEST)}
     for part in (TRAIN, VAL, TEST):
         absent = [encoded.labels[label] for label in np.flatnonzero(counts[part] == 0)]
         if absent:
             names = ", ".join(absent[:SHOWN]) + (", …" if len(absent) > SHOWN else "")
             message = f"{len(absent):,} labels have no example in the {NAMES[part]} split: {names}."
-            yield Finding(f"labels_missing_from_{NAMES[part]}", message, len(absent))
+            yield DataIssue(f"labels_missing_from_{NAMES[part]}", message, len(absent))
     train = counts[TRAIN]
     present = np.flatnonzero(train)
     most, least = present[np.argmax(train[present])], present[np.argmin(train[present])]
@@ -125,9 +125,9 @@ def _labels(encoded: Encoded, assigned: NDArray[np.int64]) -> Iterator[Finding]:
             f"the labels are imbalanced: {encoded.labels[most]!r} has {train[most]:,} training examples, "
             f"{encoded.labels[least]!r} has {train[least]:,}."
         )
-        yield Finding("class_imbalance", message, len(present), level="info")
+        yield DataIssue("class_imbalance", message, len(present), level="info")
     folded: dict[str, list[str]] = {}
     for label in encoded.labels:
         folded.setdefault(label.casefold(), []).append(label)
     for alike in (names for names in folded.values() if len(names) > 1):
-        yield Finding("labels_alike", f"labels differ in case only: {', '.join(alike)}.", len(alike))
+        yield DataIssue("labels_alike", f"labels differ in case only: {', '.join(alike)}.", len(alike))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.issues import Fault, Finding
+from core.issues import DataIssue, RowIssue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,8 +46,8 @@ class Row:
     place: str = ""
     split: int = UNDECIDED
     group: str | None = None
-    fault: Fault | None = None
-    parts: tuple[tuple[str, Fault], ...] = ()
+    fault: RowIssue | None = None
+    parts: tuple[tuple[str, RowIssue], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,4 @@ class Source:
     take: Callable[[NDArray[np.int64]], Sequence[Any]]
     digest: str
     origin: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DataIssue, ...] = ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts.splits import CutOptions
+from core.contracts.splits import SplitOptions
 from core.data.rows import NAMES, TEST, TRAIN, UNDECIDED, VAL
 from core.errors import DataError, Problem
 from core.tasks.targets.target import Encoded
@@ -43,7 +43,7 @@ class Table:
         )
 
 
-def split(table: Table, given: Int, options: CutOptions, seed: int) -> tuple[Int, str]:
+def split(table: Table, given: Int, options: SplitOptions, seed: int) -> tuple[Int, str]:
     """Decide the split of every row, and say in words how.
 
     Args:
@@ -72,7 +72,7 @@ def split(table: Table, given: Int, options: CutOptions, seed: int) -> tuple[Int
     return assigned, f"{cut_names} cut by seed {seed} ({how})"
 
 
-def _cut_pool(table: Table, missing: list[int], options: CutOptions, seed: int) -> Int:
+def _cut_pool(table: Table, missing: list[int], options: SplitOptions, seed: int) -> Int:
     n = len(table.identity)
     shares = {TEST: options.test_fraction, VAL: options.val_fraction}
     unit, key = units(table), mix(table.identity, seed)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from core.contracts.model import LoadedModel, Prepared
+    from core.contracts.model import LoadedModel, PreparedDataset
     from core.tasks.targets.target import Predictions
 
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from core.contracts.model import LoadedModel, Prepared
+    from core.contracts.model import LoadedModel, PreparedDataset
     from core.tasks.targets.target import Predictions
 
     Batch: TypeAlias = tuple[NDArray[np.int64], torch.Tensor | Sequence[Any]]
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def predict_batches(
     model: LoadedModel,
-    prepared: Prepared,
+    prepared: PreparedDataset,
     hardware: Hardware,
     batch_size: int,
     indices: NDArray[np.int64] | None = None,
@@ -100,7 +100,7 @@ def _halved(size: int) -> int:
     return size // 2
 
 
-def predict(model: LoadedModel, prepared: Prepared, hardware: Hardware, batch_size: int) -> Predictions:
+def predict(model: LoadedModel, prepared: PreparedDataset, hardware: Hardware, batch_size: int) -> Predictions:
     """Predictions for every example, in their order."""
     rows, outputs = [], []
     for chosen, prediction in predict_batches(model, prepared, hardware, batch_size):

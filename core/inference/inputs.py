@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import DataError, Problem
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 
 SHOWN = 20
 """Inputs that cannot be used are named one by one up to so many."""
@@ -18,13 +18,13 @@ class Inputs:
     """Examples without targets, as they come.
 
     Attributes:
-        kind: Reads them, and knows whether one can be used.
+        task_type: Reads them, and knows whether one can be used.
         used: How many could be.
         unusable: How many could not.
         problems: Why, for the first `SHOWN` of those.
     """
 
-    kind: Kind
+    task_type: TaskType
     used: int = 0
     unusable: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -35,15 +35,15 @@ class Inputs:
             if not word.strip():
                 continue
             try:
-                yield from self.kind.read([word])
+                yield from self.task_type.read([word])
             except DataError as error:
                 self._pass_over(error.problems)
 
     def usable(self, examples: Iterable[Any]) -> Iterator[Any]:
         """Those that can be used. A kind that has no `fault` of its own is not asked."""
-        asks = type(self.kind).fault is not Kind.fault
+        asks = type(self.task_type).fault is not TaskType.fault
         for example in examples:
-            if asks and (problem := self.kind.fault(example)) is not None:
+            if asks and (problem := self.task_type.fault(example)) is not None:
                 self._pass_over([problem])
             else:
                 self.used += 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.contracts.model import WeightsPlan
+from core.contracts.model import QuantizationConfig
 from core.errors import Problem, RunError
 from core.files import new_folder, unwritable, write_json
 from core.inference.predictor import Predictor
@@ -61,9 +61,9 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(folder) as aside:
             merged.save(aside)
-            known = (predictor.output, predictor.need.fingerprint)
-            need = need_for_saved(config, predictor.hardware, aside, *known, merged=True)
-            predictor.model = config.model.reopen(need)
+            known = (predictor.output, predictor.request.fingerprint)
+            request = need_for_saved(config, predictor.hardware, aside, *known, merged=True)
+            predictor.model = config.model.reopen(request)
             predictor.model.module.to(predictor.hardware.device).eval()
             after = {each: _outputs(predictor, probe, each) for each in precisions}
             found = _compared(predictor.output.target, before, after, config.method.weights(), held)
@@ -104,7 +104,7 @@ def coarsest(module: nn.Module) -> str:
     return max((names.get(dtype, "fp32") for dtype in dtypes), key=TOLERANCES.__getitem__, default="fp32")
 
 
-def tolerance(precision: str, weights: WeightsPlan | None, held: str = "fp32") -> float:
+def tolerance(precision: str, weights: QuantizationConfig | None, held: str = "fp32") -> float:
     """Return how far outputs of a merged model may differ from those before.
 
     Args:
@@ -116,7 +116,11 @@ def tolerance(precision: str, weights: WeightsPlan | None, held: str = "fp32") -
 
 
 def _compared(
-    target: TargetType, before: Mapping[str, Any], after: Mapping[str, Any], weights: WeightsPlan | None, held: str
+    target: TargetType,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    weights: QuantizationConfig | None,
+    held: str,
 ) -> dict[str, dict[str, float]]:
     """Return the largest difference of outputs and its tolerance, by precision."""
     return {

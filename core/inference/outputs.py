@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from core.errors import DataError, Problem
 from core.files import unwritable
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 
 FIRST = 512
 """The columns of a CSV are those of so many examples."""
@@ -74,20 +74,20 @@ class Pictures:
 
     Attributes:
         folder: It is made if need be.
-        kind: Draws.
+        task_type: Draws.
         labels: Label names.
         thresholds: From which on something counts as found; None for all of it.
     """
 
     folder: Path
-    kind: Kind
+    task_type: TaskType
     labels: Sequence[str]
     thresholds: Sequence[float] | None = None
     _taken: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        if type(self.kind).drawn is Kind.drawn:
-            message = f"predictions of {self.kind.name} are not drawn on images."
+        if type(self.task_type).drawn is TaskType.drawn:
+            message = f"predictions of {self.task_type.name} are not drawn on images."
             raise DataError(Problem("--pictures", message, "Leave it out."))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ class Pictures:
         if isinstance(source, Path) and source.resolve().parent == self.folder.resolve():
             message = f"{self.folder} holds images that are to be read; they could be written over."
             raise DataError(Problem("--pictures", message, "Give another folder."))
-        picture = self.kind.drawn(example, prediction, self.labels, self.thresholds)
+        picture = self.task_type.drawn(example, prediction, self.labels, self.thresholds)
         assert picture is not None
         path = self.folder / f"{self._name(source)}.png"
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.config.serialization import read_config
 from core.contracts.components import RunConfig
-from core.contracts.model import LoadedModel, Need
+from core.contracts.model import LoadedModel, LoadRequest
 from core.errors import Problem, RunError
 from core.registry.registry import load
 from core.reporting import report as record
@@ -18,7 +18,7 @@ from core.reporting.run_directory import CONFIG, MODEL
 from core.runtime.cache import keep_caches_of_others
 from core.runtime.hardware import Hardware
 from core.tasks.output import OutputSpec
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 from core.training.requests import need_for_saved
 
 CHUNK = 512
@@ -33,18 +33,18 @@ class Predictor:
         config: The run's configuration.
         model: Its model, loaded from `model/`.
         output: What it predicts: its task, label names and target type.
-        kind: The kind of its task.
+        task_type: The type of its task.
         hardware: Where it computes.
-        need: What its loader was told.
+        request: What its loader was told.
         thresholds: What the target type chose on the validation split; None where nothing was chosen.
     """
 
     config: RunConfig
     model: LoadedModel
     output: OutputSpec
-    kind: Kind
+    task_type: TaskType
     hardware: Hardware
-    need: Need
+    request: LoadRequest
     thresholds: tuple[float, ...] | None = None
 
     @classmethod
@@ -63,11 +63,11 @@ class Predictor:
         config = read_config(folder / CONFIG)
         hardware = Hardware.resolve(config.train.device, config.train.precision)
         output = load().output(config.task, report["data"]["labels"])
-        need = need_for_saved(config, hardware, folder / MODEL, output, report["data"]["fingerprint"])
-        model = config.method.reopen(config.model, need)
+        request = need_for_saved(config, hardware, folder / MODEL, output, report["data"]["fingerprint"])
+        model = config.method.reopen(config.model, request)
         model.module.to(hardware.device).eval()
         thresholds = output.read_thresholds(report.get("thresholds"))
-        return cls(config, model, output, load().kind(config.task.kind), hardware, need, thresholds)
+        return cls(config, model, output, load().task_type(config.task.type), hardware, request, thresholds)
 
     def raw(self, examples: Sequence[Any]) -> Any:
         """Return predictions as an array [n, ...], as the target type defines them."""
@@ -90,7 +90,7 @@ class Predictor:
     def written(self, example: Any, prediction: Any) -> dict[str, Any]:
         """One prediction as JSON values, with its example."""
         written = self.output.target.write(prediction, self.labels, self.thresholds, example)
-        return {**self.kind.content(example), **written}
+        return {**self.task_type.content(example), **written}
 
     def rows(self, line: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the rows of a CSV that a written prediction becomes."""

@@ -27,15 +27,18 @@ def open_together(runs: Sequence[Path]) -> list[Predictor]:
     Each model is loaded whole and then frees what it shares, so that at most two base models are in memory at once.
 
     Raises:
-        RunError: A run has another base than the first, or another kind of task; or it has no finished model.
+        RunError: A run has another base than the first, or another task type; or it has no finished model.
     """
     first, *others = runs
     opened = [Predictor.open(first)]
     held = weights_of(opened[0].model.module) if others else {}
     for run in others:
         other = Predictor.open(run)
-        if other.kind.name != opened[0].kind.name:
-            message = f"is of the kind {other.kind.name}, and {first} of {opened[0].kind.name}: they read other inputs."
+        if other.task_type.name != opened[0].task_type.name:
+            message = (
+                f"has the task type {other.task_type.name}, and {first} of {opened[0].task_type.name}: they read "
+                f"other inputs."
+            )
             raise RunError(Problem(str(run), message, f"Ask it alone: python -m core predict {run} …"))
         shared, whole = share(other.model, held)
         if shared < LEAST * whole:

@@ -23,7 +23,7 @@ from core.contracts.capabilities import (
     LINEAR,
     PAST,
     PRECISIONS,
-    QUANTISED,
+    QUANTIZED,
     VIRTUAL,
 )
 
@@ -72,7 +72,7 @@ CAPABILITIES: Mapping[str, Capability] = {
             "cannot run its backbone and its head apart",
         ),
         Capability(
-            QUANTISED,
+            QUANTIZED,
             "it can quantise the base weights while it loads them",
             "cannot quantise its weights while it loads them",
         ),
@@ -127,8 +127,8 @@ def lacking(model: type[ModelLoader], capability: str) -> str:
 
 def fit(model: type[ModelLoader], method: type[AdapterMethod], precision: str = FP32) -> Fit:
     """Whether `method` fits the models of `model`, computing in `precision`."""
-    if model.kinds and method.kinds and not set(model.kinds) & set(method.kinds):
-        serves, others = ", ".join(method.kinds), ", ".join(model.kinds)
+    if model.task_types and method.task_types and not set(model.task_types) & set(method.task_types):
+        serves, others = ", ".join(method.task_types), ", ".join(model.task_types)
         return Fit(UNSUPPORTED, f"it serves {serves}, and {model.name} serves {others}")
     for capability, reason in method.needs.items():
         if lacks := lacking(model, capability):

@@ -19,7 +19,7 @@ import pluggy
 if TYPE_CHECKING:
     from core.contracts.components import AdapterMethod, DataAdapter, Metric, ModelLoader, Optimizer, RunConfig
     from core.tasks.targets.target import TargetType
-    from core.tasks.task_type import Kind
+    from core.tasks.task_type import TaskType
 
 PROJECT = "graft"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -27,12 +27,12 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def kinds() -> Sequence[type[Kind]]:  # type: ignore[empty-body]
-    """Return task types: component classes, selected with `task.kind=NAME`. Called once at the start.
+def task_types() -> Sequence[type[TaskType]]:  # type: ignore[empty-body]
+    """Return task types: component classes, selected with `task.type=NAME`. Called once at the start.
 
     Example:
         @hookimpl
-        def kinds():
+        def task_types():
             return [TextClassification]
     """
 
@@ -159,7 +159,7 @@ def run_ended(report: Mapping[str, Any], directory: Path) -> None:
 
 
 CALLED_AT_START = (
-    "kinds",
+    "task_types",
     "target_types",
     "model_loaders",
     "data_adapters",

@@ -18,11 +18,11 @@ from core.registry.discovery import Plugin, failure_text, modules
 from core.tasks.output import OutputSpec
 from core.tasks.targets.target import TargetType
 from core.tasks.task import Task
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 
-SOCKETS: dict[str, tuple[str, type[Component]]] = {
-    "kind": ("kinds", Kind),
-    "target": ("target_types", TargetType),
+EXTENSION_POINTS: dict[str, tuple[str, type[Component]]] = {
+    "task_type": ("task_types", TaskType),
+    "target_type": ("target_types", TargetType),
     "model": ("model_loaders", ModelLoader),
     "data": ("data_adapters", DataAdapter),
     "method": ("adapter_methods", AdapterMethod),
@@ -47,8 +47,8 @@ class Registry:
 
     manager: pluggy.PluginManager
     plugins: list[Plugin] = field(default_factory=list)
-    components: dict[str, dict[str, type[Component]]] = field(default_factory=lambda: {s: {} for s in SOCKETS})
-    owners: dict[str, dict[str, str]] = field(default_factory=lambda: {s: {} for s in SOCKETS})
+    components: dict[str, dict[str, type[Component]]] = field(default_factory=lambda: {s: {} for s in EXTENSION_POINTS})
+    owners: dict[str, dict[str, str]] = field(default_factory=lambda: {s: {} for s in EXTENSION_POINTS})
     config_paths: list[tuple[str, str]] = field(default_factory=list)
     left_out: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -83,10 +83,10 @@ class Registry:
         """Whether what `owner` announced comes with Graft."""
         return owner == "graft" or any(each.built_in for each in self.plugins if each.name == owner)
 
-    def kind(self, name: str) -> Kind:
+    def task_type(self, name: str) -> TaskType:
         """An instance of the kind of that name."""
-        found = self.get("kind", name)()
-        assert isinstance(found, Kind)
+        found = self.get("task_type", name)()
+        assert isinstance(found, TaskType)
         return found
 
     def target(self, name: str) -> TargetType:
@@ -95,7 +95,7 @@ class Registry:
         Raises:
             PluginError: There is none; the nearest name is offered.
         """
-        found = self.get("target", name)()
+        found = self.get("target_type", name)()
         assert isinstance(found, TargetType)
         return found
 
@@ -103,10 +103,10 @@ class Registry:
         """What is predicted for a task with these label names."""
         return OutputSpec(task, tuple(labels), self.target(task.target))
 
-    def targets_of(self, kind: Kind) -> list[str]:
-        """The names of the target types that a kind of task is learned with: what it lists, and what lists it."""
-        own = [name for name, target in self.components["target"].items() if kind.name in target.kinds]
-        return [*kind.targets, *(name for name in own if name not in kind.targets)]
+    def targets_of(self, task_type: TaskType) -> list[str]:
+        """The names of the target types that a task type is learned with: what it lists, and what lists it."""
+        own = [name for name, target in self.components["target_type"].items() if task_type.name in target.task_types]
+        return [*task_type.targets, *(name for name in own if name not in task_type.targets)]
 
     def optimizer(self, name: str) -> Optimizer:
         """An instance of the optimizer of that name."""
@@ -151,7 +151,7 @@ def _announcement(registry: Registry, plugin: Plugin, module: ModuleType) -> lis
         manager.check_pending()
         hooked = [hook for hook in hookspecs.CALLED_AT_START if _implements(registry, module, hook)]
         returned = {hook: list(getattr(module, hook)()) for hook in hooked}
-        found = read_announcement(name, plugin.built_in, returned, SOCKETS)
+        found = read_announcement(name, plugin.built_in, returned, EXTENSION_POINTS)
     except pluggy.PluginValidationError as error:
         _leave_out(
             registry, name, "is left out (see core/registry/hookspecs.py for every hook and its arguments)", error

@@ -8,8 +8,8 @@ from dataclasses import asdict
 import torch
 
 from core.contracts.components import ResolvedConfig, RunConfig
-from core.contracts.model import LoadedModel, Plan, SupportsFastDropout
-from core.contracts.train_config import ResolvedTrain, Train
+from core.contracts.model import LoadedModel, SupportsFastDropout, TrainingPlan
+from core.contracts.train_config import ResolvedTrain, TrainConfig
 from core.runs.context import Context
 from core.runtime.determinism import seed_everything
 from core.runtime.hardware import Hardware
@@ -60,25 +60,25 @@ def adapt(config: ResolvedConfig, hardware: Hardware, model: LoadedModel, exampl
         model.module.to(memory_format=torch.channels_last)
     _use_fast_dropout(train, hardware, model)
     if train.gradient_checkpointing:
-        model.keep_less()
+        model.enable_gradient_checkpointing()
     seed_everything(config.seed)
     plan = plan_for(train, hardware, config.seed, examples, model)
-    model.planned(plan)
+    model.on_train_start(plan)
     model = config.method.apply(model, plan)
     _use_fast_dropout(train, hardware, model)  # for dropout that the method inserted
     return model
 
 
-def _use_fast_dropout(train: Train, hardware: Hardware, model: LoadedModel) -> None:
+def _use_fast_dropout(train: TrainConfig, hardware: Hardware, model: LoadedModel) -> None:
     """Switch to fast dropout masks on a CPU, where the model can draw them."""
     if train.fast_dropout and hardware.on_cpu and isinstance(model, SupportsFastDropout):
         model.use_fast_dropout()
 
 
-def plan_for(train: ResolvedTrain, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> Plan:
+def plan_for(train: ResolvedTrain, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> TrainingPlan:
     """Return what an adapter method is told about the training to come."""
     steps = total_steps(train, examples)
-    return Plan(steps, train.epochs, hardware.device, hardware.precision, seed, model.augmented)
+    return TrainingPlan(steps, train.epochs, hardware.device, hardware.precision, seed, model.augmented)
 
 
 def count_parameters(model: LoadedModel) -> dict[str, int]:

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from core.config.serialization import config_text, difference, in_present_names, read_config, to_plain
-from core.contracts.components import SOCKETS
+from core.contracts.components import EXTENSION_POINTS
 from core.errors import GraftError, Interrupted, Problem, RunError
 from core.files import unwritable, write_json, write_text
 from core.registry.registry import load
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def default_directory(config: RunConfig) -> Path:
     """A readable folder that no other run has: `runs/TASK/MODEL-METHOD/DATE-TIME-xxxx`."""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    task = config.task.name or config.task.kind
+    task = config.task.name or config.task.type
     return Path("runs") / task / f"{config.model.name}-{config.method.name}" / f"{now}-{secrets.token_hex(2)}"
 
 
@@ -83,7 +83,7 @@ class Context:
         """Whether a signal asked the run to end."""
         return self._signal != 0
 
-    def break_off(self, done: int) -> None:
+    def check_interrupted(self, done: int) -> None:
         """End an evaluation that a signal interrupted; it is redone on resume."""
         if self._signal and self.hardware.world == 1:
             raise Interrupted
@@ -210,8 +210,8 @@ class Context:
 
 
 def _named(config: RunConfig) -> dict[str, str]:
-    names = {socket: getattr(config, socket).name for socket in SOCKETS}
-    return {"task": config.task.name or config.task.kind, **names}
+    names = {socket: getattr(config, socket).name for socket in EXTENSION_POINTS}
+    return {"task": config.task.name or config.task.type, **names}
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -6,12 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from core.contracts.components import RunConfig
-from core.contracts.model import HasOwnFit
+from core.contracts.model import SupportsFit
 from core.runs.adapt import adapt, count_parameters, resolve_train
 from core.runtime.determinism import seed_everything
 from core.runtime.hardware import Hardware
 from core.training.memory_profile import profile_memory
-from core.training.requests import need_for
+from core.training.requests import request_for
 from core.training.state import total_steps
 
 
@@ -35,11 +35,11 @@ def inspect(config: RunConfig) -> dict[str, Any]:
         "description": splits.description,
         "findings": [asdict(finding) for finding in splits.findings],
     }
-    model = config.model.load(need_for(config, splits, hardware))
+    model = config.model.load(request_for(config, splits, hardware))
     resolved = resolve_train(config, model)
     train = resolved.train
     found = {"data": data, "weights": asdict(model.provenance), "device": f"{hardware.device}, {hardware.precision}"}
-    if isinstance(model, HasOwnFit):
+    if isinstance(model, SupportsFit):
         return found
     model = adapt(resolved, hardware, model, len(splits.train))
     found["parameters"] = count_parameters(model)

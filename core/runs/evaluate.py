@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch.utils.data import ConcatDataset
 
 from core.contracts.components import RunConfig
-from core.contracts.model import LoadedModel, Need
+from core.contracts.model import LoadedModel, LoadRequest
 from core.contracts.splits import Splits
 from core.evaluation.bootstrap import Bootstrap
 from core.evaluation.scoring import Scoring, at_thresholds, score
@@ -17,7 +17,7 @@ from core.files import unwritable, write_lines
 from core.registry.registry import load
 from core.reporting.run_directory import PICTURE, PREDICTIONS
 from core.runs.context import Context
-from core.runs.prepare import Ready
+from core.runs.prepare import PreparedSplit
 from core.runs.split_scores import evaluated
 from core.tasks.output import OutputSpec
 
@@ -26,11 +26,16 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    ctx: Context, config: RunConfig, model: LoadedModel, need: Need, splits: Splits, ready: Mapping[str, Ready]
+    ctx: Context,
+    config: RunConfig,
+    model: LoadedModel,
+    request: LoadRequest,
+    splits: Splits,
+    ready: Mapping[str, PreparedSplit],
 ) -> float:
     """Choose thresholds, score validation and test with intervals and baselines beside them; write the predictions."""
     model.module.to(ctx.hardware.device)
-    output, val, test = need.output, ready["val"], ready["test"]
+    output, val, test = request.output, ready["val"], ready["test"]
     scoring = Scoring(config.metrics, output)
     found = evaluated(ctx, config.train, model, val, scoring)
     assert found.predictions is not None
@@ -45,7 +50,7 @@ def evaluate(
         for split, each in evaluations.items()
     }
     ctx.evaluated(ctx.report["training"]["steps"], "test", evaluations["test"].scores)
-    scores["baselines"] = _baselines(config, need, splits, ready) if ctx.writes else {}
+    scores["baselines"] = _baselines(config, request, splits, ready) if ctx.writes else {}
     ctx.record(scores=scores, tables={split: each.tables for split, each in evaluations.items()})
     predictions = evaluations["test"].predictions
     assert predictions is not None
@@ -62,7 +67,7 @@ def _draw(
     ctx: Context, output: OutputSpec, splits: Splits, predictions: Predictions, chosen: Sequence[float] | None
 ) -> None:
     """Write a page of test examples with their predictions, if the task type draws one, for a person to look at."""
-    picture = load().kind(output.task.kind).picture(splits.test, predictions, output.labels, chosen)
+    picture = load().task_type(output.task.type).picture(splits.test, predictions, output.labels, chosen)
     if picture is None:
         return
     path = ctx.directory / PICTURE
@@ -116,23 +121,25 @@ def written(
     output: OutputSpec, examples: Sequence[Any], predictions: Predictions, chosen: Sequence[float] | None = None
 ) -> Iterator[dict[str, Any]]:
     """The lines of `predictions.jsonl`: the example, its target, the prediction, and where the example was read."""
-    kind, target, labels = load().kind(output.task.kind), output.target, output.labels
+    task_type, target, labels = load().task_type(output.task.type), output.target, output.labels
     for index, example in enumerate(examples):
         truth = None if example.target is None else target.write_target(example.target, labels)
         prediction = target.write(predictions[index], labels, chosen, example)
-        yield {"index": index, **kind.content(example), "target": truth, **prediction, "place": example.place}
+        yield {"index": index, **task_type.content(example), "target": truth, **prediction, "place": example.place}
 
 
-def _baselines(config: RunConfig, need: Need, splits: Splits, ready: Mapping[str, Ready]) -> dict[str, Any]:
+def _baselines(
+    config: RunConfig, request: LoadRequest, splits: Splits, ready: Mapping[str, PreparedSplit]
+) -> dict[str, Any]:
     """Scores of simple baselines on the test split; if the model's thresholds are chosen, so are theirs."""
     if not config.train.baselines:
         return {}
-    output = need.output
+    output = request.output
     chooses = _chooses(config, output)
     examples: Any = ConcatDataset([splits.val, splits.test]) if chooses else splits.test  # type: ignore[list-item]
     simplest = output.target.baseline(output.targets_of(splits.train), len(examples), output.labels)
     scores = {}
-    for name, predictions in (simplest | config.model.baselines(need, examples)).items():
+    for name, predictions in (simplest | config.model.baselines(request, examples)).items():
         first = len(predictions) - len(splits.test)
         chosen = output.target.choose_thresholds(predictions[:first], ready["val"].targets) if chooses else None
         scoring = Scoring(config.metrics, output, chosen)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.contracts.components import ResolvedConfig
-from core.contracts.model import HasOwnFit, LoadedModel
+from core.contracts.model import LoadedModel, SupportsFit
 from core.contracts.splits import Splits
 from core.evaluation.scoring import Scoring
 from core.runs.context import Context
@@ -20,7 +20,7 @@ from core.training.loop import Loop
 from core.training.state import total_steps
 
 if TYPE_CHECKING:
-    from core.runs.prepare import Ready
+    from core.runs.prepare import PreparedSplit
 
 
 def fit(
@@ -29,10 +29,10 @@ def fit(
     model: LoadedModel,
     splits: Splits,
     output: OutputSpec,
-    ready: Mapping[str, Ready],
+    ready: Mapping[str, PreparedSplit],
 ) -> None:
     """Train in the loop, or let a model without gradients fit itself."""
-    if isinstance(model, HasOwnFit):
+    if isinstance(model, SupportsFit):
         started = time.monotonic()
         model.fit(splits.train, example_weights(config, splits, output), config.seed)
         ctx.record(training={"steps": 0, "seconds": round(time.monotonic() - started, 3), "history": [], "marks": []})

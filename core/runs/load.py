@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from core.contracts.model import LoadedModel, Need
+from core.contracts.model import LoadedModel, LoadRequest
 from core.contracts.splits import Splits
-from core.issues import Finding
+from core.issues import DataIssue
 from core.runs.context import Context, refuse_other_data
 from core.runtime.memory import peak_memory_mb
 
@@ -39,13 +39,13 @@ def load_data(ctx: Context) -> Splits:
     return splits
 
 
-def say_finding(ctx: Context, finding: Finding) -> None:
+def say_finding(ctx: Context, finding: DataIssue) -> None:
     """Print a finding of the data check."""
     say = ctx.screen.warn if finding.level == "warning" else ctx.screen.say
     say(f"data: {finding.message}{_places(finding)}")
 
 
-def _places(finding: Finding) -> str:
+def _places(finding: DataIssue) -> str:
     return (
         f" ({', '.join(finding.places)}{', …' if finding.count > len(finding.places) else ''})"
         if finding.places
@@ -53,10 +53,10 @@ def _places(finding: Finding) -> str:
     )
 
 
-def load_model(ctx: Context, need: Need) -> LoadedModel:
+def load_model(ctx: Context, request: LoadRequest) -> LoadedModel:
     """Load the base model; a banner says when its weights are not pretrained."""
     started = time.monotonic()
-    model = ctx.config.model.load(need)
+    model = ctx.config.model.load(request)
     provenance = model.provenance
     if provenance.init == "scratch" and provenance.note:
         ctx.screen.banner(provenance.note)
@@ -64,7 +64,7 @@ def load_model(ctx: Context, need: Need) -> LoadedModel:
     entry: dict[str, Any] = {"loader": ctx.config.model.name, "provenance": asdict(provenance)}
     entry |= {"load_seconds": round(time.monotonic() - started, 2)}
     if model.base_weights:
-        entry |= {"base_weights": dict(model.base_weights) | {"peak_mb": peak_memory_mb(need.device)}}
+        entry |= {"base_weights": dict(model.base_weights) | {"peak_mb": peak_memory_mb(request.device)}}
         ctx.screen.say(_weighed(model.base_weights))
     ctx.record(model=entry, init=provenance.init)
     return model

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.contracts.components import RunConfig
-from core.contracts.model import HasOwnFit, HasPicture, LoadedModel, Prepared
+from core.contracts.model import LoadedModel, PreparedDataset, SupportsFit, SupportsPreview
 from core.contracts.splits import Splits
 from core.files import unwritable
 from core.reporting.run_directory import SAMPLES
@@ -21,28 +21,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedSplit:
     """A split as training and evaluation take it: its examples, prepared, and their targets."""
 
     examples: Sequence[Any]
-    prepared: Prepared
+    prepared: PreparedDataset
     targets: Targets
 
 
 def prepare(
     ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, output: OutputSpec
-) -> dict[str, Ready]:
+) -> dict[str, PreparedSplit]:
     """Prepare every split once; print and record what had to be done to examples, such as truncating them."""
-    names = ("val", "test") if isinstance(model, HasOwnFit) else ("train", "val", "test")
+    names = ("val", "test") if isinstance(model, SupportsFit) else ("train", "val", "test")
     ready = {}
     for name in names:
         examples = getattr(splits, name)
-        ready[name] = Ready(examples, model.prepare(examples, train=name == "train"), output.targets_of(examples))
-    if isinstance(model, HasPicture) and ctx.writes:
+        ready[name] = PreparedSplit(
+            examples, model.prepare(examples, train=name == "train"), output.targets_of(examples)
+        )
+    if isinstance(model, SupportsPreview) and ctx.writes:
         _draw(ctx, model, ready["train"])
     for finding in model.findings:
         say_finding(ctx, finding)
-    if not isinstance(model, HasOwnFit):
+    if not isinstance(model, SupportsFit):
         _estimate(ctx, config, model, ready["train"].prepared)
     known = ctx.report["data"]["findings"]
     found = [asdict(finding) for finding in model.findings if asdict(finding) not in known]
@@ -50,17 +52,17 @@ def prepare(
     return ready
 
 
-def _estimate(ctx: Context, config: RunConfig, model: LoadedModel, prepared: Prepared) -> None:
+def _estimate(ctx: Context, config: RunConfig, model: LoadedModel, prepared: PreparedDataset) -> None:
     """Record an estimate of the training's peak memory; the report shows it beside the measured peak."""
     if found := profile_memory(model, prepared, config.train, ctx.hardware, config.seed):
         ctx.record(memory={"estimate_mb": found})
 
 
-def _draw(ctx: Context, model: HasPicture, train: Ready) -> None:
+def _draw(ctx: Context, model: SupportsPreview, train: PreparedSplit) -> None:
     """Write a picture of training examples as the model will see them."""
     path = ctx.directory / SAMPLES
     try:
-        model.picture(train.examples, train.prepared, ctx.config.seed).save(path)
+        model.preview(train.examples, train.prepared, ctx.config.seed).save(path)
     except OSError as error:
         raise unwritable(path, error) from error
     ctx.screen.say(f"data: {path.name} in the run's folder shows training images as the model sees them")

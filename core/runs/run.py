@@ -53,7 +53,7 @@ def run(
     from core.runs.save import save_and_reopen
     from core.runtime.determinism import deterministic, seed_everything
     from core.runtime.hardware import Hardware
-    from core.training.requests import need_for
+    from core.training.requests import request_for
 
     hardware = Hardware.resolve(config.train.device, config.train.precision)
     refuse_precision(config.model, config.method, hardware.precision)
@@ -64,14 +64,14 @@ def run(
     with context.opened() as ctx, deterministic(hardware) as unsure:
         seed_everything(config.seed)
         splits = load.load_data(ctx)
-        need = need_for(config, splits, hardware)
-        model = load.load_model(ctx, need)
+        request = request_for(config, splits, hardware)
+        model = load.load_model(ctx, request)
         resolved = resolve_train(config, model)
         model = apply_method(ctx, resolved, model, len(splits.train))
-        ready = prepare(ctx, resolved, model, splits, need.output)
-        fit(ctx, resolved, model, splits, need.output, ready)
-        value = evaluate(ctx, resolved, model, need, splits, ready)
-        save_and_reopen(ctx, resolved, model, need, splits)
+        ready = prepare(ctx, resolved, model, splits, request.output)
+        fit(ctx, resolved, model, splits, request.output, ready)
+        value = evaluate(ctx, resolved, model, request, splits, ready)
+        save_and_reopen(ctx, resolved, model, request, splits)
         finish(ctx, resolved, unsure)
     return value
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from safetensors import SafetensorError
 
 from core.contracts.components import RunConfig
-from core.contracts.model import LoadedModel, Need
+from core.contracts.model import LoadedModel, LoadRequest
 from core.contracts.splits import Splits
 from core.errors import Problem, RunError
 from core.evaluation.predict import predict
@@ -23,7 +23,7 @@ PROBE = 16
 PROBE_TOLERANCE = 1e-4
 
 
-def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: Need, splits: Splits) -> None:
+def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, request: LoadRequest, splits: Splits) -> None:
     """Write the model, load it again from disk, and compare outputs on a probe batch.
 
     Raises:
@@ -39,12 +39,12 @@ def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, need: N
     ctx.report["model"] |= {"saved_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())}
     probe = [splits.test[index] for index in range(min(PROBE, len(splits.test)))]
     exact = Hardware(ctx.hardware.device, "fp32")
-    plain = model.plain()
+    plain = model.unwrapped()
     before = predict(plain, plain.prepare(probe, train=False), exact, PROBE)
-    again = config.method.reopen(config.model, replace(need, saved=folder, train=()))
+    again = config.method.reopen(config.model, replace(request, saved=folder, train=()))
     again.module.to(ctx.hardware.device)
     after = predict(again, again.prepare(probe, train=False), exact, PROBE)
-    gap = need.output.target.difference(after, before)
+    gap = request.output.target.difference(after, before)
     ctx.record(
         self_test={"examples": len(probe), "largest_difference": gap, "passed": gap <= PROBE_TOLERANCE},
     )

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.contracts.model import LoadedModel
-from core.contracts.train_config import Train, eval_batch_size
+from core.contracts.train_config import TrainConfig, eval_batch_size
 from core.evaluation.predict import predict_batches, share_of
 from core.evaluation.scoring import Evaluation, Scoring, evaluate
 from core.runs.context import Context
 
 if TYPE_CHECKING:
-    from core.runs.prepare import Ready
+    from core.runs.prepare import PreparedSplit
 
 
-def evaluated(ctx: Context, train: Train, model: LoadedModel, split: Ready, scoring: Scoring) -> Evaluation:
+def evaluated(
+    ctx: Context, train: TrainConfig, model: LoadedModel, split: PreparedSplit, scoring: Scoring
+) -> Evaluation:
     """Predict a split and score it; a signal interrupts it."""
     batches = predict_batches(
         model, split.prepared, ctx.hardware, eval_batch_size(train), share_of(ctx.hardware, len(split.prepared))
     )
-    return evaluate(batches, split.targets, scoring, ctx.hardware, ctx.break_off)
+    return evaluate(batches, split.targets, scoring, ctx.hardware, ctx.check_interrupted)

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         objects,
     )
     from core.tasks.task import Task
-    from core.tasks.task_type import Kind
+    from core.tasks.task_type import TaskType
     from core.tasks.text import TextClassification, TextExample
 else:
     __getattr__ = lazy_face(
@@ -84,7 +84,7 @@ else:
                 "objects",
             ),
             "core.tasks.task": ("Task",),
-            "core.tasks.task_type": ("Kind",),
+            "core.tasks.task_type": ("TaskType",),
             "core.tasks.text": ("TextClassification", "TextExample"),
         },
     )
@@ -107,7 +107,6 @@ __all__ = [
     "Encoder",
     "ImageClassification",
     "ImageExample",
-    "Kind",
     "Matches",
     "MultiLabel",
     "NamedBox",
@@ -121,6 +120,7 @@ __all__ = [
     "TargetType",
     "Targets",
     "Task",
+    "TaskType",
     "TextClassification",
     "TextExample",
     "divide",

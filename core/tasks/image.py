@@ -11,7 +11,7 @@ from core.errors import Problem
 from core.images.examples import fault, found, identity, shown
 from core.tasks.targets.labels import MULTI, SINGLE
 from core.tasks.targets.target import Target
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ImageExample:
 
 
 @dataclass
-class ImageClassification(Kind):
+class ImageClassification(TaskType):
     """Label an image."""
 
     name: ClassVar[str] = "image-classification"

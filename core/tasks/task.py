@@ -12,7 +12,7 @@ class Task:
     """What to learn: a type of example, a type of output, and the primary metric."""
 
     name: str = option("", "Name of the task, used in the run's folder and in tables.")
-    kind: str = option("text-classification", "The task type, in the Hub's spelling.")
+    type: str = option("text-classification", "The task type, in the Hub's spelling.")
     target: str = option("single", "The target type: what is predicted, such as one label, several labels or a value.")
     primary: str = option("accuracy", "The metric that selects the weights to keep; a key of `metrics`.")
     labels: list[str] | None = option(None, "Label names in their order; null reads them from the data, sorted.")

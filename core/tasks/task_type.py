@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Kind(Component):
+class TaskType(Component):
     """A type of task: what its examples are, when two are duplicates, and how they are read and written.
 
     Attributes:
         example: The class of its examples.
-        targets: The target types that it is learned with; a target type may also list the kind in its `kinds`.
+        targets: The target types that it is learned with; a target type may also list the task type in its
+            `task_types`.
     """
 
     example: ClassVar[type]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from core.tasks.targets.labels import MULTI, SINGLE
 from core.tasks.targets.regression import REGRESSION
 from core.tasks.targets.target import Target
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class TextExample:
 
 
 @dataclass
-class TextClassification(Kind):
+class TextClassification(TaskType):
     """Label a text, or a pair of texts, or give it a value."""
 
     name: ClassVar[str] = "text-classification"

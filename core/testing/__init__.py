@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from core.testing.metrics import check_metric
     from core.testing.models import check_model_loader
     from core.testing.plugins import check_light, check_plugin, check_preset
-    from core.testing.samples import sample_examples, sample_need, sample_output, sample_task
+    from core.testing.samples import sample_examples, sample_output, sample_request, sample_task
     from core.testing.targets import check_target_type
 else:
     __getattr__ = lazy_face(
@@ -38,7 +38,7 @@ else:
             "core.testing.metrics": ("check_metric",),
             "core.testing.models": ("check_model_loader",),
             "core.testing.plugins": ("check_light", "check_plugin", "check_preset"),
-            "core.testing.samples": ("sample_examples", "sample_need", "sample_output", "sample_task"),
+            "core.testing.samples": ("sample_examples", "sample_request", "sample_output", "sample_task"),
             "core.testing.targets": ("check_target_type",),
         },
     )
@@ -55,7 +55,7 @@ __all__ = [
     "check_preset",
     "check_target_type",
     "sample_examples",
-    "sample_need",
     "sample_output",
+    "sample_request",
     "sample_task",
 ]

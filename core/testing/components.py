@@ -9,15 +9,15 @@ from typing import Any, get_type_hints
 
 from core.component import Component
 from core.contracts.components import AdapterMethod, Metric
-from core.contracts.train_config import Train
+from core.contracts.train_config import TrainConfig
 from core.errors import GraftError
 from core.options import limits, violations
-from core.registry.registry import SOCKETS, load
-from core.tasks.task_type import Kind
+from core.registry.registry import EXTENSION_POINTS, load
+from core.tasks.task_type import TaskType
 from core.testing.expect import Subject
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
-_RESOLVED = {each.name for each in fields(Train) if each.default is None}
+_RESOLVED = {each.name for each in fields(TrainConfig) if each.default is None}
 """The options of `train` that a method may give values for: those that are null by default."""
 
 
@@ -44,7 +44,7 @@ def check_component(component: type[Component]) -> None:
 
 
 def _check_class(subject: Subject, component: type[Component]) -> None:
-    contracts = tuple(contract for _, contract in SOCKETS.values())
+    contracts = tuple(contract for _, contract in EXTENSION_POINTS.values())
     names = ", ".join(contract.__name__ for contract in contracts)
     subject.expect(issubclass(component, contracts), f"must subclass one of {names}.")
     subject.expect(is_dataclass(component) and "__dataclass_fields__" in vars(component), "must be a @dataclass.")
@@ -63,7 +63,7 @@ def _check_identity(subject: Subject, component: type[Component]) -> None:
     written = summary and not summary.startswith(f"{component.__name__}(")  # what @dataclass writes by itself
     subject.expect(written, "needs a docstring; its first line is what `list` shows.")
     subject.expect(summary.endswith("."), f"the first line of its docstring is a sentence; it reads {summary!r}.")
-    for variable in ("kinds", "targets") if issubclass(component, Metric | Kind) else ("kinds",):
+    for variable in ("task_types", "targets") if issubclass(component, Metric | TaskType) else ("task_types",):
         value = getattr(component, variable, ())
         texts = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
         subject.expect(texts, f"`{variable}` must be a tuple of names; write ({value!r},) for one.")
@@ -108,7 +108,7 @@ def _check_schema(subject: Subject, component: type[Component]) -> None:
 
 
 def _check_metric(subject: Subject, component: type[Metric]) -> None:
-    known = tuple(load().components["target"])
+    known = tuple(load().components["target_type"])
     fit = component.targets and set(component.targets) <= set(known)
     subject.expect(fit, f"`targets` must name some of {', '.join(known)}; it is {component.targets!r}.")
     subject.expect(isinstance(component.higher_is_better, bool), "`higher_is_better` must be True or False.")

@@ -8,11 +8,11 @@ from typing import Any
 
 from core.contracts.components import DataAdapter
 from core.contracts.splits import Splits
-from core.issues import Finding
+from core.issues import DataIssue
 from core.registry.registry import load
 from core.tasks.output import OutputSpec
 from core.tasks.task import Task
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 from core.testing.expect import Subject
 
 PARTS = ("train", "val", "test")
@@ -21,7 +21,7 @@ PARTS = ("train", "val", "test")
 def check_data_adapter(adapter: DataAdapter, task: Task, seed: int = 0) -> Splits:
     """Check a data adapter on a small source.
 
-    Three splits that are not empty, are sequences, and hold examples of the task's kind, each with a valid target and a
+    Three splits that are not empty, are sequences, and hold examples of the task's type, each with a valid target and a
     place; label names without repetition, all of them in the training split; and reading twice with one seed gives the
     same splits and fingerprint, while another cut has another fingerprint.
 
@@ -36,15 +36,15 @@ def check_data_adapter(adapter: DataAdapter, task: Task, seed: int = 0) -> Split
     Raises:
         AssertionError: What is wrong, and what would put it right.
     """
-    subject, kind = Subject(f"data={adapter.name}"), load().kind(task.kind)
+    subject, task_type = Subject(f"data={adapter.name}"), load().task_type(task.type)
     splits = adapter.load(task, seed)
     output = load().output(task, splits.labels)
     _check_labels(subject, splits, output)
     for part in PARTS:
-        _check_split(subject, part, getattr(splits, part), kind, output)
+        _check_split(subject, part, getattr(splits, part), task_type, output)
     _check_coverage(subject, splits, output)
     _check_record(subject, splits)
-    _check_determinism(subject, adapter, splits, kind, task, seed)
+    _check_determinism(subject, adapter, splits, task_type, task, seed)
     return splits
 
 
@@ -62,19 +62,19 @@ def _check_labels(subject: Subject, splits: Splits, output: OutputSpec) -> None:
         subject.expect(labels == tuple(task.labels), f"must keep to task.labels {task.labels!r}; it gives {labels!r}.")
 
 
-def _check_split(subject: Subject, part: str, split: Sequence[Any], kind: Kind, output: OutputSpec) -> None:
+def _check_split(subject: Subject, part: str, split: Sequence[Any], task_type: TaskType, output: OutputSpec) -> None:
     subject.expect(len(split) > 0, f"the {part} split is empty; give the check a source with more examples.")
     listed = list(split)
     subject.expect(len(listed) == len(split), f"{part}: iterating gives {len(listed)} examples, len() {len(split)}.")
     subject.expect(split[len(split) - 1] == listed[-1], f"{part}: indexing and iterating give other examples.")
     for row, example in enumerate(listed):
         where = f"{part}[{row}]"
-        fits = isinstance(example, kind.example)
-        subject.expect(fits, f"{where} must be a {kind.example.__name__}; it is {example!r}.")
+        fits = isinstance(example, task_type.example)
+        subject.expect(fits, f"{where} must be a {task_type.example.__name__}; it is {example!r}.")
         subject.expect(example.place, f"{where} needs a `place` (file:row), so that messages can name it: {example!r}.")
         problem = output.target.target_problem(example.target, output.labels, example)
         subject.expect(not problem, f"the target of {where} {problem}; it is {example.target!r}.")
-        kind.identity(example)
+        task_type.identity(example)
 
 
 def _check_coverage(subject: Subject, splits: Splits, output: OutputSpec) -> None:
@@ -93,18 +93,18 @@ def _check_record(subject: Subject, splits: Splits) -> None:
     subject.expect(hashed, f"`fingerprint` must be a hexadecimal hash; it is {splits.fingerprint!r}.")
     subject.expect(splits.description, "`description` must say where the data came from and how it was cut.")
     for finding in splits.findings:
-        fits = isinstance(finding, Finding) and finding.level in ("warning", "info") and finding.count > 0
+        fits = isinstance(finding, DataIssue) and finding.level in ("warning", "info") and finding.count > 0
         subject.expect(fits, f"a finding is a Finding with a count, of level warning or info; this is {finding!r}.")
 
 
 def _check_determinism(
-    subject: Subject, adapter: DataAdapter, splits: Splits, kind: Kind, task: Task, seed: int
+    subject: Subject, adapter: DataAdapter, splits: Splits, task_type: TaskType, task: Task, seed: int
 ) -> None:
     def read(number: int) -> tuple[list[list[Any]], Splits]:
         found = adapter.load(task, number)
-        return [[(kind.identity(each), each.target) for each in getattr(found, part)] for part in PARTS], found
+        return [[(task_type.identity(each), each.target) for each in getattr(found, part)] for part in PARTS], found
 
-    first = [[(kind.identity(each), each.target) for each in getattr(splits, part)] for part in PARTS]
+    first = [[(task_type.identity(each), each.target) for each in getattr(splits, part)] for part in PARTS]
     again, repeated = read(seed)
     subject.expect(again == first, "reading twice with one seed gives other splits; draw from the seed alone.")
     subject.expect(repeated.labels == splits.labels, "reading twice with one seed gives other labels.")

@@ -14,8 +14,8 @@ from torch import Tensor
 from core.config.validation import check
 from core.contracts.capabilities import FP32
 from core.contracts.components import AdapterMethod, ModelLoader, RunConfig
-from core.contracts.model import LoadedModel, Need, Plan, WeightsPlan
-from core.contracts.train_config import Train
+from core.contracts.model import LoadedModel, LoadRequest, QuantizationConfig, TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.inference.merge import coarsest, tolerance
 from core.registry.compatibility import UNSUPPORTED, fit
@@ -24,14 +24,14 @@ from core.runtime.determinism import seed_everything
 from core.runtime.modules import load_trainable, trainable_state, unwrap
 from core.testing.expect import Subject
 from core.testing.running import PROBE, TOLERANCE, predicted, to_reopen, train_on
-from core.testing.samples import TEXT, sample_need
+from core.testing.samples import TEXT, sample_request
 
 
 def check_method(
     method: AdapterMethod,
     loader: ModelLoader,
     folder: Path,
-    need: Need | None = None,
+    request: LoadRequest | None = None,
     steps: int = 12,
     learning_rate: float = 3e-3,
     precision: str = FP32,
@@ -47,7 +47,7 @@ def check_method(
         method: The method, with its options.
         loader: Options that make a small model, without a network.
         folder: An empty folder to save to.
-        need: The task and at least nine training examples; None for synthetic ones of the loader's first kind.
+        request: The task and at least nine training examples; None for synthetic ones of the loader's first task type.
         steps: Optimizer steps within which the loss must fall.
         learning_rate: Of these steps.
         precision: Of their matrix products, `fp32` or `bf16`.
@@ -56,24 +56,25 @@ def check_method(
         AssertionError: What is wrong, and what would put it right.
     """
     subject = Subject(f"method={method.name} on model={loader.name}")
-    need = need or sample_need(next(iter(loader.kinds), TEXT))
+    request = request or sample_request(next(iter(loader.task_types), TEXT))
     plan = method.weights()
     subject.expect(
-        plan is None or isinstance(plan, WeightsPlan), f"`weights` must give a WeightsPlan or None: {plan!r}."
+        plan is None or isinstance(plan, QuantizationConfig),
+        f"`weights` must give a QuantizationConfig or None: {plan!r}.",
     )
-    need = replace(need, weights=plan, additive=method.additive(), frozen=method.frozen, precision=precision)
-    model = _applied(subject, method, loader, need, steps)
+    request = replace(request, weights=plan, additive=method.additive(), frozen=method.frozen, precision=precision)
+    model = _applied(subject, method, loader, request, steps)
     _check_heads(subject, model)
     _check_groups(subject, method, model, learning_rate)
-    _check_repeatable(subject, model, _applied(subject, method, loader, need, steps))
-    _check_learning(subject, method, model, need, steps, learning_rate)
-    _check_resumed(subject, method, loader, model, need, steps, learning_rate)
-    before = predicted(model, need.train[:PROBE])
+    _check_repeatable(subject, model, _applied(subject, method, loader, request, steps))
+    _check_learning(subject, method, model, request, steps, learning_rate)
+    _check_resumed(subject, method, loader, model, request, steps, learning_rate)
+    before = predicted(model, request.train[:PROBE])
     model.save(folder)
-    again = method.reopen(loader, to_reopen(need, folder))
+    again = method.reopen(loader, to_reopen(request, folder))
     message = "the saved model, opened again by `reopen`, predicts otherwise."
-    subject.expect_alike(predicted(again, need.train[:PROBE]), before, need.output.target, message, TOLERANCE)
-    _check_merged(subject, method, loader, again, need, folder)
+    subject.expect_alike(predicted(again, request.train[:PROBE]), before, request.output.target, message, TOLERANCE)
+    _check_merged(subject, method, loader, again, request, folder)
 
 
 def check_cell(
@@ -81,7 +82,7 @@ def check_cell(
     loader: ModelLoader,
     folder: Path,
     precision: str = FP32,
-    need: Need | None = None,
+    request: LoadRequest | None = None,
     steps: int = 12,
 ) -> bool:
     """Check what `core.capabilities` says of a method on a family in a precision: that it works, or why it is refused.
@@ -91,7 +92,7 @@ def check_cell(
         loader: Options that make a small model, without a network.
         folder: An empty folder to save to.
         precision: `fp32`, `bf16` or `fp16`; a cell in `fp16` is looked at only where it is refused.
-        need: As `check_method` takes it.
+        request: As `check_method` takes it.
         steps: As `check_method` takes them.
 
     Returns:
@@ -101,23 +102,23 @@ def check_cell(
         AssertionError: It does not work, or it is not refused with the reason.
     """
     found = fit(type(loader), type(method), precision)
-    need = need or sample_need(next(iter(loader.kinds), TEXT))
+    request = request or sample_request(next(iter(loader.task_types), TEXT))
     if found.status == UNSUPPORTED:
-        message = refusal(method, loader, need, precision)
+        message = refusal(method, loader, request, precision)
         Subject(f"method={method.name} on model={loader.name} in {precision}").expect(
             found.reason in message, f"`check` must refuse it because {found.reason}; it says {message!r}."
         )
         return False
     if precision == "fp16":
         return False
-    check_method(method, loader, folder, need, steps, precision=precision)
+    check_method(method, loader, folder, request, steps, precision=precision)
     return True
 
 
-def refusal(method: AdapterMethod, loader: ModelLoader, need: Need, precision: str) -> str:
+def refusal(method: AdapterMethod, loader: ModelLoader, request: LoadRequest, precision: str) -> str:
     """What is said of a run with these before anything is loaded; empty where nothing is wrong with them."""
     data: Any = next(iter(load().components["data"].values()))
-    config = RunConfig(need.task, data(), loader, method, {}, Train(precision=precision))
+    config = RunConfig(request.task, data(), loader, method, {}, TrainConfig(precision=precision))
     try:
         check(config)
     except ConfigError as error:
@@ -125,10 +126,12 @@ def refusal(method: AdapterMethod, loader: ModelLoader, need: Need, precision: s
     return ""
 
 
-def _applied(subject: Subject, method: AdapterMethod, loader: ModelLoader, need: Need, steps: int) -> LoadedModel:
-    model = loader.load(need)
-    seed_everything(need.seed)
-    adapted = method.apply(model, Plan(steps, 1.0, seed=need.seed, augmented=model.augmented))
+def _applied(
+    subject: Subject, method: AdapterMethod, loader: ModelLoader, request: LoadRequest, steps: int
+) -> LoadedModel:
+    model = loader.load(request)
+    seed_everything(request.seed)
+    adapted = method.apply(model, TrainingPlan(steps, 1.0, seed=request.seed, augmented=model.augmented))
     subject.expect(
         isinstance(adapted, LoadedModel), f"`apply` must return a LoadedModel, not {type(adapted).__name__}."
     )
@@ -170,11 +173,11 @@ def _check_repeatable(subject: Subject, model: LoadedModel, again: LoadedModel) 
 
 
 def _check_learning(
-    subject: Subject, method: AdapterMethod, model: LoadedModel, need: Need, steps: int, rate: float
+    subject: Subject, method: AdapterMethod, model: LoadedModel, request: LoadRequest, steps: int, rate: float
 ) -> None:
     parameters = _parameters(model)
     kept: dict[str, Tensor] = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-    losses = train_on(model, method, need.train, steps, rate, need.precision)
+    losses = train_on(model, method, request.train, steps, rate, request.precision)
     shown = ", ".join(f"{loss:.4f}" for loss in losses)
     subject.expect(min(losses[1:]) < losses[0], f"the loss does not fall in {steps} steps: {shown}.")
     moved = {name for name, parameter in parameters.items() if not torch.equal(parameter, kept[name])}
@@ -188,22 +191,22 @@ def _check_resumed(
     method: AdapterMethod,
     loader: ModelLoader,
     model: LoadedModel,
-    need: Need,
+    request: LoadRequest,
     steps: int,
     rate: float,
 ) -> None:
     """Broken off in the middle and taken up by another instance, training ends with the weights that `model` has."""
     middle = steps // 2
     first, second = copy.copy(method), copy.copy(method)
-    begun = _applied(subject, first, loader, need, steps)
+    begun = _applied(subject, first, loader, request, steps)
     optimizer: dict[str, Any] = {}
-    train_on(begun, first, need.train, steps, rate, need.precision, stop=middle, kept=optimizer)
+    train_on(begun, first, request.train, steps, rate, request.precision, stop=middle, kept=optimizer)
     state = _through_a_file(subject, first)
     weights = trainable_state(unwrap(begun.module))
-    taken_up = _applied(subject, second, loader, need, steps)
+    taken_up = _applied(subject, second, loader, request, steps)
     load_trainable(unwrap(taken_up.module), weights)
     second.load_state_dict(state)
-    train_on(taken_up, second, need.train, steps, rate, need.precision, start=middle, kept=optimizer)
+    train_on(taken_up, second, request.train, steps, rate, request.precision, start=middle, kept=optimizer)
     wanted, found = (trainable_state(unwrap(each.module)) for each in (model, taken_up))
     odd = [name for name, value in wanted.items() if not torch.equal(value, found[name])]
     message = f"a resumed run ends with other weights ({', '.join(odd[:3])}); is all of its state in `state_dict`?"
@@ -223,16 +226,16 @@ def _through_a_file(subject: Subject, method: AdapterMethod) -> dict[str, Any]:
 
 
 def _check_merged(
-    subject: Subject, method: AdapterMethod, loader: ModelLoader, again: LoadedModel, need: Need, folder: Path
+    subject: Subject, method: AdapterMethod, loader: ModelLoader, again: LoadedModel, request: LoadRequest, folder: Path
 ) -> None:
     """Whole weights, saved by the family and opened by its loader alone, predict what the adapter does."""
     if method.unmergeable:
         return
-    before, held = predicted(again, need.train[:PROBE]), coarsest(again.module)
+    before, held = predicted(again, request.train[:PROBE]), coarsest(again.module)
     merged = method.merge(again)
     subject.expect(isinstance(merged, LoadedModel), f"`merge` must return a LoadedModel, not {type(merged).__name__}.")
     merged.save(folder / "merged")
-    whole = loader.reopen(replace(to_reopen(need, folder / "merged"), weights=None, additive=False))
+    whole = loader.reopen(replace(to_reopen(request, folder / "merged"), weights=None, additive=False))
     message = "the merged model, saved and opened by its loader alone, predicts otherwise."
     allowed = tolerance(FP32, method.weights(), held)
-    subject.expect_alike(predicted(whole, need.train[:PROBE]), before, need.output.target, message, allowed)
+    subject.expect_alike(predicted(whole, request.train[:PROBE]), before, request.output.target, message, allowed)

@@ -13,7 +13,7 @@ import torch
 
 from core.contracts.capabilities import ADAPTERS, FEATURES, LAYERS
 from core.contracts.components import ModelLoader
-from core.contracts.model import HasFeatures, HasOwnFit, LoadedModel, Need, Prepared, Provenance
+from core.contracts.model import LoadedModel, LoadRequest, PreparedDataset, Provenance, SupportsFeatures, SupportsFit
 from core.tasks.targets.labels import SINGLE
 from core.testing.expect import Subject
 from core.testing.running import (
@@ -27,13 +27,15 @@ from core.testing.running import (
     train_on,
     without_targets,
 )
-from core.testing.samples import TEXT, sample_need
+from core.testing.samples import TEXT, sample_request
 
 STEPS, RATE = 3, 1e-2
 _TEXTS = (".json", ".txt", ".yaml", ".yml", ".md")
 
 
-def check_model_loader(loader: ModelLoader, folder: Path, need: Need | None = None, target: str = SINGLE) -> None:
+def check_model_loader(
+    loader: ModelLoader, folder: Path, request: LoadRequest | None = None, target: str = SINGLE
+) -> None:
     """Check a model loader on a small task, on a CPU.
 
     Heads and adapter targets exist, and so does what `capabilities` names; preparing and collating are deterministic;
@@ -45,36 +47,36 @@ def check_model_loader(loader: ModelLoader, folder: Path, need: Need | None = No
     Args:
         loader: Options that make a small model, without a network.
         folder: An empty folder to save to.
-        need: The task and at least nine training examples; None for synthetic ones of the loader's first kind.
+        request: The task and at least nine training examples; None for synthetic ones of the loader's first task type.
         target: Of the synthetic task.
 
     Raises:
         AssertionError: What is wrong, and what would put it right.
     """
-    need = need or sample_need(next(iter(loader.kinds), TEXT), target)
-    subject = Subject(f"model={loader.name} ({need.task.target})")
-    model = loader.load(need)
+    request = request or sample_request(next(iter(loader.task_types), TEXT), target)
+    subject = Subject(f"model={loader.name} ({request.task.target})")
+    model = loader.load(request)
     _check_declared(subject, loader, model)
-    prepared = _check_prepared(subject, model, need)
-    if isinstance(model, HasOwnFit):
-        _check_own_fit(subject, loader, model, need)
+    prepared = _check_prepared(subject, model, request)
+    if isinstance(model, SupportsFit):
+        _check_own_fit(subject, loader, model, request)
     else:
         _check_losses(subject, model, prepared)
-        _check_class_weights(subject, loader, need)
-        fresh, again = (predicted(loader.load(need), need.train[:PROBE]) for _ in range(2))
-        message = "loading twice with one seed gives other predictions; draw the head from need.seed."
-        subject.expect_alike(again, fresh, need.output.target, message)
-        train_on(model, Everything(), need.train[:PROBE], STEPS, RATE)
-    _check_predictions(subject, model, need)
-    if isinstance(model, HasFeatures):
+        _check_class_weights(subject, loader, request)
+        fresh, again = (predicted(loader.load(request), request.train[:PROBE]) for _ in range(2))
+        message = "loading twice with one seed gives other predictions; draw the head from request.seed."
+        subject.expect_alike(again, fresh, request.output.target, message)
+        train_on(model, Everything(), request.train[:PROBE], STEPS, RATE)
+    _check_predictions(subject, model, request)
+    if isinstance(model, SupportsFeatures):
         _check_features(subject, model, prepared)
-    _check_reopened(subject, loader, model, need, folder)
-    _check_baselines(subject, loader, need)
+    _check_reopened(subject, loader, model, request, folder)
+    _check_baselines(subject, loader, request)
 
 
 def _check_declared(subject: Subject, loader: ModelLoader, model: LoadedModel) -> None:
     subject.expect(isinstance(model, LoadedModel), f"`load` must give a LoadedModel, not {type(model).__name__}.")
-    own = isinstance(model, HasOwnFit)
+    own = isinstance(model, SupportsFit)
     subject.expect(
         own == loader.own_fit, f"`own_fit` is {loader.own_fit}, yet the model has {'a' if own else 'no'} `fit`."
     )
@@ -98,7 +100,7 @@ def _check_declared(subject: Subject, loader: ModelLoader, model: LoadedModel) -
 
 def _check_capabilities(subject: Subject, loader: ModelLoader, model: LoadedModel) -> None:
     """What the loader declares in `capabilities`, its models have."""
-    has = isinstance(model, HasFeatures)
+    has = isinstance(model, SupportsFeatures)
     declared = FEATURES in loader.capabilities
     message = f"`capabilities` {'names' if declared else 'lacks'} {FEATURES!r}, yet the model has "
     subject.expect(has == declared, message + ("them (`features`, `head`, …)." if has else "no `features`."))
@@ -121,9 +123,9 @@ def _check_layers(subject: Subject, model: LoadedModel) -> None:
     subject.expect(not early, f"`layers` must hold the head's parameters in the last one; see {', '.join(early[:5])}.")
 
 
-def _check_prepared(subject: Subject, model: LoadedModel, need: Need) -> Prepared:
-    n = len(need.train)
-    prepared, again = model.prepare(need.train, train=True), model.prepare(need.train, train=True)
+def _check_prepared(subject: Subject, model: LoadedModel, request: LoadRequest) -> PreparedDataset:
+    n = len(request.train)
+    prepared, again = model.prepare(request.train, train=True), model.prepare(request.train, train=True)
     subject.expect(len(prepared) == n, f"`prepare` gives {len(prepared)} of {n} examples.")
     lengths: object = prepared.lengths
     fits = (
@@ -141,7 +143,7 @@ def _check_prepared(subject: Subject, model: LoadedModel, need: Need) -> Prepare
     return prepared
 
 
-def _check_losses(subject: Subject, model: LoadedModel, prepared: Prepared) -> None:
+def _check_losses(subject: Subject, model: LoadedModel, prepared: PreparedDataset) -> None:
     losses = losses_of(model, collated(model, prepared))
     fits = losses.dtype == torch.float32 and tuple(losses.shape) in ((), (PROBE,))
     subject.expect(fits, f"`loss` must be float32 [b], or its mean []; it is {losses.dtype} {list(losses.shape)}.")
@@ -155,43 +157,43 @@ def _check_losses(subject: Subject, model: LoadedModel, prepared: Prepared) -> N
     subject.expect(finite and training.requires_grad, "`loss` must be finite, and have a gradient in training.")
 
 
-def _check_class_weights(subject: Subject, loader: ModelLoader, need: Need) -> None:
+def _check_class_weights(subject: Subject, loader: ModelLoader, request: LoadRequest) -> None:
     """A weight scales the losses of its label's examples, and of no others."""
-    target = need.output.target
+    target = request.output.target
     if "class_weights" not in target.train_options:
         return
-    weights = tuple(1.0 + label for label in range(len(need.labels)))
+    weights = tuple(1.0 + label for label in range(len(request.labels)))
     plain, weighted = (
-        losses_of(model, collated(model, model.prepare(need.train, train=True)))
-        for model in (loader.load(need), loader.load(replace(need, class_weights=weights)))
+        losses_of(model, collated(model, model.prepare(request.train, train=True)))
+        for model in (loader.load(request), loader.load(replace(request, class_weights=weights)))
     )
-    scale = target.example_weights(need.output.targets_of(need.train[:PROBE]), weights)
+    scale = target.example_weights(request.output.targets_of(request.train[:PROBE]), weights)
     if plain.ndim and scale is not None:
-        message = "need.class_weights does not scale the loss; hand it to core.training.per_example_loss."
+        message = "request.class_weights does not scale the loss; hand it to core.training.per_example_loss."
         subject.expect_equal(weighted, plain * torch.from_numpy(scale), message, 1e-4)
 
 
-def _check_own_fit(subject: Subject, loader: ModelLoader, model: HasOwnFit, need: Need) -> None:
+def _check_own_fit(subject: Subject, loader: ModelLoader, model: SupportsFit, request: LoadRequest) -> None:
     """It learns, the same each time, and weights of one are no weights."""
-    ones = np.ones(len(need.train), dtype=np.float32)
-    model.fit(need.train, None, need.seed)
-    again: Any = loader.load(need)
-    again.fit(need.train, ones, need.seed)
+    ones = np.ones(len(request.train), dtype=np.float32)
+    model.fit(request.train, None, request.seed)
+    again: Any = loader.load(request)
+    again.fit(request.train, ones, request.seed)
     assert isinstance(model, LoadedModel)
-    found = predicted(model, need.train)
+    found = predicted(model, request.train)
     message = "fitting twice with one seed, without weights and with weights of 1, gives other predictions."
-    subject.expect_alike(predicted(again, need.train), found, need.output.target, message, TOLERANCE)
-    if need.output.layout == SINGLE:
-        right = float(np.mean(found.argmax(axis=1) == np.asarray([example.target for example in need.train])))
+    subject.expect_alike(predicted(again, request.train), found, request.output.target, message, TOLERANCE)
+    if request.output.layout == SINGLE:
+        right = float(np.mean(found.argmax(axis=1) == np.asarray([example.target for example in request.train])))
         subject.expect(
-            right > 1.5 / len(need.labels), f"`fit` learns nothing: {right:.0%} of its own examples are right."
+            right > 1.5 / len(request.labels), f"`fit` learns nothing: {right:.0%} of its own examples are right."
         )
 
 
-def _check_predictions(subject: Subject, model: LoadedModel, need: Need) -> None:
-    examples, target = need.train[:PROBE], need.output.target
+def _check_predictions(subject: Subject, model: LoadedModel, request: LoadRequest) -> None:
+    examples, target = request.train[:PROBE], request.output.target
     together = predicted(model, examples)
-    problem = target.problem(together, PROBE, need.labels)
+    problem = target.problem(together, PROBE, request.labels)
     subject.expect(not problem, f"`predict` {problem}")
     message = "the prediction for an example depends on the others in its batch (is padding masked?)."
     subject.expect_alike(predicted(model, examples, batch_size=1), together, target, message, TOLERANCE)
@@ -200,7 +202,7 @@ def _check_predictions(subject: Subject, model: LoadedModel, need: Need) -> None
 
 
 @torch.no_grad()
-def _check_features(subject: Subject, model: Any, prepared: Prepared) -> None:
+def _check_features(subject: Subject, model: Any, prepared: PreparedDataset) -> None:
     batch = collated(model, prepared)
     model.module.eval()
     features = model.features(batch)
@@ -212,21 +214,23 @@ def _check_features(subject: Subject, model: Any, prepared: Prepared) -> None:
     subject.expect_equal(model.head_predict(logits), model.predict(batch), f"the prediction {message}", TOLERANCE)
 
 
-def _check_reopened(subject: Subject, loader: ModelLoader, model: LoadedModel, need: Need, folder: Path) -> None:
-    before = predicted(model, need.train[:PROBE])
+def _check_reopened(
+    subject: Subject, loader: ModelLoader, model: LoadedModel, request: LoadRequest, folder: Path
+) -> None:
+    before = predicted(model, request.train[:PROBE])
     model.save(folder)
     message = "`save` changes what the model predicts."
-    subject.expect_alike(predicted(model, need.train[:PROBE]), before, need.output.target, message)
+    subject.expect_alike(predicted(model, request.train[:PROBE]), before, request.output.target, message)
     texts = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in _TEXTS)
-    lost = [label for label in need.labels if json.dumps(label) not in texts and label not in texts.split()]
+    lost = [label for label in request.labels if json.dumps(label) not in texts and label not in texts.split()]
     subject.expect(not lost, f"`save` writes no file that names the labels (not found: {', '.join(lost)}).")
-    again = loader.reopen(to_reopen(need, folder))
+    again = loader.reopen(to_reopen(request, folder))
     message = "the saved model, opened again without training examples and with another seed, predicts otherwise."
-    subject.expect_alike(predicted(again, need.train[:PROBE]), before, need.output.target, message, TOLERANCE)
+    subject.expect_alike(predicted(again, request.train[:PROBE]), before, request.output.target, message, TOLERANCE)
 
 
-def _check_baselines(subject: Subject, loader: ModelLoader, need: Need) -> None:
-    examples: Sequence[Any] = without_targets(need.train[:PROBE])
-    for name, values in loader.baselines(need, examples).items():
-        problem = need.output.target.problem(values, PROBE, need.labels)
+def _check_baselines(subject: Subject, loader: ModelLoader, request: LoadRequest) -> None:
+    examples: Sequence[Any] = without_targets(request.train[:PROBE])
+    for name, values in loader.baselines(request, examples).items():
+        problem = request.output.target.problem(values, PROBE, request.labels)
         subject.expect(not problem, f"the baseline {name} {problem}")

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from core.contracts.components import AdapterMethod
-from core.contracts.model import LoadedModel, Need, Plan
-from core.contracts.train_config import Train
+from core.contracts.model import LoadedModel, LoadRequest, TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.evaluation.predict import predict
 from core.runtime.hardware import Hardware
 from core.training.optimizer import build_optimizer, load_optimizer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from core.contracts.model import Prepared
+    from core.contracts.model import PreparedDataset
 
 PROBE = 9
 """Examples whose losses and predictions are compared."""
@@ -34,12 +34,12 @@ class Everything(AdapterMethod):
 
     name: ClassVar[str] = "everything"
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """The model as it is."""
         return model
 
 
-def collated(model: LoadedModel, prepared: Prepared, rows: Sequence[int] = range(PROBE)) -> dict[str, Tensor]:
+def collated(model: LoadedModel, prepared: PreparedDataset, rows: Sequence[int] = range(PROBE)) -> dict[str, Tensor]:
     """A batch of some rows, as the first epoch sees them."""
     return model.collate([prepared.fetch(row, 0, np.random.default_rng(row)) for row in rows])
 
@@ -86,7 +86,7 @@ def train_on(
     """
     batch = collated(model, model.prepare(examples, train=True), range(len(examples)))
     hardware = Hardware("cpu", precision)
-    optimizer = build_optimizer(model, method, Train(), rate)
+    optimizer = build_optimizer(model, method, TrainConfig(), rate)
     if kept:
         load_optimizer(optimizer, kept)
     model.module.eval()
@@ -109,6 +109,6 @@ def without_targets(examples: Sequence[Any]) -> list[Any]:
     return [replace(example, target=None) for example in examples]
 
 
-def to_reopen(need: Need, folder: Path) -> Need:
+def to_reopen(request: LoadRequest, folder: Path) -> LoadRequest:
     """What is known when a saved model is opened: no training examples, and nothing may depend on the seed."""
-    return replace(need, saved=folder, train=(), seed=need.seed + 1)
+    return replace(request, saved=folder, train=(), seed=request.seed + 1)

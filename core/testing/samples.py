@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.contracts.components import Metric
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.registry.registry import load
 from core.tasks.detection.task import ObjectDetection
 from core.tasks.image import ImageClassification, ImageExample
@@ -84,44 +84,47 @@ def _image(target: str, count: int) -> list[ImageExample]:
 _SAMPLES: dict[str, Callable[[str, int], list[Any]]] = {TEXT: _text, IMAGE: _image, DETECTION: box_examples}
 
 
-def sample_examples(kind: str = TEXT, target: str = SINGLE, count: int = COUNT) -> list[Any]:
+def sample_examples(task_type: str = TEXT, target: str = SINGLE, count: int = COUNT) -> list[Any]:
     """Examples of a kind, each with its target.
 
     Args:
-        kind: The kind's name.
-        target: One of the kind's targets.
+        task_type: The task type's name.
+        target: One of the task type's targets.
         count: How many.
 
     Raises:
-        AssertionError: Graft has no synthetic examples of this kind; pass a `Need` of your own to the check.
+        AssertionError: Graft has no synthetic examples of this task type; pass a `LoadRequest` of your own to the
+            check.
     """
-    if kind not in _SAMPLES:
+    if task_type not in _SAMPLES:
         known = ", ".join(_SAMPLES)
-        raise AssertionError(f"there are no sample examples of the kind {kind!r} (only of {known}); pass `need=…`")
-    return _SAMPLES[kind](target, count)
+        raise AssertionError(
+            f"there are no sample examples of the task type {task_type!r} (only of {known}); pass `request=…`"
+        )
+    return _SAMPLES[task_type](target, count)
 
 
-def sample_task(kind: str = TEXT, target: str = SINGLE) -> Task:
-    """A task of that kind and target type."""
+def sample_task(task_type: str = TEXT, target: str = SINGLE) -> Task:
+    """A task of that type and target type."""
     metrics = load().components["metric"].items()
     accepts = load().target(target).accepted_by
     fit = [name for name, metric in metrics if issubclass(metric, Metric) and accepts(metric.targets)]
-    return Task(name="sample", kind=kind, target=target, primary=fit[0] if fit else "accuracy")
+    return Task(name="sample", type=task_type, target=target, primary=fit[0] if fit else "accuracy")
 
 
-def sample_output(kind: str = TEXT, target: str = SINGLE, labels: Sequence[str] = LABELS) -> OutputSpec:
+def sample_output(task_type: str = TEXT, target: str = SINGLE, labels: Sequence[str] = LABELS) -> OutputSpec:
     """What is predicted for a small task: the labels given, where its target type has labels."""
-    task = sample_task(kind, target)
+    task = sample_task(task_type, target)
     return load().output(task, tuple(labels) if load().target(target).has_labels else ())
 
 
-def sample_need(kind: str = TEXT, target: str = SINGLE, examples: Sequence[Any] = ()) -> Need:
+def sample_request(task_type: str = TEXT, target: str = SINGLE, examples: Sequence[Any] = ()) -> LoadRequest:
     """What a model loader is told, for a small task.
 
     Args:
-        kind: The kind's name.
-        target: One of the kind's target types.
+        task_type: The task type's name.
+        target: One of the task type's target types.
         examples: The training examples, with targets over three labels; synthetic ones where there are none.
     """
-    train = examples or sample_examples(kind, target)
-    return Need(sample_output(kind, target), train, fingerprint=f"sample-{kind}-{target}")
+    train = examples or sample_examples(task_type, target)
+    return LoadRequest(sample_output(task_type, target), train, fingerprint=f"sample-{task_type}-{target}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks.targets.target import ResultTable, TargetType
 from core.tasks.task import Task
 from core.testing.expect import Subject
@@ -75,7 +75,7 @@ def _check_targets(subject: Subject, target: TargetType, samples: list[Any], lab
     fits = isinstance(strata, np.ndarray) and strata.shape == (N,) and strata.dtype == np.int64
     subject.expect(fits, "`strata` must give int64 [n].")
     encoder = target.encoder(Task(target=target.name))
-    subject.expect(isinstance(encoder.add(None), Fault), "the encoder's `add` must say what is wrong with None.")
+    subject.expect(isinstance(encoder.add(None), RowIssue), "the encoder's `add` must say what is wrong with None.")
     return truth
 
 

@@ -28,7 +28,7 @@ from core.training.state import State, Watch, assert_finite_loss, assert_finite_
 
 if TYPE_CHECKING:
     from core.contracts.components import AdapterMethod
-    from core.contracts.model import LoadedModel, Prepared
+    from core.contracts.model import LoadedModel, PreparedDataset
     from core.contracts.train_config import ResolvedTrain
 
 
@@ -49,7 +49,7 @@ class Loop:
 
     model: LoadedModel
     method: AdapterMethod
-    prepared: Prepared
+    prepared: PreparedDataset
     train: ResolvedTrain
     hardware: Hardware
     seed: int

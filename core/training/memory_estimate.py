@@ -15,7 +15,7 @@ from core.runtime.hardware import bf16_native, gpu_at_hand
 if TYPE_CHECKING:
     from core.contracts.components import RunConfig
     from core.contracts.footprint import Footprint
-    from core.contracts.train_config import Train
+    from core.contracts.train_config import TrainConfig
 
 LIBRARIES_MB = 900.0
 """Resident memory of a process that has imported torch, transformers and peft and holds a small data set."""
@@ -46,7 +46,7 @@ class TrainingMemory:
 
     @classmethod
     def of(
-        cls, train: Train, weights: float, trainable: float, activations: float, libraries: float | None
+        cls, train: TrainConfig, weights: float, trainable: float, activations: float, libraries: float | None
     ) -> TrainingMemory:
         """Derive gradients, optimizer and average from what trains.
 

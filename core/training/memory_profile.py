@@ -21,8 +21,8 @@ from core.training.memory_estimate import TrainingMemory
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.contracts.model import LoadedModel, Prepared
-    from core.contracts.train_config import Train
+    from core.contracts.model import LoadedModel, PreparedDataset
+    from core.contracts.train_config import TrainConfig
 
 SMALL, LARGER = 2, 4
 """Examples in the two passes; a micro-batch is extrapolated from them, linearly in the number of examples."""
@@ -75,7 +75,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def profile_memory(
-    model: LoadedModel, prepared: Prepared, train: Train, hardware: Hardware, seed: int
+    model: LoadedModel, prepared: PreparedDataset, train: TrainConfig, hardware: Hardware, seed: int
 ) -> dict[str, float]:
     """Profile two small forward and backward passes and extrapolate to a micro-batch of the longest examples.
 
@@ -108,13 +108,15 @@ def profile_memory(
     return TrainingMemory.of(train, weights, trainable, activations, libraries).in_mib()
 
 
-def _micro_batch(train: Train, world: int, examples: int) -> int:
+def _micro_batch(train: TrainConfig, world: int, examples: int) -> int:
     """Return the number of examples in a forward pass of one process."""
     per_process = -(-train.batch_size // world)
     return min(train.micro_batch_size or per_process, per_process, examples)
 
 
-def _passes(model: LoadedModel, prepared: Prepared, hardware: Hardware, seed: int, examples: int) -> tuple[float, int]:
+def _passes(
+    model: LoadedModel, prepared: PreparedDataset, hardware: Hardware, seed: int, examples: int
+) -> tuple[float, int]:
     """Return two numbers of bytes: a pass's peak over so many examples, and what the first pass left behind.
 
     Gradients of parameters are in neither. What a network keeps from pass to pass is not an activation.
@@ -154,7 +156,7 @@ def peak_of(courses: Sequence[Sequence[int]], sizes: Sequence[int], examples: in
     return float((larger + an_example * (examples - sizes[1])).max())
 
 
-def _longest(model: LoadedModel, prepared: Prepared, size: int, seed: int) -> dict[str, Tensor]:
+def _longest(model: LoadedModel, prepared: PreparedDataset, size: int, seed: int) -> dict[str, Tensor]:
     """Return a batch of the longest examples, as in the first epoch."""
     rows = (-prepared.lengths).argsort(kind="stable")[:size]
     return model.collate([prepared.fetch(int(row), 0, example_rng(seed, 0, int(row))) for row in rows])

@@ -15,10 +15,10 @@ from core.runtime.modules import unwrap
 if TYPE_CHECKING:
     from core.contracts.components import AdapterMethod
     from core.contracts.model import LoadedModel, ParamGroup
-    from core.contracts.train_config import Train
+    from core.contracts.train_config import TrainConfig
 
 
-def build_optimizer(model: LoadedModel, method: AdapterMethod, train: Train, lr: float) -> torch.optim.Optimizer:
+def build_optimizer(model: LoadedModel, method: AdapterMethod, train: TrainConfig, lr: float) -> torch.optim.Optimizer:
     """AdamW (Loshchilov and Hutter 2019), fused, over what trains; no decay on biases, norms and other vectors.
 
     Args:
@@ -58,7 +58,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
 
 
 def schedule(step: int, total: int, warmup: float, kind: str) -> float:
-    """Return the learning rate of a step as a share of the peak: up from 0 over `warmup`, then down as `kind` says.
+    """Return the learning rate of a step as a share of the peak: up from 0 over `warmup`, then down as `type` says.
 
     Args:
         step: The step's number, from 0.

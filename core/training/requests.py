@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.registry.registry import load
 from core.training.class_weights import class_weights
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from core.tasks.output import OutputSpec
 
 
-def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
+def request_for(config: RunConfig, splits: Splits, hardware: Hardware) -> LoadRequest:
     """Return the request that loads base weights for a training."""
     output = load().output(config.task, splits.labels)
-    return Need(
+    return LoadRequest(
         output=output,
         train=splits.train,
         fingerprint=splits.fingerprint,
@@ -36,7 +36,7 @@ def need_for(config: RunConfig, splits: Splits, hardware: Hardware) -> Need:
 
 def need_for_saved(
     config: RunConfig, hardware: Hardware, saved: Path, output: OutputSpec, fingerprint: str, merged: bool = False
-) -> Need:
+) -> LoadRequest:
     """Return the request that opens a saved model for prediction.
 
     Args:
@@ -47,7 +47,7 @@ def need_for_saved(
         fingerprint: Of the splits that it was trained on.
         merged: Whether the folder holds whole weights of the family, with what the method trained merged into them.
     """
-    return Need(
+    return LoadRequest(
         output=output,
         fingerprint=fingerprint,
         device=hardware.device,

@@ -101,7 +101,7 @@ class Scenes:
         return len(self.lengths)
 
     @property
-    def costly(self) -> bool:
+    def needs_workers(self) -> bool:
         """Whether a scene is decoded on each access."""
         return self.store is None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.issues import Finding
+from core.issues import DataIssue
 from core.tasks import BoxExample
 from plugins.detection import dataset
 from plugins.detection.options import STRIDE
@@ -13,7 +13,7 @@ SMALLEST, LARGEST = 64, 640
 """Pixels that the long side is at least and at most, where it goes by the images."""
 
 
-def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLEST) -> tuple[int, list[Finding]]:
+def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLEST) -> tuple[int, list[DataIssue]]:
     """Return the side of the network's square input in pixels, and findings about it.
 
     Args:
@@ -26,13 +26,13 @@ def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLES
     side = min(LARGEST, max(smallest, -(-long // STRIDE) * STRIDE))
     reason = f"the long sides of the training images are {long} pixels (median)"
     message = f"images are read at {side}×{side} pixels: {reason}; model.image_size changes it."
-    return side, [Finding("image_size", message, max(1, len(examples)), level="info")]
+    return side, [DataIssue("image_size", message, max(1, len(examples)), level="info")]
 
 
-def not_kept(examples: int, cache_mb: int) -> Finding:
+def not_kept(examples: int, cache_mb: int) -> DataIssue:
     """Return the finding that decoded training images do not fit the budget."""
     message = (
         f"{examples} decoded images need more than model.cache_mb={cache_mb}, "
         "so they are decoded anew each time they are shown."
     )
-    return Finding("images_not_cached", message, examples, level="info")
+    return DataIssue("images_not_cached", message, examples, level="info")

@@ -57,13 +57,13 @@ class Schedule:
 
 @dataclass
 class Letterboxed:
-    """A split without augmentation: scenes centered in gray squares; a `core.contracts.Prepared`."""
+    """A split without augmentation: scenes centered in gray squares; a `core.contracts.PreparedDataset`."""
 
     scenes: Scenes
 
     def __post_init__(self) -> None:
         self.lengths = self.scenes.lengths
-        self.costly = self.scenes.costly
+        self.needs_workers = self.scenes.needs_workers
 
     def __len__(self) -> int:
         return len(self.scenes)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core import Kind, LoadedModel, ModelLoader, Need, Problem, RunConfig, hookimpl
+from core import LoadedModel, LoadRequest, ModelLoader, Problem, RunConfig, TaskType, hookimpl
 from core.contracts import ADAPTERS, GRADIENTS, LAYERS
 from core.tasks import BOXES, ObjectDetection
 from plugins.detection.fcos.options import COCO, GROUPS, IMAGENET, LEAST_SIDE, FcosOptions
@@ -24,7 +24,7 @@ class Ultralytics(YoloOptions, ModelLoader):
     """
 
     name: ClassVar[str] = "ultralytics"
-    kinds: ClassVar[tuple[str, ...]] = (ObjectDetection.name,)
+    task_types: ClassVar[tuple[str, ...]] = (ObjectDetection.name,)
     targets: ClassVar[tuple[str, ...]] = (BOXES,)
     requires: ClassVar[Mapping[str, str]] = {"ultralytics": 'pip install "graft-tune[yolo]"'}
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS})
@@ -50,7 +50,7 @@ class Ultralytics(YoloOptions, ModelLoader):
             message = f"{self.width:g} leaves too few channels for the attention of YOLO{self.version}."
             yield Problem("model.width", message, f"At least {least:g}.")
 
-    def load(self, need: Need) -> LoadedModel:
+    def load(self, request: LoadRequest) -> LoadedModel:
         """Build the network with a head for the labels, and load weights if there are any.
 
         Raises:
@@ -58,7 +58,7 @@ class Ultralytics(YoloOptions, ModelLoader):
         """
         from plugins.detection.yolo.loading import load_yolo
 
-        return load_yolo(self, need)
+        return load_yolo(self, request)
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Torchvision(FcosOptions, ModelLoader):
     """
 
     name: ClassVar[str] = "torchvision"
-    kinds: ClassVar[tuple[str, ...]] = (ObjectDetection.name,)
+    task_types: ClassVar[tuple[str, ...]] = (ObjectDetection.name,)
     targets: ClassVar[tuple[str, ...]] = (BOXES,)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS})
 
@@ -96,7 +96,7 @@ class Torchvision(FcosOptions, ModelLoader):
                     message = "is fixed by the COCO weights."
                     yield Problem(f"model.{name}", message, f"Leave it out, or model.checkpoint={IMAGENET}.")
 
-    def load(self, need: Need) -> LoadedModel:
+    def load(self, request: LoadRequest) -> LoadedModel:
         """Build the network with a head for the labels, and load weights if they are available.
 
         Raises:
@@ -104,7 +104,7 @@ class Torchvision(FcosOptions, ModelLoader):
         """
         from plugins.detection.fcos.loading import load_fcos
 
-        return load_fcos(self, need)
+        return load_fcos(self, request)
 
 
 def _not_a_multiple(option: str, value: int, of: int) -> Iterable[Problem]:
@@ -114,7 +114,7 @@ def _not_a_multiple(option: str, value: int, of: int) -> Iterable[Problem]:
 
 
 @hookimpl
-def kinds() -> Sequence[type[Kind]]:
+def task_types() -> Sequence[type[TaskType]]:
     """Return object detection."""
     return [ObjectDetection]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.contracts import Prepared
+from core.contracts import PreparedDataset
 from core.data import example_rng
 from core.images import open_image
 from core.tasks import Boxes, BoxExample
@@ -28,7 +28,7 @@ _COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9
 
 def sheet(
     examples: Sequence[BoxExample],
-    prepared: Prepared,
+    prepared: PreparedDataset,
     labels: Sequence[str],
     seed: int,
     varied: bool = True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.contracts import Need
+from core.contracts import LoadRequest
 from core.images import open_image
 from core.tasks import MULTI, ImageExample
 
@@ -24,26 +24,28 @@ MOST = 20_000
 """Of more training examples, so many at even distances are used."""
 
 
-def pixels_linear(need: Need, examples: Sequence[ImageExample]) -> Predictions:
+def pixels_linear(request: LoadRequest, examples: Sequence[ImageExample]) -> Predictions:
     """Fit logistic regression to the colors of 16×16 copies, and predict.
 
     Args:
-        need: Task, labels and training split.
+        request: Task, labels and training split.
         examples: What to predict for.
 
     Returns:
         Probabilities, float32 [n, c]. A label that no training example bears gets probability 0 (`multi`: the share
         that bears it, where none or all do).
     """
-    chosen = [need.train[i] for i in np.linspace(0, len(need.train) - 1, min(MOST, len(need.train))).astype(int)]
-    targets = need.output.targets_of(chosen)
+    chosen = [
+        request.train[i] for i in np.linspace(0, len(request.train) - 1, min(MOST, len(request.train))).astype(int)
+    ]
+    targets = request.output.targets_of(chosen)
     train, test = _pixels(chosen), _pixels(examples)
     mean, spread = train.mean(axis=0), np.float32(train.std() + 1e-6)
     train, test = (train - mean) / spread, (test - mean) / spread
-    if need.output.layout == MULTI:
+    if request.output.layout == MULTI:
         columns = [_probability(train, targets[:, label], test) for label in range(targets.shape[1])]
         return np.stack(columns, axis=1).astype(np.float32)
-    probabilities = np.zeros((len(test), len(need.labels)), dtype=np.float32)
+    probabilities = np.zeros((len(test), len(request.labels)), dtype=np.float32)
     present = np.unique(targets)
     if len(present) == 1:
         probabilities[:, present[0]] = 1.0

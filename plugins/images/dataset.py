@@ -81,7 +81,7 @@ class ImageTransform:
 
 @dataclass
 class ImageDataset:
-    """A split, ready to be fetched; a `core.contracts.Prepared`.
+    """A split, ready to be fetched; a `core.contracts.PreparedDataset`.
 
     Attributes:
         examples: The split.
@@ -89,7 +89,7 @@ class ImageDataset:
         store: uint8 [n, S, S, 3], or None where images are decoded each time.
         targets: As `OutputSpec.stack` returns them, or None where they are not known.
         lengths: int64 [n], ones.
-        costly: Whether fetching decodes files.
+        needs_workers: Whether fetching decodes files.
     """
 
     examples: Sequence[ImageExample]
@@ -97,11 +97,11 @@ class ImageDataset:
     store: NDArray[np.uint8] | None
     targets: Targets | None = None
     lengths: NDArray[np.int64] = field(init=False)
-    costly: bool = field(init=False)
+    needs_workers: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.lengths = np.ones(len(self.examples), dtype=np.int64)
-        self.costly = self.store is None
+        self.needs_workers = self.store is None
         if self.transform.policy is not None:
             sizes = [size_of(each) for each in _iterate(self.examples)]
             self._sizes = np.asarray(sizes, dtype=np.int32).reshape(-1, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from core.contracts import Need
+from core.contracts import LoadRequest
 from plugins.images.dataset import size_of
 from plugins.images.options import TimmOptions
 
@@ -23,28 +23,28 @@ class Size:
     reason: str = ""
 
 
-def from_scratch(options: TimmOptions, need: Need) -> Size:
+def from_scratch(options: TimmOptions, request: LoadRequest) -> Size:
     """Return the median short side of the training images, rounded up to a multiple of 32, from 32 to 128."""
     if options.image_size:
         return Size(options.image_size)
-    if not (short := _short_side(need)):
+    if not (short := _short_side(request)):
         return Size(STEP)
     side = min(LARGEST_FROM_SCRATCH, max(STEP, -(-short // STEP) * STEP))
     return Size(side, f"the short sides of the training images are {short} pixels (median)")
 
 
-def pretrained(options: TimmOptions, need: Need, native: int, fixed: bool) -> Size:
+def pretrained(options: TimmOptions, request: LoadRequest, native: int, fixed: bool) -> Size:
     """Return the checkpoint's own size; less if the images are small and the network reads any size.
 
     Args:
         options: May ask for a size.
-        need: Its training images are looked at.
+        request: Its training images are looked at.
         native: The size that the checkpoint was trained at, in pixels.
         fixed: Whether the network reads that size alone.
     """
     if options.image_size:
         return Size(options.image_size)
-    short = _short_side(need)
+    short = _short_side(request)
     if fixed or not short:
         return Size(native, "the model was made for it")
     if short <= SMALL:
@@ -55,8 +55,8 @@ def pretrained(options: TimmOptions, need: Need, native: int, fixed: bool) -> Si
     return Size(native, "the model was trained at it")
 
 
-def _short_side(need: Need) -> int:
+def _short_side(request: LoadRequest) -> int:
     """Return the median short side of a sample of the training images, in pixels; 0 if there are none."""
-    n = len(need.train)
+    n = len(request.train)
     step = max(1, n // _SAMPLED)
-    return round(statistics.median(min(size_of(need.train[i])) for i in range(0, n, step))) if n else 0
+    return round(statistics.median(min(size_of(request.train[i])) for i in range(0, n, step))) if n else 0

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.contracts import Need, Provenance, epochs_for
+from core.contracts import LoadRequest, Provenance, epochs_for
 from core.errors import Problem, WeightsError, nearest
-from core.issues import Finding
+from core.issues import DataIssue
 from core.pretrained import Found, find_weights
 from plugins.images import architecture as images_architecture
 from plugins.images import input_size
@@ -25,54 +25,54 @@ from plugins.images.options import TimmOptions
 _EXAMPLES_SEEN = 8000
 
 
-def load_image_model(options: TimmOptions, need: Need) -> ImageModel:
+def load_image_model(options: TimmOptions, request: LoadRequest) -> ImageModel:
     """Return the classifier that `options` describe, with a head for the task."""
-    if need.saved is not None:
-        found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
+    if request.saved is not None:
+        found = Found(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
     else:
         asked = options.checkpoint or (f"timm/{options.variant}" if options.variant else "")
         found = find_weights(asked, options.init if asked else "scratch", options.sha256)
     if found.folder is None:
-        return _from_scratch(options, need, found.provenance)
-    return _pretrained(options, need, found.folder, found.provenance)
+        return _from_scratch(options, request, found.provenance)
+    return _pretrained(options, request, found.folder, found.provenance)
 
 
-def _from_scratch(options: TimmOptions, need: Need, provenance: Provenance) -> ImageModel:
+def _from_scratch(options: TimmOptions, request: LoadRequest, provenance: Provenance) -> ImageModel:
     architecture = options.scratch or options.variant.partition(".")[0]
     if not architecture:
         cure = "model.scratch=resnet18, or any other name of timm's."
         raise WeightsError(Problem("model.scratch", f"{provenance.note} The architecture is not known.", cure))
     _refuse_unknown(architecture)
-    size = input_size.from_scratch(options, need)
+    size = input_size.from_scratch(options, request)
     given = dict(options.scratch_args) if options.scratch else {}
-    module, arguments = _create(architecture, need, size.side, _is_fixed(architecture), options, **given)
+    module, arguments = _create(architecture, request, size.side, _is_fixed(architecture), options, **given)
     preprocessing = _preprocessing(module) | {"crop_pct": 1.0, "crop_mode": "center"}
     count = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} {architecture} ({count}) starts from random weights."
-    epochs = epochs_for(options.scratch_steps * 32, len(need.train), 5, 100)
+    epochs = epochs_for(options.scratch_steps * 32, len(request.train), 5, 100)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
-    return _assemble(module, arguments, options, need, replace(provenance, note=note), size, preprocessing, defaults)
+    return _assemble(module, arguments, options, request, replace(provenance, note=note), size, preprocessing, defaults)
 
 
-def _pretrained(options: TimmOptions, need: Need, folder: Path, provenance: Provenance) -> ImageModel:
+def _pretrained(options: TimmOptions, request: LoadRequest, folder: Path, provenance: Provenance) -> ImageModel:
     config = _config(folder)
     known = config.get("pretrained_cfg", config)
     architecture = str(config["architecture"])
     _refuse_unknown(architecture)
     fixed = bool(known.get("fixed_input_size", False))
     native = int(known.get("input_size", (3, 224, 224))[-1])
-    size = Size(native) if need.saved is not None else input_size.pretrained(options, need, native, fixed)
+    size = Size(native) if request.saved is not None else input_size.pretrained(options, request, native, fixed)
     set_size = fixed and size.side != native
-    module, given = _create(f"local-dir:{folder}", need, size.side, set_size, options, pretrained=True)
+    module, given = _create(f"local-dir:{folder}", request, size.side, set_size, options, pretrained=True)
     arguments = dict(config.get("model_args") or {}) | given
     names = tuple(config.get("label_names") or known.get("label_names") or ())
-    if need.saved is None and names != need.labels:
-        _renew_head(module, need)
-    epochs = epochs_for(_EXAMPLES_SEEN, len(need.train), 3, 20)
+    if request.saved is None and names != request.labels:
+        _renew_head(module, request)
+    epochs = epochs_for(_EXAMPLES_SEEN, len(request.train), 3, 20)
     defaults = {"epochs": epochs, "learning_rate": 2e-4}
-    model = _assemble(module, arguments, options, need, provenance, size, _preprocessing(module), defaults)
-    if need.saved is not None:  # else they are of another task
-        model.thresholds = need.output.read_thresholds(config.get("graft", {}).get("thresholds"))
+    model = _assemble(module, arguments, options, request, provenance, size, _preprocessing(module), defaults)
+    if request.saved is not None:  # else they are of another task
+        model.thresholds = request.output.read_thresholds(config.get("graft", {}).get("thresholds"))
     return model
 
 
@@ -98,7 +98,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _create(
-    name: str, need: Need, side: int, set_size: bool, options: TimmOptions, **given: Any
+    name: str, request: LoadRequest, side: int, set_size: bool, options: TimmOptions, **given: Any
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Return timm's model with a head for the task, seeded, and the arguments its architecture was given.
 
@@ -112,8 +112,8 @@ def _create(
     given |= {"drop_rate": options.dropout} if options.dropout is not None else {}
     given |= {"drop_path_rate": options.drop_path} if options.drop_path is not None else {}
     try:
-        with _seeded(need.seed), _missing_keys() as missing:
-            module: nn.Module = timm.create_model(name, num_classes=need.output.width, **given)
+        with _seeded(request.seed), _missing_keys() as missing:
+            module: nn.Module = timm.create_model(name, num_classes=request.output.width, **given)
     except (RuntimeError, TypeError, ValueError, AssertionError, KeyError, OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         what = name.removeprefix("local-dir:")
@@ -169,10 +169,10 @@ def _refuse_missing(module: nn.Module, missing: list[str], folder: str) -> None:
         raise WeightsError(Problem("model.checkpoint", message, "Check that both files are of one model."))
 
 
-def _renew_head(module: Any, need: Need) -> None:
+def _renew_head(module: Any, request: LoadRequest) -> None:
     """Reinitialize the head: the one in the checkpoint was trained for other labels."""
-    with _seeded(need.seed):
-        module.reset_classifier(need.output.width)
+    with _seeded(request.seed):
+        module.reset_classifier(request.output.width)
 
 
 @contextmanager
@@ -208,28 +208,28 @@ def _preprocessing(module: nn.Module) -> dict[str, Any]:
     return found
 
 
-def _fused(options: TimmOptions, need: Need) -> bool:
+def _fused(options: TimmOptions, request: LoadRequest) -> bool:
     """Return whether to fuse attention: not in bf16 on a CPU, where the fused kernel is slower."""
     if options.attention != "auto":
         return options.attention == "fused"
-    return not (need.device == "cpu" and need.precision == "bf16")
+    return not (request.device == "cpu" and request.precision == "bf16")
 
 
 def _assemble(
     module: Any,
     arguments: Mapping[str, Any],
     options: TimmOptions,
-    need: Need,
+    request: LoadRequest,
     provenance: Provenance,
     size: Size,
     preprocessing: Mapping[str, Any],
     defaults: Mapping[str, float],
 ) -> ImageModel:
-    images_architecture.fuse_attention(module, _fused(options, need))
+    images_architecture.fuse_attention(module, _fused(options, request))
     heads = images_architecture.heads(module)
     layers = images_architecture.layers(module, heads)
-    module = module.to(need.device)
-    apart = images_architecture.runs_apart(module, size.side, need.device)
+    module = module.to(request.device)
+    apart = images_architecture.runs_apart(module, size.side, request.device)
     known: dict[str, Any] = {
         "heads": heads,
         "layers": layers,
@@ -239,8 +239,8 @@ def _assemble(
         "preprocessing": dict(preprocessing) | {"input_size": (3, size.side, size.side)},
     }
     kind = FeaturedImageModel if apart else ImageModel
-    model = kind(module, options, need, provenance, **known)
+    model = kind(module, options, request, provenance, **known)
     if size.reason:
         message = f"images are read at {size.side}×{size.side} pixels: {size.reason}; model.image_size changes it."
-        model.findings.append(Finding("image_size", message, max(1, len(need.train)), level="info"))
+        model.findings.append(DataIssue("image_size", message, max(1, len(request.train)), level="info"))
     return model

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.contracts import LoadedModel, Need, Prepared, Provenance
+from core.contracts import LoadedModel, LoadRequest, PreparedDataset, Provenance
 from core.errors import ConfigError, Problem
-from core.issues import Finding
+from core.issues import DataIssue
 from core.runtime import unwrap
 from core.tasks import ImageExample
 from core.training import per_example_loss, to_predictions
@@ -38,7 +38,7 @@ class ImageModel(LoadedModel):
     Args:
         module: A classifier of timm.
         options: The component that it was loaded by.
-        need: What was asked for.
+        request: What was asked for.
         provenance: Where the base weights came from.
         heads: Names of the submodules that are the head.
         layers: Names of parameters by depth.
@@ -52,7 +52,7 @@ class ImageModel(LoadedModel):
         self,
         module: nn.Module,
         options: TimmOptions,
-        need: Need,
+        request: LoadRequest,
         provenance: Provenance,
         heads: tuple[str, ...],
         layers: tuple[tuple[str, ...], ...],
@@ -62,13 +62,13 @@ class ImageModel(LoadedModel):
         preprocessing: Mapping[str, Any],
     ) -> None:
         self.module = module
-        self.need = need
+        self.request = request
         self.provenance = provenance
         self.heads, self.layers, self.adapter_targets = heads, layers, adapter_targets
         self.defaults = defaults
         self.preprocessing = preprocessing
-        self.findings: list[Finding] = []
-        self.policy = policy_of(options, need.frozen)
+        self.findings: list[DataIssue] = []
+        self.policy = policy_of(options, request.frozen)
         self.augmented = self.policy != Policy()
         self._budget = options.cache_mb * 2**20
         self._arguments = arguments
@@ -78,19 +78,19 @@ class ImageModel(LoadedModel):
         """Height and width of the input, in pixels."""
         return int(self.preprocessing["input_size"][-1])
 
-    def prepare(self, examples: Sequence[ImageExample], train: bool) -> Prepared:
+    def prepare(self, examples: Sequence[ImageExample], train: bool) -> PreparedDataset:
         """Decode the images, once if they fit the budget; for training, ready for augmentation."""
         targets = [example.target for example in examples]
         known = bool(targets) and all(each is not None for each in targets)
-        encoded = self.need.output.stack(targets) if known else None
+        encoded = self.request.output.stack(targets) if known else None
         transform = self._training() if train and self.augmented else self._evaluation()
-        prepared = prepare(examples, transform, self._budget, self.need.fingerprint, encoded)
-        if train and prepared.costly and not (self.need.frozen and not self.augmented):
+        prepared = prepare(examples, transform, self._budget, self.request.fingerprint, encoded)
+        if train and prepared.needs_workers and not (self.request.frozen and not self.augmented):
             message = (
                 f"{len(examples)} decoded images need more than model.cache_mb={self._budget >> 20}, "
                 "so they are decoded anew in every epoch."
             )
-            self.findings.append(Finding("images_not_cached", message, len(examples), level="info"))
+            self.findings.append(DataIssue("images_not_cached", message, len(examples), level="info"))
         return prepared
 
     def _evaluation(self) -> ImageTransform:
@@ -146,10 +146,10 @@ class ImageModel(LoadedModel):
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Return the loss of each example from logits [b, c], float32 [b]."""
-        need = self.need
+        request = self.request
 
         def of(rows: Tensor, targets: Tensor) -> Tensor:
-            return per_example_loss(rows, targets, need.output, need.class_weights, need.label_smoothing)
+            return per_example_loss(rows, targets, request.output, request.class_weights, request.label_smoothing)
 
         losses = of(logits, batch["targets"])
         if "rows" not in batch:
@@ -160,7 +160,7 @@ class ImageModel(LoadedModel):
 
     def head_predict(self, logits: Tensor) -> Tensor:
         """Return predictions from logits [b, c]."""
-        return to_predictions(logits, self.need.output)
+        return to_predictions(logits, self.request.output)
 
     def _inputs(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the network's input: float32 [b, 3, h, w], normalized."""
@@ -188,7 +188,7 @@ class ImageModel(LoadedModel):
             mixed = augmentation.blend(first[rows], partners, batch["share"], batch["paste"])
             return first.index_copy(0, rows, mixed)
 
-    def picture(self, examples: Sequence[ImageExample], prepared: Prepared, seed: int) -> Image:
+    def preview(self, examples: Sequence[ImageExample], prepared: PreparedDataset, seed: int) -> Image:
         """Draw a sheet of training images, as in evaluation and as in the first epochs."""
         from plugins.images.preview import sheet
 
@@ -196,13 +196,13 @@ class ImageModel(LoadedModel):
         return sheet(
             examples,
             prepared,
-            self.need.labels,
+            self.request.labels,
             seed,
             show=lambda items: self.seen(self.collate(items)),
             varied=self.augmented,
         )
 
-    def keep_less(self) -> None:
+    def enable_gradient_checkpointing(self) -> None:
         """Compute each stage's activations again in the backward pass.
 
         Raises:
@@ -231,12 +231,12 @@ class ImageModel(LoadedModel):
         kept = {
             name: known[name] for name in ("fixed_input_size", "first_conv", "classifier", "license") if known.get(name)
         }
-        outputs = self.need.output.width
+        outputs = self.request.output.width
         config = {
             "architecture": known["architecture"],
             "num_classes": outputs,
             "num_features": module.num_features,
-            "label_names": list(self.need.labels),
+            "label_names": list(self.request.labels),
             "pretrained_cfg": {
                 **kept,
                 **self.preprocessing,
@@ -245,15 +245,15 @@ class ImageModel(LoadedModel):
                 "custom_load": False,
             },
             "model_args": dict(self._arguments),
-            "graft": {"target": self.need.task.target},
+            "graft": {"target": self.request.task.target},
         }
         if self.thresholds is not None:
-            config["graft"]["thresholds"] = self.need.output.name_thresholds(self.thresholds)
+            config["graft"]["thresholds"] = self.request.output.name_thresholds(self.thresholds)
         return config
 
 
 class FeaturedImageModel(ImageModel):
-    """A classifier whose backbone and head can run separately; see `core.contracts.HasFeatures`."""
+    """A classifier whose backbone and head can run separately; see `core.contracts.SupportsFeatures`."""
 
     def features(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the pooled features, the input of the classifier, [b, d]."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core import Kind, LoadedModel, ModelLoader, Need, Problem, RunConfig, hookimpl
+from core import LoadedModel, LoadRequest, ModelLoader, Problem, RunConfig, TaskType, hookimpl
 from core.contracts import ADAPTERS, CHECKPOINTING, FEATURES, GRADIENTS, LAYERS, LINEAR
 from core.tasks import ImageClassification
 from plugins.images.options import TimmOptions
@@ -20,7 +20,7 @@ class Timm(TimmOptions, ModelLoader):
     """An image classifier from timm: ResNet, ViT, ConvNeXt, EfficientNet, MobileNet and a thousand more."""
 
     name: ClassVar[str] = "timm"
-    kinds: ClassVar[tuple[str, ...]] = ("image-classification",)
+    task_types: ClassVar[tuple[str, ...]] = ("image-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS, LAYERS, FEATURES, CHECKPOINTING})
     partly: ClassVar[Mapping[str, str]] = {
         LINEAR: "transformers and other networks with linear layers; purely convolutional ones are refused when loaded"
@@ -49,7 +49,7 @@ class Timm(TimmOptions, ModelLoader):
                 "model.augment", "is none, and mixup or cutmix is given.", "Set model.augment=light, or neither."
             )
 
-    def load(self, need: Need) -> LoadedModel:
+    def load(self, request: LoadRequest) -> LoadedModel:
         """Find the weights, build the model with a new head for the task, and use its preprocessing.
 
         Raises:
@@ -58,17 +58,17 @@ class Timm(TimmOptions, ModelLoader):
         """
         from plugins.images.loading import load_image_model
 
-        return load_image_model(self, need)
+        return load_image_model(self, request)
 
-    def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
+    def baselines(self, request: LoadRequest, examples: Sequence[Any]) -> dict[str, Predictions]:
         """Fit a linear model on the pixels of small copies to the training split."""
         from plugins.images.baselines import pixels_linear
 
-        return {"pixels_linear": pixels_linear(need, examples)}
+        return {"pixels_linear": pixels_linear(request, examples)}
 
 
 @hookimpl
-def kinds() -> Sequence[type[Kind]]:
+def task_types() -> Sequence[type[TaskType]]:
     """Return image classification: one label, or several."""
     return [ImageClassification]
 

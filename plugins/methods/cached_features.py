@@ -10,23 +10,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.contracts import HasFeatures, HasPicture, LoadedModel, Plan, Prepared, WrappedModel
+from core.contracts import LoadedModel, PreparedDataset, SupportsFeatures, SupportsPreview, TrainingPlan, WrappedModel
 from core.evaluation import predict_batches
-from core.issues import Finding
+from core.issues import DataIssue
 from core.runtime import Hardware
 from plugins.methods.freezing import freeze_all_but
 
 FEATURE_BATCH = 64
 
 
-def on_features(model: LoadedModel, plan: Plan) -> LoadedModel:
+def on_features(model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
     """The model with everything frozen but its head, trained on features that are kept where they do not change."""
     freeze_all_but(model.module, model.heads)
-    if isinstance(model, HasFeatures) and not plan.augmented:
+    if isinstance(model, SupportsFeatures) and not plan.augmented:
         return FeatureModel(model, Hardware(plan.device, plan.precision))
     why = "training examples change from epoch to epoch" if plan.augmented else "this model cannot run without its head"
     message = f"{why}, so the frozen backbone runs in every epoch; its features are not computed once."
-    model.findings.append(Finding("features_each_epoch", message, 1, level="info"))
+    model.findings.append(DataIssue("features_each_epoch", message, 1, level="info"))
     return model
 
 
@@ -63,7 +63,7 @@ class HeadModule(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits from features."""
         model = self._model[0]
-        assert isinstance(model, HasFeatures)
+        assert isinstance(model, SupportsFeatures)
         return model.head(features)
 
     def train(self, mode: bool = True) -> HeadModule:
@@ -85,7 +85,7 @@ class Backbone:
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
         """Features [b, ...]; the targets of the batch are kept until the next."""
-        assert isinstance(self.inner, HasFeatures)
+        assert isinstance(self.inner, SupportsFeatures)
         self.targets = batch.get("targets")
         return self.inner.features(batch).float()
 
@@ -93,15 +93,15 @@ class Backbone:
 class FeatureModel(WrappedModel):
     """A model seen from its features on."""
 
-    withdrawn: ClassVar[tuple[type, ...]] = (HasFeatures, HasPicture)
+    withdrawn: ClassVar[tuple[type, ...]] = (SupportsFeatures, SupportsPreview)
 
     def __init__(self, inner: LoadedModel, hardware: Hardware) -> None:
         super().__init__(inner)
         self.hardware = hardware
         self._module: nn.Module = HeadModule(inner)
-        self._shown: Prepared | None = None
-        if isinstance(inner, HasPicture):
-            setattr(self, "picture", self._picture)  # not a method of the class: others have nothing to draw
+        self._shown: PreparedDataset | None = None
+        if isinstance(inner, SupportsPreview):
+            setattr(self, "preview", self._preview)  # not a method of the class: others have nothing to draw
 
     @property
     def module(self) -> nn.Module:
@@ -112,10 +112,10 @@ class FeatureModel(WrappedModel):
     def module(self, module: nn.Module) -> None:
         self._module = module
 
-    def prepare(self, examples: Sequence[Any], train: bool) -> Prepared:
+    def prepare(self, examples: Sequence[Any], train: bool) -> PreparedDataset:
         """Run the frozen backbone over the examples, once."""
         prepared = self.inner.prepare(examples, train)
-        if train and isinstance(self.inner, HasPicture):
+        if train and isinstance(self.inner, SupportsPreview):
             self._shown = prepared
         self.inner.module.to(self.hardware.device)
         backbone = Backbone(self.inner)
@@ -128,11 +128,11 @@ class FeatureModel(WrappedModel):
                 targets = _placed(targets, rows, backbone.targets, len(prepared))
         return Features(np.empty((0, 1), dtype=np.float32) if features is None else features, targets)
 
-    def _picture(self, examples: Sequence[Any], prepared: Prepared, seed: int) -> Any:
+    def _preview(self, examples: Sequence[Any], prepared: PreparedDataset, seed: int) -> Any:
         """As the inner model draws it, of its own prepared examples; they are let go afterwards."""
-        assert isinstance(self.inner, HasPicture)
+        assert isinstance(self.inner, SupportsPreview)
         shown, self._shown = self._shown or self.inner.prepare(examples, True), None
-        return self.inner.picture(examples, shown, seed)
+        return self.inner.preview(examples, shown, seed)
 
     def collate(self, items: Sequence[FeatureRow]) -> dict[str, Tensor]:
         """Stack features and targets."""
@@ -143,15 +143,15 @@ class FeatureModel(WrappedModel):
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """The head's loss of each example, float32 [b]."""
-        assert isinstance(self.inner, HasFeatures)
+        assert isinstance(self.inner, SupportsFeatures)
         return self.inner.head_loss(self.module(batch["features"]), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
         """Predictions from features."""
-        assert isinstance(self.inner, HasFeatures)
+        assert isinstance(self.inner, SupportsFeatures)
         return self.inner.head_predict(self.module(batch["features"]))
 
-    def plain(self) -> LoadedModel:
+    def unwrapped(self) -> LoadedModel:
         """The whole network, run from its inputs on."""
         return self.inner
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core import LoadedModel, ParamGroup, Plan, Problem, WeightsPlan, option
-from core.contracts import QUANTISED
+from core import LoadedModel, ParamGroup, Problem, QuantizationConfig, TrainingPlan, option
+from core.contracts import QUANTIZED
 from plugins.methods.layer_kinds import CONVOLUTION, TRANSPOSED
 from plugins.methods.peft_methods import ON_MODULES, TARGETS_HELP, OnModules
 
@@ -76,7 +76,7 @@ class Lora(OnModules):
         """Return False if the initialization changes the base weights, which half precision would round."""
         return self.init not in ALTERS_BASE
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's LoRA; only the updates and the head train.
 
         Raises:
@@ -117,7 +117,7 @@ class Qlora(Lora):
 
     name: ClassVar[str] = "qlora"
     requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
-    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantized"}
+    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTIZED: "its base weights are quantized"}
 
     quant_type: str = option(
         "nf4", "The 4-bit data type. nf4 suits normally distributed weights.", choices=("nf4", "fp4")
@@ -136,9 +136,9 @@ class Qlora(Lora):
         yield from super().check(config)
         yield from problems(config, self.compute_dtype)
 
-    def weights(self) -> WeightsPlan:
+    def weights(self) -> QuantizationConfig:
         """Return the plan: 4 bits, by bitsandbytes."""
-        return WeightsPlan(4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes")
+        return QuantizationConfig(4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
         """Dequantize the base and add the updates to its weights: in 4 bits they would be rounded away."""
@@ -153,7 +153,7 @@ class Lora8(Lora):
 
     name: ClassVar[str] = "lora8"
     requires: ClassVar[Mapping[str, str]] = {"bitsandbytes": 'pip install "graft-tune[qlora]"'}
-    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTISED: "its base weights are quantized"}
+    needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTIZED: "its base weights are quantized"}
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Report hardware that cannot do this, and what to use instead."""
@@ -162,9 +162,9 @@ class Lora8(Lora):
         yield from super().check(config)
         yield from problems(config, "auto")
 
-    def weights(self) -> WeightsPlan:
+    def weights(self) -> QuantizationConfig:
         """Return the plan: 8 bits, by bitsandbytes."""
-        return WeightsPlan(8, "int8", False, "auto", "bitsandbytes")
+        return QuantizationConfig(8, "int8", False, "auto", "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
         """Dequantize the base and add the updates to its weights: in 8 bits they would be rounded away."""

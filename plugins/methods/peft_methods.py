@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core import AdapterMethod, LoadedModel, ModelLoader, Need, Plan, Problem, option
+from core import AdapterMethod, LoadedModel, LoadRequest, ModelLoader, Problem, TrainingPlan, option
 from core.contracts import ADAPTERS, FP16, GRADIENTS, LINEAR
 from plugins.methods.layer_kinds import CONVOLUTION, TRANSPOSED
 
@@ -36,11 +36,11 @@ class OnModules(AdapterMethod):
 
             refuse_unused(model.module.named_parameters())
 
-    def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
-        """Load the base, and put the adapter from `need.saved` on it."""
+    def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
+        """Load the base, and put the adapter from `request.saved` on it."""
         from plugins.methods.peft_model import reopen
 
-        return reopen(loader, need)
+        return reopen(loader, request)
 
     def merge(self, model: LoadedModel) -> LoadedModel:
         """Add the updates to the weights."""
@@ -82,7 +82,7 @@ class AdaLora(OnModules):
             message = f"{self.end} and method.start={self.start} leave no steps in which ranks move."
             yield Problem("method.end", message, "Give shares whose sum is below 1.")
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's AdaLoRA.
 
         Raises:
@@ -151,7 +151,7 @@ class Ia3(OnModules):
         None, "Name endings of more modules, whose inputs are scaled: the second feed-forward layers in the paper."
     )
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's IA3.
 
         Raises:
@@ -182,7 +182,7 @@ class Vera(OnModules):
     )
     targets: list[str] | None = option(None, TARGETS_HELP)
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's VeRA, with shared matrices generated from the run's seed.
 
         Raises:
@@ -218,7 +218,7 @@ class Oft(OnModules):
     dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's OFT.
 
         Raises:
@@ -243,7 +243,7 @@ class Loha(OnModules):
     dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's LoHa.
 
         Raises:
@@ -268,7 +268,7 @@ class Lokr(OnModules):
     dropout: float = option(0.0, DROPOUT_HELP, low=0, high=0.9)
     targets: list[str] | None = option(None, TARGETS_HELP)
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's LoKr.
 
         Raises:

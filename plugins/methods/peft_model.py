@@ -13,7 +13,15 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from core.contracts import HasFeatures, HasVirtualTokens, LoadedModel, ModelLoader, Need, ParamGroup, WrappedModel
+from core.contracts import (
+    LoadedModel,
+    LoadRequest,
+    ModelLoader,
+    ParamGroup,
+    SupportsFeatures,
+    SupportsVirtualTokens,
+    WrappedModel,
+)
 from core.errors import ConfigError, Problem
 from core.runtime import unwrap
 from plugins.methods.layer_kinds import NOTHING
@@ -81,28 +89,28 @@ def faster_b(model: LoadedModel, lr: float, ratio: float) -> list[ParamGroup] | 
     return [ParamGroup([name for name in names if name not in fast], lr), ParamGroup(fast, lr * ratio)]
 
 
-def reopen(loader: ModelLoader, need: Need) -> LoadedModel:
+def reopen(loader: ModelLoader, request: LoadRequest) -> LoadedModel:
     """Load the base (beside the adapter, or wherever it came from) and put the saved adapter on it."""
     from peft import PeftModel
 
-    assert need.saved is not None
-    if not (need.saved / "adapter_config.json").is_file():
-        return loader.reopen(need)  # merged weights
-    base = need.saved / BASE
-    model = loader.load(replace(need, saved=base if base.is_dir() else None))
+    assert request.saved is not None
+    if not (request.saved / "adapter_config.json").is_file():
+        return loader.reopen(request)  # merged weights
+    base = request.saved / BASE
+    model = loader.load(replace(request, saved=base if base.is_dir() else None))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of AdaLoRA's ranks, which are heeded; of block sizes fitted as in training
-        wrapped: Any = PeftModel.from_pretrained(model.module, str(need.saved))
+        wrapped: Any = PeftModel.from_pretrained(model.module, str(request.saved))
     model.module = wrapped
     config = wrapped.peft_config["default"]
-    if isinstance(model, HasVirtualTokens) and config.is_prompt_learning:
+    if isinstance(model, SupportsVirtualTokens) and config.is_prompt_learning:
         model.reserve(config.num_virtual_tokens)
     return AdaptedModel(model)
 
 
 def merged(model: LoadedModel) -> LoadedModel:
     """The model within, its updates added to the weights, in float32; the adapter is used up."""
-    plain = model.plain()
+    plain = model.unwrapped()
     if not isinstance(plain, AdaptedModel):
         return plain  # its family saves merged weights
     plain.inner.module = _taken_off(unwrap(plain.module).float(), merge=True)
@@ -117,7 +125,7 @@ class AdaptedModel(WrappedModel):
         penalty: What is added to the loss of each example, a tensor []; None for nothing.
     """
 
-    withdrawn: ClassVar[tuple[type, ...]] = (HasFeatures, HasVirtualTokens)
+    withdrawn: ClassVar[tuple[type, ...]] = (SupportsFeatures, SupportsVirtualTokens)
 
     def __init__(self, inner: LoadedModel) -> None:
         super().__init__(inner)

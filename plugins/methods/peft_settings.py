@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.contracts import HasWholeWeights, LoadedModel
+from core.contracts import LoadedModel, SupportsDequantizedLoad
 from core.errors import ConfigError, Problem
 from core.runtime import unwrap
 from plugins.methods.fused_lora import fuse
@@ -88,10 +88,10 @@ def lora(
 
 
 def _whole(model: LoadedModel) -> nn.Module:
-    if not isinstance(model, HasWholeWeights):
+    if not isinstance(model, SupportsDequantizedLoad):
         message = "loftq starts from what quantization loses, and this family does not load its weights whole again."
         raise ConfigError(Problem("method.init", message, "Leave it at default."))
-    return model.whole()
+    return model.dequantized()
 
 
 def oft(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core import AdapterMethod, LoadedModel, ModelLoader, Need, Plan, Problem, option
+from core import AdapterMethod, LoadedModel, LoadRequest, ModelLoader, Problem, TrainingPlan, option
 from core.contracts import GRADIENTS, PAST, VIRTUAL
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Prompt(AdapterMethod):
     """Train virtual tokens in front of each text, and the head (Lester et al. 2021, arXiv:2104.08691)."""
 
     name: ClassVar[str] = "prompt"
-    kinds: ClassVar[tuple[str, ...]] = _TEXT
+    task_types: ClassVar[tuple[str, ...]] = _TEXT
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 1e-2}
     needs: ClassVar[Mapping[str, str]] = {
         GRADIENTS: "its virtual tokens are trained by gradients",
@@ -31,7 +31,7 @@ class Prompt(AdapterMethod):
 
     tokens: int = option(20, _TOKENS_HELP, low=1)
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's prompt tuning. The tokens start as words of the vocabulary.
 
         Raises:
@@ -41,11 +41,11 @@ class Prompt(AdapterMethod):
 
         return prompted(model, self.tokens, plan.seed)
 
-    def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
-        """Load the base, and put the virtual tokens from `need.saved` in front."""
+    def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
+        """Load the base, and put the virtual tokens from `request.saved` in front."""
         from plugins.methods.peft_model import reopen
 
-        return reopen(loader, need)
+        return reopen(loader, request)
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Prefix(AdapterMethod):
     """Train keys and values in front of those of each layer, and the head (Li, Liang 2021, arXiv:2101.00190)."""
 
     name: ClassVar[str] = "prefix"
-    kinds: ClassVar[tuple[str, ...]] = _TEXT
+    task_types: ClassVar[tuple[str, ...]] = _TEXT
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 1e-2}
     needs: ClassVar[Mapping[str, str]] = {
         GRADIENTS: "its prefix is trained by gradients",
@@ -69,7 +69,7 @@ class Prefix(AdapterMethod):
             message = "computes layers again without the keys and values that a prefix puts before them."
             yield Problem("train.gradient_checkpointing", message, "Leave it out, or use method=prompt.")
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's prefix tuning.
 
         Raises:
@@ -79,8 +79,8 @@ class Prefix(AdapterMethod):
 
         return prefixed(model, self.tokens)
 
-    def reopen(self, loader: ModelLoader, need: Need) -> LoadedModel:
-        """Load the base, and put the prefix from `need.saved` on it."""
+    def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
+        """Load the base, and put the prefix from `request.saved` on it."""
         from plugins.methods.peft_model import reopen
 
-        return reopen(loader, need)
+        return reopen(loader, request)

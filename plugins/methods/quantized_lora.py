@@ -43,7 +43,7 @@ def merged_model(model: LoadedModel) -> LoadedModel:
     """Return the inner model, dequantized, with the updates added to its weights; see `merged`."""
     from plugins.methods.peft_model import AdaptedModel
 
-    plain = model.plain()
+    plain = model.unwrapped()
     if isinstance(plain, AdaptedModel):
         plain.inner.module = merged(unwrap(plain.module))
         return plain.inner

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from core import AdapterMethod, LoadedModel, ParamGroup, Plan, Problem, option
+from core import AdapterMethod, LoadedModel, ParamGroup, Problem, TrainingPlan, option
 from core.contracts import BIASES, GRADIENTS, LAYERS
 from core.registry import lacking
 
@@ -36,7 +36,7 @@ class Full(AdapterMethod):
         if lacks:
             yield Problem("method.layer_decay", f"gives each layer a learning rate, and {lacks}.", "Leave it at 1.")
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Make every weight trainable. Nothing is ever frozen silently.
 
         Raises:
@@ -83,7 +83,7 @@ class Head(AdapterMethod):
         """Return the number of weights in the head."""
         return footprint.head
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Freeze everything but the head. Features are computed once if examples do not change between epochs."""
         from plugins.methods.cached_features import on_features
 
@@ -112,7 +112,7 @@ class Freeze(AdapterMethod):
                 "Use method=full, or model.init=pretrained.",
             )
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Freeze everything but the last layers and the head. Frozen batch norms keep their statistics too.
 
         Raises:
@@ -153,7 +153,7 @@ class BitFit(AdapterMethod):
                 "Use method=full, or model.init=pretrained.",
             )
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Freeze everything but the head and parameters named `bias`. Batch norms keep updating their statistics.
 
         Raises:

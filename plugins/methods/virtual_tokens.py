@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from core.contracts import HasVirtualTokens, LoadedModel
+from core.contracts import LoadedModel, SupportsVirtualTokens
 from core.errors import ConfigError, Problem
 from plugins.methods.freezing import freeze_all_but
 from plugins.methods.peft_model import AdaptedModel, refuse_ambiguous
 
 _TASK = "SEQ_CLS"
 _TAKEN_FOR_HEADS = ("classifier", "score")
-"""Names that peft takes for heads by itself in this kind of task."""
+"""Names that peft takes for heads by itself in this task type."""
 _DIMENSIONS = {"token_dim": ("hidden_size", "dim"), "num_attention_heads": ("num_attention_heads", "n_heads")}
 """What peft must be told of a network, and what its configuration may call it."""
 
@@ -54,7 +54,7 @@ def prefixed(model: LoadedModel, tokens: int) -> LoadedModel:
 def _wrapped(model: LoadedModel, tokens: int, kind: Any) -> AdaptedModel:
     from peft import get_peft_model
 
-    if not isinstance(model, HasVirtualTokens):
+    if not isinstance(model, SupportsVirtualTokens):
         message = f"{type(model).__name__} keeps no places for virtual tokens (`reserve`)."
         raise ConfigError(Problem("method", message, "Use method=lora."))
     refuse_ambiguous(model.module, (*model.heads, *_TAKEN_FOR_HEADS))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.contracts import Need
+from core.contracts import LoadRequest
 from core.tasks import MULTI, REGRESSION, TextExample
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from core.tasks import Predictions
 
 
-def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
+def tfidf_linear(request: LoadRequest, examples: Sequence[TextExample]) -> Predictions:
     """Fit logistic or ridge regression on TF-IDF (words and word pairs, sublinear counts), and predict.
 
     Args:
-        need: Task, labels and training split.
+        request: Task, labels and training split.
         examples: What to predict for.
 
     Returns:
@@ -30,15 +30,15 @@ def tfidf_linear(need: Need, examples: Sequence[TextExample]) -> Predictions:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2), sublinear_tf=True, min_df=2 if len(need.train) > 1000 else 1, dtype=np.float32
+        ngram_range=(1, 2), sublinear_tf=True, min_df=2 if len(request.train) > 1000 else 1, dtype=np.float32
     )
-    targets = need.output.targets_of(need.train)
+    targets = request.output.targets_of(request.train)
     try:
-        train = vectorizer.fit_transform(_joined(need.train))
+        train = vectorizer.fit_transform(_joined(request.train))
     except ValueError:  # not one word in the training texts: nothing but the constant can be learned
-        train = np.zeros((len(need.train), 1), dtype=np.float32)
-        return _predict(need, train, targets, np.zeros((len(examples), 1), dtype=np.float32))
-    return _predict(need, train, targets, vectorizer.transform(_joined(examples)))
+        train = np.zeros((len(request.train), 1), dtype=np.float32)
+        return _predict(request, train, targets, np.zeros((len(examples), 1), dtype=np.float32))
+    return _predict(request, train, targets, vectorizer.transform(_joined(examples)))
 
 
 def _joined(examples: Sequence[TextExample]) -> list[str]:
@@ -49,15 +49,15 @@ def _joined(examples: Sequence[TextExample]) -> list[str]:
     ]
 
 
-def _predict(need: Need, train: Any, targets: NDArray[Any], test: Any) -> Predictions:
-    if need.output.layout == REGRESSION:
+def _predict(request: LoadRequest, train: Any, targets: NDArray[Any], test: Any) -> Predictions:
+    if request.output.layout == REGRESSION:
         from sklearn.linear_model import Ridge
 
         return np.asarray(Ridge(solver="lsqr").fit(train, targets).predict(test), dtype=np.float32)
-    if need.output.layout == MULTI:
+    if request.output.layout == MULTI:
         columns = [_probability(train, targets[:, label], test) for label in range(targets.shape[1])]
         return np.stack(columns, axis=1).astype(np.float32)
-    probabilities = np.zeros((test.shape[0], len(need.labels)), dtype=np.float32)
+    probabilities = np.zeros((test.shape[0], len(request.labels)), dtype=np.float32)
     present = np.unique(targets)
     if len(present) == 1:
         probabilities[:, present[0]] = 1.0

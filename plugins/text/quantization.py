@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.contracts import Need, WeightsPlan
+from core.contracts import LoadRequest, QuantizationConfig
 from core.errors import Problem, WeightsError
-from core.issues import Finding
+from core.issues import DataIssue
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BLOCK, ROWS = 64, 32
@@ -24,7 +24,7 @@ _SHOWN = 5
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # transformers imports it; it warns of kernels it lacks
 
 
-def compute_dtype(plan: WeightsPlan, precision: str) -> torch.dtype:
+def compute_dtype(plan: QuantizationConfig, precision: str) -> torch.dtype:
     """Return the dtype of the products: the plan's, or with `auto` that of the run."""
     if plan.compute_dtype != "auto":
         return DTYPES[plan.compute_dtype]
@@ -80,7 +80,7 @@ def _fits(layer: Any) -> bool:
     return inputs % BLOCK == 0 and outputs % ROWS == 0
 
 
-def options(plan: WeightsPlan, need: Need, apart: Iterable[str]) -> dict[str, Any]:
+def options(plan: QuantizationConfig, request: LoadRequest, apart: Iterable[str]) -> dict[str, Any]:
     """Return the arguments of `from_pretrained`."""
     from transformers import BitsAndBytesConfig
 
@@ -92,10 +92,10 @@ def options(plan: WeightsPlan, need: Need, apart: Iterable[str]) -> dict[str, An
             load_in_4bit=True,
             bnb_4bit_quant_type=plan.quant_type,
             bnb_4bit_use_double_quant=plan.double_quant,
-            bnb_4bit_compute_dtype=compute_dtype(plan, need.precision),
+            bnb_4bit_compute_dtype=compute_dtype(plan, request.precision),
             llm_int8_skip_modules=skipped,
         )
-    return {"quantization_config": config, "device_map": {"": need.device}}
+    return {"quantization_config": config, "device_map": {"": request.device}}
 
 
 def settle(module: nn.Module, dtype: torch.dtype) -> None:
@@ -114,15 +114,15 @@ def settle(module: nn.Module, dtype: torch.dtype) -> None:
             bias.data = bias.data.to(dtype).to(bias.dtype)
 
 
-def finding(odd: Sequence[str]) -> list[Finding]:
+def finding(odd: Sequence[str]) -> list[DataIssue]:
     """Return the finding about layers that are not quantized."""
     if not odd:
         return []
     message = f"{len(odd)} layers are not quantised: their sizes are not multiples of {BLOCK} (inputs) and {ROWS}."
-    return [Finding("not_quantised", message, len(odd), tuple(odd[:_SHOWN]), level="info")]
+    return [DataIssue("not_quantised", message, len(odd), tuple(odd[:_SHOWN]), level="info")]
 
 
-def is_quantised(module: nn.Module) -> bool:
+def is_quantized(module: nn.Module) -> bool:
     """Return whether any weights of a network are quantized."""
     return any(hasattr(parameter, "quant_state") or hasattr(parameter, "SCB") for parameter in module.parameters())
 

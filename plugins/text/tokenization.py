@@ -44,7 +44,7 @@ class TokenIds(NamedTuple):
 
 @dataclass
 class TokenizedTexts:
-    """A split as token ids; a `core.contracts.Prepared`.
+    """A split as token ids; a `core.contracts.PreparedDataset`.
 
     Attributes:
         flat: int32, the ids of all texts one after the other.

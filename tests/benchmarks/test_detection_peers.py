@@ -18,7 +18,7 @@ from benchmarks.peers.program import Asked
 from benchmarks.peers.text import DATA
 from core.config.compose import resolve
 from core.contracts.components import RunConfig
-from core.training.requests import need_for
+from core.training.requests import request_for
 
 pytestmark = pytest.mark.skipif(find_spec("ultralytics") is None, reason="the yolo extra is not installed")
 SMALL = ["model.width=0.125", "model.depth=0.34", "seed=3"]
@@ -55,7 +55,7 @@ def test_both_train_the_same_architecture(tmp_path: Path) -> None:
     config = resolve(told(tmp_path))
     splits = config.data.load(config.task, 0)
     theirs = YOLO(str(_architecture(Asked(config, splits, {}, folder))), task="detect").model
-    ours = config.model.load(need_for(config, splits, _cpu(config))).module
+    ours = config.model.load(request_for(config, splits, _cpu(config))).module
     shapes = [{name: value.shape for name, value in each.state_dict().items()} for each in (theirs, ours)]
     assert shapes[0] == shapes[1]
 
@@ -88,7 +88,7 @@ def test_its_trainer_trains_is_timed_and_scored_and_its_pickle_starts_a_run(tmp_
 
     weights = folder / "trained" / "weights" / "best.pt"
     model = Ultralytics(checkpoint=str(weights), trust=True, image_size=64).load(
-        scene_samples.need(scene_samples.examples(2))
+        scene_samples.load_request(scene_samples.examples(2))
     )
     held = torch.load(weights, weights_only=False)["model"].float().state_dict()
     ours = model.module.state_dict()

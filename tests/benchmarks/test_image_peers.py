@@ -17,7 +17,7 @@ from benchmarks.peers.program import WORK, Asked, Program
 from benchmarks.peers.text import DATA
 from core.config.compose import resolve
 from core.runtime.hardware import Hardware, bf16_native
-from core.training.requests import need_for
+from core.training.requests import request_for
 
 PROGRAMS = [images_timm.DEFAULTS, images_timm.TUNED, images_trainer.DEFAULTS, images_trainer.TUNED]
 PER_CLASS, COLOURS = 16, {"blue": (20, 30, 200), "red": (200, 30, 20)}
@@ -79,7 +79,7 @@ def test_the_kind_of_work_has_options_of_its_own(capsys: pytest.CaptureFixture[s
 def test_every_peer_starts_from_the_weights_that_graft_starts_from(pictures: Path, model: str) -> None:
     config = resolve(told(pictures, model))
     splits = config.data.load(config.task, config.seed)
-    own = config.model.load(need_for(config, splits, Hardware("cpu", "fp32"))).module.state_dict()
+    own = config.model.load(request_for(config, splits, Hardware("cpu", "fp32"))).module.state_dict()
     network, given = images.network(config, len(splits.labels))
     assert given.get("img_size") == (32 if model == "vit_tiny" else None)
     theirs = network.state_dict()

@@ -1,4 +1,4 @@
-"""The verbs, as a person types them."""
+"""The commands, as a person types them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.cli.main import split_flags
 from core.config import presets
 from core.registry import hookspecs
 from core.registry.preset_files import Preset
-from core.registry.registry import SOCKETS, load
+from core.registry.registry import EXTENSION_POINTS, load
 
 Graft = Callable[..., tuple[int, str, str]]
 
@@ -38,8 +38,8 @@ def test_version(graft: Graft) -> None:
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["lst"], "there is no verb 'lst'. Did you mean 'list'?"),
-        (["evalute", "runs/x", "data=table"], "there is no verb 'evalute'. Did you mean 'evaluate'?"),
+        (["lst"], "there is no command 'lst'. Did you mean 'list'?"),
+        (["evalute", "runs/x", "data=table"], "there is no command 'evalute'. Did you mean 'evaluate'?"),
         (["qqq"], "A training run is made of key=value"),
         (["list", "modle"], "there is no group 'modle'.\n    Did you mean 'model'?"),
         (["show", "model/robeta"], "there is no model 'robeta'.\n    Did you mean 'roberta'?"),
@@ -140,7 +140,7 @@ def test_list_shows_whose_a_component_is_unless_graft_carries_it(graft: Graft) -
     assert not lines["roberta"].endswith("]")
 
 
-@pytest.mark.parametrize("socket", list(SOCKETS))
+@pytest.mark.parametrize("socket", list(EXTENSION_POINTS))
 def test_every_component_can_be_shown(graft: Graft, socket: str) -> None:
     for name in load().components[socket]:
         code, out, _ = graft("show", f"{socket}/{name}")
@@ -267,10 +267,10 @@ class TestToyRuns:
 
         real = graft_toy.Toy.load
 
-        def load_(self: Any, need: Any) -> Any:
-            if need.seed == 0:
+        def load_(self: Any, request: Any) -> Any:
+            if request.seed == 0:
                 raise ZeroDivisionError("a defect")
-            return real(self, need)
+            return real(self, request)
 
         monkeypatch.setattr(graft_toy.Toy, "load", load_)
         code, _, err = graft("-m", *self.words, "seed=0,1", "hydra.sweep.dir=sweep")

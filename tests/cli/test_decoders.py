@@ -16,9 +16,9 @@ SIZES = (
     "model.hidden_size=64", "model.layers=1", "model.attention_heads=2", "model.vocabulary=300", "model.max_length=24",
 )  # fmt: skip
 LLAMA = ("model=llama", *SIZES)
-quantising = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="needs the qlora extra")
+quantizing = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="needs the qlora extra")
 FRUGAL = ("train.optimizer=adamw8bit", "train.gradient_checkpointing=true", "train.micro_batch_size=3")
-METHODS = ["lora", *(pytest.param(each, marks=quantising) for each in ("qlora", "lora8"))]
+METHODS = ["lora", *(pytest.param(each, marks=quantizing) for each in ("qlora", "lora8"))]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_the_pipeline_of_transformers_opens_it_with_its_labels(program: Program,
     assert best["score"] == pytest.approx(said["probabilities"]["good"], abs=1e-5)
 
 
-@quantising
+@quantizing
 def test_with_every_saving_of_memory_killed_and_resumed_it_ends_the_same(program: Program, base: Path) -> None:
     ended = program.run(*words(base, "full", "frugal", *FRUGAL))
     assert ended.code == 0, ended.err
@@ -108,7 +108,7 @@ def test_with_every_saving_of_memory_killed_and_resumed_it_ends_the_same(program
     assert weights[0] == weights[1]
 
 
-@quantising
+@quantizing
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(3))
 def test_qlora_reaches_the_score_of_lora_within_two_points(program: Program, tmp_path: Path, seed: int) -> None:

@@ -110,7 +110,7 @@ SOURCES: dict[str, dict[str, tuple[Make, tuple[str, ...]]]] = {
 CASES = [
     (name, kind, target)
     for name, adapter in ADAPTERS.items()
-    for kind in adapter.kinds
+    for kind in adapter.task_types
     for target in SOURCES.get(name, {}).get(kind, (None, ("single",)))[1]
 ]
 

@@ -14,7 +14,7 @@ import torchmetrics
 from torch import Tensor
 
 from core.contracts.components import AdapterMethod, DataAdapter, Metric
-from core.contracts.model import LoadedModel, Need, Plan
+from core.contracts.model import LoadedModel, LoadRequest, TrainingPlan
 from core.contracts.splits import Splits
 from core.options import option
 from core.registry.registry import load
@@ -38,7 +38,7 @@ class Plain(AdapterMethod):
 
     name: ClassVar[str] = "plain"
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         return model
 
 
@@ -181,8 +181,8 @@ def flawed(change: Callable[[Any], None]) -> Any:
     """A loader whose models are changed before anyone sees them."""
 
     class Flawed(Encoder):  # type: ignore[misc]
-        def load(self, need: Need) -> Any:
-            model = super().load(need)
+        def load(self, request: LoadRequest) -> Any:
+            model = super().load(request)
             change(model)
             return model
 
@@ -262,7 +262,7 @@ class Frozen(Plain):
     name: ClassVar[str] = "frozen"
     flaw: str = option("", "What is wrong.")
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         if self.flaw == "head":
             for parameter in model.module.get_submodule(model.heads[-1]).parameters():
                 parameter.requires_grad_(False)
@@ -288,7 +288,7 @@ class Fading(Plain):
     name: ClassVar[str] = "fading"
     remembers: bool = option(True, "Whether the strength is part of its state.")
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         self.strength = 0.1
         return model
 

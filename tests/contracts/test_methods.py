@@ -12,12 +12,12 @@ import pytest
 
 from core.contracts.capabilities import BF16, BIASES, FP16, FP32, LINEAR
 from core.contracts.components import AdapterMethod, ModelLoader
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.errors import ConfigError
 from core.registry.compatibility import UNSUPPORTED, fit
 from core.registry.registry import load
 from core.testing.methods import check_cell, check_method
-from core.testing.samples import sample_need
+from core.testing.samples import sample_request
 
 METHODS = load().components["method"]
 TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
@@ -36,11 +36,11 @@ MORE: dict[str, tuple[str, dict[str, Any]]] = {
     "efficientnet": ("timm", {**SMALL, "scratch": "test_efficientnet"}),
 }
 """Models that differ from the first of their family in what some methods trip over; all methods on them are nightly."""
-BOXES = sample_need("object-detection", "boxes")
+BOXES = sample_request("object-detection", "boxes")
 BOXES = replace(BOXES, train=BOXES.train[:12])
 STEPS = {"torchvision": 6, "ultralytics": 6}
 """Of the slowest families; others take the kit's own number."""
-NEEDS = {"timm": image_samples.need(image_samples.examples(12)), "torchvision": BOXES, "ultralytics": BOXES}
+NEEDS = {"timm": image_samples.load_request(image_samples.examples(12)), "torchvision": BOXES, "ultralytics": BOXES}
 """What is asked of loaders whose kind is not text."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "adalora": {"every": 2, "rank": 2, "first_rank": 4},
@@ -63,9 +63,9 @@ LORA: list[dict[str, Any]] = [
 ALTERS_BASE = ("pissa", "olora")
 
 
-def loader(model: str, quantised: bool = False) -> ModelLoader:
+def loader(model: str, quantized: bool = False) -> ModelLoader:
     name, options = (MODELS | MORE)[model]
-    options = {**options, "hidden_size": 64} if quantised and "hidden_size" in options else options  # kernels' blocks
+    options = {**options, "hidden_size": 64} if quantized and "hidden_size" in options else options  # kernels' blocks
     for module, command in load().get("model", name).requires.items():
         if find_spec(module) is None:
             pytest.skip(f"needs {module}: {command}")
@@ -80,7 +80,7 @@ def method(name: str, **options: Any) -> AdapterMethod:
     return found
 
 
-def need_of(model: str) -> Need | None:
+def need_of(model: str) -> LoadRequest | None:
     return NEEDS.get((MODELS | MORE)[model][0])
 
 
@@ -116,7 +116,7 @@ def test_a_cell_in_bf16(name: str, model: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["bert", "llama"])
 @pytest.mark.parametrize("name", ["qlora", "lora8"])
-def test_quantised_weights_multiplied_in_bf16(name: str, model: str, tmp_path: Path) -> None:
+def test_quantized_weights_multiplied_in_bf16(name: str, model: str, tmp_path: Path) -> None:
     cell(name, model, BF16, tmp_path)
 
 
@@ -160,4 +160,4 @@ def test_layers_with_rates_of_their_own(name: str, model: str, tmp_path: Path) -
 def test_method_for_values(name: str, tmp_path: Path) -> None:
     """Regression heads carry the scale of their targets through saving."""
     family = loader("bert", method(name).weights() is not None)
-    check_cell(method(name), family, tmp_path, FP32, sample_need(target="regression"))
+    check_cell(method(name), family, tmp_path, FP32, sample_request(target="regression"))

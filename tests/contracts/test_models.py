@@ -12,7 +12,7 @@ import pytest
 from core.contracts.components import ModelLoader
 from core.registry.registry import load
 from core.testing.models import check_model_loader
-from core.testing.samples import sample_need
+from core.testing.samples import sample_request
 
 LOADERS = load().components["model"]
 TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
@@ -46,11 +46,11 @@ def test_every_size_for_the_first_target_of_its_kind(name: str, tmp_path: Path) 
     for number, options in enumerate(small(name)):
         loader = LOADERS[name](**options)
         assert isinstance(loader, ModelLoader)
-        kind = loader.kinds[0]
-        need = sample_need(kind, load().kind(kind).targets[0])
-        if kind == "object-detection":
-            need = replace(need, train=need.train[:12])  # detectors are slow
-        check_model_loader(loader, tmp_path / str(number), need)
+        task_type = loader.task_types[0]
+        request = sample_request(task_type, load().task_type(task_type).targets[0])
+        if task_type == "object-detection":
+            request = replace(request, train=request.train[:12])  # detectors are slow
+        check_model_loader(loader, tmp_path / str(number), request)
 
 
 @pytest.mark.parametrize("target", ["multi", "regression"])
@@ -58,7 +58,7 @@ def test_every_size_for_the_first_target_of_its_kind(name: str, tmp_path: Path) 
 def test_other_targets(name: str, target: str, tmp_path: Path) -> None:
     loader = LOADERS[name](**small(name)[0])
     assert isinstance(loader, ModelLoader)
-    kind = load().kind(loader.kinds[0])
-    if target not in kind.targets:
-        pytest.skip(f"{kind.name} has no target {target}")
+    task_type = load().task_type(loader.task_types[0])
+    if target not in task_type.targets:
+        pytest.skip(f"{task_type.name} has no target {target}")
     check_model_loader(loader, tmp_path, target=target)

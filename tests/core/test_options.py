@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 
 import pytest
 
-from core.contracts.train_config import Train
+from core.contracts.train_config import TrainConfig
 from core.options import limits, option, violations
 
 
@@ -56,5 +56,5 @@ def test_plain_fields_have_no_limits() -> None:
 
 
 def test_every_training_option_has_help_that_is_a_sentence() -> None:
-    for each in fields(Train):
+    for each in fields(TrainConfig):
         assert limits(each).help.endswith("."), each.name

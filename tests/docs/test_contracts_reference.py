@@ -47,7 +47,7 @@ def test_an_attribute_is_shown_with_its_default_and_its_meaning() -> None:
 
 
 def test_an_attribute_of_a_base_class_is_shown_where_its_meaning_differs() -> None:
-    rows = [line for line in section("TargetType").splitlines() if line.startswith("| `kinds`")]
+    rows = [line for line in section("TargetType").splitlines() if line.startswith("| `task_types`")]
     assert len(rows) == 1
     assert "ClassVar[tuple[str, ...]]" in rows[0]
 

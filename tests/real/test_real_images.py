@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_sign_language_digits_are_read_from_a_folder_a_class() -> None:
-    task = Task(kind="image-classification")
+    task = Task(type="image-classification")
     splits = ImageFolder(path=str(DATA / "sign_digits")).load(task, 0)
     assert splits.labels == tuple("0123456789")
     assert [len(each) for each in (splits.train, splits.val, splits.test)] == [560, 80, 160]

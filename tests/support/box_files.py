@@ -30,7 +30,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def load(adapter: DataAdapter, labels: list[str] | None = None) -> Splits:
-    return adapter.load(Task(name="test", kind="object-detection", target="boxes", labels=labels), 0)
+    return adapter.load(Task(name="test", type="object-detection", target="boxes", labels=labels), 0)
 
 
 def problem(adapter: DataAdapter, labels: list[str] | None = None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from output_specs import output
 
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.tasks.text import TextExample
 from plugins.text.plugin import Decoder
 
@@ -27,9 +27,9 @@ def examples(target: str = "single") -> list[TextExample]:
     return [TextExample(text, targets[target](i), place=f"t.csv:{i + 1}") for i, text in enumerate(TEXTS)]
 
 
-def need(target: str = "single", **more: Any) -> Need:
+def load_request(target: str = "single", **more: Any) -> LoadRequest:
     labels = () if target == "regression" else LABELS
-    return Need(output(target, labels), more.pop("train", examples(target)), "f", **more)
+    return LoadRequest(output(target, labels), more.pop("train", examples(target)), "f", **more)
 
 
 def small_llama(**more: Any) -> Decoder:

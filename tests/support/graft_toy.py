@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.contracts.components import AdapterMethod, DataAdapter, ModelLoader, RunConfig
-from core.contracts.model import LoadedModel, Need, Plan, Provenance
+from core.contracts.model import LoadedModel, LoadRequest, Provenance, TrainingPlan
 from core.contracts.splits import Splits
-from core.contracts.train_config import Train
+from core.contracts.train_config import TrainConfig
 from core.options import option
 from core.registry.hookspecs import hookimpl
 from core.tasks.task import Task
@@ -62,7 +62,7 @@ class Toy(ModelLoader):
     """A bag of words under one hidden layer."""
 
     name: ClassVar[str] = "toy"
-    kinds: ClassVar[tuple[str, ...]] = ("text-classification",)
+    task_types: ClassVar[tuple[str, ...]] = ("text-classification",)
 
     width: int = option(8, "Width of the hidden layer.", low=1)
     dropout: float = option(0.2, "Dropout of the hidden layer.", low=0, high=0.9)
@@ -71,9 +71,9 @@ class Toy(ModelLoader):
     end_at: int = option(0, "Send SIGTERM to the process at this training pass; 0 for not.", low=0)
     step_seconds: float = option(0.0, "Each training pass takes so long at least.", low=0)
 
-    def load(self, need: Need) -> LoadedModel:
+    def load(self, request: LoadRequest) -> LoadedModel:
         """Build it, or open what was saved."""
-        return ToyModel(self, need)
+        return ToyModel(self, request)
 
 
 class ToyPrepared:
@@ -98,7 +98,7 @@ class ToyModel(LoadedModel):
     heads = ("head",)
     adapter_targets = ("body",)
 
-    def __init__(self, options: Toy, need: Need) -> None:
+    def __init__(self, options: Toy, request: LoadRequest) -> None:
         import torch
         from safetensors.torch import load_file
         from torch import nn
@@ -108,18 +108,18 @@ class ToyModel(LoadedModel):
                 super().__init__()
                 self.body = nn.Linear(BUCKETS, options.width)
                 self.drop = nn.Dropout(options.dropout)
-                self.head = nn.Linear(options.width, need.output.width)
+                self.head = nn.Linear(options.width, request.output.width)
 
             def forward(self, bags: torch.Tensor) -> torch.Tensor:
                 logits: torch.Tensor = self.head(self.drop(torch.tanh(self.body(bags))))
                 return logits
 
-        self.options, self.need, self.passes = options, need, 0
+        self.options, self.request, self.passes = options, request, 0
         with torch.random.fork_rng():
-            torch.manual_seed(need.seed)
+            torch.manual_seed(request.seed)
             self.module = Network()
-        if need.saved is not None:
-            self.module.load_state_dict(load_file(need.saved / "model.safetensors"))
+        if request.saved is not None:
+            self.module.load_state_dict(load_file(request.saved / "model.safetensors"))
         self.provenance = Provenance("scratch", "toy", "made for a test")
         self.defaults: Mapping[str, float] = {"epochs": 3, "learning_rate": 1e-2}
         self.findings = []
@@ -136,7 +136,7 @@ class ToyModel(LoadedModel):
                 bags[row, zlib.crc32(word.encode()) % BUCKETS] += 1.0
         batch = {"bags": bags}
         if items[0].target is not None:
-            targets = self.need.output.stack([item.target for item in items])
+            targets = self.request.output.stack([item.target for item in items])
             batch["targets"] = torch.from_numpy(targets)
         return batch
 
@@ -153,14 +153,16 @@ class ToyModel(LoadedModel):
         time.sleep(self.options.step_seconds)
         if 0 < self.options.memory < len(batch["bags"]):
             raise torch.OutOfMemoryError("the toy has no memory for so many examples")
-        need = self.need
+        request = self.request
         logits = self.module(batch["bags"])
-        return per_example_loss(logits, batch["targets"], need.output, need.class_weights, need.label_smoothing)
+        return per_example_loss(
+            logits, batch["targets"], request.output, request.class_weights, request.label_smoothing
+        )
 
     def predict(self, batch: dict[str, Any]) -> Any:
         from core.tasks.targets.losses import to_predictions
 
-        return to_predictions(self.module(batch["bags"]), self.need.output)
+        return to_predictions(self.module(batch["bags"]), self.request.output)
 
     def save(self, directory: Path) -> None:
         from safetensors.torch import save_file
@@ -181,9 +183,9 @@ class Guess(ModelLoader):
     name: ClassVar[str] = "guess"
     own_fit: ClassVar[bool] = True
 
-    def load(self, need: Need) -> LoadedModel:
+    def load(self, request: LoadRequest) -> LoadedModel:
         """Nothing to load but what was saved."""
-        return GuessModel(need)
+        return GuessModel(request)
 
 
 class GuessModel(ToyModel):
@@ -192,12 +194,16 @@ class GuessModel(ToyModel):
     heads = ()
     adapter_targets = ()
 
-    def __init__(self, need: Need) -> None:
+    def __init__(self, request: LoadRequest) -> None:
         from torch import nn
 
-        self.need, self.module, self.shares = need, nn.Module(), [1.0 / need.output.width] * need.output.width
-        if need.saved is not None:
-            self.shares = json.loads((need.saved / "shares.json").read_text(encoding="utf-8"))
+        self.request, self.module, self.shares = (
+            request,
+            nn.Module(),
+            [1.0 / request.output.width] * request.output.width,
+        )
+        if request.saved is not None:
+            self.shares = json.loads((request.saved / "shares.json").read_text(encoding="utf-8"))
         self.provenance, self.defaults, self.findings = Provenance("scratch", "guess", "counted"), {}, []
 
     def fit(self, examples: Sequence[Any], weights: Any, seed: int) -> None:
@@ -205,7 +211,7 @@ class GuessModel(ToyModel):
         import numpy as np
 
         targets = [example.target for example in examples]
-        counts = np.bincount(targets, weights=weights, minlength=self.need.output.width)
+        counts = np.bincount(targets, weights=weights, minlength=self.request.output.width)
         self.shares = (counts / counts.sum()).tolist()
 
     def predict(self, batch: dict[str, Any]) -> Any:
@@ -224,7 +230,7 @@ class Whole(AdapterMethod):
 
     name: ClassVar[str] = "whole"
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """As it is."""
         return model
 
@@ -236,7 +242,7 @@ class Needy(ModelLoader):
     name: ClassVar[str] = "needy"
     requires: ClassVar[Mapping[str, str]] = {"a_package_that_nobody_has": "pip install a-package-that-nobody-has"}
 
-    def load(self, need: Need) -> LoadedModel:
+    def load(self, request: LoadRequest) -> LoadedModel:
         """Never called."""
         raise AssertionError
 
@@ -256,7 +262,7 @@ def adapter_methods() -> list[type[AdapterMethod]]:
     return [Whole]
 
 
-SOCKETS: dict[str, list[Any]] = {"model": [Toy, Guess, Needy], "data": [Words], "method": [Whole]}
+EXTENSION_POINTS: dict[str, list[Any]] = {"model": [Toy, Guess, Needy], "data": [Words], "method": [Whole]}
 
 
 @contextmanager
@@ -265,7 +271,7 @@ def registered(registry: Registry) -> Iterator[None]:
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
-    for socket, components in SOCKETS.items():
+    for socket, components in EXTENSION_POINTS.items():
         for component in components:
             registry.components[socket][component.name] = component
             registry.owners[socket][component.name] = "graft_toy"
@@ -273,7 +279,7 @@ def registered(registry: Registry) -> Iterator[None]:
     try:
         yield
     finally:
-        for socket, components in SOCKETS.items():
+        for socket, components in EXTENSION_POINTS.items():
             for component in components:
                 del registry.components[socket][component.name]
                 del registry.owners[socket][component.name]
@@ -284,7 +290,9 @@ def config(**changes: Any) -> RunConfig:
     """A run of a moment; `train__epochs=5`, `model__width=4`, `task__target="multi"` and so on change it."""
     from plugins.metrics.classification import Accuracy, LogLoss
 
-    train = Train(epochs=2, batch_size=16, learning_rate=1e-2, precision="fp32", device="cpu", bootstrap_resamples=20)
+    train = TrainConfig(
+        epochs=2, batch_size=16, learning_rate=1e-2, precision="fp32", device="cpu", bootstrap_resamples=20
+    )
     made = RunConfig(
         task=Task(name="toy"), data=Words(), model=Toy(), method=Whole(), train=train,
         metrics={"accuracy": Accuracy(), "log_loss": LogLoss()},

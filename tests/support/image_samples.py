@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from output_specs import output
 
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.images.reading import encode_png
 from core.tasks.image import ImageExample
 
@@ -44,5 +44,5 @@ def files(folder: Path, n: int = 6) -> list[ImageExample]:
     return made
 
 
-def need(train: Sequence[ImageExample] = (), target: str = "single", **more: Any) -> Need:
-    return Need(output(target, LABELS, kind="image-classification"), train, fingerprint="pictures", **more)
+def load_request(train: Sequence[ImageExample] = (), target: str = "single", **more: Any) -> LoadRequest:
+    return LoadRequest(output(target, LABELS, type="image-classification"), train, fingerprint="pictures", **more)

@@ -13,4 +13,4 @@ KINDS = {"boxes": "object-detection"}
 
 def output(target: str = "single", labels: Sequence[str] = (), **task: str) -> OutputSpec:
     """Return an output of that target type; `labels` may be a text, one letter per label."""
-    return load().output(Task(**{"kind": KINDS.get(target, "text-classification"), "target": target} | task), labels)
+    return load().output(Task(**{"type": KINDS.get(target, "text-classification"), "target": target} | task), labels)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from output_specs import output
 
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.images.reading import encode_png
 from core.tasks.detection.boxes import Boxes, BoxExample
 
@@ -41,5 +41,5 @@ def examples(n: int = 12, width: int = 64, height: int = 48, objects: int | None
     return made
 
 
-def need(train: Sequence[BoxExample] = (), labels: tuple[str, ...] = LABELS, **more: Any) -> Need:
-    return Need(output("boxes", labels), train, fingerprint="scenes", **more)
+def load_request(train: Sequence[BoxExample] = (), labels: tuple[str, ...] = LABELS, **more: Any) -> LoadRequest:
+    return LoadRequest(output("boxes", labels), train, fingerprint="scenes", **more)

@@ -53,7 +53,7 @@ def check(words: Sequence[str], folders: PresetFolders) -> int:
 
 
 def _write_check(config: RunConfig, found: dict[str, Any]) -> None:
-    named = f"task={config.task.name or config.task.kind} data={config.data.name} model={config.model.name}"
+    named = f"task={config.task.name or config.task.type} data={config.data.name} model={config.model.name}"
     sys.stdout.write(f"configuration: ok ({named} method={config.method.name})\n")
     for key, value in found.items():
         if key in ("config", "estimate_mb"):

@@ -20,7 +20,7 @@ from core.reporting import report as record
 from core.reporting.summary import cell
 
 
-def evaluate_verb(words: Sequence[str], folders: PresetFolders) -> int:
+def evaluate_command(words: Sequence[str], folders: PresetFolders) -> int:
     """Score a run's model on its own test split, or on other data."""
     parser = argparse.ArgumentParser(
         "graft evaluate",

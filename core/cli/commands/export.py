@@ -13,7 +13,7 @@ from core.files import clean
 from core.inference.merge import export
 
 
-def export_verb(words: Sequence[str], folders: PresetFolders) -> int:
+def export_command(words: Sequence[str], folders: PresetFolders) -> int:
     """The command `export`."""
     parser = argparse.ArgumentParser(
         "graft export",

@@ -14,10 +14,19 @@ from core.config.presets import PresetFolders
 from core.errors import GraftError, Problem, unknown
 from core.registry import compatibility, preset_files
 
-GROUPS = (*preset_files.GROUPS, "metric", "kind", "target", "optimizer")
+GROUPS = (*preset_files.GROUPS, "metric", "task_type", "target_type", "optimizer")
 """What `list` and `show` know, in the order in which `list` prints it."""
 
-ALIASES = {"tasks": "task", "models": "model", "methods": "method", "recipes": "recipe", "experiments": "experiment"}
+ALIASES = {
+    "tasks": "task",
+    "task_types": "task_type",
+    "target_types": "target_type",
+    "models": "model",
+    "methods": "method",
+    "recipes": "recipe",
+    "experiments": "experiment",
+    "optimizers": "optimizer",
+}
 
 
 def list_(words: Sequence[str], folders: PresetFolders) -> int:

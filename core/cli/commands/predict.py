@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.inference.predictor import Predictor
 
 
-def predict_verb(words: Sequence[str], folders: PresetFolders) -> int:
+def predict_command(words: Sequence[str], folders: PresetFolders) -> int:
     """Predict for texts or images from the command line, a file, or standard input."""
     parser = argparse.ArgumentParser(
         "graft predict",
@@ -52,14 +52,14 @@ def predict_verb(words: Sequence[str], folders: PresetFolders) -> int:
     runs = [Path(asked.run), *asked.others]
     predictors = shared_base.open_together(runs)
     predictor = predictors[0]
-    inputs = Inputs(predictor.kind)
+    inputs = Inputs(predictor.task_type)
     if asked.file:
         examples: Iterable[Any] = predictor.config.data.unlabelled(predictor.config.task, asked.file)
     else:
         examples = inputs.read(asked.input or (line.rstrip("\n") for line in sys.stdin))
     pictures = None
     if asked.pictures:
-        pictures = Pictures(asked.pictures, predictor.kind, predictor.labels, predictor.thresholds)
+        pictures = Pictures(asked.pictures, predictor.task_type, predictor.labels, predictor.thresholds)
     with opened(asked.output) as out:
         usable = inputs.usable(examples)
         alone = len(runs) == 1

@@ -11,7 +11,7 @@ from core.cli import compatibility_table
 from core.cli.commands.list import ALIASES, GROUPS, fits_of_all, plain_fits, print_json
 from core.component import Component
 from core.config.presets import PresetFolders
-from core.contracts.train_config import Train
+from core.contracts.train_config import TrainConfig
 from core.errors import GraftError, Problem, unknown
 from core.options import options
 from core.registry.preset_files import Preset
@@ -26,7 +26,7 @@ def show(words: Sequence[str], folders: PresetFolders) -> int:
     group, _, name = asked.name.partition("/")
     group = ALIASES.get(group, group)
     if asked.name == "train":
-        shown: dict[str, Any] = {"name": "train", "summary": Train.__doc__, "options": list(options(Train))}
+        shown: dict[str, Any] = {"name": "train", "summary": TrainConfig.__doc__, "options": list(options(TrainConfig))}
     else:
         shown = _described(group, name, folders)
     if asked.json:
@@ -60,7 +60,7 @@ def _described(group: str, name: str, folders: PresetFolders) -> dict[str, Any]:
         return described | {"options": list(options(component))}
     if name in by_name:
         lines = by_name[name].path.read_text(encoding="utf-8").splitlines()
-        extended = Train if group == "train" else _extended(name, by_name, components)
+        extended = TrainConfig if group == "train" else _extended(name, by_name, components)
         rows = list(options(extended)) if extended is not None else []
         return {"name": f"{group}/{name}", "summary": by_name[name].summary, "preset": lines, "options": rows}
     raise GraftError(Problem("show", *folders.registry.unknown(group, name, [*components, *by_name])))

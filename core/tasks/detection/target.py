@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks.detection.boxes import Boxes, Detections, NamedBox
 from core.tasks.targets.target import Encoded, Encoder, ResultTable, Target, TargetType, objects
 
@@ -27,7 +27,7 @@ DEFAULT_SCORE = 0.25
 ALL_OBJECTS = "objects"
 """The name under which the one threshold of a detector is stored."""
 
-_NOT_LABELLED = Fault(
+_NOT_LABELLED = RowIssue(
     "not_labelled", "the image has no annotations", "Annotate it (as empty, where it shows no object), or remove it."
 )
 
@@ -228,7 +228,7 @@ class BoxEncoder:
         self._codes: dict[tuple[NamedBox, ...], int] = {}
         self._values = array("q")
 
-    def add(self, raw: object) -> Fault | None:
+    def add(self, raw: object) -> RowIssue | None:
         """Keep the objects of one image, or return what is wrong with them."""
         from core.tasks.targets.encoding import is_several, unknown_label
 

@@ -12,7 +12,7 @@ from core.images import examples as images_examples
 from core.images.examples import found, shown
 from core.tasks.detection.boxes import BoxExample, Detections
 from core.tasks.detection.target import BOXES
-from core.tasks.task_type import Kind
+from core.tasks.task_type import TaskType
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class ObjectDetection(Kind):
+class ObjectDetection(TaskType):
     """Find the objects in an image, each with a box and a label."""
 
     name: ClassVar[str] = "object-detection"

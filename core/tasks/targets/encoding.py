@@ -11,15 +11,15 @@ from typing import TypeGuard
 import numpy as np
 
 from core.errors import nearest
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks.targets.target import Encoded, Target, TargetType
 from core.tasks.task import Task
 
 MISSING_NAMES = frozenset({"", "nan", "<na>", "null"})
 """How a missing label is written as text, in lower case."""
 
-_MISSING = Fault("missing_label", "the label is missing", "Give the row a label, or remove it.")
-_NAN = Fault("nan_label", "the label is NaN (not a number)", "Give the row a label, or remove it.")
+_MISSING = RowIssue("missing_label", "the label is missing", "Give the row a label, or remove it.")
+_NAN = RowIssue("nan_label", "the label is NaN (not a number)", "Give the row a label, or remove it.")
 
 
 class LabelEncoder:
@@ -37,7 +37,7 @@ class LabelEncoder:
         self._codes: dict[tuple[str, ...], int] = {}
         self._values = array("q")
 
-    def add(self, raw: object) -> Fault | None:
+    def add(self, raw: object) -> RowIssue | None:
         """Keep the label or labels of one row, or return what is wrong with them."""
         if raw is None or (isinstance(raw, float) and math.isnan(raw)):
             return _MISSING if raw is None else _NAN
@@ -49,7 +49,7 @@ class LabelEncoder:
                 return unknown_label(name, self._given)
         if not self._several and len(names) != 1:
             message = f"has {len(names)} labels where the task wants one"
-            return Fault("several_labels", message, "Use a task whose target type is multi.")
+            return RowIssue("several_labels", message, "Use a task whose target type is multi.")
         self._values.append(self._codes.setdefault(names, len(self._codes)))
         return None
 
@@ -82,20 +82,20 @@ class ValueEncoder:
         self._target = target
         self._values = array("d")
 
-    def add(self, raw: object) -> Fault | None:
+    def add(self, raw: object) -> RowIssue | None:
         """Keep one number (or its text), or return what is wrong with it."""
         if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING_NAMES - {"nan"}):
             return _MISSING
         try:
             value = float(raw)  # type: ignore[arg-type]
         except (TypeError, ValueError):
-            return Fault(
+            return RowIssue(
                 "label_not_a_number",
                 f"the label {raw!r} is not a number",
                 "A task whose target type is regression needs one.",
             )
         if not math.isfinite(value):
-            return _NAN if math.isnan(value) else Fault("infinite_label", "the label is infinite")
+            return _NAN if math.isnan(value) else RowIssue("infinite_label", "the label is infinite")
         self._values.append(value)
         return None
 
@@ -108,10 +108,10 @@ class ValueEncoder:
         return Encoded((), values, self._target), complaints
 
 
-def unknown_label(name: str, given: Sequence[str]) -> Fault:
+def unknown_label(name: str, given: Sequence[str]) -> RowIssue:
     """Return the issue of a label that `task.labels` does not name; the nearest name is offered."""
     close = nearest(name, given)
-    return Fault(
+    return RowIssue(
         "unknown_label",
         f"the label {name!r} is not one of task.labels",
         f"{f'Did you mean {close!r}? ' if close else ''}Add it to task.labels, or correct the row.",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from core.component import Component
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ResultTable(NamedTuple):
 class Encoder(Protocol):
     """Takes raw labels one by one, then returns all of them encoded."""
 
-    def add(self, raw: object) -> Fault | None:
+    def add(self, raw: object) -> RowIssue | None:
         """Keep one label. Return what is wrong with it if it cannot be used; it is then not kept."""
         ...
 
@@ -74,7 +74,7 @@ class TargetType(Component):
     `has_labels` is False. `thresholds` are what `choose_thresholds` returned, or None.
 
     Attributes:
-        kinds: Task types that accept it although they do not list it in `targets`; for third parties.
+        task_types: Task types that accept it although they do not list it in `targets`; for third parties.
         like: A built-in target type whose arrays of targets and predictions have the same shape and meaning. Metrics
             and baselines that accept that type then accept this one.
         has_labels: Whether its targets are made of named labels.

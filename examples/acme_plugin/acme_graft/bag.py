@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from acme_graft import words
-from core import LoadedModel, Need, Provenance
-from core.issues import Finding
+from core import LoadedModel, LoadRequest, Provenance
+from core.issues import DataIssue
 from core.tasks import TextExample
 from core.training import per_example_loss, to_predictions
 
@@ -48,14 +48,14 @@ class BagModel(LoadedModel):
     provenance = Provenance("scratch", "bag", "random weights")
     defaults = {"epochs": 30.0, "learning_rate": 1e-2}
 
-    def __init__(self, module: Network, vocabulary: Sequence[str], need: Need) -> None:
-        self.module = module.to(need.device)
-        self.vocabulary, self.need = vocabulary, need
-        self.findings: list[Finding] = []
+    def __init__(self, module: Network, vocabulary: Sequence[str], request: LoadRequest) -> None:
+        self.module = module.to(request.device)
+        self.vocabulary, self.request = vocabulary, request
+        self.findings: list[DataIssue] = []
 
     def prepare(self, examples: Sequence[TextExample], train: bool) -> words.Texts:
         """Texts as numbers of words."""
-        return words.Texts(examples, self.vocabulary, self.need.output)
+        return words.Texts(examples, self.vocabulary, self.request.output)
 
     def collate(self, items: Sequence[words.Item]) -> dict[str, Tensor]:
         """Stack and pad."""
@@ -63,31 +63,33 @@ class BagModel(LoadedModel):
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each example, float32 [b]."""
-        need = self.need
+        request = self.request
         logits = self.module(batch["ids"])
-        return per_example_loss(logits, batch["targets"], need.output, need.class_weights, need.label_smoothing)
+        return per_example_loss(
+            logits, batch["targets"], request.output, request.class_weights, request.label_smoothing
+        )
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
         """Probabilities, float32 [b, c]."""
-        return to_predictions(self.module(batch["ids"]), self.need.output)
+        return to_predictions(self.module(batch["ids"]), self.request.output)
 
     def save(self, directory: Path) -> None:
         """Weights as safetensors; words and labels as JSON beside them."""
         directory.mkdir(parents=True, exist_ok=True)
         save_file(self.module.state_dict(), directory / WEIGHTS)
-        facts = {"labels": self.need.labels, "vocabulary": list(self.vocabulary)}
+        facts = {"labels": self.request.labels, "vocabulary": list(self.vocabulary)}
         (directory / FACTS).write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
 
 
-def load(options: Bag, need: Need) -> BagModel:
-    """A fresh network whose words come from the training texts, or the one saved in `need.saved`."""
-    if need.saved is not None:
-        weights = load_file(need.saved / WEIGHTS)
-        vocabulary = json.loads((need.saved / FACTS).read_text(encoding="utf-8"))["vocabulary"]
-        network = Network(len(vocabulary), weights["hidden.weight"].shape[0], need.output.width)
+def load(options: Bag, request: LoadRequest) -> BagModel:
+    """A fresh network whose words come from the training texts, or the one saved in `request.saved`."""
+    if request.saved is not None:
+        weights = load_file(request.saved / WEIGHTS)
+        vocabulary = json.loads((request.saved / FACTS).read_text(encoding="utf-8"))["vocabulary"]
+        network = Network(len(vocabulary), weights["hidden.weight"].shape[0], request.output.width)
         network.load_state_dict(weights)
-        return BagModel(network, vocabulary, need)
-    vocabulary = words.learn(need.train, options.vocabulary)
+        return BagModel(network, vocabulary, request)
+    vocabulary = words.learn(request.train, options.vocabulary)
     with torch.random.fork_rng(devices=[]):  # the seed decides the weights, and nothing else notices
-        torch.manual_seed(need.seed)
-        return BagModel(Network(len(vocabulary), options.width, need.output.width), vocabulary, need)
+        torch.manual_seed(request.seed)
+        return BagModel(Network(len(vocabulary), options.width, request.output.width), vocabulary, request)

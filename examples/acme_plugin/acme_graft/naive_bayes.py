@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from acme_graft import words
-from core import LoadedModel, Need, Provenance
-from core.issues import Finding
+from core import LoadedModel, LoadRequest, Provenance
+from core.issues import DataIssue
 from core.tasks import TextExample
 from core.training import per_example_loss, to_predictions
 
@@ -33,16 +33,16 @@ class NaiveBayesModel(LoadedModel):
     provenance = Provenance("scratch", "naive_bayes", "counts of words")
     defaults: dict[str, float] = {}
 
-    def __init__(self, vocabulary: Sequence[str], smoothing: float, need: Need) -> None:
+    def __init__(self, vocabulary: Sequence[str], smoothing: float, request: LoadRequest) -> None:
         self.module = nn.Module()  # nothing for the training loop to train
-        self.vocabulary, self.smoothing, self.need = vocabulary, smoothing, need
-        self.findings: list[Finding] = []
-        self.prior = torch.zeros(need.output.width)
-        self.table = torch.zeros(len(vocabulary) + 2, need.output.width)
+        self.vocabulary, self.smoothing, self.request = vocabulary, smoothing, request
+        self.findings: list[DataIssue] = []
+        self.prior = torch.zeros(request.output.width)
+        self.table = torch.zeros(len(vocabulary) + 2, request.output.width)
 
     def fit(self, examples: Sequence[TextExample], weights: NDArray[np.float32] | None, seed: int) -> None:
         """Count. An example of weight 2 counts twice."""
-        texts, c = self.prepare(examples, train=True), self.need.output.width
+        texts, c = self.prepare(examples, train=True), self.request.output.width
         assert texts.targets is not None
         weight = np.ones(len(texts)) if weights is None else weights.astype(np.float64)
         seen = np.full((len(self.table), c), self.smoothing)
@@ -56,7 +56,7 @@ class NaiveBayesModel(LoadedModel):
 
     def prepare(self, examples: Sequence[TextExample], train: bool) -> words.Texts:
         """Texts as numbers of words."""
-        return words.Texts(examples, self.vocabulary, self.need.output)
+        return words.Texts(examples, self.vocabulary, self.request.output)
 
     def collate(self, items: Sequence[words.Item]) -> dict[str, Tensor]:
         """Stack and pad."""
@@ -64,11 +64,11 @@ class NaiveBayesModel(LoadedModel):
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """The loss of each example, float32 [b]; nothing is trained by it."""
-        return per_example_loss(self._logits(batch["ids"]), batch["targets"], self.need.output)
+        return per_example_loss(self._logits(batch["ids"]), batch["targets"], self.request.output)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
         """Probabilities, float32 [b, c]."""
-        return to_predictions(self._logits(batch["ids"]), self.need.output)
+        return to_predictions(self._logits(batch["ids"]), self.request.output)
 
     def _logits(self, ids: Tensor) -> Tensor:
         return self.prior.to(ids.device) + self.table.to(ids.device)[ids].sum(dim=1)
@@ -77,15 +77,15 @@ class NaiveBayesModel(LoadedModel):
         """The tables as safetensors; words and labels as JSON beside them."""
         directory.mkdir(parents=True, exist_ok=True)
         save_file({"prior": self.prior, "table": self.table}, directory / WEIGHTS)
-        facts = {"labels": self.need.labels, "vocabulary": list(self.vocabulary)}
+        facts = {"labels": self.request.labels, "vocabulary": list(self.vocabulary)}
         (directory / FACTS).write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
 
 
-def load(options: NaiveBayes, need: Need) -> NaiveBayesModel:
-    """A model that waits for its `fit`, or the one saved in `need.saved`."""
-    if need.saved is None:
-        return NaiveBayesModel(words.learn(need.train, options.vocabulary), options.smoothing, need)
-    vocabulary = json.loads((need.saved / FACTS).read_text(encoding="utf-8"))["vocabulary"]
-    model, tables = NaiveBayesModel(vocabulary, options.smoothing, need), load_file(need.saved / WEIGHTS)
+def load(options: NaiveBayes, request: LoadRequest) -> NaiveBayesModel:
+    """A model that waits for its `fit`, or the one saved in `request.saved`."""
+    if request.saved is None:
+        return NaiveBayesModel(words.learn(request.train, options.vocabulary), options.smoothing, request)
+    vocabulary = json.loads((request.saved / FACTS).read_text(encoding="utf-8"))["vocabulary"]
+    model, tables = NaiveBayesModel(vocabulary, options.smoothing, request), load_file(request.saved / WEIGHTS)
     model.prior, model.table = tables["prior"], tables["table"]
     return model

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from core import (
     AdapterMethod,
-    CutOptions,
     DataAdapter,
     LoadedModel,
+    LoadRequest,
     Metric,
     ModelLoader,
-    Need,
     ParamGroup,
-    Plan,
     Problem,
     RunConfig,
+    SplitOptions,
     Splits,
     Task,
+    TrainingPlan,
     hookimpl,
     option,
 )
@@ -37,11 +37,11 @@ TEXTS = ("text-classification",)
 
 
 @dataclass
-class Tickets(CutOptions, DataAdapter):
+class Tickets(SplitOptions, DataAdapter):
     """Read tickets from a TOML file, each with a text and its urgency."""
 
     name: ClassVar[str] = "tickets"
-    kinds: ClassVar[tuple[str, ...]] = TEXTS
+    task_types: ClassVar[tuple[str, ...]] = TEXTS
 
     path: str = option("", "A file of [[ticket]] tables; empty reads the 72 tickets of this package.", path=True)
 
@@ -57,7 +57,7 @@ class Bag(ModelLoader):
     """The mean of a text's word vectors, a hidden layer and a head, from scratch (after Joulin et al. 2017)."""
 
     name: ClassVar[str] = "bag"
-    kinds: ClassVar[tuple[str, ...]] = TEXTS
+    task_types: ClassVar[tuple[str, ...]] = TEXTS
     capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS})
 
     width: int = option(64, "Width of the word vectors and of the hidden layer.", low=1)
@@ -68,11 +68,11 @@ class Bag(ModelLoader):
         if config.task.target == "regression":
             yield Problem("model", f"{self.name} predicts labels, not values.", "Use model=minilm.")
 
-    def load(self, need: Need) -> LoadedModel:
-        """Return a new model, or the one saved in `need.saved`."""
+    def load(self, request: LoadRequest) -> LoadedModel:
+        """Return a new model, or the one saved in `request.saved`."""
         from acme_graft import bag
 
-        return bag.load(self, need)
+        return bag.load(self, request)
 
 
 @dataclass
@@ -80,7 +80,7 @@ class NaiveBayes(ModelLoader):
     """Multinomial naive Bayes over words: fitted by counting, without gradients."""
 
     name: ClassVar[str] = "naive_bayes"
-    kinds: ClassVar[tuple[str, ...]] = TEXTS
+    task_types: ClassVar[tuple[str, ...]] = TEXTS
     own_fit: ClassVar[bool] = True
 
     smoothing: float = option(1.0, "Count that every word starts with for every label (Laplace smoothing).", above=0)
@@ -91,11 +91,11 @@ class NaiveBayes(ModelLoader):
         if config.task.target != "single":
             yield Problem("model", f"{self.name} predicts one label per text.", "Use model=bag for several labels.")
 
-    def load(self, need: Need) -> LoadedModel:
-        """Return a model that is not fitted yet, or the one saved in `need.saved`."""
+    def load(self, request: LoadRequest) -> LoadedModel:
+        """Return a model that is not fitted yet, or the one saved in `request.saved`."""
         from acme_graft import naive_bayes
 
-        return naive_bayes.load(self, need)
+        return naive_bayes.load(self, request)
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Anchor(AdapterMethod):
     pull: float = option(0.01, "Share of the distance to its start that a weight moves back after each step.", high=1)
     head_rate: float = option(5.0, "Learning rate of the head, as a multiple of the usual rate.", above=0)
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Remember the start of every weight outside the head."""
         heads = tuple(f"{head}." for head in model.heads)
         named = model.module.requires_grad_(True).named_parameters()

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core import CutOptions, DataError, Problem, Splits, Task
+from core import DataError, Problem, SplitOptions, Splits, Task
 from core.data import Row, Source, build_splits
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks import TextExample
 
 OWN = Path(__file__).with_name("tickets.toml")
-EMPTY = Fault("empty_text", "the text is empty", "Give the ticket a text, or remove it.")
+EMPTY = RowIssue("empty_text", "the text is empty", "Give the ticket a text, or remove it.")
 
 
-def load(path: str, options: CutOptions, task: Task, seed: int) -> Splits:
+def load(path: str, options: SplitOptions, task: Task, seed: int) -> Splits:
     """Read a file of tickets and split it.
 
     Raises:

@@ -39,7 +39,7 @@ class Item(NamedTuple):
 
 
 class Texts:
-    """A split as numbers of words: a `core.contracts.Prepared`.
+    """A split as numbers of words: a `core.contracts.PreparedDataset`.
 
     Args:
         examples: The split.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core import Task
-    from core.issues import Fault
+    from core.issues import RowIssue
     from core.tasks import Predictions, Targets
 
 
@@ -32,7 +32,7 @@ class Ordinal(SingleLabel):
 
     name: ClassVar[str] = "ordinal"
     like: ClassVar[str] = "single"
-    kinds: ClassVar[tuple[str, ...]] = ("text-classification", "image-classification")
+    task_types: ClassVar[tuple[str, ...]] = ("text-classification", "image-classification")
     train_options: ClassVar[frozenset[str]] = frozenset()
 
     def encoder(self, task: Task) -> Encoder:
@@ -97,7 +97,7 @@ class OrdinalEncoder:
     def __init__(self, inner: Encoder, stated: bool) -> None:
         self._inner, self._stated = inner, stated
 
-    def add(self, raw: object) -> Fault | None:
+    def add(self, raw: object) -> RowIssue | None:
         """Keep one label, or return what is wrong with it."""
         return self._inner.add(raw)
 

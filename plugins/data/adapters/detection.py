@@ -20,7 +20,7 @@ class DigitScenes(FileAdapter):
     """Scenes of handwritten digits (UCI) with boxes, generated into Graft's cache."""
 
     name: ClassVar[str] = "digit_scenes"
-    kinds: ClassVar[tuple[str, ...]] = _DETECTION
+    task_types: ClassVar[tuple[str, ...]] = _DETECTION
 
     scenes: int = option(1000, "Number of scenes in all splits.", low=10, high=100_000)
     size: int = option(128, "Width and height of a scene, in pixels.", low=48, high=2048)
@@ -35,7 +35,7 @@ class DigitScenes(FileAdapter):
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report digits that do not fit, and fractions that leave nothing to train on."""
-        yield from self.cut_problems()
+        yield from self.split_problems()
         if self.min_size > self.max_size:
             yield Problem("data.min_size", f"is larger than data.max_size ({self.max_size}).", "Make it smaller.")
         if self.max_size > self.size:
@@ -60,7 +60,7 @@ class Yolo(FileAdapter):
     """Images with boxes in text files, as in YOLO: a data.yaml, or folders images and labels."""
 
     name: ClassVar[str] = "yolo"
-    kinds: ClassVar[tuple[str, ...]] = _DETECTION
+    task_types: ClassVar[tuple[str, ...]] = _DETECTION
 
     path: str = option(
         "", "A data.yaml, a folder that contains one, or a folder with the folders images and labels.", path=True
@@ -81,7 +81,7 @@ class Yolo(FileAdapter):
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or cannot work."""
-        yield from self.cut_problems()
+        yield from self.split_problems()
         yield from _needed(self.path, "data.yaml")
 
     def load(self, task: Task, seed: int) -> Splits:
@@ -97,7 +97,7 @@ class Voc(FileAdapter):
     """Images with boxes in XML files, as written by Pascal VOC and many tools."""
 
     name: ClassVar[str] = "voc"
-    kinds: ClassVar[tuple[str, ...]] = _DETECTION
+    task_types: ClassVar[tuple[str, ...]] = _DETECTION
 
     path: str = option(
         "",
@@ -113,7 +113,7 @@ class Voc(FileAdapter):
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or cannot work."""
-        yield from self.cut_problems()
+        yield from self.split_problems()
         yield from _needed(self.path, "FOLDER")
 
     def load(self, task: Task, seed: int) -> Splits:
@@ -129,7 +129,7 @@ class Coco(FileAdapter):
     """Images with boxes in a JSON file, in the format of COCO instances."""
 
     name: ClassVar[str] = "coco"
-    kinds: ClassVar[tuple[str, ...]] = _DETECTION
+    task_types: ClassVar[tuple[str, ...]] = _DETECTION
 
     path: str = option(
         "",
@@ -148,7 +148,7 @@ class Coco(FileAdapter):
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or contradict each other."""
-        yield from self.cut_problems()
+        yield from self.split_problems()
         yield from checks.sources(self.path, self.train, self.val, self.test)
 
     def load(self, task: Task, seed: int) -> Splits:

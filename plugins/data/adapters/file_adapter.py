@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core import CutOptions, DataAdapter, Problem, RunConfig, Task
+from core import DataAdapter, Problem, RunConfig, SplitOptions, Task
 
 
 @dataclass
-class FileAdapter(CutOptions, DataAdapter):
+class FileAdapter(SplitOptions, DataAdapter):
     """A data adapter that reads unlabeled examples in the usual way for its task type."""
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Report fractions that leave nothing to train on."""
-        return self.cut_problems()
+        return self.split_problems()
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[Any]:
         """Read texts from a file of any format; or images from a file, a folder, a glob or a table."""
         from plugins.data.adapters.unlabeled import read
 
-        return read(task.kind, path)
+        return read(task.type, path)

@@ -19,7 +19,7 @@ class Hub(FileAdapter):
     """A dataset on the Hugging Face Hub, or one saved to disk. Dataset scripts are never executed."""
 
     name: ClassVar[str] = "hub"
-    kinds: ClassVar[tuple[str, ...]] = TEXT + IMAGE
+    task_types: ClassVar[tuple[str, ...]] = TEXT + IMAGE
 
     dataset: str = option("", "The dataset's name on the Hub: owner/name.")
     path: str = option(
@@ -42,16 +42,16 @@ class Hub(FileAdapter):
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or contradict each other."""
-        yield from self.cut_problems()
+        yield from self.split_problems()
         if bool(self.dataset) == bool(self.path):
             message = "is not given." if not self.dataset else "and data.path are given, which are two sources."
             yield Problem("data.dataset", message, "data.dataset=owner/name, or data.path=FOLDER")
         for each in ("subset", "revision"):
             if self.path and getattr(self, each):
                 yield Problem(f"data.{each}", "means nothing for a folder.", "Leave it out.")
-        for each in ("text", "pair") if config.task.kind in IMAGE else ("image",):
+        for each in ("text", "pair") if config.task.type in IMAGE else ("image",):
             if getattr(self, each):
-                yield Problem(f"data.{each}", f"means nothing for a task of {config.task.kind}.", "Leave it out.")
+                yield Problem(f"data.{each}", f"means nothing for a task of {config.task.type}.", "Leave it out.")
 
     def load(self, task: Task, seed: int) -> Splits:
         """Fetch or open the dataset, and split it where it has no splits."""
@@ -59,7 +59,7 @@ class Hub(FileAdapter):
         from plugins.data.tabular.rows import Reading
 
         columns = columns_of(self.text, self.pair, self.label, (), "", self.group, self.image)
-        content = "image" if task.kind in IMAGE else "text"
+        content = "image" if task.type in IMAGE else "text"
         reading = Reading(columns, task.target, self.label_separator, self.label_names, content)
         splits = {"train": self.train, "val": self.val, "test": self.test}
         if self.path:
@@ -70,4 +70,4 @@ class Hub(FileAdapter):
         """Read texts or images from a local file with the same columns, or images from a folder or a glob."""
         from plugins.data.adapters.unlabeled import read
 
-        return read(task.kind, path, columns_of(self.text, self.pair, image=self.image))
+        return read(task.type, path, columns_of(self.text, self.pair, image=self.image))

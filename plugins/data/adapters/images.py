@@ -23,7 +23,7 @@ class Digits(FileAdapter):
     """1,797 handwritten digits of 8 × 8 pixels, light ink on black (UCI), included in scikit-learn."""
 
     name: ClassVar[str] = "digits"
-    kinds: ClassVar[tuple[str, ...]] = IMAGE
+    task_types: ClassVar[tuple[str, ...]] = IMAGE
 
     def load(self, task: Task, seed: int) -> Splits:
         """Read and split the digits."""
@@ -37,7 +37,7 @@ class ImageFolder(FileAdapter):
     """Image files: one folder per class, or a table of paths and labels."""
 
     name: ClassVar[str] = "image_folder"
-    kinds: ClassVar[tuple[str, ...]] = IMAGE
+    task_types: ClassVar[tuple[str, ...]] = IMAGE
 
     path: str = option(
         "",
@@ -68,7 +68,7 @@ class ImageFolder(FileAdapter):
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or contradict each other."""
-        yield from self.cut_problems()
+        yield from self.split_problems()
         yield from checks.sources(self.path, self.train, self.val, self.test, "FOLDER")
         given = (self.train, self.val, self.test)
         yield from checks.columns(config, self.label, self.label_columns, self.split, self.group, given)
@@ -86,7 +86,7 @@ class ImageFolder(FileAdapter):
         """Read the images of a file, a folder or a glob, or those a table names, and ignore labels."""
         from plugins.data.adapters.unlabeled import read
 
-        return read(task.kind, path, self._columns(), root=self.root)
+        return read(task.type, path, self._columns(), root=self.root)
 
     def _columns(self) -> Columns:
         from plugins.data.tabular.columns import Columns

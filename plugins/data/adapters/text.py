@@ -29,7 +29,7 @@ class Reviews(FileAdapter):
     """1,296 product reviews in three classes, written by hand for Graft and included in it."""
 
     name: ClassVar[str] = "reviews"
-    kinds: ClassVar[tuple[str, ...]] = TEXT
+    task_types: ClassVar[tuple[str, ...]] = TEXT
 
     def load(self, task: Task, seed: int) -> Splits:
         """Read and split the reviews."""
@@ -44,7 +44,7 @@ class Table(FileAdapter):
     """Labeled texts in CSV, TSV, JSON Lines or Parquet files."""
 
     name: ClassVar[str] = "table"
-    kinds: ClassVar[tuple[str, ...]] = TEXT
+    task_types: ClassVar[tuple[str, ...]] = TEXT
 
     path: str = option(
         "", "A file, a folder or a glob. Files named after splits (train.csv, test.csv) become those splits.", path=True
@@ -76,7 +76,7 @@ class Table(FileAdapter):
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or contradict each other."""
-        yield from self.cut_problems()
+        yield from self.split_problems()
         yield from checks.sources(self.path, self.train, self.val, self.test)
         given = (self.train, self.val, self.test)
         yield from checks.columns(config, self.label, self.label_columns, self.split, self.group, given)
@@ -91,7 +91,7 @@ class Table(FileAdapter):
         """Read the texts of a file with the same columns and ignore its labels."""
         from plugins.data.adapters.unlabeled import read
 
-        return read(task.kind, path, self._reading(task).columns, self._files())
+        return read(task.type, path, self._reading(task).columns, self._files())
 
     def _reading(self, task: Task) -> Reading:
         from plugins.data.tabular.rows import Reading
@@ -114,7 +114,7 @@ class Lines(FileAdapter):
     """Text files with one text per line. Each file is one class, named after the file."""
 
     name: ClassVar[str] = "lines"
-    kinds: ClassVar[tuple[str, ...]] = TEXT
+    task_types: ClassVar[tuple[str, ...]] = TEXT
 
     path: str = option("", "A folder or a glob of files. Subfolders train, val and test become splits.", path=True)
     label_names: dict[str, str] = option(None, "New names for the labels, instead of the file names.", factory=dict)
@@ -122,7 +122,7 @@ class Lines(FileAdapter):
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or contradict each other."""
-        yield from self.cut_problems()
+        yield from self.split_problems()
         if not self.path:
             yield Problem("data.path", "is not given.", "data.path=FOLDER")
 

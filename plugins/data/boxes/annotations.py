@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import UNDECIDED, Row, Source, build_splits
-from core.issues import Fault, Finding
+from core.issues import DataIssue, RowIssue
 from core.tasks import BoxExample, Corners, NamedBox, Task
 from plugins.data.boxes import faults, files, orientation
 from plugins.data.boxes.faults import image_fault, object_fault
@@ -42,7 +42,7 @@ class StatedObject:
     corners: Corners
     place: str
     crowd: bool = False
-    fault: Fault | None = None
+    fault: RowIssue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,15 @@ class Annotated:
     stated: tuple[int, int] = (0, 0)
     relative: bool = False
     root: str = ""
-    fault: Fault | None = None
+    fault: RowIssue | None = None
 
 
 def load_boxes(
     found: Sequence[Annotated],
     names: Sequence[str] | None,
     origin: str,
-    findings: Sequence[Finding],
-    options: CutOptions,
+    findings: Sequence[DataIssue],
+    options: SplitOptions,
     task: Task,
     seed: int,
 ) -> Splits:
@@ -175,7 +175,7 @@ def _picture(each: Annotated, root: files.Root) -> ImageSource:
 
 def checked(
     each: Annotated, size: tuple[int, int]
-) -> tuple[list[NamedBox] | None, list[tuple[str, Fault]], Fault | None]:
+) -> tuple[list[NamedBox] | None, list[tuple[str, RowIssue]], RowIssue | None]:
     """Check the objects of one image of `size` (width, height, upright).
 
     Returns:
@@ -188,7 +188,7 @@ def checked(
     if wrong is not None and wrong.level != "note":
         return None, [], wrong
     kept: dict[NamedBox, None] = {}
-    parts: list[tuple[str, Fault]] = []
+    parts: list[tuple[str, RowIssue]] = []
     for found in each.objects:
         corners = _pixels(found.corners, size) if each.relative else turn(found.corners)
         box, fault = _placed(found, corners, size)
@@ -209,7 +209,7 @@ def _pixels(corners: Corners, size: tuple[int, int]) -> Corners:
     return x1 * width, y1 * height, x2 * width, y2 * height
 
 
-def _placed(found: StatedObject, corners: Corners, size: tuple[int, int]) -> tuple[NamedBox | None, Fault | None]:
+def _placed(found: StatedObject, corners: Corners, size: tuple[int, int]) -> tuple[NamedBox | None, RowIssue | None]:
     """Return an object clipped to its image, and what is wrong or notable about it."""
     if found.fault is not None:
         return None, found.fault

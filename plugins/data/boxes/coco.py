@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import NAMES, UNDECIDED
 from core.errors import DataError, Problem
 from core.tasks import Task
@@ -46,7 +46,7 @@ class CocoFiles:
     root: str = ""
 
 
-def load_coco(given: CocoFiles, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_coco(given: CocoFiles, options: SplitOptions, task: Task, seed: int) -> Splits:
     """Read annotations and images into splits; see `DataAdapter.load`."""
     found, names = annotated(given)
     base = Path(given.path or given.train).expanduser().absolute()

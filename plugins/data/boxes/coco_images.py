@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.data import NAMES, UNDECIDED
-from core.issues import Fault
+from core.issues import RowIssue
 from plugins.data.boxes import files
 from plugins.data.boxes.faults import image_fault, note
 
@@ -42,7 +42,7 @@ class Images:
         self.root = os.path.realpath(root or self._folder)
         self._inside = files.Root(self.root)
 
-    def find(self, name: str) -> tuple[Path | None, Fault | None]:
+    def find(self, name: str) -> tuple[Path | None, RowIssue | None]:
         """Return the path of an image by its `file_name`, or by its last part if the full path does not exist.
 
         Returns:

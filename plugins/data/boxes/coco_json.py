@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DataError, Problem
-from core.issues import Fault
+from core.issues import RowIssue
 from plugins.data.boxes.faults import image_fault
 
 
@@ -27,7 +27,7 @@ class Image:
     file: str
     place: str
     size: tuple[int, int] = (0, 0)
-    fault: Fault | None = None
+    fault: RowIssue | None = None
 
 
 @dataclass(frozen=True)

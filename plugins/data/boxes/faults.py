@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.issues import Fault
+from core.issues import RowIssue
 
 OBJECT = "object"
 """The noun for what is counted where one object is at fault and its image is used all the same."""
@@ -26,16 +26,16 @@ _CURES = {
 }
 
 
-def image_fault(code: str, message: str) -> Fault:
+def image_fault(code: str, message: str) -> RowIssue:
     """Return a problem that makes an image unusable."""
-    return Fault(code, message, _CURES[code], what="image")
+    return RowIssue(code, message, _CURES[code], what="image")
 
 
-def object_fault(code: str, message: str) -> Fault:
+def object_fault(code: str, message: str) -> RowIssue:
     """Return a problem that makes an object unusable."""
-    return Fault(code, message, _CURES[code], what=OBJECT)
+    return RowIssue(code, message, _CURES[code], what=OBJECT)
 
 
-def note(code: str, message: str, what: str = OBJECT) -> Fault:
+def note(code: str, message: str, what: str = OBJECT) -> RowIssue:
     """Return a remark about an object or image that is used all the same."""
-    return Fault(code, message, level="note", what=what)
+    return RowIssue(code, message, level="note", what=what)

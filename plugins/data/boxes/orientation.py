@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks import Corners
 from plugins.data.boxes.faults import image_fault, note
 
@@ -18,7 +18,7 @@ Turn: TypeAlias = Callable[[Corners], Corners]
 _ORIENTATION = 0x0112
 
 
-def turning(image: Path | None, stated: tuple[int, int], size: tuple[int, int]) -> tuple[Turn, Fault | None]:
+def turning(image: Path | None, stated: tuple[int, int], size: tuple[int, int]) -> tuple[Turn, RowIssue | None]:
     """Return how box corners map to the upright image, and a remark about the image.
 
     Args:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import SHOWN, TEST, TRAIN, UNDECIDED, VAL
 from core.errors import DataError, Problem
-from core.issues import Finding
+from core.issues import DataIssue
 from core.tasks import Corners, Task
 from plugins.data.boxes import annotations as boxes_annotations
 from plugins.data.boxes import files, safe_xml
@@ -45,21 +45,21 @@ class VocFiles:
     root: str = ""
 
 
-def load_voc(given: VocFiles, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_voc(given: VocFiles, options: SplitOptions, task: Task, seed: int) -> Splits:
     """Read annotations and images into splits; see `DataAdapter.load`."""
     found, findings = annotated(given)
     base = Path(given.path).expanduser().absolute()
     return boxes_annotations.load_boxes(found, None, f"{base.name} (Pascal VOC)", findings, options, task, seed)
 
 
-def annotated(given: VocFiles) -> tuple[list[Annotated], list[Finding]]:
+def annotated(given: VocFiles) -> tuple[list[Annotated], list[DataIssue]]:
     """Return all images of a data set, and findings about it.
 
     Raises:
         DataError: There is no such folder, or no annotation in it.
     """
     base = files.folder("data.path", given.path)
-    found, findings = [], list[Finding]()
+    found, findings = [], list[DataIssue]()
     for split, folder in _folders(base):
         reader = _Reader(base, folder, given)
         chosen = reader.chosen(split)
@@ -132,13 +132,13 @@ class _Reader:
         place = files.called(image, self._base)
         return Annotated(image, place, objects, split, stated=_size(top), root=self._root)
 
-    def findings(self, used: set[str]) -> Iterator[Finding]:
+    def findings(self, used: set[str]) -> Iterator[DataIssue]:
         """Report annotations that no list names."""
         others = sorted(self._xml.keys() - used)
         if others:
             message = f"{len(others):,} annotated images are in no list of ImageSets/Main, and are not used."
             places = tuple(files.called(self._xml[each], self._base) for each in others[:SHOWN])
-            yield Finding("in_no_list", message, len(others), places)
+            yield DataIssue("in_no_list", message, len(others), places)
 
     def _image_folder(self) -> Path:
         for each in _IMAGES:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import UNDECIDED
 from core.errors import DataError, Problem
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks import Corners, Task
 from plugins.data.boxes import annotations as boxes_annotations
 from plugins.data.boxes import files, yolo_config
@@ -27,11 +27,11 @@ from plugins.data.files import SPLIT_NAMES
 _PIXELS = 2.0
 """A number above this is of pixels, not a share."""
 _NO_LABELS = ("classes.txt", "train.txt", "val.txt", "test.txt", "README.txt", "obj.names")
-_UNLABELLED: Mapping[str, Fault | None] = {
+_UNLABELLED: Mapping[str, RowIssue | None] = {
     "background": note(
         "background", "the image has no label file; it is taken to show no object (data.unlabelled_images)", "image"
     ),
-    "skip": Fault("not_labelled", "the image has no label file", level="blank", what="image"),
+    "skip": RowIssue("not_labelled", "the image has no label file", level="blank", what="image"),
     "error": None,
 }
 
@@ -55,7 +55,7 @@ class YoloFiles:
     root: str = ""
 
 
-def load_yolo(given: YoloFiles, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_yolo(given: YoloFiles, options: SplitOptions, task: Task, seed: int) -> Splits:
     """Read annotations and images into splits; see `DataAdapter.load`."""
     config = configured(given)
     found = annotated(config, given)

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.data import TEST, TRAIN, VAL
 from core.errors import DataError, Problem
-from core.issues import Finding
+from core.issues import DataIssue
 from plugins.data.boxes import files as boxes_files
 
 _KEYS = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
@@ -30,7 +30,7 @@ class Config:
     base: Path
     names: Mapping[int, str]
     parts: tuple[tuple[int, Path], ...]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DataIssue, ...] = ()
 
 
 def find(path: Path) -> Path | None:
@@ -96,12 +96,12 @@ class _Reader:
     said: Mapping[str, Any]
     base: Path
     problems: list[Problem] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[DataIssue] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.said.get("download"):
             message = f"{self.path.name} has a key `download`, which Graft never runs or fetches."
-            self.findings.append(Finding("download_ignored", message, 1, (self.path.name,), "info"))
+            self.findings.append(DataIssue("download_ignored", message, 1, (self.path.name,), "info"))
 
     def names(self) -> dict[int, str]:
         """Return label names by number."""
@@ -155,7 +155,7 @@ class _Reader:
     def _missing(self, key: str, entry: str) -> None:
         if key == "test":
             message = f"{self.path.name} names {entry} as its test split, which does not exist."
-            self.findings.append(Finding("no_test_split", message, 1, (self.path.name,)))
+            self.findings.append(DataIssue("no_test_split", message, 1, (self.path.name,)))
             return
         cure = f"Its paths start from {self.base}. Correct it, or `path`."
         if self.said.get("download"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import NAMES, Row, Source, build_splits
 from core.tasks import BoxExample, NamedBox, Task
 from plugins.data.builtin import digit_scenes_cache
@@ -16,7 +16,7 @@ from plugins.data.builtin.digit_scenes_cache import Scene
 from plugins.data.builtin.scene_drawing import LABELS
 
 
-def load_scenes(recipe: Mapping[str, int], options: CutOptions, task: Task, seed: int) -> Splits:
+def load_scenes(recipe: Mapping[str, int], options: SplitOptions, task: Task, seed: int) -> Splits:
     """Return the scenes of a recipe in their own splits, from the cache or drawn now.
 
     Args:

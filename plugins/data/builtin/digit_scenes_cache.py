@@ -13,7 +13,7 @@ from pathlib import Path
 from core.data import NAMES
 from core.files import new_folder
 from core.images import inspect
-from core.issues import Finding
+from core.issues import DataIssue
 from core.runtime import cache_directory
 from core.tasks import Corners
 from plugins.data.builtin import scene_drawing
@@ -47,7 +47,7 @@ def key(recipe: Mapping[str, int]) -> str:
     return hashlib.sha256(json.dumps([_VERSION, dict(sorted(recipe.items()))]).encode()).hexdigest()
 
 
-def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[Finding]]:
+def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[DataIssue]]:
     """Return the scenes of a recipe, and findings about them."""
     folder = cache_directory() / "digit_scenes" / key(recipe)[:16]
     kept = _read(folder)
@@ -58,7 +58,7 @@ def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[Finding]]:
         _write(folder, made)
     except OSError as error:
         message = f"the scenes are held in memory: {folder} cannot be written ({error.strerror or error})."
-        return made, [Finding("cache_not_written", message, len(made), level="info")]
+        return made, [DataIssue("cache_not_written", message, len(made), level="info")]
     return _read(folder) or made, []
 
 

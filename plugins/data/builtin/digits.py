@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import Row, Source, build_splits
 from core.images import encode_png, inspect
 from core.tasks import ImageExample, Task
@@ -34,7 +34,7 @@ class _Digits:
         return [self.images[row] for row in rows]
 
 
-def load_digits(options: CutOptions, task: Task, seed: int) -> Splits:
+def load_digits(options: SplitOptions, task: Task, seed: int) -> Splits:
     """Return the 1,797 digits, 8 × 8 pixels, light ink (255) on black (0), split by seed."""
     from sklearn import datasets
 

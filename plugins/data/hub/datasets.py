@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import NAMES, UNDECIDED
 from core.errors import DataError, Problem, unknown
-from core.issues import Finding
+from core.issues import DataIssue
 from core.pretrained import endpoint, hub_unreachable
 from core.tasks import Task
 from plugins.data import files
@@ -27,7 +27,7 @@ _COMMON = {"train": ("train", "training"), "val": ("validation", "valid", "val",
 
 
 def load_folder(
-    path: str, splits: Mapping[str, str], reading: Reading, options: CutOptions, task: Task, seed: int
+    path: str, splits: Mapping[str, str], reading: Reading, options: SplitOptions, task: Task, seed: int
 ) -> Splits:
     """Load a folder written by `save_to_disk`, or a folder of data files. Nothing is fetched or executed.
 
@@ -60,7 +60,7 @@ def load_remote(
     revision: str,
     splits: Mapping[str, str],
     reading: Reading,
-    options: CutOptions,
+    options: SplitOptions,
     task: Task,
     seed: int,
 ) -> Splits:
@@ -139,7 +139,7 @@ def _load(
     name: str,
     splits: Mapping[str, str],
     reading: Reading,
-    options: CutOptions,
+    options: SplitOptions,
     task: Task,
     seed: int,
     folder: Path | None = None,
@@ -151,7 +151,7 @@ def _load(
     lists = images.listed if reading.content == IMAGE else _values
     parts = [_part(available[each], each, split, lists) for split, each in chosen.items()]
     left_out = [
-        Finding("split_without_labels", f"the split {each!r} has no labels and was left out.", len(available[each]))
+        DataIssue("split_without_labels", f"the split {each!r} has no labels and was left out.", len(available[each]))
         for split, each in hidden.items()
         if split not in chosen
     ]

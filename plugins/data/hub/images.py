@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as compute
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import NAMES, UNDECIDED
 from core.errors import DataError, Problem
-from core.issues import Fault
+from core.issues import RowIssue
 from core.runtime import cache_directory
 from core.tasks import MULTI, Task
 from plugins.data import files
@@ -52,7 +52,7 @@ class DatasetShelf:
         table = self.column[[row - 1 for row in rows]]
         return [self._image(value) for value in table.column(0).to_pylist()]
 
-    def refuses(self, text: str) -> Fault | None:
+    def refuses(self, text: str) -> RowIssue | None:
         """Return None: images inside a dataset have no path that could lead elsewhere."""
         return None
 
@@ -73,7 +73,7 @@ def load_hub_images(
     datasets: Sequence[Any],
     parts: Sequence[Part],
     reading: Reading,
-    options: CutOptions,
+    options: SplitOptions,
     task: Task,
     seed: int,
     origin: str,

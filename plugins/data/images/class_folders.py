@@ -10,7 +10,7 @@ from pathlib import Path
 from core.data import SHOWN, TRAIN, UNDECIDED
 from core.errors import DataError, Problem
 from core.images import SUFFIXES
-from core.issues import Finding
+from core.issues import DataIssue
 from plugins.data.files import SPLIT_NAMES
 from plugins.data.tabular.formats import FORMATS
 from plugins.data.tabular.row_store import Stored
@@ -54,14 +54,14 @@ class Notes:
         if len(shown) < SHOWN:
             shown.append(place)
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[DataIssue]:
         """Return one finding for each kind of file that was counted."""
         if count := self.counts.get("others", 0):
             message = f"{count:,} files left out: their names do not end as those of images do ({', '.join(SUFFIXES)})."
-            yield Finding("not_images", message, count, tuple(self.others), "info")
+            yield DataIssue("not_images", message, count, tuple(self.others), "info")
         if count := self.counts.get("repeated", 0):
             message = f"{count:,} symbolic links to folders were not followed: those folders are read already."
-            yield Finding("repeated_folders", message, count, tuple(self.repeated), "info")
+            yield DataIssue("repeated_folders", message, count, tuple(self.repeated), "info")
 
 
 def find(option: str, folder: Path, split: int = UNDECIDED) -> list[ClassFolders]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import NAMES, UNDECIDED
 from core.errors import DataError, Problem
 from core.images import image_files
@@ -59,7 +59,7 @@ class _Opened:
     shelves: list[FileShelf] = field(default_factory=list)
 
 
-def load_images(sources: Sources, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_images(sources: Sources, reading: Reading, options: SplitOptions, task: Task, seed: int) -> Splits:
     """Read images into splits; see `DataAdapter.load`."""
     found = _find(sources, reading.columns)
     columns, notes, names = reading.columns, Notes(), Names(reading.label_names)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from core.files import new_file
 from core.images import Inspected, UnreadableImageError, inspect
-from core.issues import Fault
+from core.issues import RowIssue
 from core.runtime import cache_directory
 
-ImageSource: TypeAlias = Path | bytes | Fault | None
+ImageSource: TypeAlias = Path | bytes | RowIssue | None
 """An image by its path or its bytes; what is wrong with it; or None for a row that is not looked at."""
 
 SILENT_SECONDS = 5.0
@@ -49,7 +49,7 @@ class Inspections:
     width: NDArray[np.int32]
     height: NDArray[np.int32]
     digest: NDArray[np.bytes_]
-    faults: dict[int, Fault] = field(default_factory=dict)
+    faults: dict[int, RowIssue] = field(default_factory=dict)
 
 
 def inspect_all(pictures: Iterable[Sequence[ImageSource]], count: int, source: str) -> Inspections:
@@ -65,7 +65,7 @@ def inspect_all(pictures: Iterable[Sequence[ImageSource]], count: int, source: s
     with ThreadPoolExecutor(_processors(), "graft-inspect") as pool:
         for piece in pictures:
             for seen in pool.map(memory.inspect, piece):
-                if isinstance(seen, Fault):
+                if isinstance(seen, RowIssue):
                     found.faults[number] = seen
                 elif seen is not None:
                     found.width[number], found.height[number] = seen.width, seen.height
@@ -105,9 +105,9 @@ class Memory:
         self._known = _read(self._path)
         self._met: dict[bytes, Inspected] = {}
 
-    def inspect(self, picture: ImageSource) -> Inspected | Fault | None:
+    def inspect(self, picture: ImageSource) -> Inspected | RowIssue | None:
         """Return what is known about an image, else decode it. Called from many threads."""
-        if picture is None or isinstance(picture, Fault):
+        if picture is None or isinstance(picture, RowIssue):
             return picture
         key = _key(picture)
         seen = self._known.get(key) if key else None
@@ -115,7 +115,7 @@ class Memory:
             try:
                 seen = inspect(picture)
             except UnreadableImageError as error:
-                return Fault(error.code, error.message, error.cure)
+                return RowIssue(error.code, error.message, error.cure)
         if key:
             self._met[key] = seen
         return seen

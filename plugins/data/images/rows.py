@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import Row, Source, build_splits
 from core.errors import DataError, Problem
-from core.issues import Fault, Finding
+from core.issues import DataIssue, RowIssue
 from core.tasks import ImageExample, Task
 from plugins.data.images.inspection_cache import ImageSource, Inspections, inspect_all
 from plugins.data.tabular.faults import bad, restore
@@ -38,7 +38,7 @@ class Shelf(Protocol):
         """Return images by row numbers and row texts."""
         ...
 
-    def refuses(self, text: str) -> Fault | None:
+    def refuses(self, text: str) -> RowIssue | None:
         """Return why an image may not be opened, or None."""
         ...
 
@@ -72,7 +72,7 @@ class FileShelf:
         """Return absolute paths."""
         return [self.start / text for text in texts]
 
-    def refuses(self, text: str) -> Fault | None:
+    def refuses(self, text: str) -> RowIssue | None:
         """Refuse a path that leaves the root, by itself or by a symbolic link."""
         path = self.start / text
         real = self._resolve(path)
@@ -150,7 +150,7 @@ class ImageRows:
                 number += 1
         return total.hexdigest()
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[DataIssue]:
         """Report images of different sizes."""
         seen = self.inspected.width > 0
         if not seen.any():
@@ -161,7 +161,7 @@ class ImageRows:
                 f"the images are of different sizes: {width.min():,} to {width.max():,} pixels wide and "
                 f"{height.min():,} to {height.max():,} high."
             )
-            yield Finding("image_sizes", message, int(seen.sum()), level="info")
+            yield DataIssue("image_sizes", message, int(seen.sum()), level="info")
 
     def usable(self) -> list[ImageExample]:
         """Return all examples.
@@ -199,7 +199,9 @@ class ImageRows:
             yield piece
 
 
-def split(rows: ImageRows, origin: str, found: Sequence[Finding], options: CutOptions, task: Task, seed: int) -> Splits:
+def split(
+    rows: ImageRows, origin: str, found: Sequence[DataIssue], options: SplitOptions, task: Task, seed: int
+) -> Splits:
     """Turn images into splits; see `core.data.build_splits`.
 
     Args:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from core.errors import DataError, Problem
-from core.issues import Fault
+from core.issues import RowIssue
 from plugins.data.tabular import encodings
 from plugins.data.tabular.column_names import is_known
 from plugins.data.tabular.faults import BLANK, bad
@@ -149,7 +149,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def read(path: Path, encoding: str, form: Form) -> Iterator[tuple[int, Sequence[str] | Fault]]:
+def read(path: Path, encoding: str, form: Form) -> Iterator[tuple[int, Sequence[str] | RowIssue]]:
     """Yield every row after the header: its line number, and its values or what is wrong with it."""
     width, shown = len(form.columns), encoding.removesuffix("-sig")
     reader = csv.reader(

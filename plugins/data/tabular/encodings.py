@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import DataError, Problem, nearest
-from core.issues import Finding
+from core.issues import DataIssue
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -49,7 +49,7 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
         raise DataError(Problem(str(path), f"cannot be read as {encoding}: {error}.", "Set data.encoding.")) from error
 
 
-def resolve(path: Path, declared: str) -> tuple[str, Finding | None]:
+def resolve(path: Path, declared: str) -> tuple[str, DataIssue | None]:
     """Return the encoding of a file, and a finding if it was guessed.
 
     Args:
@@ -73,7 +73,7 @@ def resolve(path: Path, declared: str) -> tuple[str, Finding | None]:
         return "utf-8", None
     guess = _guess(_telling_bytes(path))
     message = f"{path.name} is not UTF-8; it was read as {guess} (data.encoding decides)."
-    return guess, Finding("encoding_guessed", message, 1, (path.name,), "info")
+    return guess, DataIssue("encoding_guessed", message, 1, (path.name,), "info")
 
 
 def _known(declared: str) -> str:

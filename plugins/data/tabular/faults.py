@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.issues import Fault
+from core.issues import RowIssue
 
 VERY_SHORT = 2
 """A text of so many characters or fewer is worth a note."""
@@ -25,16 +25,16 @@ _CURES = {
 }
 
 
-def bad(code: str, message: str) -> Fault:
+def bad(code: str, message: str) -> RowIssue:
     """Return a problem that makes a row unusable."""
-    return Fault(code, message, _CURES[code])
+    return RowIssue(code, message, _CURES[code])
 
 
-BLANK = Fault("blank_lines", "the line is blank", level="blank")
-SHORT = Fault("very_short_texts", f"the text has {VERY_SHORT} characters or fewer", level="note")
+BLANK = RowIssue("blank_lines", "the line is blank", level="blank")
+SHORT = RowIssue("very_short_texts", f"the text has {VERY_SHORT} characters or fewer", level="note")
 LEVELS = {each.code: each for each in (BLANK, SHORT)}
 
 
-def restore(code: str, message: str) -> Fault:
+def restore(code: str, message: str) -> RowIssue:
     """Return the problem that was stored as a code and a message."""
     return LEVELS[code] if code in LEVELS else bad(code, message)

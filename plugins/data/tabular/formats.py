@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DataError, Problem
-from core.issues import Fault
+from core.issues import RowIssue
 from plugins.data.files import File
 from plugins.data.tabular import delimited, encodings
 from plugins.data.tabular.delimited import Dialect
@@ -71,7 +71,7 @@ def first(records: Iterator[Record]) -> list[Sequence[Any]]:
     """Return the first good records as a sample."""
     sample: list[Sequence[Any]] = []
     for number, values in records:
-        if not isinstance(values, Fault):
+        if not isinstance(values, RowIssue):
             sample.append(values)
         if len(sample) >= delimited.SAMPLE or number > 10 * delimited.SAMPLE:
             break
@@ -90,7 +90,7 @@ def _delimited(file: File, encoding: str, dialect: Dialect, separator: str) -> P
 
 
 def _json_lines(file: File, encoding: str) -> Part:
-    def objects() -> Iterator[tuple[int, dict[str, Any] | Fault]]:
+    def objects() -> Iterator[tuple[int, dict[str, Any] | RowIssue]]:
         for number, line in enumerate(encodings.lines(file.path, encoding), start=1):
             yield number, _object(line, encoding)
 
@@ -108,16 +108,18 @@ def _json_lines(file: File, encoding: str) -> Part:
 
     def records() -> Iterator[Record]:
         for number, each in objects():
-            yield number, each if isinstance(each, Fault) else [each.get(name) for name in columns]
+            yield number, each if isinstance(each, RowIssue) else [each.get(name) for name in columns]
 
     if not columns:
-        bad_rows = [(number, each) for number, each in objects() if isinstance(each, Fault) and each.level == "error"]
+        bad_rows = [
+            (number, each) for number, each in objects() if isinstance(each, RowIssue) and each.level == "error"
+        ]
         number, fault = bad_rows[0] if bad_rows else (1, bad("broken_json", "the file holds no rows"))
         raise DataError(Problem(f"{file.name}:{number}", f"{fault.message}.", fault.cure))
     return Part(file.name, columns, records, split=file.split, sample=first(records()))
 
 
-def _object(line: str, encoding: str) -> dict[str, Any] | Fault:
+def _object(line: str, encoding: str) -> dict[str, Any] | RowIssue:
     if not line.strip():
         return BLANK
     if byte := encodings.undecodable(line):

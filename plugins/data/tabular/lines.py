@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import UNDECIDED
 from core.errors import DataError, Problem
 from core.tasks import Task
@@ -18,7 +18,7 @@ from plugins.data.tabular.table import load_parts
 
 
 def load_lines(
-    path: str, encoding: str, names: Mapping[str, str], options: CutOptions, task: Task, seed: int
+    path: str, encoding: str, names: Mapping[str, str], options: SplitOptions, task: Task, seed: int
 ) -> Splits:
     """Read files of lines into splits; see `DataAdapter.load`."""
     found = _files(path)

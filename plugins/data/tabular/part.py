@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.data import UNDECIDED
-from core.issues import Fault, Finding
+from core.issues import DataIssue, RowIssue
 
-Record = tuple[int, "Sequence[Any] | Fault"]
+Record = tuple[int, "Sequence[Any] | RowIssue"]
 """The row's number (from 1; a line of a text file), and its values in the order of the columns, or what is wrong."""
 
 
@@ -36,7 +36,7 @@ class Part:
     named: bool = True
     split: int = UNDECIDED
     sample: Sequence[Sequence[Any]] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DataIssue, ...] = ()
     how: str = ""
     written: str = ""
     size: int = 0

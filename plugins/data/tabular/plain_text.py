@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.errors import DataError, Problem
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks import TextExample
 from plugins.data.files import File
 from plugins.data.tabular import encodings
@@ -47,7 +47,7 @@ def texts(file: File, encoding: str) -> list[TextExample]:
     examples = []
     for number, values in open_lines(file, "", encoding).records():
         place = f"{file.name}:{number}"
-        if not isinstance(values, Fault):
+        if not isinstance(values, RowIssue):
             examples.append(TextExample(values[0], None, None, place))
         elif values is not BLANK:
             raise DataError(Problem(place, f"{values.message}.", values.cure))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.data import Row
 from core.errors import DataError, Problem
 from core.files import new_file
-from core.issues import Fault
+from core.issues import RowIssue
 from core.runtime import cache_directory
 from core.tasks import TextExample
 
@@ -141,6 +141,6 @@ def content_digest(table: pa.Table) -> Any:
     return total.hexdigest()
 
 
-def faulty(part: int, row: int, fault: Fault) -> Stored:
+def faulty(part: int, row: int, fault: RowIssue) -> Stored:
     """Return a row that holds nothing but what is wrong with it."""
     return part, row, None, None, None, -1, None, fault.code, fault.message

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.data import UNDECIDED
 from core.errors import DataError, Problem
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks import MULTI, REGRESSION, label_name
 from plugins.data import files
 from plugins.data.tabular import row_store
@@ -68,7 +68,7 @@ def stored(parts: Iterable[tuple[int, Part]], columns: Columns, reading: Reading
     for number, part in parts:
         at = positions(part, columns)
         for row, values in part.records():
-            if isinstance(values, Fault):
+            if isinstance(values, RowIssue):
                 yield row_store.faulty(number, row, values)
             else:
                 try:

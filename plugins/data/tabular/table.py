@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.contracts import CutOptions, Splits
+from core.contracts import SplitOptions, Splits
 from core.data import UNDECIDED, Source, build_splits
 from core.errors import DataError, Problem
 from core.tasks import MULTI, Task, TextExample
@@ -58,7 +58,7 @@ class TextFiles:
         return files.name_files(found)
 
 
-def load_table(given: TextFiles, reading: Reading, options: CutOptions, task: Task, seed: int) -> Splits:
+def load_table(given: TextFiles, reading: Reading, options: SplitOptions, task: Task, seed: int) -> Splits:
     """Read files into splits; see `DataAdapter.load`."""
     found = given.files()
     parts = open_parts(given, found)
@@ -86,7 +86,7 @@ def open_parts(given: TextFiles, found: Sequence[File]) -> list[Part]:
 
 
 def load_parts(
-    parts: Sequence[Part], reading: Reading, options: CutOptions, task: Task, seed: int, origin: str, digest: str
+    parts: Sequence[Part], reading: Reading, options: SplitOptions, task: Task, seed: int, origin: str, digest: str
 ) -> Splits:
     """Turn parts into splits.
 

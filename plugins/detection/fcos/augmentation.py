@@ -1,6 +1,6 @@
 """Augments single training scenes: scale, shift, mirror and shade, with Pillow and NumPy alone.
 
-What is drawn for a scene is a function of (seed, epoch, index), as `core.contracts.Prepared` asks.
+What is drawn for a scene is a function of (seed, epoch, index), as `core.contracts.PreparedDataset` asks.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Strength:
 
 @dataclass
 class Jittered:
-    """A training split with augmented scenes; a `core.contracts.Prepared`.
+    """A training split with augmented scenes; a `core.contracts.PreparedDataset`.
 
     Attributes:
         scenes: The split.
@@ -55,7 +55,7 @@ class Jittered:
 
     def __post_init__(self) -> None:
         self.lengths = self.scenes.lengths
-        self.costly = self.ahead or self.scenes.costly
+        self.needs_workers = self.ahead or self.scenes.needs_workers
 
     def __len__(self) -> int:
         return len(self.scenes)

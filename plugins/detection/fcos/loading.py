@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.contracts import Need, Provenance, epochs_for
+from core.contracts import LoadRequest, Provenance, epochs_for
 from core.errors import Problem, WeightsError
 from core.pretrained import sha256_of
 from plugins.detection.defaults import side_for
@@ -40,30 +40,30 @@ class Base:
     provenance: Provenance
 
 
-def load_fcos(options: FcosOptions, need: Need) -> FcosModel:
+def load_fcos(options: FcosOptions, request: LoadRequest) -> FcosModel:
     """Return the detector that `options` describe, with a head for the labels."""
-    if need.saved is not None:
-        saved = saving.read(need.saved)
-        provenance = Provenance("pretrained", str(need.saved), str(need.saved))
+    if request.saved is not None:
+        saved = saving.read(request.saved)
+        provenance = Provenance("pretrained", str(request.saved), str(request.saved))
         base = Base(saved.architecture, saved.state, provenance)
-        return _assembled(options, need, base, {}, saved.side, need.labels)
+        return _assembled(options, request, base, {}, saved.side, request.labels)
     if options.init == "scratch":
-        return _from_scratch(options, need, "init=scratch was asked for.")
+        return _from_scratch(options, request, "init=scratch was asked for.")
     asked = options.checkpoint or (COCO if options.variant == FULL.variant else IMAGENET)
     if asked in (COCO, IMAGENET):
         found = torchvision_weights.find(asked, options.variant, options.sha256)
         if found.path is None and options.init == "pretrained":
             raise WeightsError(Problem("model.checkpoint", found.why, found.cure))
         if found.path is None:
-            return _from_scratch(options, need, found.why)
-        return _pretrained(options, need, asked, found.path, found.source)
+            return _from_scratch(options, request, found.why)
+        return _pretrained(options, request, asked, found.path, found.source)
     path = Path(asked).expanduser()
     if path.is_dir():
         saved = saving.read(path)
         sha256 = sha256_of(path / WEIGHTS, options.sha256)
         base = Base(saved.architecture, saved.state, Provenance("pretrained", asked, str(path.resolve()), "", sha256))
-        return _assembled(options, need, base, _tuned(need), None, saved.labels)
-    return _pretrained(options, need, asked, _file(path, asked), str(path.absolute()))
+        return _assembled(options, request, base, _tuned(request), None, saved.labels)
+    return _pretrained(options, request, asked, _file(path, asked), str(path.absolute()))
 
 
 def _file(path: Path, asked: str) -> Path:
@@ -74,24 +74,24 @@ def _file(path: Path, asked: str) -> Path:
     raise WeightsError(Problem("model.checkpoint", f"{asked!r}: {what}", cure))
 
 
-def _tuned(need: Need) -> dict[str, float]:
-    return {"epochs": epochs_for(_EXAMPLES_SEEN, len(need.train), 5, 100), "learning_rate": _RATE}
+def _tuned(request: LoadRequest) -> dict[str, float]:
+    return {"epochs": epochs_for(_EXAMPLES_SEEN, len(request.train), 5, 100), "learning_rate": _RATE}
 
 
-def _from_scratch(options: FcosOptions, need: Need, why: str) -> FcosModel:
+def _from_scratch(options: FcosOptions, request: LoadRequest, why: str) -> FcosModel:
     variant = options.scratch or options.variant
     small = FcosArchitecture(variant, options.channels or 96, options.convolutions or 2, False)
     provenance = Provenance("scratch", small.name, "its architecture", note=why)
-    epochs = epochs_for(options.scratch_examples, len(need.train), 12, 300)
+    epochs = epochs_for(options.scratch_examples, len(request.train), 12, 300)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
-    model = _assembled(options, need, Base(small, {}, provenance), defaults, None, ())
+    model = _assembled(options, request, Base(small, {}, provenance), defaults, None, ())
     count = f"{sum(p.numel() for p in model.module.parameters()) / 1e6:.1f}M parameters"
     note = f"{why} {small.name} ({count}) starts from random weights."
     model.provenance = replace(provenance, note=note)
     return model
 
 
-def _pretrained(options: FcosOptions, need: Need, asked: str, path: Path, source: str) -> FcosModel:
+def _pretrained(options: FcosOptions, request: LoadRequest, asked: str, path: Path, source: str) -> FcosModel:
     """Start from a torchvision file: a full detector's weights, or those of a residual network."""
     sha256 = sha256_of(path, options.sha256)
     state = torchvision_weights.read(path)
@@ -101,12 +101,12 @@ def _pretrained(options: FcosOptions, need: Need, asked: str, path: Path, source
         channels, convolutions = options.channels or FULL.channels, options.convolutions or FULL.convolutions
         architecture = FcosArchitecture(options.variant, channels, convolutions, frozen_norms=True)
     base = Base(architecture, state, Provenance("pretrained", asked, source, "", sha256))
-    return _assembled(options, need, base, _tuned(need), None, None)
+    return _assembled(options, request, base, _tuned(request), None, None)
 
 
 def _assembled(
     options: FcosOptions,
-    need: Need,
+    request: LoadRequest,
     base: Base,
     defaults: Mapping[str, float],
     side: int | None,
@@ -116,7 +116,7 @@ def _assembled(
 
     Args:
         options: The component.
-        need: What is asked for.
+        request: What is asked for.
         base: Where to start.
         defaults: Options of `train` that suit it.
         side: Of the squares; None goes by options and images.
@@ -127,13 +127,13 @@ def _assembled(
         "nms_thresh": options.nms_threshold,
         "detections_per_img": options.max_detections,
     }
-    detector = parts.build(base.architecture, len(need.labels), need.seed, **limits)
+    detector = parts.build(base.architecture, len(request.labels), request.seed, **limits)
     if base.state:
         _refuse_other_sizes(options, base)
-        kept = base.state if labels == need.labels else _without_logits(base.state)
+        kept = base.state if labels == request.labels else _without_logits(base.state)
         _fill(detector, kept, base)
-    side, findings = (side, []) if side is not None else side_for(options.image_size, need.train, LEAST_SIDE)
-    model = FcosModel(detector.to(need.device), base.architecture, options, need, base.provenance, defaults, side)
+    side, findings = (side, []) if side is not None else side_for(options.image_size, request.train, LEAST_SIDE)
+    model = FcosModel(detector.to(request.device), base.architecture, options, request, base.provenance, defaults, side)
     model.findings += findings
     return model
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.contracts import LoadedModel, Need, Prepared, Provenance
-from core.issues import Finding
+from core.contracts import LoadedModel, LoadRequest, PreparedDataset, Provenance
+from core.issues import DataIssue
 from core.runtime import unwrap
 from core.tasks import BoxExample, Detections
 from plugins.detection import dataset
@@ -36,7 +36,7 @@ class FcosModel(LoadedModel):
         detector: A `torchvision.models.detection.FCOS` on its device; it makes the loss and the boxes.
         architecture: What it was built from.
         options: The component that it was loaded by.
-        need: What was asked for.
+        request: What was asked for.
         provenance: Where the base weights came from.
         defaults: Options of `train` that suit this model.
         side: Long side of images, and side of the squares that the network reads, in pixels.
@@ -47,32 +47,34 @@ class FcosModel(LoadedModel):
         detector: Any,
         architecture: FcosArchitecture,
         options: FcosOptions,
-        need: Need,
+        request: LoadRequest,
         provenance: Provenance,
         defaults: Mapping[str, float],
         side: int,
     ) -> None:
         self.module: nn.Module = Network(detector)
-        self.architecture, self.options, self.need, self.side = architecture, options, need, side
+        self.architecture, self.options, self.request, self.side = architecture, options, request, side
         self.provenance, self.defaults = provenance, defaults
         self.heads = parts.HEADS
         self.layers = parts.layers_of(self.module)
         self.adapter_targets = parts.adapter_targets_of(self.module)
-        self.findings: list[Finding] = []
+        self.findings: list[DataIssue] = []
         self.augmented = options.augment
         self._detector = detector
-        self._places = parts.places(detector, side, need.device)
-        self._mean, self._std = (torch.tensor(each, device=need.device).view(1, 3, 1, 1) * 255 for each in (MEAN, STD))
+        self._places = parts.places(detector, side, request.device)
+        self._mean, self._std = (
+            torch.tensor(each, device=request.device).view(1, 3, 1, 1) * 255 for each in (MEAN, STD)
+        )
 
-    def prepare(self, examples: Sequence[BoxExample], train: bool) -> Prepared:
+    def prepare(self, examples: Sequence[BoxExample], train: bool) -> PreparedDataset:
         """Decode the images, once if they fit the budget; for training, ready for augmentation."""
         options = self.options
-        found = dataset.prepare(examples, self._transform(), options.cache_mb * 2**20, self.need.fingerprint)
-        if train and found.costly:
+        found = dataset.prepare(examples, self._transform(), options.cache_mb * 2**20, self.request.fingerprint)
+        if train and found.needs_workers:
             self.findings.append(not_kept(len(examples), options.cache_mb))
         if train and self.augmented:
             strength = Strength(options.scale, options.translate, options.fliplr, options.shade)
-            return Jittered(found, strength, ahead=not self.need.device.startswith("cpu"))
+            return Jittered(found, strength, ahead=not self.request.device.startswith("cpu"))
         return Letterboxed(found)
 
     def _transform(self) -> ScaleTransform:
@@ -142,11 +144,11 @@ class FcosModel(LoadedModel):
         scores, labels = found["scores"].cpu().numpy(), found["labels"].cpu().numpy()
         return Detections(corners[kept], scores[kept], labels[kept])
 
-    def picture(self, examples: Sequence[BoxExample], prepared: Prepared, seed: int) -> Image:
+    def preview(self, examples: Sequence[BoxExample], prepared: PreparedDataset, seed: int) -> Image:
         """Draw a sheet of training images with boxes, original and as in the first epochs."""
         from plugins.detection.preview import sheet
 
-        return sheet(examples, prepared, self.need.labels, seed, varied=self.augmented)
+        return sheet(examples, prepared, self.request.labels, seed, varied=self.augmented)
 
     def save(self, directory: Path) -> None:
         """Write `model.safetensors`, with torchvision's names, and `config.json`."""
@@ -155,7 +157,7 @@ class FcosModel(LoadedModel):
             directory,
             architecture=self.architecture,
             options=self.options,
-            need=self.need,
+            request=self.request,
             side=self.side,
             thresholds=self.thresholds,
         )

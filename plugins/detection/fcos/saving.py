@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.contracts import Need
+from core.contracts import LoadRequest
 from plugins.detection import saving
 from plugins.detection.fcos.network import MEAN, STD, FcosArchitecture
 from plugins.detection.fcos.options import FcosOptions
@@ -23,7 +23,7 @@ def save(
     *,
     architecture: FcosArchitecture,
     options: FcosOptions,
-    need: Need,
+    request: LoadRequest,
     side: int,
     thresholds: Thresholds,
 ) -> None:
@@ -34,18 +34,18 @@ def save(
         directory: The folder, made if it is not there.
         architecture: What the network was built from.
         options: The component that it was loaded by.
-        need: What it was loaded for: its task and labels.
+        request: What it was loaded for: its task and labels.
         side: Of the squares that the network reads, in pixels.
         thresholds: Those that validation chose; None where it chose none.
     """
     from torchvision import __version__ as version
 
-    chosen = need.output.name_thresholds(thresholds)
+    chosen = request.output.name_thresholds(thresholds)
     configuration = {
         "architecture": architecture.name,
         "network": asdict(architecture),
         "library": f"torchvision {version}",
-        "label_names": list(need.labels),
+        "label_names": list(request.labels),
         "image_size": side,
         "preprocessing": {
             "letterbox": "square, centred", "padding": GRAY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
@@ -54,7 +54,7 @@ def save(
             "score_thresh": options.score_threshold, "nms_thresh": options.nms_threshold,
             "detections_per_img": options.max_detections,
         },
-        "graft": {"target": need.task.target, "thresholds": chosen},
+        "graft": {"target": request.task.target, "thresholds": chosen},
     }  # fmt: skip
     write(network, configuration, directory)
 

@@ -22,7 +22,7 @@ from plugins.detection.yolo.ultralytics import library, one_thread
 
 @dataclass
 class Varied:
-    """A training split augmented by Ultralytics; a `core.contracts.Prepared`.
+    """A training split augmented by Ultralytics; a `core.contracts.PreparedDataset`.
 
     Attributes:
         scenes: The split.
@@ -39,7 +39,7 @@ class Varied:
 
     def __post_init__(self) -> None:
         self.lengths = self.scenes.lengths
-        self.costly = self.ahead or self.scenes.costly
+        self.needs_workers = self.ahead or self.scenes.needs_workers
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -54,7 +54,7 @@ class Varied:
         boxes = shown["instances"]
         boxes.convert_bbox(format="xyxy")
         labels = shown["cls"].reshape(-1).astype(np.int64)
-        size = self.scenes.scene(index).size if self.scenes.costly else self._size(index)
+        size = self.scenes.scene(index).size if self.scenes.needs_workers else self._size(index)
         pixels = np.ascontiguousarray(shown["img"][..., ::-1])
         return View(pixels, size, *as_shares(boxes.bboxes, labels, self.scenes.transform.side), epoch)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.contracts import Need, Provenance, epochs_for
+from core.contracts import LoadRequest, Provenance, epochs_for
 from core.errors import Problem, WeightsError
 from core.pretrained import sha256_of
 from plugins.detection.defaults import side_for
@@ -23,24 +23,24 @@ _EXAMPLES_SEEN, _RATE = 16000, 5e-4
 """Of a pretrained model: examples, repeats counted, that it is trained on; and the rate."""
 
 
-def load_yolo(options: YoloOptions, need: Need) -> YoloModel:
+def load_yolo(options: YoloOptions, request: LoadRequest) -> YoloModel:
     """Return the detector that `options` describe, with a head for the labels."""
-    if need.saved is not None:
-        return _reopened(options, need, need.saved)
+    if request.saved is not None:
+        return _reopened(options, request, request.saved)
     if options.checkpoint and options.init != "scratch":
-        return _pretrained(options, need)
+        return _pretrained(options, request)
     if options.init == "pretrained":
         cure = "Give model.checkpoint, or model.init=scratch."
         raise WeightsError(Problem("model.checkpoint", "is empty, and model.init=pretrained was asked for.", cure))
-    return _from_scratch(options, need)
+    return _from_scratch(options, request)
 
 
-def _reopened(options: YoloOptions, need: Need, folder: Path) -> YoloModel:
+def _reopened(options: YoloOptions, request: LoadRequest, folder: Path) -> YoloModel:
     saved = saving.read(folder)
-    network = parts.build(saved.architecture, need.labels, seed=0)
+    network = parts.build(saved.architecture, request.labels, seed=0)
     _fill(network, saved.state, folder)
     provenance = Provenance("pretrained", str(folder), str(folder))
-    return YoloModel(network.to(need.device), saved.architecture, options, need, provenance, {}, saved.side)
+    return YoloModel(network.to(request.device), saved.architecture, options, request, provenance, {}, saved.side)
 
 
 def _fill(network: Any, state: Mapping[str, Any], folder: Path) -> None:
@@ -52,11 +52,11 @@ def _fill(network: Any, state: Mapping[str, Any], folder: Path) -> None:
         raise WeightsError(Problem("model.checkpoint", message, "Check that the files are of one model.")) from error
 
 
-def _from_scratch(options: YoloOptions, need: Need) -> YoloModel:
-    n = len(need.labels)
+def _from_scratch(options: YoloOptions, request: LoadRequest) -> YoloModel:
+    n = len(request.labels)
     architecture = parts.described(options.version, options.size, options.depth, options.width, n)
     architecture = architecture.with_heads(options.one_to_one)
-    network = parts.build(architecture, need.labels, need.seed)
+    network = parts.build(architecture, request.labels, request.seed)
     count = f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}M parameters"
     why = (
         "init=scratch was asked for."
@@ -66,12 +66,12 @@ def _from_scratch(options: YoloOptions, need: Need) -> YoloModel:
     )
     note = f"{why} {architecture.name} ({count}) starts from random weights."
     provenance = Provenance("scratch", architecture.name, "its architecture's YAML", note=note)
-    epochs = epochs_for(options.scratch_examples, len(need.train), 12, 300)
+    epochs = epochs_for(options.scratch_examples, len(request.train), 12, 300)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
-    return _assembled(network, architecture, options, need, provenance, defaults)
+    return _assembled(network, architecture, options, request, provenance, defaults)
 
 
-def _pretrained(options: YoloOptions, need: Need) -> YoloModel:
+def _pretrained(options: YoloOptions, request: LoadRequest) -> YoloModel:
     path = Path(options.checkpoint).expanduser()
     if path.is_dir():
         saved = saving.read(path)
@@ -84,11 +84,11 @@ def _pretrained(options: YoloOptions, need: Need) -> YoloModel:
         base = _unpickled(path)
         architecture = YoloArchitecture(_plain(base.yaml) | {"graft_name": path.stem}, int(base.yaml["nc"]))
     architecture = architecture.with_heads(options.one_to_one)
-    network = parts.build(architecture, need.labels, need.seed)
+    network = parts.build(architecture, request.labels, request.seed)
     network.load(base, verbose=False)
     provenance = Provenance("pretrained", options.checkpoint, str(path.absolute()), sha256=sha256)
-    epochs = epochs_for(_EXAMPLES_SEEN, len(need.train), 5, 100)
-    return _assembled(network, architecture, options, need, provenance, {"epochs": epochs, "learning_rate": _RATE})
+    epochs = epochs_for(_EXAMPLES_SEEN, len(request.train), 5, 100)
+    return _assembled(network, architecture, options, request, provenance, {"epochs": epochs, "learning_rate": _RATE})
 
 
 def _hash_of_pickle(path: Path, options: YoloOptions) -> str:
@@ -142,11 +142,11 @@ def _assembled(
     network: Any,
     architecture: YoloArchitecture,
     options: YoloOptions,
-    need: Need,
+    request: LoadRequest,
     provenance: Provenance,
     defaults: Mapping[str, float],
 ) -> YoloModel:
-    side, findings = side_for(options.image_size, need.train)
-    model = YoloModel(network.to(need.device), architecture, options, need, provenance, defaults, side)
+    side, findings = side_for(options.image_size, request.train)
+    model = YoloModel(network.to(request.device), architecture, options, request, provenance, defaults, side)
     model.findings += findings
     return model

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.contracts import LoadedModel, Need, Plan, Prepared, Provenance
-from core.issues import Finding
+from core.contracts import LoadedModel, LoadRequest, PreparedDataset, Provenance, TrainingPlan
+from core.issues import DataIssue
 from core.runtime import unwrap
 from core.tasks import BoxExample, Detections
 from plugins.detection import dataset
@@ -43,7 +43,7 @@ class YoloModel(LoadedModel):
         network: An `ultralytics.nn.tasks.DetectionModel` on its device.
         architecture: What it was built from.
         options: The component that it was loaded by.
-        need: What was asked for.
+        request: What was asked for.
         provenance: Where the base weights came from.
         defaults: Options of `train` that suit this model.
         side: Long side of images, and side of the squares that the network reads, in pixels.
@@ -54,19 +54,19 @@ class YoloModel(LoadedModel):
         network: Any,
         architecture: YoloArchitecture,
         options: YoloOptions,
-        need: Need,
+        request: LoadRequest,
         provenance: Provenance,
         defaults: Mapping[str, float],
         side: int,
     ) -> None:
         parts.made_trainable(network)
         self.module: nn.Module = network
-        self.architecture, self.options, self.need, self.side = architecture, options, need, side
+        self.architecture, self.options, self.request, self.side = architecture, options, request, side
         self.provenance, self.defaults = provenance, defaults
         self.heads = (parts.head_of(network),)
         self.layers = parts.layers_of(network)
         self.adapter_targets = parts.adapter_targets_of(network)
-        self.findings: list[Finding] = []
+        self.findings: list[DataIssue] = []
         self.augmented = options.augment
         self.schedule = Schedule(closing=options.close_mosaic)
         self.two_heads = getattr(network.model[-1], "one2one_cv2", None) is not None
@@ -74,19 +74,19 @@ class YoloModel(LoadedModel):
         network.args = SimpleNamespace(box=options.box, cls=options.cls, dfl=options.dfl, epochs=1)
         self._criterion = network.init_criterion()
 
-    def planned(self, plan: Plan) -> None:
+    def on_train_start(self, plan: TrainingPlan) -> None:
         """Learn the length of training, which decides when mosaics stop and how the two heads are weighted."""
         self.schedule.epochs = plan.epochs
 
-    def prepare(self, examples: Sequence[BoxExample], train: bool) -> Prepared:
+    def prepare(self, examples: Sequence[BoxExample], train: bool) -> PreparedDataset:
         """Decode the images, once if they fit the budget; for training, ready for augmentation."""
         budget = self.options.cache_mb * 2**20
         with one_thread():
-            found = dataset.prepare(examples, self._transform(), budget, self.need.fingerprint)
-        if train and found.costly:
+            found = dataset.prepare(examples, self._transform(), budget, self.request.fingerprint)
+        if train and found.needs_workers:
             self.findings.append(not_kept(len(examples), self.options.cache_mb))
         if train and self.augmented:
-            return Varied(found, self.options, self.schedule, ahead=not self.need.device.startswith("cpu"))
+            return Varied(found, self.options, self.schedule, ahead=not self.request.device.startswith("cpu"))
         return Letterboxed(found)
 
     def _transform(self) -> ScaleTransform:
@@ -189,11 +189,11 @@ class YoloModel(LoadedModel):
         scores, labels = rows[:, 4].numpy(), rows[:, 5].numpy().astype(np.int64)
         return Detections(corners[kept], scores[kept], labels[kept])
 
-    def picture(self, examples: Sequence[BoxExample], prepared: Prepared, seed: int) -> Image:
+    def preview(self, examples: Sequence[BoxExample], prepared: PreparedDataset, seed: int) -> Image:
         """Draw a sheet of training images with boxes, original and as in the first epochs."""
         from plugins.detection.preview import sheet
 
-        return sheet(examples, prepared, self.need.labels, seed, varied=self.augmented)
+        return sheet(examples, prepared, self.request.labels, seed, varied=self.augmented)
 
     def save(self, directory: Path) -> None:
         """Write `model.safetensors`, `model.yaml` and `config.json`, and `yolo.pt` for `ultralytics.YOLO`."""
@@ -202,7 +202,7 @@ class YoloModel(LoadedModel):
             directory,
             architecture=self.architecture,
             options=self.options,
-            need=self.need,
+            request=self.request,
             side=self.side,
             thresholds=self.thresholds,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import yaml
 
-from core.contracts import Need
+from core.contracts import LoadRequest
 from plugins.detection import saving
 from plugins.detection.letterbox import GRAY
 from plugins.detection.saving import CONFIG, WEIGHTS, Saved, Thresholds, write
@@ -30,7 +30,7 @@ def save(
     *,
     architecture: YoloArchitecture,
     options: YoloOptions,
-    need: Need,
+    request: LoadRequest,
     side: int,
     thresholds: Thresholds,
 ) -> None:
@@ -41,29 +41,29 @@ def save(
         directory: The folder, made if it is not there.
         architecture: What the network was built from.
         options: The component that it was loaded by.
-        need: What it was loaded for: its task and labels.
+        request: What it was loaded for: its task and labels.
         side: Of the squares that the network reads, in pixels.
         thresholds: Those that validation chose; None where it chose none.
     """
-    chosen = need.output.name_thresholds(thresholds)
+    chosen = request.output.name_thresholds(thresholds)
     configuration = {
         "architecture": architecture.name,
         "made_for": architecture.made_for,
         "library": f"ultralytics {library().version}",
-        "label_names": list(need.labels),
+        "label_names": list(request.labels),
         "image_size": side,
         "preprocessing": {"letterbox": "square, centred", "padding": GRAY, "interpolation": "linear", "scale": 1 / 255},
         "predict": {
             "imgsz": side, "rect": False, "conf": options.score_threshold, "iou": options.nms_threshold,
             "max_det": options.max_detections, "nms": not options.one_to_one,
         },
-        "graft": {"target": need.task.target, "thresholds": chosen},
+        "graft": {"target": request.task.target, "thresholds": chosen},
     }  # fmt: skip
     state = write(network, configuration, directory)
-    names = dict(enumerate(need.labels))
+    names = dict(enumerate(request.labels))
     plan = {**architecture.plan, "nc": len(names), "names": names}
     (directory / PLAN).write_text(yaml.safe_dump(plan, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    exported = parts.build(architecture, need.labels, seed=0)
+    exported = parts.build(architecture, request.labels, seed=0)
     exported.load_state_dict(state)
     _export(exported, side, options.one_to_one, directory / EXPORT)
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.contracts import Need
+from core.contracts import LoadRequest
 from plugins.text import quantization
 from plugins.text.backbones.decoders import DECODERS
 from plugins.text.backbones.encoders import ARCHITECTURES as ENCODERS
@@ -49,7 +49,9 @@ def _is_decoder(network: type[Any], config: Any) -> bool:
     return type(config) in CAUSAL and type(config) not in FILLING
 
 
-def read(options: TextOptions, need: Need, folder: Path, config: Any) -> tuple[Any, Mapping[str, Any], Sequence[str]]:
+def read(
+    options: TextOptions, request: LoadRequest, folder: Path, config: Any
+) -> tuple[Any, Mapping[str, Any], Sequence[str]]:
     """Return the network, the loading report, and the names of layers that cannot be quantized.
 
     A head of another size is made anew. Heads are float32 whatever the rest is.
@@ -58,13 +60,13 @@ def read(options: TextOptions, need: Need, folder: Path, config: Any) -> tuple[A
         ValueError: It is a decoder with another kind of head.
     """
     network, more, odd = network_of(config), dict[str, Any](), list[str]()
-    if need.weights is not None:
-        heads, odd = quantization.kept_apart(network, config, heads_of(network, config), need.weights.bits)
-        more = quantization.options(need.weights, need, (*heads, *odd))
+    if request.weights is not None:
+        heads, odd = quantization.kept_apart(network, config, heads_of(network, config), request.weights.bits)
+        more = quantization.options(request.weights, request, (*heads, *odd))
     module, info = network.from_pretrained(
         str(folder),
         config=config,
-        dtype=_dtype(options, need),
+        dtype=_dtype(options, request),
         local_files_only=True,
         use_safetensors=True,
         ignore_mismatched_sizes=True,
@@ -75,8 +77,8 @@ def read(options: TextOptions, need: Need, folder: Path, config: Any) -> tuple[A
         raise ValueError(f"{type(module).__name__} has no head by the name of score")
     for name in heads_in(module):
         module.get_submodule(name).float()
-    if need.weights is not None:
-        quantization.settle(module, quantization.compute_dtype(need.weights, need.precision))
+    if request.weights is not None:
+        quantization.settle(module, quantization.compute_dtype(request.weights, request.precision))
     return module, info, odd
 
 
@@ -89,7 +91,7 @@ def unquantized(network: Any, folder: Path) -> nn.Module:
     return module
 
 
-def _dtype(options: TextOptions, need: Need) -> torch.dtype:
+def _dtype(options: TextOptions, request: LoadRequest) -> torch.dtype:
     """Return the dtype of everything that is not quantized, except the head.
 
     Decoders take their head's input in any dtype; so what does not train may lie in half precision, which is what it is
@@ -97,9 +99,9 @@ def _dtype(options: TextOptions, need: Need) -> torch.dtype:
     """
     if not options.causal:
         return torch.float32
-    if need.weights is not None:
-        return quantization.compute_dtype(need.weights, need.precision)
-    half = need.additive and need.precision == "bf16" and need.device.startswith("cuda")
+    if request.weights is not None:
+        return quantization.compute_dtype(request.weights, request.precision)
+    half = request.additive and request.precision == "bf16" and request.device.startswith("cuda")
     return torch.bfloat16 if half else torch.float32
 
 

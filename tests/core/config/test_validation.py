@@ -40,7 +40,7 @@ def test_the_defaults_are_fine() -> None:
         ("model.max_length=4", "model.max_length: 4 is too small; the smallest value is 8."),
         ("data.test_fraction=0.95", "data.test_fraction"),
         ("task.target=sinlge", "Did you mean 'single'?"),
-        ("task.kind=text-clasification", "Did you mean 'text-classification'?"),
+        ("task.type=text-clasification", "Did you mean 'text-classification'?"),
         ("task.primary=f1_micro", "task.primary: there is no metric in this run 'f1_micro'."),
         ("train.label_smoothing=0.1", ""),
     ],
@@ -95,7 +95,7 @@ class Elsewhere(graft_toy.Toy):
     """Serves another kind."""
 
     name: ClassVar[str] = "elsewhere"
-    kinds: ClassVar[tuple[str, ...]] = ("image-classification",)
+    task_types: ClassVar[tuple[str, ...]] = ("image-classification",)
 
     def check(self, config: RunConfig) -> list[Problem]:
         return [Problem("model.width", "is not to its liking.", "Use another.")]
@@ -103,7 +103,9 @@ class Elsewhere(graft_toy.Toy):
 
 def test_a_component_of_another_kind_is_refused() -> None:
     text = complaint(graft_toy.config(model=Elsewhere()))
-    assert "model: elsewhere does not serve the kind 'text-classification'; it serves image-classification." in text
+    assert (
+        "model: elsewhere does not serve the task type 'text-classification'; it serves image-classification." in text
+    )
     assert "model.width: is not to its liking.\n    Use another." in text
 
 

@@ -10,7 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.contracts.model import HasFeatures, HasPicture, LoadedModel, Need, Plan, SupportsFastDropout
+from core.contracts.model import (
+    LoadedModel,
+    LoadRequest,
+    SupportsFastDropout,
+    SupportsFeatures,
+    SupportsPreview,
+    TrainingPlan,
+)
 from core.contracts.wrapped import CAPABILITIES, WrappedModel
 from core.runs.adapt import adapt, count_parameters, resolve_train
 from core.runtime.hardware import Hardware
@@ -51,19 +58,19 @@ class Twice(WrappedModel):
 class Blind(Twice):
     """As Twice, without features."""
 
-    withdrawn: ClassVar[tuple[type, ...]] = (HasFeatures,)
+    withdrawn: ClassVar[tuple[type, ...]] = (SupportsFeatures,)
 
 
 class Wrapping(graft_toy.Whole):
     """A third party's method."""
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         return Twice(super().apply(model, plan))
 
 
 @pytest.fixture
 def able() -> Able:
-    model: Any = graft_toy.Toy().load(Need(Task(), graft_toy.LABELS))
+    model: Any = graft_toy.Toy().load(LoadRequest(Task(), graft_toy.LABELS))
     model.__class__ = Able
     assert isinstance(model, Able)
     return model
@@ -86,11 +93,11 @@ def test_every_method_is_passed_on() -> None:
 
 
 def test_capabilities_are_those_of_the_inner_model_but_for_what_is_withdrawn(able: Able) -> None:
-    held = {HasFeatures, SupportsFastDropout}
+    held = {SupportsFeatures, SupportsFastDropout}
     assert {each for each in CAPABILITIES if isinstance(Twice(able), each)} == held
     assert {each for each in CAPABILITIES if isinstance(Twice(Twice(able)), each)} == held
     assert {each for each in CAPABILITIES if isinstance(Blind(able), each)} == {SupportsFastDropout}
-    assert not isinstance(Twice(able), HasPicture)
+    assert not isinstance(Twice(able), SupportsPreview)
     assert count_parameters(Twice(able))["total"] == 2 * count_parameters(Twice(able))["trainable"]
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from output_specs import output
 
-from core.contracts.model import LoadedModel, Need
+from core.contracts.model import LoadedModel, LoadRequest
 from core.data.batching import Steps, epoch_batches, evaluation_batches, example_rng
 from core.tasks.task import Task
 
@@ -52,7 +52,7 @@ def test_buckets_reduce_padding_and_stay_random() -> None:
 
 
 def model() -> LoadedModel:
-    return graft_toy.Toy().load(Need(output(labels=graft_toy.LABELS)))
+    return graft_toy.Toy().load(LoadRequest(output(labels=graft_toy.LABELS)))
 
 
 def steps(n: int = 50, batch_size: int = 16, micro: int = 16, **more: Any) -> Steps:

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.contracts.splits import CutOptions, Splits
+from core.contracts.splits import SplitOptions, Splits
 from core.data.build import build_splits
 from core.data.rows import TEST, TRAIN, UNDECIDED, VAL, Row, Source
 from core.errors import DataError
-from core.issues import Fault
+from core.issues import RowIssue
 from core.tasks.targets.encoding import natural
 from core.tasks.task import Task
 from core.tasks.text import TextExample
@@ -30,7 +30,7 @@ def texts(count: int, labels: str = "ab", split: int = UNDECIDED, prefix: str = 
 
 def cut(rows: list[Row], target: str = "single", seed: int = 0, labels: list[str] | None = None, **options) -> Splits:
     task = Task(target=target, labels=labels)
-    return build_splits(source(rows), task, seed, CutOptions(**options))
+    return build_splits(source(rows), task, seed, SplitOptions(**options))
 
 
 def contents(split) -> set[str]:
@@ -143,7 +143,7 @@ def test_too_few_examples_to_cut_are_refused():
 
 
 def test_bad_rows_of_every_sort_are_named_together():
-    fault = Fault("empty_text", "the text is empty", "Give it one.")
+    fault = RowIssue("empty_text", "the text is empty", "Give it one.")
     rows = [*texts(10), *(Row(None, "a", fault=fault) for _ in range(7)), Row(TextExample("x"), None)]
     rows.append(Row(TextExample("y"), float("nan")))
     with pytest.raises(DataError) as error:
@@ -222,14 +222,17 @@ def test_splits_are_sequences():
 
 
 def test_fractions_that_leave_nothing_are_a_problem():
-    (problem,) = CutOptions(val_fraction=0.5, test_fraction=0.5).cut_problems()
+    (problem,) = SplitOptions(val_fraction=0.5, test_fraction=0.5).split_problems()
     assert problem.where == "data.test_fraction"
-    assert not list(CutOptions().cut_problems())
+    assert not list(SplitOptions().split_problems())
 
 
 def test_parts_of_rows_that_cannot_be_used_are_counted_and_the_rows_are_used():
     rows = texts(20)
-    bad, odd = Fault("bad_part", "the part is bad", "Mend it.", what="part"), Fault("odd", "it is odd", level="note")
+    bad, odd = (
+        RowIssue("bad_part", "the part is bad", "Mend it.", what="part"),
+        RowIssue("odd", "it is odd", level="note"),
+    )
     rows[3] = replace(rows[3], parts=(("r:4/1", bad), ("r:4/2", bad), ("r:4/3", odd)))
     with pytest.raises(DataError) as error:
         cut(rows)

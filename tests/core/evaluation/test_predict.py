@@ -10,7 +10,7 @@ import pytest
 import torch
 from output_specs import output
 
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.errors import RunError
 from core.evaluation.predict import predict, predict_batches
 from core.runtime.hardware import Hardware
@@ -22,7 +22,7 @@ LABELS = graft_toy.LABELS
 
 @pytest.fixture(scope="module")
 def ready() -> tuple[Any, Any]:
-    model = graft_toy.Toy().load(Need(output(labels=LABELS)))
+    model = graft_toy.Toy().load(LoadRequest(output(labels=LABELS)))
     return model, model.prepare(graft_toy.Words(examples=30).load(Task(), 0).train, False)
 
 
@@ -39,7 +39,7 @@ class Cramped(graft_toy.ToyModel):
 
 
 def test_predictions_do_not_depend_on_memory(ready: tuple[Any, Any]) -> None:
-    cramped = Cramped(graft_toy.Toy(), Need(output(labels=LABELS)))
+    cramped = Cramped(graft_toy.Toy(), LoadRequest(output(labels=LABELS)))
     model, prepared = ready
     cramped.module.load_state_dict(model.module.state_dict())
     cramped.module.train()
@@ -49,7 +49,7 @@ def test_predictions_do_not_depend_on_memory(ready: tuple[Any, Any]) -> None:
 
 
 def test_some_of_a_split_is_predicted_where_memory_is_short(ready: tuple[Any, Any]) -> None:
-    cramped = Cramped(graft_toy.Toy(), Need(output(labels=LABELS)))
+    cramped = Cramped(graft_toy.Toy(), LoadRequest(output(labels=LABELS)))
     chosen = np.arange(1, 30, 3)
     rows = [row for rows, _ in predict_batches(cramped, ready[1], CPU, 7, chosen) for row in rows]
     assert sorted(rows) == chosen.tolist()
@@ -58,7 +58,7 @@ def test_some_of_a_split_is_predicted_where_memory_is_short(ready: tuple[Any, An
 
 
 def test_no_memory_for_one_example_ends_the_run(ready: tuple[Any, Any]) -> None:
-    cramped = Cramped(graft_toy.Toy(), Need(output(labels=LABELS)))
+    cramped = Cramped(graft_toy.Toy(), LoadRequest(output(labels=LABELS)))
     cramped.room = 0
     with pytest.raises(RunError, match="memory ran out while predicting a single example"):
         predict(cramped, ready[1], CPU, 8)

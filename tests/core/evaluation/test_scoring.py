@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from output_specs import output
 
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.errors import Interrupted
 from core.evaluation.bootstrap import Bootstrap
 from core.evaluation.predict import predict, predict_batches
@@ -27,9 +27,9 @@ SCORING = Scoring({"accuracy": Accuracy(), "log_loss": LogLoss(), "table": Confu
 
 @pytest.fixture(scope="module")
 def ready() -> tuple[Any, Any, Any]:
-    model = graft_toy.Toy().load(Need(output(labels=LABELS)))
+    model = graft_toy.Toy().load(LoadRequest(output(labels=LABELS)))
     examples = graft_toy.Words(examples=30).load(Task(), 0).train
-    return model, model.prepare(examples, False), model.need.output.targets_of(examples)
+    return model, model.prepare(examples, False), model.request.output.targets_of(examples)
 
 
 def evaluated(ready: tuple[Any, Any, Any], batch_size: int, **more: Any) -> Any:

@@ -16,7 +16,7 @@ import pytest
 import text_runs
 
 from core.contracts.components import DataAdapter
-from core.contracts.model import LoadedModel, Need
+from core.contracts.model import LoadedModel, LoadRequest
 from core.contracts.splits import Splits
 from core.errors import DataError, Problem
 from core.images.reading import UnreadableImageError, encode_png, open_image
@@ -59,10 +59,10 @@ class Glow(graft_toy.Toy):
     """A toy that looks at brightness."""
 
     name: ClassVar[str] = "glow"
-    kinds: ClassVar[tuple[str, ...]] = ("image-classification",)
+    task_types: ClassVar[tuple[str, ...]] = ("image-classification",)
 
-    def load(self, need: Need) -> LoadedModel:
-        return GlowModel(self, need)
+    def load(self, request: LoadRequest) -> LoadedModel:
+        return GlowModel(self, request)
 
 
 class GlowModel(graft_toy.ToyModel):
@@ -96,9 +96,9 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("shots") / "run"
     sockets: dict[str, list[Any]] = {"model": [Glow], "data": [Shots], "method": [graft_toy.Whole]}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graft_toy, "SOCKETS", sockets)
+        patch.setattr(graft_toy, "EXTENSION_POINTS", sockets)
         with graft_toy.registered(load()):
-            task = Task(kind="image-classification", target="single", primary="accuracy")
+            task = Task(type="image-classification", target="single", primary="accuracy")
             run(graft_toy.config(task=task, data=Shots(), model=Glow(), train__epochs=20), folder, quiet=True)
             yield folder
 

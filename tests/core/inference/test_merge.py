@@ -60,7 +60,7 @@ def test_what_is_exported_predicts_what_the_run_does(words: list[str], table: Pa
 
 
 @pytest.mark.parametrize("words", [["method=qlora"], ["method=qlora", "method.init=loftq"], ["method=lora8"]])
-def test_a_decoder_on_quantised_weights_is_merged_in_float32(
+def test_a_decoder_on_quantized_weights_is_merged_in_float32(
     words: list[str], table: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Its network computes in bf16; what it is merged into does not, and is nearer to it than bf16 rounds."""

@@ -55,7 +55,7 @@ def test_one_base_is_in_memory_and_each_answers_as_it_does_alone(runs: dict[str,
 
 
 @pytest.mark.parametrize("method", ["qlora", "lora8"])
-def test_quantised_weights_are_held_once_after_predictions_too(method: str, tmp_path: Path) -> None:
+def test_quantized_weights_are_held_once_after_predictions_too(method: str, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
     table = text_runs.table(tmp_path / "reviews.csv")
     base = ["model.init=pretrained", f"model.checkpoint={tmp_path / 'base' / 'model'}", "train.epochs=1"]
@@ -64,12 +64,12 @@ def test_quantised_weights_are_held_once_after_predictions_too(method: str, tmp_
         run(resolve(text_runs.words(table, f"method={method}", *base, f"seed={seed}")), tmp_path / seed, quiet=True)
     opened = open_together([tmp_path / "1", tmp_path / "2"])
     for _ in range(2):
-        quantised = [
+        quantized = [
             {each.data_ptr() for each in predictor.model.module.parameters() if not each.is_floating_point()}
             for predictor in opened
         ]
-        assert quantised[0]
-        assert quantised[0] == quantised[1]
+        assert quantized[0]
+        assert quantized[0] == quantized[1]
         for predictor in opened:
             assert len(list(predictor.predict(map(TextExample, ASKED)))) == len(ASKED)
 

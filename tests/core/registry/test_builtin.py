@@ -11,8 +11,8 @@ import torch
 
 from core.config.validation import check
 from core.contracts.components import Optimizer
-from core.contracts.model import Need
-from core.contracts.train_config import Train
+from core.contracts.model import LoadRequest
+from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.registry.registry import load
 from core.tasks.task import Task
@@ -54,10 +54,10 @@ def test_a_misspelt_optimizer_is_refused_with_the_nearest_name() -> None:
 def test_an_optimizer_of_a_plugin_trains_and_is_estimated() -> None:
     config = graft_toy.config(model=graft_toy.Toy(), method=graft_toy.Whole())
     check(replace(config, train=replace(config.train, optimizer="plain")))
-    model = graft_toy.Toy().load(Need(Task(), graft_toy.LABELS))
-    made = build_optimizer(model, graft_toy.Whole(), Train(optimizer="plain", weight_decay=0.1), 1e-2)
+    model = graft_toy.Toy().load(LoadRequest(Task(), graft_toy.LABELS))
+    made = build_optimizer(model, graft_toy.Whole(), TrainConfig(optimizer="plain", weight_decay=0.1), 1e-2)
     assert isinstance(made, torch.optim.SGD)
     assert {group["weight_decay"] for group in made.param_groups} == {0.0, 0.1}
     assert all(group["peak_lr"] == 1e-2 for group in made.param_groups)
-    estimates = [TrainingMemory.of(Train(optimizer=name), 8.0, 4.0, 1.0, None) for name in ("plain", "adamw")]
+    estimates = [TrainingMemory.of(TrainConfig(optimizer=name), 8.0, 4.0, 1.0, None) for name in ("plain", "adamw")]
     assert [each.optimizer for each in estimates] == [0.0, 8.0]

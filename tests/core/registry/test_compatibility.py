@@ -22,11 +22,11 @@ from core.contracts.capabilities import (
     LAYERS,
     LINEAR,
     PRECISIONS,
-    QUANTISED,
+    QUANTIZED,
 )
 from core.contracts.components import AdapterMethod, ModelLoader
-from core.contracts.model import LoadedModel, Need, Plan, WeightsPlan
-from core.contracts.train_config import Train
+from core.contracts.model import LoadedModel, LoadRequest, QuantizationConfig, TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.registry import compatibility
 from core.registry.compatibility import CAPABILITIES, EXPERIMENTAL, SUPPORTED, UNSUPPORTED, Fit, fit  # fmt: skip
@@ -45,7 +45,7 @@ class Bag(ModelLoader):
 
     name: ClassVar[str] = "acme-bag"
 
-    def load(self, need: Need) -> LoadedModel:
+    def load(self, request: LoadRequest) -> LoadedModel:
         raise AssertionError
 
 
@@ -58,22 +58,22 @@ class Counted(Bag):
 
 
 @dataclass
-class Quantising(AdapterMethod):
+class Quantizing(AdapterMethod):
     """A third party's method."""
 
     name: ClassVar[str] = "acme-q"
-    needs: ClassVar[Mapping[str, str]] = {GRADIENTS: "it learns by gradients", QUANTISED: "it trains on 4-bit weights"}
+    needs: ClassVar[Mapping[str, str]] = {GRADIENTS: "it learns by gradients", QUANTIZED: "it trains on 4-bit weights"}
     experimental: ClassVar[Mapping[str, str]] = {FEATURES: "its kernels are new"}
 
-    def weights(self) -> WeightsPlan:
-        return WeightsPlan(4, "nf4", True, "bfloat16", "acme")
+    def weights(self) -> QuantizationConfig:
+        return QuantizationConfig(4, "nf4", True, "bfloat16", "acme")
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         return model
 
 
 @dataclass
-class Careless(Quantising):
+class Careless(Quantizing):
     """It quantises, and does not say so in its needs."""
 
     name: ClassVar[str] = "acme-careless"
@@ -81,7 +81,7 @@ class Careless(Quantising):
 
 
 @dataclass
-class Sorcery(Quantising):
+class Sorcery(Quantizing):
     """It needs what Graft does not know of."""
 
     name: ClassVar[str] = "acme-s"
@@ -89,7 +89,7 @@ class Sorcery(Quantising):
 
 
 def family(*offered: str, kinds: tuple[str, ...] = ()) -> type[ModelLoader]:
-    return type("Some", (Bag,), {"capabilities": frozenset(offered), "kinds": kinds})
+    return type("Some", (Bag,), {"capabilities": frozenset(offered), "task_types": kinds})
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def family(*offered: str, kinds: tuple[str, ...] = ()) -> type[ModelLoader]:
         (Head, family(GRADIENTS)),
         (Lora, family(GRADIENTS, ADAPTERS)),
         (Freeze, family(GRADIENTS, LAYERS)),
-        (Quantising, family(GRADIENTS, QUANTISED)),
+        (Quantizing, family(GRADIENTS, QUANTIZED)),
         (Sorcery, family("acme.magic")),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_method_fits_what_offers_all_that_it_needs(method: type[AdapterMethod]
         ),
         (Freeze, family(LAYERS), "its last layers are trained by gradients", "acme-bag is not trained by gradients"),
         (
-            Quantising,
+            Quantizing,
             family(GRADIENTS),
             "it trains on 4-bit weights",
             "acme-bag cannot quantise its weights while it loads them",
@@ -141,11 +141,11 @@ def test_what_is_lacking_is_told_with_the_reason_why_it_is_needed(
 
 
 def test_what_is_experimental_is_told_with_a_note() -> None:
-    assert fit(family(GRADIENTS, QUANTISED, FEATURES), Quantising) == Fit(EXPERIMENTAL, "its kernels are new")
+    assert fit(family(GRADIENTS, QUANTIZED, FEATURES), Quantizing) == Fit(EXPERIMENTAL, "its kernels are new")
 
 
 def test_kinds_that_never_meet() -> None:
-    text = type("Text", (Quantising,), {"needs": {}, "kinds": ("text-classification",)})
+    text = type("Text", (Quantizing,), {"needs": {}, "task_types": ("text-classification",)})
     assert fit(family(GRADIENTS, kinds=("text-classification", "regression")), text).status == SUPPORTED
     found = fit(family(GRADIENTS, kinds=("image-classification",)), text)
     assert found == Fit(UNSUPPORTED, "it serves text-classification, and acme-bag serves image-classification")
@@ -173,7 +173,7 @@ def test_the_families_that_graft_carries_fit_the_methods_that_it_carries(model: 
         (Freeze(), graft_toy.Toy(), "freeze cannot adapt toy: it trains the last layers, and toy does not say which"),
         (Lora(), graft_toy.Toy(), "lora cannot adapt toy: it puts updates on some of the submodules, and toy does"),
         (Head(), graft_toy.Guess(), "head cannot adapt guess: its head is trained by gradients, and guess is fitted"),
-        (Quantising(), graft_toy.Toy(), "acme-q cannot adapt toy: it trains on 4-bit weights, and toy cannot quan"),
+        (Quantizing(), graft_toy.Toy(), "acme-q cannot adapt toy: it trains on 4-bit weights, and toy cannot quan"),
         (Careless(), graft_toy.Toy(), "acme-careless quantises weights while they are loaded, which model=toy does"),
     ],
 )
@@ -192,7 +192,7 @@ class Choosy(AdapterMethod):
     refuses: ClassVar[Mapping[str, str]] = {BF16: "its sums need every digit"}
     experimental: ClassVar[Mapping[str, str]] = {FP32: "it is new"}
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         return model
 
 
@@ -208,9 +208,9 @@ def test_precisions_are_refused_or_noted_by_either_side() -> None:
 
 def test_a_precision_that_does_not_fit_is_refused_whoever_chose_it() -> None:
     with pytest.raises(ConfigError) as caught:
-        check(graft_toy.config(method=Choosy(), train=Train(precision="bf16")))
+        check(graft_toy.config(method=Choosy(), train=TrainConfig(precision="bf16")))
     assert "method: acme-c cannot adapt toy in bf16: its sums need every digit." in caught.value.report()
-    check(graft_toy.config(method=Choosy(), train=Train(precision="auto")))
+    check(graft_toy.config(method=Choosy(), train=TrainConfig(precision="auto")))
     with pytest.raises(ConfigError, match="acme-c cannot adapt toy in bf16"):
         compatibility.refuse_precision(graft_toy.Toy(), Choosy(), "bf16")
     compatibility.refuse_precision(graft_toy.Toy(), Full(), "bf16")

@@ -12,7 +12,7 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from core.component import Component
-from core.contracts.train_config import Train
+from core.contracts.train_config import TrainConfig
 from core.registry.option_types import unsupported_options
 
 
@@ -23,8 +23,9 @@ class Colour(Enum):
 TYPES: list[Any] = [
     int, float, str, bool, bytes, Path, Colour, Any, int | None, Optional[str], int | str, Union[int, float, None],  # noqa: UP007, UP045
     list, dict, tuple, list[str], dict[str, float], dict[str, list[int]], list[dict[str, int]], tuple[int, int],
-    list[int] | None, dict[str, int] | None, Train, Train | None, list[int | None], dict[int, str], dict[Colour, int],
-    str | dict, list[int] | str, Literal["a", "b"], set[int], set, object, Component, dict[Train, int], complex,
+    list[int] | None, dict[str, int] | None, TrainConfig, TrainConfig | None, list[int | None], dict[int, str],
+    dict[Colour, int],
+    str | dict, list[int] | str, Literal["a", "b"], set[int], set, object, Component, dict[TrainConfig, int], complex,
 ]  # fmt: skip
 
 

@@ -290,6 +290,6 @@ def test_modules_are_asked_only_for_hooks_that_they_have() -> None:
             return super().parse_hookimpl_opts(plugin, name)
 
     loaded: Any = SimpleNamespace(manager=Older("graft"))
-    assert _implements(loaded, detection, "kinds")
+    assert _implements(loaded, detection, "task_types")
     assert not _implements(loaded, detection, "metrics")
-    assert not _implements(loaded, None, "kinds")
+    assert not _implements(loaded, None, "task_types")

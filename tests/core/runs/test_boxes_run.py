@@ -19,9 +19,9 @@ from PIL import Image
 from torch import nn
 
 from core.contracts.components import DataAdapter, Metric, ModelLoader
-from core.contracts.model import LoadedModel, Need, Provenance
+from core.contracts.model import LoadedModel, LoadRequest, Provenance
 from core.contracts.splits import Splits
-from core.contracts.train_config import Train
+from core.contracts.train_config import TrainConfig
 from core.images.reading import encode_png, open_image
 from core.reporting import report as record
 from core.reporting.run_directory import PICTURE, PREDICTIONS
@@ -74,7 +74,7 @@ class Painter(ModelLoader):
     name: ClassVar[str] = "painter"
     own_fit: ClassVar[bool] = True
 
-    def load(self, need: Need) -> LoadedModel:
+    def load(self, request: LoadRequest) -> LoadedModel:
         return PainterModel()
 
 
@@ -125,8 +125,8 @@ def _registered() -> Any:
     install()
     patch = pytest.MonkeyPatch()
     sockets = {"model": [Painter], "data": [Squares], "method": [graft_toy.Whole]}
-    patch.setattr(graft_toy, "SOCKETS", sockets)
-    patch.setitem(load().components["kind"], ObjectDetection.name, ObjectDetection)
+    patch.setattr(graft_toy, "EXTENSION_POINTS", sockets)
+    patch.setitem(load().components["task_type"], ObjectDetection.name, ObjectDetection)
     with graft_toy.registered(load()):
         yield
     patch.undo()
@@ -138,7 +138,8 @@ def completed_run(tmp_path_factory: pytest.TempPathFactory, _registered: None) -
     folder = tmp_path_factory.mktemp("boxes") / "run"
     settings: dict[str, Any] = {
         "task": Task("squares", "object-detection", "boxes", "map50"), "data": Squares(), "model": Painter(),
-        "metrics": METRICS, "method": Full(), "train": Train(device="cpu", precision="fp32", bootstrap_resamples=50),
+        "metrics": METRICS, "method": Full(),
+        "train": TrainConfig(device="cpu", precision="fp32", bootstrap_resamples=50),
     }  # fmt: skip
     run(graft_toy.config(**settings), folder, quiet=True)
     return folder

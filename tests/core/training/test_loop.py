@@ -13,7 +13,7 @@ import pytest
 import torch
 from output_specs import output
 
-from core.contracts.model import LoadedModel, Need
+from core.contracts.model import LoadedModel, LoadRequest
 from core.contracts.splits import Splits
 from core.contracts.train_config import ResolvedTrain
 from core.errors import Interrupted, NumericalError, RunError
@@ -55,7 +55,7 @@ class Case:
     watch: Watch = field(default_factory=Watch)
     values: Callable[[int], float] | None = None
     toy: graft_toy.Toy = field(default_factory=graft_toy.Toy)
-    need: Need = field(default_factory=lambda: Need(output(labels=graft_toy.LABELS)))
+    request: LoadRequest = field(default_factory=lambda: LoadRequest(output(labels=graft_toy.LABELS)))
     evaluations: list[int] = field(default_factory=list)
     break_at: int = 0
     model: Any = None
@@ -63,7 +63,7 @@ class Case:
 
     def run(self) -> tuple[State, dict[str, torch.Tensor]]:
         seed_everything(0)
-        self.model = self.toy.load(self.need)
+        self.model = self.toy.load(self.request)
         train = ResolvedTrain(**({"epochs": 2, "learning_rate": 1e-2, "batch_size": 16, "log_steps": 2} | self.options))
         prepared = self.model.prepare(DATA.train, True)
         method = graft_toy.Whole()
@@ -452,7 +452,7 @@ def test_a_weight_that_is_not_a_number_is_seen_before_it_is_written(
 
 def test_class_weights_change_what_is_learned(case: Callable[..., Case]) -> None:
     plain, weighted = case(), case()
-    weighted.need = Need(output(labels=graft_toy.LABELS), class_weights=(10.0, 0.1, 1.0))
+    weighted.request = LoadRequest(output(labels=graft_toy.LABELS), class_weights=(10.0, 0.1, 1.0))
     (_, even), (_, uneven) = plain.run(), weighted.run()
     assert uneven["head.bias"][0] - uneven["head.bias"][1] > even["head.bias"][0] - even["head.bias"][1]
 

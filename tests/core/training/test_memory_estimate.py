@@ -16,8 +16,8 @@ import pytest
 import text_runs
 import torch
 
-from core.contracts.model import Plan
-from core.contracts.train_config import Train
+from core.contracts.model import TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.training.memory_estimate import TrainingMemory, estimate, sentence
 from plugins.methods.lora import Lora, Qlora
 from plugins.methods.selective import Full, Head
@@ -42,7 +42,7 @@ def config(model: Any, method: Any, **train: Any) -> Any:
 @pytest.mark.parametrize("architecture", CASES)
 def test_parameters_are_those_of_the_network(architecture: str) -> None:
     options = loader(architecture)
-    model = options.load(decoder_samples.need())
+    model = options.load(decoder_samples.load_request())
     shape = options.footprint(config(options, Full()), 3)
     heads = sum(p.numel() for name in model.heads for p in model.module.get_submodule(name).parameters())
     whole = sum(p.numel() for p in model.module.parameters())
@@ -50,7 +50,7 @@ def test_parameters_are_those_of_the_network(architecture: str) -> None:
     # The tokenizer learns fewer tokens than it might; a pooler may be part of the backbone or of the head.
     expected = whole - heads + (options.vocabulary - vocabulary) * options.hidden_size
     assert shape.parameters + shape.head == pytest.approx(expected + heads, rel=0.02)
-    adapted = Lora(rank=4).apply(model, Plan(1, 1.0))
+    adapted = Lora(rank=4).apply(model, TrainingPlan(1, 1.0))
     trains = sum(p.numel() for p in adapted.module.parameters() if p.requires_grad)
     assert Lora(rank=4).trainable(shape) == pytest.approx(trains, rel=0.02 if shape.head == heads else 0.7)
 
@@ -70,9 +70,9 @@ def test_activations_are_near_what_autograd_keeps(architecture: str, precision: 
 
 def kept(options: Any, precision: str, frugal: bool) -> float:
     """What the backward pass is kept, in MiB."""
-    model = options.load(decoder_samples.need())
+    model = options.load(decoder_samples.load_request())
     if frugal:
-        model.keep_less()
+        model.enable_gradient_checkpointing()
     model.use_fast_dropout()
     model.module.train()
     parameters = {p.untyped_storage().data_ptr() for p in model.module.parameters()}
@@ -112,11 +112,11 @@ def test_what_each_way_of_saving_saves() -> None:
 
 def test_the_parts_of_an_estimate_add_up() -> None:
     mib = 2.0**20
-    parts = TrainingMemory.of(Train(ema=0.9), 8 * mib, 4 * mib, mib, 2 * mib).in_mib()
+    parts = TrainingMemory.of(TrainConfig(ema=0.9), 8 * mib, 4 * mib, mib, 2 * mib).in_mib()
     assert parts == {
         "weights": 8, "gradients": 4, "optimizer": 8, "average": 4, "activations": 1, "libraries": 2, "total": 27
     }  # fmt: skip
-    assert "libraries" not in TrainingMemory.of(Train(), 8 * mib, 4 * mib, mib, None).in_mib()
+    assert "libraries" not in TrainingMemory.of(TrainConfig(), 8 * mib, 4 * mib, mib, None).in_mib()
 
 
 def test_what_is_not_known_is_not_guessed(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_is_not_known_is_not_guessed(tmp_path: Path) -> None:
     assert estimate(config(loader("llama"), Lora(targets=["up_proj"])), 2) == {}
     assert estimate(config(graft_toy.Toy(), graft_toy.Whole()), 2) == {}
     assert sentence({}).startswith("unknown")
-    model = loader("llama").load(decoder_samples.need())
+    model = loader("llama").load(decoder_samples.load_request())
     model.save(tmp_path)
     assert estimate(config(Decoder(checkpoint=str(tmp_path)), Full()), 3) != {}
     (tmp_path / "config.json").write_text("{", encoding="utf-8")

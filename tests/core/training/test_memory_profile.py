@@ -18,8 +18,8 @@ import scene_samples
 import text_runs
 import torch
 
-from core.contracts.model import LoadedModel, Plan, Prepared
-from core.contracts.train_config import Train
+from core.contracts.model import LoadedModel, PreparedDataset, TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.data.batching import example_rng
 from core.runtime.hardware import Hardware
 from core.training.memory_profile import LiveTensors, _longest, _pass, peak_of, profile_memory
@@ -35,25 +35,25 @@ CPU = Hardware("cpu", "bf16")
 EXAMPLES = 16
 
 
-def bert() -> tuple[LoadedModel, Prepared]:
+def bert() -> tuple[LoadedModel, PreparedDataset]:
     sizes: Any = {"hidden_size": 128, "layers": 3, "attention_heads": 4, "vocabulary": 300, "max_length": 64}
-    model = Encoder(init="scratch", architecture="bert", **sizes).load(decoder_samples.need())
+    model = Encoder(init="scratch", architecture="bert", **sizes).load(decoder_samples.load_request())
     return model, model.prepare((decoder_samples.examples() * EXAMPLES)[:EXAMPLES], True)
 
 
-def resnet() -> tuple[LoadedModel, Prepared]:
+def resnet() -> tuple[LoadedModel, PreparedDataset]:
     examples = image_samples.examples(EXAMPLES)
-    model = Timm(init="scratch", scratch="test_resnet", image_size=32).load(image_samples.need(examples))
+    model = Timm(init="scratch", scratch="test_resnet", image_size=32).load(image_samples.load_request(examples))
     return model, model.prepare(examples, True)
 
 
-def fcos() -> tuple[LoadedModel, Prepared]:
+def fcos() -> tuple[LoadedModel, PreparedDataset]:
     examples = scene_samples.examples(EXAMPLES)
-    model = Torchvision(init="scratch", image_size=128, channels=64).load(scene_samples.need(examples))
+    model = Torchvision(init="scratch", image_size=128, channels=64).load(scene_samples.load_request(examples))
     return model, model.prepare(examples, True)
 
 
-def whole_pass(model: LoadedModel, prepared: Prepared) -> float:
+def whole_pass(model: LoadedModel, prepared: PreparedDataset) -> float:
     """MiB at the peak of a pass over all the examples at once, gradients included."""
     batch = model.collate([prepared.fetch(row, 0, example_rng(0, 0, row)) for row in range(EXAMPLES)])
     with LiveTensors() as live:
@@ -88,8 +88,8 @@ def test_tensors_count_while_they_are_there() -> None:
 @pytest.mark.parametrize("load", [bert, resnet, fcos])
 def test_the_peak_of_a_whole_pass_lies_where_the_estimate_says(load: Any, method: Any) -> None:
     model, prepared = load()
-    model = method.apply(model, Plan(1, 1.0))
-    parts = profile_memory(model, prepared, replace(Train(), batch_size=EXAMPLES), CPU, seed=0)
+    model = method.apply(model, TrainingPlan(1, 1.0))
+    parts = profile_memory(model, prepared, replace(TrainConfig(), batch_size=EXAMPLES), CPU, seed=0)
     peak = whole_pass(model, prepared)  # of which some gradients are part, made as activations go
     assert 0.9 * parts["activations"] <= peak <= 1.05 * (parts["activations"] + parts["gradients"])
     trains = sum(p.numel() for p in model.module.parameters() if p.requires_grad)
@@ -105,12 +105,12 @@ def test_a_large_gradient_of_a_small_pass_does_not_hide_what_grows() -> None:
     model, _ = bert()
     prepared = model.prepare((decoder_samples.examples() * many)[:many], True)
     model.module.resize_token_embeddings(30522)  # type: ignore[operator]
-    model = Full().apply(model, Plan(1, 1.0))
+    model = Full().apply(model, TrainingPlan(1, 1.0))
     small = max(_pass(model, _longest(model, prepared, 2, 0), CPU).course)
     larger = max(_pass(model, _longest(model, prepared, 4, 0), CPU).course)
     whole = max(_pass(model, _longest(model, prepared, many, 0), CPU).course) / MIB
     assert larger < 1.1 * small
-    found = profile_memory(model, prepared, replace(Train(), batch_size=many), CPU, seed=0)["activations"]
+    found = profile_memory(model, prepared, replace(TrainConfig(), batch_size=many), CPU, seed=0)["activations"]
     assert found == pytest.approx(whole, rel=0.05)
     assert found > 1.2 * larger / MIB
 
@@ -121,16 +121,16 @@ def test_where_passes_are_of_other_operations_the_line_goes_through_their_peaks(
     assert peak_of([[1, 10, 2], [1, 14]], [2, 4], 10) == 26
 
 
-def test_what_quantisation_adds_counts() -> None:
+def test_what_quantization_adds_counts() -> None:
     pytest.importorskip("bitsandbytes")
     found = []
     for method in (Lora(rank=4), Qlora(rank=4, double_quant=False)):
         model = decoder_samples.small_llama(hidden_size=128, layers=6).load(
-            decoder_samples.need(weights=method.weights(), precision="bf16")
+            decoder_samples.load_request(weights=method.weights(), precision="bf16")
         )
-        model = method.apply(model, Plan(1, 1.0))
+        model = method.apply(model, TrainingPlan(1, 1.0))
         prepared = model.prepare(decoder_samples.examples(), True)
-        found.append(profile_memory(model, prepared, Train(), CPU, seed=0)["weights"])
+        found.append(profile_memory(model, prepared, TrainConfig(), CPU, seed=0)["weights"])
         if model.inner.base_weights:
             trains = sum(p.numel() * 4 for p in model.module.parameters() if p.requires_grad)
             assert found[1] * MIB == pytest.approx(model.inner.base_weights["bytes"] + trains, rel=0.02)
@@ -139,15 +139,15 @@ def test_what_quantisation_adds_counts() -> None:
 
 def test_smaller_micro_batches_and_averages_count() -> None:
     model, prepared = bert()
-    model = Full().apply(model, Plan(1, 1.0))
-    train = replace(Train(), batch_size=EXAMPLES)
+    model = Full().apply(model, TrainingPlan(1, 1.0))
+    train = replace(TrainConfig(), batch_size=EXAMPLES)
     whole = profile_memory(model, prepared, train, CPU, seed=0)
     halves = profile_memory(model, prepared, replace(train, micro_batch_size=EXAMPLES // 2, ema=0.9), CPU, seed=0)
     assert 0.4 < halves["activations"] / whole["activations"] < 0.7
     assert (whole["average"], halves["average"]) == (0, halves["gradients"])
     frugal, _ = bert()
-    frugal.keep_less()
-    less = profile_memory(Full().apply(frugal, Plan(1, 1.0)), prepared, train, CPU, seed=0)
+    frugal.enable_gradient_checkpointing()
+    less = profile_memory(Full().apply(frugal, TrainingPlan(1, 1.0)), prepared, train, CPU, seed=0)
     assert less["activations"] < 0.7 * whole["activations"]
 
 
@@ -158,7 +158,7 @@ def test_it_leaves_no_trace() -> None:
     expected = torch.rand(4)
     torch.manual_seed(3)
     np.random.seed(3)
-    profile_memory(model, prepared, Train(), CPU, seed=0)
+    profile_memory(model, prepared, TrainConfig(), CPU, seed=0)
     assert torch.equal(torch.rand(4), expected)
     assert any(name.endswith("running_mean") for name in before)
     assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
@@ -172,7 +172,7 @@ def test_where_not_even_four_examples_fit_nothing_is_said(monkeypatch: pytest.Mo
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(model, "loss", no_memory)
-    assert profile_memory(model, prepared, Train(), CPU, seed=0) == {}
+    assert profile_memory(model, prepared, TrainConfig(), CPU, seed=0) == {}
 
 
 @pytest.mark.parametrize("of", ["texts", "images"])

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from core.config.validation import check
-from core.contracts.model import LoadedModel, Plan
-from core.contracts.train_config import Train
+from core.contracts.model import LoadedModel, TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.runtime.modules import training_mode
 from core.training.optimizer import build_optimizer
@@ -28,28 +28,30 @@ SIZES: Any = {"hidden_size": 16, "layers": 2, "attention_heads": 2, "vocabulary"
 
 
 def llama() -> LoadedModel:
-    return decoder_samples.small_llama(hidden_size=64).load(decoder_samples.need())
+    return decoder_samples.small_llama(hidden_size=64).load(decoder_samples.load_request())
 
 
 def bert() -> LoadedModel:
-    return Encoder(init="scratch", architecture="bert", **SIZES).load(decoder_samples.need())
+    return Encoder(init="scratch", architecture="bert", **SIZES).load(decoder_samples.load_request())
 
 
 def vit() -> LoadedModel:
-    return Timm(init="scratch", scratch="test_vit", image_size=32).load(image_samples.need(image_samples.examples(8)))
+    return Timm(init="scratch", scratch="test_vit", image_size=32).load(
+        image_samples.load_request(image_samples.examples(8))
+    )
 
 
 def trained(load: Callable[[], LoadedModel], method: Any, frugal: bool, optimizer: str = "adamw") -> dict[str, Any]:
     """A few steps with dropout; the weights, and how many bytes autograd kept in the last of them."""
     model = load()
     if frugal:
-        model.keep_less()
+        model.enable_gradient_checkpointing()
     torch.manual_seed(0)
-    model = method.apply(model, Plan(3, 1.0))
+    model = method.apply(model, TrainingPlan(3, 1.0))
     if hasattr(model, "use_fast_dropout"):
         model.use_fast_dropout()
     training_mode(model.module)
-    options = replace(Train(), optimizer=optimizer)
+    options = replace(TrainConfig(), optimizer=optimizer)
     made = build_optimizer(model, method, options, 1e-2)
     examples = image_samples.examples(8) if load is vit else decoder_samples.examples()
     prepared = model.prepare(examples, True)
@@ -127,4 +129,4 @@ def test_a_network_that_cannot_compute_again_says_so(monkeypatch: pytest.MonkeyP
     model = vit()
     monkeypatch.delattr(type(model.module), "set_grad_checkpointing")
     with pytest.raises(ConfigError, match="timm cannot compute the activations of a VisionTransformer again"):
-        model.keep_less()
+        model.enable_gradient_checkpointing()

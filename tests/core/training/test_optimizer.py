@@ -12,8 +12,8 @@ import torch
 from output_specs import output
 from torch import nn
 
-from core.contracts.model import LoadedModel, Need, ParamGroup, Plan
-from core.contracts.train_config import Train
+from core.contracts.model import LoadedModel, LoadRequest, ParamGroup, TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.runtime.modules import load_trainable, trainable_state, training_mode
 from core.training.ema import Average
 from core.training.optimizer import build_optimizer, clip_gradients, schedule, set_learning_rate
@@ -66,13 +66,13 @@ def test_clipping_scales_what_is_too_long_and_leaves_the_rest(on_cpu: bool) -> N
 
 
 def loaded() -> LoadedModel:
-    return graft_toy.Toy().load(Need(output(labels=graft_toy.LABELS)))
+    return graft_toy.Toy().load(LoadRequest(output(labels=graft_toy.LABELS)))
 
 
 def test_biases_do_not_decay_and_what_is_frozen_is_left_out() -> None:
     model = loaded()
     model.module.get_submodule("body").requires_grad_(False)
-    optimizer = build_optimizer(model, graft_toy.Whole(), Train(weight_decay=0.1), 1e-3)
+    optimizer = build_optimizer(model, graft_toy.Whole(), TrainConfig(weight_decay=0.1), 1e-3)
     groups = {len(group["params"][0].shape): group["weight_decay"] for group in optimizer.param_groups}
     assert groups == {2: 0.1, 1: 0.0}
     assert sum(len(group["params"]) for group in optimizer.param_groups) == 2
@@ -82,12 +82,12 @@ class Layered(graft_toy.Whole):
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup]:
         return [ParamGroup(["body.weight", "body.bias"], lr / 10), ParamGroup(["head.weight"], lr, weight_decay=0.5)]
 
-    def apply(self, model: LoadedModel, plan: Plan) -> LoadedModel:
+    def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         return model
 
 
 def test_a_method_may_give_groups_with_rates_of_their_own() -> None:
-    optimizer = build_optimizer(loaded(), Layered(), Train(weight_decay=0.1), 1e-3)
+    optimizer = build_optimizer(loaded(), Layered(), TrainConfig(weight_decay=0.1), 1e-3)
     set_learning_rate(optimizer, 0.5)
     found = [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
     assert found == [(pytest.approx(5e-5), 0.1), (pytest.approx(5e-5), 0.0), (pytest.approx(5e-4), 0.5)]
@@ -150,10 +150,10 @@ def statistics(module: nn.Module) -> dict[str, torch.Tensor]:
 def test_statistics_of_norms_move_only_where_their_weights_train(method: Any, moving: tuple[str, ...]) -> None:
     examples = image_samples.examples(8)
     loader = Timm(init="scratch", scratch="test_resnet", image_size=32, augment="light")
-    model = method.apply(loader.load(image_samples.need(examples)), Plan(2, 1.0, augmented=True))
+    model = method.apply(loader.load(image_samples.load_request(examples)), TrainingPlan(2, 1.0, augmented=True))
     before = statistics(model.module)
     assert len(before) > 10
-    optimizer = build_optimizer(model, method, Train(), 1e-2)
+    optimizer = build_optimizer(model, method, TrainConfig(), 1e-2)
     prepared = model.prepare(examples, False)
     batch = model.collate([prepared.fetch(row, 0, None) for row in range(len(examples))])
     training_mode(model.module)

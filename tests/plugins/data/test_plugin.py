@@ -15,7 +15,7 @@ from plugins.data.plugin import data_adapters
 
 
 def complaints(adapter, kind: str = "text-classification") -> list[str]:
-    config = RunConfig(task=Task(kind=kind), data=adapter)
+    config = RunConfig(task=Task(type=kind), data=adapter)
     return [problem.where for problem in adapter.check(config)]
 
 

@@ -50,7 +50,7 @@ def test_small_large_and_thin_images_are_scaled_alike(width: int, height: int, s
 def test_in_memory_on_disk_or_decoded_each_time_it_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     split = [*scene_samples.examples(3, 64, 48), *scene_samples.examples(3, 20, 40)]
     kept, anew = prepare(split, TRANSFORM, 10**7, "f"), prepare(split, TRANSFORM, 0, "f")
-    assert (kept.costly, anew.costly) == (False, True)
+    assert (kept.needs_workers, anew.needs_workers) == (False, True)
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path))
     monkeypatch.setattr(dataset, "ON_DISK_FROM", 1)
     stored, again = prepare(split, TRANSFORM, 10**7, "f"), prepare(split, TRANSFORM, 10**7, "f")

@@ -10,7 +10,7 @@ import pytest
 import scene_samples
 import torch
 
-from core.contracts.model import Plan
+from core.contracts.model import TrainingPlan
 from core.data.batching import Steps, example_rng
 from plugins.detection.letterbox import Letterboxed, Schedule, View
 from plugins.detection.plugin import Ultralytics
@@ -23,7 +23,7 @@ TINY = {"init": "scratch", "width": 0.125, "depth": 0.34}
 
 def loaded(n: int = 12, **options: Any) -> tuple[YoloModel, list[Any]]:
     split = scene_samples.examples(n)
-    model = Ultralytics(**{**TINY, **options}).load(scene_samples.need(split))
+    model = Ultralytics(**{**TINY, **options}).load(scene_samples.load_request(split))
     assert isinstance(model, YoloModel)
     return model, split
 
@@ -116,7 +116,7 @@ def test_boxes_lie_on_what_they_are_of() -> None:
 def test_the_letterbox_is_ultralytics_own() -> None:
     for width, height in ((64, 48), (50, 97), (31, 30)):
         split = scene_samples.examples(2, width, height)
-        model = Ultralytics(**TINY, image_size=96).load(scene_samples.need(split))
+        model = Ultralytics(**TINY, image_size=96).load(scene_samples.load_request(split))
         prepared = model.prepare(split, train=False)
         theirs = library().augment.LetterBox((96, 96))
         for row in range(2):
@@ -135,7 +135,7 @@ def test_mosaics_close_for_the_last_epochs_but_never_for_more_than_a_third() -> 
     assert isinstance(prepared, Varied)
     read = prepared.get_image_and_label
     prepared.get_image_and_label = lambda index: (asked.append(index), read(index))[1]  # type: ignore[method-assign]
-    model.planned(Plan(100, 30.0))
+    model.on_train_start(TrainingPlan(100, 30.0))
     view(prepared, 1, epoch=19)
     assert len(asked) == 4
     asked.clear()
@@ -160,6 +160,6 @@ def test_without_a_generator_nothing_is_varied() -> None:
 def test_views_without_a_cache_are_the_same() -> None:
     (kept, split), (anew, _) = loaded(), loaded(cache_mb=0)
     one, other = kept.prepare(split, train=True), anew.prepare(split, train=True)
-    assert (one.costly, other.costly) == (False, True)  # type: ignore[attr-defined]
+    assert (one.needs_workers, other.needs_workers) == (False, True)  # type: ignore[attr-defined]
     assert [finding.code for finding in anew.findings] == ["image_size", "images_not_cached"]
     assert all(same(view(one, index), view(other, index)) for index in range(4))

@@ -13,7 +13,7 @@ import scene_samples
 import torch
 from PIL import Image
 
-from core.contracts.train_config import Train
+from core.contracts.train_config import TrainConfig
 from core.data.batching import example_rng
 from core.errors import WeightsError
 from core.evaluation.predict import predict
@@ -36,9 +36,9 @@ CPU = Hardware("cpu", "fp32")
 def trained(steps: int = 12, size: tuple[int, int] = (64, 64), **options: Any) -> tuple[YoloModel, list[Any]]:
     """A few steps, so that scores are apart and statistics are not those of the start."""
     split = scene_samples.examples(6, *size)
-    model = Ultralytics(**{**TINY, "image_size": 64, **options}).load(scene_samples.need(split))
+    model = Ultralytics(**{**TINY, "image_size": 64, **options}).load(scene_samples.load_request(split))
     assert isinstance(model, YoloModel)
-    optimizer = build_optimizer(model, Full(), Train(), 3e-3)
+    optimizer = build_optimizer(model, Full(), TrainConfig(), 3e-3)
     prepared = model.prepare(split, train=True)
     training_mode(model.module)
     for epoch in range(steps):
@@ -75,7 +75,7 @@ def test_it_opens_again_and_says_the_same(options: dict[str, Any], tmp_path: Pat
     before = found(model, split)
     assert any(len(each) for each in before)
     model.save(tmp_path)
-    again = Ultralytics(**{**TINY, **options}).reopen(to_reopen(model.need, tmp_path))
+    again = Ultralytics(**{**TINY, **options}).reopen(to_reopen(model.request, tmp_path))
     assert BoxesTarget().difference(found(again, split), before) < 1e-6
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["label_names"] == list(scene_samples.LABELS)
@@ -125,15 +125,15 @@ def test_a_pickle_is_read_only_where_it_is_trusted(tmp_path: Path) -> None:
     model.save(tmp_path)
     path = str(tmp_path / "yolo.pt")
     with pytest.raises(WeightsError, match="may run any code"):
-        Ultralytics(checkpoint=path).load(scene_samples.need(split))
+        Ultralytics(checkpoint=path).load(scene_samples.load_request(split))
     with pytest.raises(WeightsError, match="downloads none"):
-        Ultralytics(checkpoint="yolo26n.pt", trust=True).load(scene_samples.need(split))
+        Ultralytics(checkpoint="yolo26n.pt", trust=True).load(scene_samples.load_request(split))
     with pytest.raises(WeightsError, match="not the file that was pinned"):
-        Ultralytics(checkpoint=path, trust=True, sha256="0" * 64).load(scene_samples.need(split))
+        Ultralytics(checkpoint=path, trust=True, sha256="0" * 64).load(scene_samples.load_request(split))
     (tmp_path / "torn.pt").write_bytes(b"not a pickle")
     with pytest.raises(WeightsError, match="cannot read"):
-        Ultralytics(checkpoint=str(tmp_path / "torn.pt"), trust=True).load(scene_samples.need(split))
-    opened = Ultralytics(checkpoint=path, trust=True, image_size=64).load(scene_samples.need(split))
+        Ultralytics(checkpoint=str(tmp_path / "torn.pt"), trust=True).load(scene_samples.load_request(split))
+    opened = Ultralytics(checkpoint=path, trust=True, image_size=64).load(scene_samples.load_request(split))
     assert opened.provenance.init == "pretrained"
     assert len(opened.provenance.sha256) == 64
     assert BoxesTarget().difference(found(opened, split), found(model, split)) < 1e-6
@@ -146,23 +146,23 @@ def test_other_labels_keep_the_backbone_and_the_rows_of_labels_of_the_same_name(
     """Labels enough that Ultralytics makes the head's hidden layers wider: they stay so, also when saved again."""
     many = (*(f"label{number}" for number in range(70)), "dot")
     split = scene_samples.examples(4)
-    base = Ultralytics(**TINY).load(replace(scene_samples.need(split, seed=1), labels=many))
+    base = Ultralytics(**TINY).load(replace(scene_samples.load_request(split, seed=1), labels=many))
     base.save(tmp_path / "base")
     checkpoint = str(tmp_path / "base" / ("yolo.pt" if as_pickle else ""))
-    tuned = Ultralytics(checkpoint=checkpoint, trust=as_pickle).load(scene_samples.need(split))
+    tuned = Ultralytics(checkpoint=checkpoint, trust=as_pickle).load(scene_samples.load_request(split))
     one, other = base.module.state_dict(), tuned.module.state_dict()
     same = [name for name in one if one[name].shape == other[name].shape and torch.equal(one[name], other[name])]
     assert len(one) - len(same) == 6  # weights and biases of three sizes of object
     row = "model.23.cv3.0.2.weight"
     assert torch.equal(other[row][scene_samples.LABELS.index("dot")], one[row][-1])
     tuned.save(tmp_path / "tuned")
-    again = Ultralytics().reopen(to_reopen(tuned.need, tmp_path / "tuned"))  # type: ignore[attr-defined]
+    again = Ultralytics().reopen(to_reopen(tuned.request, tmp_path / "tuned"))  # type: ignore[attr-defined]
     assert BoxesTarget().difference(found(again, split), found(tuned, split)) < 1e-6
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="holds no YOLO"):
-        Ultralytics(checkpoint=str(tmp_path)).load(scene_samples.need(scene_samples.examples(2)))
+        Ultralytics(checkpoint=str(tmp_path)).load(scene_samples.load_request(scene_samples.examples(2)))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_an_architecture_that_would_run_code_is_refused(
     plan.write_text(plan.read_text().replace(old, new, 1))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match="no layer"):
-        Ultralytics(checkpoint=str(tmp_path / "model")).load(scene_samples.need(split))
+        Ultralytics(checkpoint=str(tmp_path / "model")).load(scene_samples.load_request(split))
     assert not (tmp_path / "ran").exists()
 
 
@@ -192,9 +192,9 @@ def test_the_same_seed_starts_the_same_and_global_torch_is_left_alone() -> None:
     torch.manual_seed(3)
     wanted = torch.rand(())
     torch.manual_seed(3)
-    one, two = (Ultralytics(**TINY).load(scene_samples.need(split, seed=5)) for _ in range(2))
+    one, two = (Ultralytics(**TINY).load(scene_samples.load_request(split, seed=5)) for _ in range(2))
     assert torch.equal(torch.rand(()), wanted)
-    other = Ultralytics(**TINY).load(scene_samples.need(split, seed=6))
+    other = Ultralytics(**TINY).load(scene_samples.load_request(split, seed=6))
     first, second, third = (each.module.state_dict()["model.0.conv.weight"] for each in (one, two, other))
     assert torch.equal(first, second)
     assert not torch.equal(first, third)

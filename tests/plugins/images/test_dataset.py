@@ -40,8 +40,8 @@ def same(one: Any, other: Any) -> bool:
 def test_kept_in_memory_or_decoded_each_time_it_is_the_same(tmp_path: Path) -> None:
     split = files(tmp_path)
     kept, anew = (prepare(split, VARIED, budget, "f", None) for budget in (10**6, 0))
-    assert not kept.costly
-    assert anew.costly
+    assert not kept.needs_workers
+    assert anew.needs_workers
     assert worker_count(None, kept) == 0
     assert worker_count(None, anew) > 0
     np.testing.assert_array_equal(squares(kept), squares(anew))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from image_samples import LABELS, examples, need
+from image_samples import LABELS, examples, load_request
 from safetensors.torch import save_file
 
 from core.errors import ConfigError, WeightsError
@@ -29,7 +29,7 @@ def saved_by_timm(folder: Path, name: str = "test_resnet", classes: int = 7, **m
 
 @pytest.mark.parametrize(("short", "side"), [(8, 32), (32, 32), (33, 64), (100, 128), (700, 128)])
 def test_from_scratch_the_input_size_goes_by_the_images(short: int, side: int) -> None:
-    model = load_image_model(Timm(init="scratch", scratch="test_resnet"), need(examples(3, (short + 5, short))))
+    model = load_image_model(Timm(init="scratch", scratch="test_resnet"), load_request(examples(3, (short + 5, short))))
     assert model.side == side
     (finding,) = model.findings
     assert f"{side}×{side}" in finding.message
@@ -38,24 +38,24 @@ def test_from_scratch_the_input_size_goes_by_the_images(short: int, side: int) -
 
 
 def test_a_size_that_was_asked_for_is_taken_without_a_word() -> None:
-    model = load_image_model(Timm(**TINY), need(examples(3)))
+    model = load_image_model(Timm(**TINY), load_request(examples(3)))
     assert model.side == 32
     assert not model.findings
 
 
 def test_a_pretrained_convolution_reads_small_images_enlarged(tmp_path: Path) -> None:
     folder = saved_by_timm(tmp_path / "m", "resnet10t")
-    assert load_image_model(Timm(checkpoint=str(folder)), need(examples(3, (20, 20)))).side == 128
-    assert load_image_model(Timm(checkpoint=str(folder)), need(examples(3, (90, 90)))).side == 176
-    model = load_image_model(Timm(checkpoint=str(folder), image_size=64), need(examples(3)))
+    assert load_image_model(Timm(checkpoint=str(folder)), load_request(examples(3, (20, 20)))).side == 128
+    assert load_image_model(Timm(checkpoint=str(folder)), load_request(examples(3, (90, 90)))).side == 176
+    model = load_image_model(Timm(checkpoint=str(folder), image_size=64), load_request(examples(3)))
     assert model.side == 64
     assert model.provenance.init == "pretrained"
 
 
 def test_a_transformer_keeps_the_size_it_was_made_for_unless_another_is_asked_for(tmp_path: Path) -> None:
     folder = saved_by_timm(tmp_path / "m", "vit_tiny_patch16_224", embed_dim=32, depth=1, num_heads=2)
-    assert load_image_model(Timm(checkpoint=str(folder)), need(examples(3))).side == 224
-    model: Any = load_image_model(Timm(checkpoint=str(folder), image_size=64), need(examples(3)))
+    assert load_image_model(Timm(checkpoint=str(folder)), load_request(examples(3))).side == 224
+    model: Any = load_image_model(Timm(checkpoint=str(folder), image_size=64), load_request(examples(3)))
     assert model.side == 64
     assert model.module.pos_embed.shape[1] == 1 + 16
     model.save(tmp_path / "again")
@@ -66,24 +66,24 @@ def test_a_transformer_keeps_the_size_it_was_made_for_unless_another_is_asked_fo
 def test_the_backbone_is_the_checkpoints_and_the_head_is_fresh(tmp_path: Path) -> None:
     folder = saved_by_timm(tmp_path / "m", classes=3)  # as many labels as the task has, but others
     known = timm.create_model(f"local-dir:{folder}", pretrained=True)
-    model: Any = load_image_model(Timm(checkpoint=str(folder), image_size=32), need(examples(3)))
+    model: Any = load_image_model(Timm(checkpoint=str(folder), image_size=32), load_request(examples(3)))
     torch.testing.assert_close(model.module.conv1[0].weight, known.conv1[0].weight)
     assert not torch.equal(model.module.fc.weight, known.fc.weight)
 
 
 def test_a_head_for_the_same_labels_is_kept(tmp_path: Path) -> None:
-    first: Any = load_image_model(Timm(**TINY), need(examples(3)))
+    first: Any = load_image_model(Timm(**TINY), load_request(examples(3)))
     with torch.no_grad():
         first.module.fc.bias.fill_(3.0)
     first.save(tmp_path / "m")
-    again: Any = load_image_model(Timm(checkpoint=str(tmp_path / "m")), need(examples(3)))
+    again: Any = load_image_model(Timm(checkpoint=str(tmp_path / "m")), load_request(examples(3)))
     assert again.module.fc.bias.tolist() == [3.0] * 3
 
 
 def test_one_seed_gives_the_same_weights_and_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    one, other, third = (load_image_model(Timm(**TINY), need(examples(3), seed=seed)) for seed in (4, 4, 5))
+    one, other, third = (load_image_model(Timm(**TINY), load_request(examples(3), seed=seed)) for seed in (4, 4, 5))
     assert torch.equal(before, torch.get_rng_state())
     weights = [each.module.state_dict()["fc.weight"] for each in (one, other, third)]
     assert torch.equal(weights[0], weights[1])
@@ -93,7 +93,7 @@ def test_one_seed_gives_the_same_weights_and_leaves_the_global_generator_alone()
 def test_epochs_from_scratch_go_by_the_number_of_examples() -> None:
     def epochs(n: int) -> float:
         few = examples(3)
-        return load_image_model(Timm(**TINY, scratch_steps=400), need(few * n)).defaults["epochs"]
+        return load_image_model(Timm(**TINY, scratch_steps=400), load_request(few * n)).defaults["epochs"]
 
     assert epochs(400) == round(400 * 32 / 1200)
     assert epochs(4) == 100
@@ -102,12 +102,12 @@ def test_epochs_from_scratch_go_by_the_number_of_examples() -> None:
 
 def test_misspelt_names_are_met_with_the_nearest() -> None:
     with pytest.raises(WeightsError, match="resnet18"):
-        load_image_model(Timm(init="scratch", variant="resnet81"), need(examples(3)))
+        load_image_model(Timm(init="scratch", variant="resnet81"), load_request(examples(3)))
 
 
 def test_a_size_that_the_network_cannot_read() -> None:
     with pytest.raises((ConfigError, WeightsError), match=r"33"):
-        load_image_model(Timm(init="scratch", scratch="test_vit", image_size=33), need(examples(3)))
+        load_image_model(Timm(init="scratch", scratch="test_vit", image_size=33), load_request(examples(3)))
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_folders_that_are_no_models_of_timm(tmp_path: Path, config: Any, message
     if config is not None:
         (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(WeightsError, match=message):
-        load_image_model(Timm(checkpoint=str(tmp_path)), need(examples(3)))
+        load_image_model(Timm(checkpoint=str(tmp_path)), load_request(examples(3)))
 
 
 def test_weights_that_do_not_fit_their_config(tmp_path: Path) -> None:
     folder = saved_by_timm(tmp_path / "m")
     save_file({"fc.weight": torch.zeros(2, 2)}, folder / "model.safetensors")
     with pytest.raises(WeightsError, match="are missing, such as conv1"):
-        load_image_model(Timm(checkpoint=str(folder)), need(examples(3)))
+        load_image_model(Timm(checkpoint=str(folder)), load_request(examples(3)))
 
 
 def test_a_cut_off_weights_file(tmp_path: Path) -> None:
@@ -138,14 +138,14 @@ def test_a_cut_off_weights_file(tmp_path: Path) -> None:
     weights = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(WeightsError):
-        load_image_model(Timm(checkpoint=str(folder)), need(examples(3)))
+        load_image_model(Timm(checkpoint=str(folder)), load_request(examples(3)))
 
 
 @pytest.mark.parametrize(
     "name", ["test_resnet", "test_vit", "test_convnext", "test_efficientnet", "mobilenetv3_small_050"]
 )
 def test_what_is_declared_of_each_family(name: str) -> None:
-    model: Any = load_image_model(Timm(init="scratch", scratch=name, image_size=160), need(examples(3)))
+    model: Any = load_image_model(Timm(init="scratch", scratch=name, image_size=160), load_request(examples(3)))
     names = [name for name, _ in model.module.named_parameters()]
     assert sorted(each for layer in model.layers for each in layer) == sorted(names)
     assert all(each.startswith(model.heads) for each in model.layers[-1])
@@ -158,13 +158,13 @@ def test_what_is_declared_of_each_family(name: str) -> None:
 
 
 def test_fused_attention_projections_can_be_adapted() -> None:
-    model = load_image_model(Timm(init="scratch", scratch="test_vit", image_size=160), need(examples(3)))
+    model = load_image_model(Timm(init="scratch", scratch="test_vit", image_size=160), load_request(examples(3)))
     assert any(each.endswith("attn.qkv") for each in model.adapter_targets)
     assert not any("patch_embed" in each for each in model.adapter_targets)
 
 
 def test_labels_are_saved(tmp_path: Path) -> None:
-    model = load_image_model(Timm(**TINY), need(examples(3)))
+    model = load_image_model(Timm(**TINY), load_request(examples(3)))
     model.save(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["label_names"] == list(LABELS)
 
@@ -175,9 +175,9 @@ def test_labels_are_saved(tmp_path: Path) -> None:
 )
 def test_attention_is_the_faster_way_and_gives_the_same(attention: str, precision: str, fused: bool) -> None:
     options = {"init": "scratch", "scratch": "test_vit", "image_size": 160}
-    model: Any = load_image_model(Timm(**options, attention=attention), need(examples(3), precision=precision))
+    model: Any = load_image_model(Timm(**options, attention=attention), load_request(examples(3), precision=precision))
     assert {layer.fused_attn for layer in model.module.modules() if hasattr(layer, "fused_attn")} == {fused}
-    usual: Any = load_image_model(Timm(**options), need(examples(3)))
+    usual: Any = load_image_model(Timm(**options), load_request(examples(3)))
     images = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(model.module(images), usual.module(images), atol=1e-5, rtol=1e-4)
@@ -194,6 +194,6 @@ def test_loading_leaves_torch_and_timm_as_they_were(tmp_path: Path, monkeypatch:
         return load_pretrained(*given, **named)
 
     monkeypatch.setattr(_builder, "load_pretrained", watched)
-    load_image_model(Timm(checkpoint=str(saved_by_timm(tmp_path / "m"))), need(examples(3)))
+    load_image_model(Timm(checkpoint=str(saved_by_timm(tmp_path / "m"))), load_request(examples(3)))
     assert seen == [load_state_dict]
     assert _builder.load_pretrained is watched

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from image_samples import LABELS, examples, need, pixels
+from image_samples import LABELS, examples, load_request, pixels
 from timm.data import create_transform, resolve_model_data_config
 
 from core.data.batching import example_rng
@@ -27,7 +27,7 @@ SIZES = [(24, 20), (64, 20), (20, 64), (200, 150)]
 
 def model_of(target: str = "single", **options: Any) -> ImageModel:
     settings = {"init": "scratch", "scratch": "test_resnet", "image_size": 32} | options
-    return load_image_model(Timm(**settings), need(examples(6), target))
+    return load_image_model(Timm(**settings), load_request(examples(6), target))
 
 
 def mixed_sizes() -> list[ImageExample]:
@@ -136,15 +136,15 @@ def test_thresholds_are_written_with_the_labels(tmp_path: Path) -> None:
     model.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["graft"]["thresholds"] == {"dark": 0.3, "light": 0.5, "striped": 0.25}
-    again = load_image_model(Timm(scratch="test_resnet"), need((), "multi", saved=tmp_path))
+    again = load_image_model(Timm(scratch="test_resnet"), load_request((), "multi", saved=tmp_path))
     assert again.thresholds == model.thresholds
 
 
 def test_the_sheet_shows_originals_and_epochs() -> None:
     model = model_of()
     split = examples(12)
-    sheet = model.picture(split, model.prepare(split, train=True), 0)
-    again = model.picture(split, model.prepare(split, train=True), 0)
+    sheet = model.preview(split, model.prepare(split, train=True), 0)
+    again = model.preview(split, model.prepare(split, train=True), 0)
     assert sheet.size[0] > sheet.size[1] / 3
     assert sheet.tobytes() == again.tobytes()
     assert len(set(sheet.getdata())) > 50
@@ -153,7 +153,7 @@ def test_the_sheet_shows_originals_and_epochs() -> None:
 def test_images_that_exceed_the_budget_are_decoded_anew_and_said_so() -> None:
     model = model_of(cache_mb=0)
     prepared = model.prepare(examples(6), train=True)
-    assert getattr(prepared, "costly")
+    assert getattr(prepared, "needs_workers")
     assert [finding.code for finding in model.findings] == ["images_not_cached"]
 
 

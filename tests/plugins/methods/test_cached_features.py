@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.contracts.model import HasPicture, LoadedModel, Plan
+from core.contracts.model import LoadedModel, SupportsPreview, TrainingPlan
 from plugins.images.model import ImageModel
 from plugins.images.plugin import Timm
 from plugins.methods.cached_features import FeatureModel, Features
@@ -22,11 +22,11 @@ EXAMPLES = image_samples.examples(12)
 
 def model_of(**options: Any) -> Any:
     loader = Timm(init="scratch", scratch="test_resnet", image_size=32, **options)
-    return loader.load(image_samples.need(EXAMPLES, frozen=Head.frozen))
+    return loader.load(image_samples.load_request(EXAMPLES, frozen=Head.frozen))
 
 
 def applied(model: LoadedModel) -> Any:
-    return Head().apply(model, Plan(1, 1.0, augmented=model.augmented))
+    return Head().apply(model, TrainingPlan(1, 1.0, augmented=model.augmented))
 
 
 def batch(model: Any, train: bool = True) -> dict[str, torch.Tensor]:
@@ -79,10 +79,10 @@ def test_thresholds_reach_what_is_saved(tmp_path: Path) -> None:
 
 def test_what_was_trained_on_can_be_drawn_and_is_let_go() -> None:
     model = applied(model_of())
-    assert isinstance(model, HasPicture)
+    assert isinstance(model, SupportsPreview)
     prepared = {name: model.prepare(EXAMPLES, name == "train") for name in ("train", "val")}
     assert model._shown is not None
-    assert model.picture(EXAMPLES, prepared["train"], 0).size[0] > 100
+    assert model.preview(EXAMPLES, prepared["train"], 0).size[0] > 100
     assert model._shown is None
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import image_samples
 import pytest
 import torch
-from decoder_samples import checkpoint, examples, need, predict, small_llama
+from decoder_samples import checkpoint, examples, load_request, predict, small_llama
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 
-from core.contracts.model import Plan
+from core.contracts.model import TrainingPlan
 from plugins.images.plugin import Timm
 from plugins.methods.fused_lora import FusedLinear, fuse
 from plugins.methods.lora import Lora
@@ -131,7 +131,7 @@ CASES: dict[str, tuple[Any, Lora, bool]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_which_layers_are_fused_and_that_they_learn_and_open_again(name: str, tmp_path: Path) -> None:
     loader, method, fused = CASES[name]
-    model = method.apply(loader.load(need()), Plan(1, 1.0))
+    model = method.apply(loader.load(load_request()), TrainingPlan(1, 1.0))
     layers = [each for each in model.module.modules() if hasattr(each, "lora_A")]
     assert layers
     assert all((type(each) is FusedLinear) == fused for each in layers)
@@ -150,16 +150,16 @@ def test_which_layers_are_fused_and_that_they_learn_and_open_again(name: str, tm
     assert min(losses[-5:]) < losses[0] - 0.1
     before = predict(model, ROWS)
     model.save(tmp_path)
-    again = method.reopen(loader, need(train=(), saved=tmp_path))
+    again = method.reopen(loader, load_request(train=(), saved=tmp_path))
     torch.testing.assert_close(predict(again, ROWS), before, atol=1e-5, rtol=0)
 
 
-def test_convolutions_quantised_layers_and_those_the_other_way_round_are_left_to_peft(tmp_path: Path) -> None:
+def test_convolutions_quantized_layers_and_those_the_other_way_round_are_left_to_peft(tmp_path: Path) -> None:
     resnet = Timm(init="scratch", scratch="test_resnet", image_size=32).load(
-        image_samples.need(image_samples.examples(6))
+        image_samples.load_request(image_samples.examples(6))
     )
-    gpt2 = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32).load(need())
+    gpt2 = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32).load(load_request())
     for model in (resnet, gpt2):
-        adapted = Lora(rank=2).apply(model, Plan(1, 1.0))
+        adapted = Lora(rank=2).apply(model, TrainingPlan(1, 1.0))
         assert any(hasattr(each, "lora_A") for each in adapted.module.modules())
         assert not any(type(each) is FusedLinear for each in adapted.module.modules())

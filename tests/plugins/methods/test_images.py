@@ -13,7 +13,7 @@ import timm
 
 from core.contracts.components import AdapterMethod, DataAdapter, RunConfig
 from core.contracts.splits import Splits
-from core.contracts.train_config import Train
+from core.contracts.train_config import TrainConfig
 from core.runs.run import run
 from core.tasks.task import Task
 from plugins.images.plugin import Timm
@@ -44,12 +44,12 @@ RUNS += [(each, Head(), "light") for each in ("test_resnet", "test_vit")]
 @pytest.mark.parametrize(("architecture", "method", "augment"), RUNS, ids=lambda value: getattr(value, "name", value))
 def test_a_whole_run(architecture: str, method: AdapterMethod, augment: str, tmp_path: Path) -> None:
     config = RunConfig(
-        task=Task(kind="image-classification", primary="score"),
+        task=Task(type="image-classification", primary="score"),
         data=Pictures(),
         model=Timm(variant=architecture, init="auto", image_size=32, augment=augment),
         method=method,
         metrics={"score": F1()},
-        train=Train(epochs=1, batch_size=8, bootstrap_resamples=20, precision="fp32", baselines=False, ema=0.9),
+        train=TrainConfig(epochs=1, batch_size=8, bootstrap_resamples=20, precision="fp32", baselines=False, ema=0.9),
     )
     run(config, tmp_path / "run", quiet=True)
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))

@@ -12,24 +12,24 @@ from output_specs import output
 
 from core.config.compose import resolve
 from core.config.validation import check
-from core.contracts.model import LoadedModel, Need, Plan
-from core.contracts.train_config import Train
+from core.contracts.model import LoadedModel, LoadRequest, TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.training.optimizer import build_optimizer
 from plugins.images.plugin import Timm
 from plugins.methods.layer_decay import decayed, depths
 from plugins.methods.selective import Freeze, Full
 
-PLAN = Plan(1, 1.0)
+PLAN = TrainingPlan(1, 1.0)
 
 
 def timm_model(name: str) -> LoadedModel:
     loader = Timm(init="scratch", scratch=name, image_size=32, augment="none")
-    return loader.load(image_samples.need(image_samples.examples(6)))
+    return loader.load(image_samples.load_request(image_samples.examples(6)))
 
 
 def toy(layers: Any = (("body.weight", "body.bias"), ("head.weight", "head.bias"))) -> LoadedModel:
-    model = graft_toy.Toy().load(Need(output(labels=graft_toy.LABELS)))
+    model = graft_toy.Toy().load(LoadRequest(output(labels=graft_toy.LABELS)))
     model.layers = layers
     return model
 
@@ -87,7 +87,7 @@ def test_each_layer_has_its_rate_the_head_the_full_one() -> None:
     assert [group.lr for group in groups] == pytest.approx([0.5**distance for distance in range(6)])
     assert groups[0].names == list(model.layers[-1])
     assert groups[-1].names == list(model.layers[0])
-    optimizer = build_optimizer(model, Full(layer_decay=0.5), Train(), 1e-2)
+    optimizer = build_optimizer(model, Full(layer_decay=0.5), TrainConfig(), 1e-2)
     rates = {id(p): group["peak_lr"] for group in optimizer.param_groups for p in group["params"]}
     parameters = dict(model.module.named_parameters())
     assert rates[id(parameters["fc.weight"])] == pytest.approx(1e-2)
@@ -125,7 +125,7 @@ def test_a_compiled_module_keeps_its_groups() -> None:
     groups = decayed(model, 1.0, 0.5)
     assert groups is not None
     assert [group.lr for group in groups] == [1.0, 0.5]
-    assert len(build_optimizer(model, Full(layer_decay=0.5), Train(), 1e-2).param_groups) == 4
+    assert len(build_optimizer(model, Full(layer_decay=0.5), TrainConfig(), 1e-2).param_groups) == 4
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.contracts.model import HasFeatures, HasPicture, LoadedModel, Plan, Provenance
-from core.contracts.train_config import Train
+from core.contracts.model import LoadedModel, Provenance, SupportsFeatures, SupportsPreview, TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.runtime.determinism import seed_everything
 from core.runtime.modules import training_mode
@@ -35,7 +35,7 @@ def loader(name: str, augment: str = "none") -> Timm:
 
 def lived_in(name: str, augment: str = "none") -> Any:
     """A model whose norms are not as they were made, as if it had been pretrained."""
-    model = loader(name, augment).load(image_samples.need(EXAMPLES))
+    model = loader(name, augment).load(image_samples.load_request(EXAMPLES))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for layer in model.module.modules():
@@ -60,8 +60,8 @@ def logits(module: nn.Module, inputs: Tensor) -> Tensor:
 
 def trained(model: LoadedModel, method: Lora, steps: int = 3) -> LoadedModel:
     seed_everything(0)
-    adapted = method.apply(model, Plan(steps, 1.0))
-    optimizer = build_optimizer(adapted, method, Train(), 1e-2)
+    adapted = method.apply(model, TrainingPlan(steps, 1.0))
+    optimizer = build_optimizer(adapted, method, TrainConfig(), 1e-2)
     training_mode(adapted.module)
     given = batch(adapted)
     for step in range(steps):
@@ -98,7 +98,7 @@ def test_frozen_stays_merged_agrees_and_the_adapter_opens_in_peft(
     assert (unmerged - logits(base, inputs)).abs().max() > 1e-2
     adapted.save(tmp_path)
     torch.testing.assert_close(logits(adapted.module, inputs), unmerged, atol=0, rtol=0)  # saving changes nothing
-    merged = Lora().reopen(loader(family), image_samples.need(saved=tmp_path))
+    merged = Lora().reopen(loader(family), image_samples.load_request(saved=tmp_path))
     torch.testing.assert_close(logits(merged.module, inputs), unmerged, atol=1e-5, rtol=1e-5)
     alone = PeftModel.from_pretrained(base, str(tmp_path / ADAPTER))
     torch.testing.assert_close(logits(alone, inputs), unmerged, atol=1e-6, rtol=1e-6)
@@ -111,7 +111,7 @@ def test_frozen_stays_merged_agrees_and_the_adapter_opens_in_peft(
 def test_an_adapter_of_pretrained_weights_names_its_base(tmp_path: Path) -> None:
     model = lived_in("test_vit")
     model.provenance = Provenance("pretrained", "timm/test_vit.r160_in1k", "hub cache")
-    Lora(rank=2).apply(model, Plan(1, 1.0)).save(tmp_path)
+    Lora(rank=2).apply(model, TrainingPlan(1, 1.0)).save(tmp_path)
     config = json.loads((tmp_path / ADAPTER / "adapter_config.json").read_text(encoding="utf-8"))
     assert config["base_model_name_or_path"] == "timm/test_vit.r160_in1k"
 
@@ -119,7 +119,7 @@ def test_an_adapter_of_pretrained_weights_names_its_base(tmp_path: Path) -> None
 @pytest.mark.parametrize("family", ["test_convnext", "test_efficientnet", "mobilenetv3_small_050"])
 def test_depthwise_convolutions_are_never_adapted(family: str) -> None:
     model = lived_in(family)
-    wrapped: Any = Lora(rank=2).apply(model, Plan(1, 1.0)).module
+    wrapped: Any = Lora(rank=2).apply(model, TrainingPlan(1, 1.0)).module
     layers = [layer.base_layer for layer in wrapped.modules() if hasattr(layer, "lora_A")]
     assert layers
     assert not [layer for layer in layers if isinstance(layer, nn.Conv2d) and layer.groups > 1]
@@ -139,7 +139,7 @@ def test_depthwise_convolutions_are_never_adapted(family: str) -> None:
 )
 def test_targets_that_cannot_be_adapted(family: str, targets: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        Lora(targets=targets).apply(lived_in(family), Plan(1, 1.0))
+        Lora(targets=targets).apply(lived_in(family), TrainingPlan(1, 1.0))
     assert all(problem.where == "method.targets" for problem in caught.value.problems)
 
 
@@ -191,7 +191,7 @@ def test_of_the_familys_own_targets_those_that_peft_gets_wrong_are_left_out() ->
 
 def test_a_module_that_the_network_never_calls_is_refused_after_the_first_step() -> None:
     """Its weight is used, but in a way that passes the update by: it would be saved, and do nothing."""
-    model = Lora(rank=2).apply(odd("plain", "mix"), Plan(1, 1.0))
+    model = Lora(rank=2).apply(odd("plain", "mix"), TrainingPlan(1, 1.0))
     torch.autograd.backward(model.module(torch.ones(2, 3, 8, 8)).sum())
     with pytest.raises(ConfigError, match=r"never calls mix by itself.*\n    method.targets=\[plain\]"):
         refuse_unused(model.module.named_parameters())
@@ -202,39 +202,41 @@ def test_a_head_whose_name_ends_other_names_is_refused() -> None:
     model = odd("plain")
     model.module.add_module("other_fc", nn.Linear(4, 4))
     with pytest.raises(ConfigError, match="would train other_fc whole too"):
-        Lora(rank=2).apply(model, Plan(1, 1.0))
+        Lora(rank=2).apply(model, TrainingPlan(1, 1.0))
 
 
 def test_an_adapted_model_is_the_inner_one_in_all_else() -> None:
     inner = lived_in("test_resnet", "light")
-    adapted: Any = Lora(rank=2).apply(inner, Plan(1, 1.0))
+    adapted: Any = Lora(rank=2).apply(inner, TrainingPlan(1, 1.0))
     for name in ("heads", "adapter_targets", "layers", "provenance", "defaults", "findings", "augmented"):
         assert getattr(adapted, name) == getattr(inner, name), name
     assert adapted.augmented
     adapted.thresholds = (0.1, 0.2, 0.3)
     assert inner.thresholds == adapted.thresholds == (0.1, 0.2, 0.3)
-    assert isinstance(adapted, HasPicture)
-    assert adapted.picture(EXAMPLES, adapted.prepare(EXAMPLES, True), 0).size[0] > 100
-    assert not isinstance(adapted, HasFeatures)
+    assert isinstance(adapted, SupportsPreview)
+    assert adapted.preview(EXAMPLES, adapted.prepare(EXAMPLES, True), 0).size[0] > 100
+    assert not isinstance(adapted, SupportsFeatures)
     assert not hasattr(adapted, "use_fast_dropout")
 
 
 def test_an_adapted_encoder_draws_no_picture_and_has_its_dropout() -> None:
-    from core.testing.samples import sample_need
+    from core.testing.samples import sample_request
 
     tiny: dict[str, Any] = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
-    adapted = Lora(rank=2).apply(Encoder(init="scratch", architecture="bert", **tiny).load(sample_need()), Plan(1, 1.0))
-    assert not isinstance(adapted, HasPicture)
+    adapted = Lora(rank=2).apply(
+        Encoder(init="scratch", architecture="bert", **tiny).load(sample_request()), TrainingPlan(1, 1.0)
+    )
+    assert not isinstance(adapted, SupportsPreview)
     assert hasattr(adapted, "use_fast_dropout")
 
 
 def test_an_adapter_on_a_base_of_the_hub_names_it_as_the_hub_does(tmp_path: Path) -> None:
-    from core.testing.samples import sample_need
+    from core.testing.samples import sample_request
 
     tiny: dict[str, Any] = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
-    model = Encoder(init="scratch", architecture="bert", **tiny).load(sample_need())
+    model = Encoder(init="scratch", architecture="bert", **tiny).load(sample_request())
     model.provenance = Provenance("pretrained", "org/name", "hub cache", revision="abc")
-    Lora(rank=2).apply(model, Plan(1, 1.0)).save(tmp_path)
+    Lora(rank=2).apply(model, TrainingPlan(1, 1.0)).save(tmp_path)
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     assert (config["base_model_name_or_path"], config["revision"]) == ("org/name", "abc")
 
@@ -243,6 +245,6 @@ def test_two_applications_with_one_seed_are_alike() -> None:
     found = []
     for _ in range(2):
         seed_everything(3)
-        found.append(Lora(rank=2).apply(lived_in("test_convnext"), Plan(1, 1.0)).module.state_dict())
+        found.append(Lora(rank=2).apply(lived_in("test_convnext"), TrainingPlan(1, 1.0)).module.state_dict())
     assert list(found[0]) == list(found[1])
     assert all(np.array_equal(found[0][name], found[1][name]) for name in found[0])

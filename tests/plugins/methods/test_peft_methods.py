@@ -11,14 +11,14 @@ import graft_toy
 import image_samples
 import pytest
 import torch
-from decoder_samples import checkpoint, need, small_llama
+from decoder_samples import checkpoint, load_request, small_llama
 
 from core.config.validation import check
-from core.contracts.model import LoadedModel, Plan
+from core.contracts.model import LoadedModel, TrainingPlan
 from core.errors import ConfigError
 from core.runtime.determinism import seed_everything
 from core.testing.running import predicted, to_reopen, train_on
-from core.testing.samples import sample_need
+from core.testing.samples import sample_request
 from plugins.images.plugin import Timm
 from plugins.methods.lora import ALTERS_BASE, Lora
 from plugins.methods.peft_methods import AdaLora, Ia3, Loha, Lokr, Oft, Vera, phases
@@ -33,9 +33,9 @@ def bert() -> Encoder:
 
 
 def applied(method: Any, steps: int = STEPS) -> Any:
-    model = bert().load(sample_need())
+    model = bert().load(sample_request())
     seed_everything(0)
-    return method.apply(model, Plan(steps, 1.0))
+    return method.apply(model, TrainingPlan(steps, 1.0))
 
 
 def ranks(model: Any) -> list[int]:
@@ -51,14 +51,14 @@ def test_ranks_fall_to_the_budget_and_only_they_are_saved(tmp_path: Path) -> Non
 
     method = adalora()
     model = applied(method)
-    train_on(model, method, sample_need().train, STEPS, 1e-2)
+    train_on(model, method, sample_request().train, STEPS, 1e-2)
     assert sum(ranks(model)) == 4 * 2
-    before = predicted(model, sample_need().train[:9])
+    before = predicted(model, sample_request().train[:9])
     model.save(tmp_path)
     saved = load_file(tmp_path / "adapter_model.safetensors")
     assert sum(len(value) for name, value in saved.items() if "lora_E" in name) == sum(max(1, r) for r in ranks(model))
-    again = method.reopen(bert(), to_reopen(sample_need(), tmp_path))
-    assert abs(predicted(again, sample_need().train[:9]) - before).max() < 1e-6
+    again = method.reopen(bert(), to_reopen(sample_request(), tmp_path))
+    assert abs(predicted(again, sample_request().train[:9]) - before).max() < 1e-6
 
 
 def test_weights_of_an_earlier_step_are_saved_with_the_ranks_that_they_have(tmp_path: Path) -> None:
@@ -67,16 +67,16 @@ def test_weights_of_an_earlier_step_are_saved_with_the_ranks_that_they_have(tmp_
 
     method = adalora()
     model = applied(method)
-    need = sample_need()
-    train_on(model, method, need.train, STEPS, 1e-2, stop=3)
+    request = sample_request()
+    train_on(model, method, request.train, STEPS, 1e-2, stop=3)
     early = {name: value.clone() for name, value in trainable_state(model.module).items()}
-    train_on(model, method, need.train, STEPS, 1e-2, start=3)
+    train_on(model, method, request.train, STEPS, 1e-2, start=3)
     load_trainable(model.module, early)
     assert sum(ranks(model)) == 4 * 6
-    before = predicted(model, need.train[:9])
+    before = predicted(model, request.train[:9])
     model.save(tmp_path)
-    again = method.reopen(bert(), to_reopen(need, tmp_path))
-    assert abs(predicted(again, need.train[:9]) - before).max() < 1e-6
+    again = method.reopen(bert(), to_reopen(request, tmp_path))
+    assert abs(predicted(again, request.train[:9]) - before).max() < 1e-6
 
 
 @pytest.mark.parametrize("middle", [4, 17])
@@ -84,17 +84,17 @@ def test_the_allocator_is_part_of_what_a_resumed_run_takes_back(middle: int) -> 
     """Before the ranks settle its importances count, afterwards the choice that was made."""
     from core.runtime.modules import load_trainable, trainable_state
 
-    need, whole, first, second = sample_need(), adalora(), adalora(), adalora()
+    request, whole, first, second = sample_request(), adalora(), adalora(), adalora()
     models = [applied(each) for each in (whole, first, second)]
     stop = min(middle + 4, STEPS)
-    train_on(models[0], whole, need.train, STEPS, 1e-2, stop=stop)
+    train_on(models[0], whole, request.train, STEPS, 1e-2, stop=stop)
     kept: dict[str, Any] = {}
-    train_on(models[1], first, need.train, STEPS, 1e-2, stop=middle, kept=kept)
+    train_on(models[1], first, request.train, STEPS, 1e-2, stop=middle, kept=kept)
     state = first.state_dict()
     assert bool(state["pattern"]) == (middle > 4)
     load_trainable(models[2].module, trainable_state(models[1].module))
     second.load_state_dict(state)
-    train_on(models[2], second, need.train, STEPS, 1e-2, start=middle, stop=stop, kept=kept)
+    train_on(models[2], second, request.train, STEPS, 1e-2, start=middle, stop=stop, kept=kept)
     ended, found = whole.state_dict(), second.state_dict()
     assert found["pattern"] == ended["pattern"]
     for key in ("importance", "uncertainty"):
@@ -104,7 +104,7 @@ def test_the_allocator_is_part_of_what_a_resumed_run_takes_back(middle: int) -> 
 
 def test_singular_vectors_are_kept_orthonormal_by_the_loss() -> None:
     free, held = applied(adalora(orthogonality=0)), applied(adalora(orthogonality=0.5))
-    batch = free.collate([free.prepare(sample_need().train, True).fetch(row, 0, None) for row in range(4)])
+    batch = free.collate([free.prepare(sample_request().train, True).fetch(row, 0, None) for row in range(4)])
     for model in (free, held):
         model.module.eval()
     extra = held.loss(batch) - free.loss(batch)
@@ -142,16 +142,16 @@ def test_options_that_mean_nothing_together(method: Any, where: str, message: st
 def test_what_peft_cannot_put_on_gpt2_is_refused(method: Any, tmp_path: Path) -> None:
     loader = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32)
     with pytest.raises(ConfigError, match="own targets are linear layers whose weights lie transposed"):
-        method.apply(loader.load(need()), Plan(1, 1.0))
+        method.apply(loader.load(load_request()), TrainingPlan(1, 1.0))
     with pytest.raises(ConfigError, match=r"names transformer.h.0.attn.c_attn, which is a linear layer whose weights"):
-        replace(method, targets=["c_attn"]).apply(loader.load(need()), Plan(1, 1.0))
+        replace(method, targets=["c_attn"]).apply(loader.load(load_request()), TrainingPlan(1, 1.0))
 
 
 @pytest.mark.parametrize("init", ["pissa", "olora"])
 def test_more_ranks_than_a_matrix_has_factors_are_refused_before_training(init: str) -> None:
-    model = small_llama(hidden_size=16).load(need())
+    model = small_llama(hidden_size=16).load(load_request())
     with pytest.raises(ConfigError, match="32 is more than the 16 factors that the matrix"):
-        Lora(rank=32, init=init).apply(model, Plan(1, 1.0))
+        Lora(rank=32, init=init).apply(model, TrainingPlan(1, 1.0))
 
 
 def test_what_takes_factors_out_of_the_base_wants_it_in_full_precision() -> None:
@@ -175,24 +175,24 @@ def test_vera_draws_its_matrices_from_the_seed_and_saves_them_where_asked(projec
 
     method = Vera(rank=8, projections=projections)
     model = applied(method)
-    train_on(model, method, sample_need().train, 3, 1e-2)
-    before = predicted(model, sample_need().train[:9])
+    train_on(model, method, sample_request().train, 3, 1e-2)
+    before = predicted(model, sample_request().train[:9])
     model.save(tmp_path)
     saved = load_file(tmp_path / "adapter_model.safetensors")
     assert any("vera_A" in name for name in saved) == projections
-    again = method.reopen(bert(), to_reopen(sample_need(), tmp_path))
-    assert abs(predicted(again, sample_need().train[:9]) - before).max() < 1e-6
+    again = method.reopen(bert(), to_reopen(sample_request(), tmp_path))
+    assert abs(predicted(again, sample_request().train[:9]) - before).max() < 1e-6
 
 
 @pytest.mark.parametrize("method", [Vera(), Oft(), Lora(init="pissa")])
 def test_what_is_for_linear_layers_refuses_convolutions_by_name(method: Any) -> None:
     family = Timm(init="scratch", scratch="test_efficientnet", image_size=32)
-    need = image_samples.need(image_samples.examples(12))
+    request = image_samples.load_request(image_samples.examples(12))
     with pytest.raises(ConfigError, match="this model's own targets are convolutions"):
-        method.apply(family.load(need), Plan(1, 1.0))
+        method.apply(family.load(request), TrainingPlan(1, 1.0))
     method.targets = ["conv_pw"]
     with pytest.raises(ConfigError, match=r"'conv_pw' names .* which is a convolution, and "):
-        method.apply(family.load(need), Plan(1, 1.0))
+        method.apply(family.load(request), TrainingPlan(1, 1.0))
 
 
 def test_lora_plus_gives_matrices_b_a_rate_of_their_own() -> None:
@@ -208,9 +208,9 @@ def test_lora_plus_gives_matrices_b_a_rate_of_their_own() -> None:
 
 def pretrained(folder: Path) -> tuple[LoadedModel, Encoder]:
     """A model whose base exists on disk, as one from the Hub would."""
-    bert().load(sample_need()).save(folder)
+    bert().load(sample_request()).save(folder)
     loader = Encoder(checkpoint=str(folder), max_length=32)
-    return loader.load(sample_need()), loader
+    return loader.load(sample_request()), loader
 
 
 @pytest.mark.parametrize("rslora", [False, True])
@@ -221,19 +221,19 @@ def test_what_starts_from_the_weights_is_saved_for_the_untouched_base(init: str,
 
     model, loader = pretrained(tmp_path / "base")
     assert model.provenance.init == "pretrained"
-    untouched = predicted(model, sample_need().train[:9])
+    untouched = predicted(model, sample_request().train[:9])
     method = Lora(rank=2, init=init, rslora=rslora)
     seed_everything(0)
-    adapted: Any = method.apply(model, Plan(4, 1.0))
-    assert abs(predicted(adapted, sample_need().train[:9]) - untouched).max() < 1e-5
-    train_on(adapted, method, sample_need().train, 4, 1e-2)
-    before = predicted(adapted, sample_need().train[:9])
+    adapted: Any = method.apply(model, TrainingPlan(4, 1.0))
+    assert abs(predicted(adapted, sample_request().train[:9]) - untouched).max() < 1e-5
+    train_on(adapted, method, sample_request().train, 4, 1e-2)
+    before = predicted(adapted, sample_request().train[:9])
     adapted.save(tmp_path / "run")
-    assert abs(predicted(adapted, sample_need().train[:9]) - before).max() == 0
+    assert abs(predicted(adapted, sample_request().train[:9]) - before).max() == 0
     config = json.loads((tmp_path / "run" / "adapter_config.json").read_text(encoding="utf-8"))
     assert (config["r"], config["init_lora_weights"]) == (4, True)
-    again = loader.load(sample_need())
+    again = loader.load(sample_request())
     again.module = PeftModel.from_pretrained(again.module, str(tmp_path / "run"))
-    assert abs(predicted(again, sample_need().train[:9]) - before).max() < 1e-5
-    opened = method.reopen(loader, to_reopen(sample_need(), tmp_path / "run"))
-    assert abs(predicted(opened, sample_need().train[:9]) - before).max() < 1e-5
+    assert abs(predicted(again, sample_request().train[:9]) - before).max() < 1e-5
+    opened = method.reopen(loader, to_reopen(sample_request(), tmp_path / "run"))
+    assert abs(predicted(opened, sample_request().train[:9]) - before).max() < 1e-5

@@ -10,11 +10,11 @@ from typing import Any
 import graft_toy
 import pytest
 import torch
-from decoder_samples import checkpoint, examples, need, predict, small_llama
+from decoder_samples import checkpoint, examples, load_request, predict, small_llama
 from peft.utils.integrations import dequantize_module_weight
 
 from core.config import validation as checking
-from core.contracts.model import Plan
+from core.contracts.model import TrainingPlan
 from core.errors import ConfigError
 from plugins.methods import quantized_lora
 from plugins.methods.lora import Lora8, Qlora
@@ -27,9 +27,9 @@ ROWS = examples()[:9]
 
 def adapted(method: Any, folder: Path) -> Any:
     """A model with an update that is not zero."""
-    small_llama(hidden_size=64, layers=1).load(need()).save(folder)
+    small_llama(hidden_size=64, layers=1).load(load_request()).save(folder)
     loader = Decoder(checkpoint=str(folder), max_length=32)
-    model = method.apply(loader.load(need(weights=method.weights())), Plan(1, 1.0))
+    model = method.apply(loader.load(load_request(weights=method.weights())), TrainingPlan(1, 1.0))
     torch.manual_seed(0)
     for name, parameter in model.module.named_parameters():
         if "lora_B" in name:
@@ -38,7 +38,7 @@ def adapted(method: Any, folder: Path) -> Any:
 
 
 @torch.no_grad()
-def test_merging_is_exact_because_the_base_is_dequantised_first(tmp_path: Path) -> None:
+def test_merging_is_exact_because_the_base_is_dequantized_first(tmp_path: Path) -> None:
     model = adapted(Qlora(rank=4), tmp_path)
     before = predict(model, ROWS)
     whole = model.module
@@ -53,39 +53,39 @@ def test_merging_is_exact_because_the_base_is_dequantised_first(tmp_path: Path) 
 @torch.no_grad()
 @pytest.mark.parametrize("method", [Qlora(rank=16), Qlora(rank=16, rslora=True), Lora8(rank=16)])
 @pytest.mark.parametrize("architecture", ["llama", "bert", "gpt2"])
-def test_loftq_starts_nearer_to_the_weights_that_were_quantised(architecture: str, method: Any, tmp_path: Path) -> None:
+def test_loftq_starts_nearer_to_the_weights_that_were_quantized(architecture: str, method: Any, tmp_path: Path) -> None:
     """And training goes on from there; what is saved is reopened on the base, quantised again."""
     loader = stored(architecture, tmp_path / "base")
     method.init = "loftq"
-    model = method.apply(loader.load(need(weights=method.weights())), Plan(1, 1.0))
-    whole = loader.load(need()).module
+    model = method.apply(loader.load(load_request(weights=method.weights())), TrainingPlan(1, 1.0))
+    whole = loader.load(load_request()).module
     layers = {name: each for name, each in model.module.named_modules() if hasattr(each, "lora_A")}
     assert layers
     for name, layer in layers.items():
         kept = whole.get_submodule(name.removeprefix("base_model.model."))
         weights = kept.weight.T if type(kept).__name__ == "Conv1D" else kept.weight
-        quantised = dequantize_module_weight(layer.base_layer)
-        lost = (weights - quantised).norm()
-        assert (weights - quantised - layer.get_delta_weight("default")).norm() < 0.8 * lost
+        quantized = dequantize_module_weight(layer.base_layer)
+        lost = (weights - quantized).norm()
+        assert (weights - quantized - layer.get_delta_weight("default")).norm() < 0.8 * lost
     for parameter in (each for name, each in model.module.named_parameters() if "lora_B" in name):
         parameter.add_(0.1)
     before = predict(model, ROWS)
     model.save(tmp_path / "saved")
-    again = method.reopen(loader, need(train=(), saved=tmp_path / "saved", weights=method.weights()))
+    again = method.reopen(loader, load_request(train=(), saved=tmp_path / "saved", weights=method.weights()))
     torch.testing.assert_close(predict(again, ROWS), before, atol=1e-6, rtol=0)
 
 
 @torch.no_grad()
-def test_loftq_leaves_layers_that_are_not_quantised_and_ranks_that_a_matrix_has_not(tmp_path: Path) -> None:
-    small_llama(hidden_size=64, layers=1, attention_heads=8).load(need()).save(tmp_path / "base")
+def test_loftq_leaves_layers_that_are_not_quantized_and_ranks_that_a_matrix_has_not(tmp_path: Path) -> None:
+    small_llama(hidden_size=64, layers=1, attention_heads=8).load(load_request()).save(tmp_path / "base")
     loader = Decoder(checkpoint=str(tmp_path / "base"), max_length=32)
     method = Qlora(rank=80, init="loftq", targets=["q_proj", "v_proj"])
-    loaded = loader.load(need(weights=method.weights()))
+    loaded = loader.load(load_request(weights=method.weights()))
     odd = loaded.module.get_submodule("model.layers.0.self_attn.v_proj")
     plain: Any = torch.nn.Linear(64, 64, bias=False)
     loaded.module.set_submodule("model.layers.0.self_attn.v_proj", plain)
     assert type(odd) is not type(plain)
-    model: Any = method.apply(loaded, Plan(1, 1.0))
+    model: Any = method.apply(loaded, TrainingPlan(1, 1.0))
     for name, beyond in (("q_proj", 64), ("v_proj", 0)):
         layer = model.module.base_model.model.model.layers[0].self_attn.get_submodule(name)
         down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
@@ -101,13 +101,13 @@ def stored(architecture: str, folder: Path) -> Any:
         return Decoder(checkpoint=str(folder), max_length=32)
     sizes: Any = {"hidden_size": 64, "layers": 2, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
     kind: Any = Decoder if architecture == "llama" else Encoder
-    kind(init="scratch", architecture=architecture, **sizes).load(need()).save(folder)
+    kind(init="scratch", architecture=architecture, **sizes).load(load_request()).save(folder)
     return kind(checkpoint=str(folder), max_length=32)
 
 
 def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
     with pytest.raises(ConfigError, match="does not load its weights whole again"):
-        Qlora(init="loftq").apply(graft_toy.Toy().load(need()), Plan(1, 1.0))
+        Qlora(init="loftq").apply(graft_toy.Toy().load(load_request()), TrainingPlan(1, 1.0))
     for other in ("pissa", "olora"):
         assert "needs full-precision weights" in refused(Qlora(init=other), device="cpu")
 
@@ -116,26 +116,28 @@ def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
 @pytest.mark.parametrize("method", [Qlora(rank=4), Lora8(rank=4)])
 def test_of_gpt2_whose_weights_lie_transposed_so_do_the_merged(method: Any, tmp_path: Path) -> None:
     loader = stored("gpt2", tmp_path / "base")
-    model = method.apply(loader.load(need(weights=method.weights())), Plan(1, 1.0))
+    model = method.apply(loader.load(load_request(weights=method.weights())), TrainingPlan(1, 1.0))
     for name, parameter in model.module.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)
     before = predict(model, ROWS)
     method.merge(model).save(tmp_path / "whole")
-    again = loader.reopen(need(train=(), saved=tmp_path / "whole"))
+    again = loader.reopen(load_request(train=(), saved=tmp_path / "whole"))
     atol = 2e-6 if method.name == "qlora" else 2e-2
     torch.testing.assert_close(predict(again, ROWS), before, atol=atol, rtol=0)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("method", [Qlora(rank=4), Lora8(rank=4)])
-def test_what_is_merged_is_saved_whole_and_opens_unquantised(method: Any, tmp_path: Path) -> None:
+def test_what_is_merged_is_saved_whole_and_opens_unquantized(method: Any, tmp_path: Path) -> None:
     model = adapted(method, tmp_path / "base")
     before = predict(model, ROWS)
     merged = method.merge(model)
     merged.save(tmp_path / "whole")
     assert "quantization_config" not in (tmp_path / "whole" / "config.json").read_text()
-    again = Decoder(checkpoint=str(tmp_path / "base"), max_length=32).reopen(need(train=(), saved=tmp_path / "whole"))
+    again = Decoder(checkpoint=str(tmp_path / "base"), max_length=32).reopen(
+        load_request(train=(), saved=tmp_path / "whole")
+    )
     assert not any(hasattr(each, "quant_state") or hasattr(each, "SCB") for each in again.module.parameters())
     assert torch.equal(predict(again, ROWS), predict(merged, ROWS))
     atol = 2e-6 if method.name == "qlora" else 2e-2  # 8-bit products round what comes in, too
@@ -153,14 +155,14 @@ def test_what_is_saved_is_the_adapter_and_the_head(method: Any, tmp_path: Path) 
     assert all("lora_" in name or "score" in name for name in names)
     assert any("score" in name for name in names)
     loader = Decoder(checkpoint=str(tmp_path / "base"), max_length=32)
-    again = method.reopen(loader, need(weights=method.weights(), train=(), saved=tmp_path / "saved"))
+    again = method.reopen(loader, load_request(weights=method.weights(), train=(), saved=tmp_path / "saved"))
     assert torch.equal(predict(again, ROWS), predict(model, ROWS))
 
 
 def refused(method: Any, **train: Any) -> str:
     """What `check` says of a run with this method."""
     config = graft_toy.config(method=method, model=Decoder(init="scratch", architecture="llama"))
-    task, options = replace(config.task, kind="text-classification"), replace(config.train, **train)
+    task, options = replace(config.task, type="text-classification"), replace(config.train, **train)
     config = replace(config, task=task, train=options)
     with pytest.raises(ConfigError) as caught:
         checking.check(config)
@@ -190,15 +192,15 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
     assert "float16 on a CPU" in refused(Qlora(compute_dtype="float16"), device="cpu")
 
 
-def test_sizes_that_leave_nothing_to_quantise_are_refused() -> None:
+def test_sizes_that_leave_nothing_to_quantize_are_refused() -> None:
     config = graft_toy.config(method=Qlora(), model=small_llama(hidden_size=48))
-    config = replace(config, task=replace(config.task, kind="text-classification"))
+    config = replace(config, task=replace(config.task, type="text-classification"))
     with pytest.raises(ConfigError, match="48 leaves nothing to quantize"):
         checking.check(config)
     checking.check(replace(config, model=small_llama(hidden_size=64)))
 
 
-def test_families_that_do_not_quantise_are_refused() -> None:
+def test_families_that_do_not_quantize_are_refused() -> None:
     config = graft_toy.config(method=Qlora(), model=graft_toy.Toy())
     with pytest.raises(ConfigError, match="toy does not say which submodules"):
         checking.check(config)

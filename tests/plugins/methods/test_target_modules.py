@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.contracts.components import AdapterMethod, Metric, RunConfig
-from core.contracts.train_config import Train
+from core.contracts.train_config import TrainConfig
 from core.inference.predictor import Predictor
 from core.runs.run import run
 from core.tasks.task import Task
@@ -54,7 +54,7 @@ def test_a_method_serves_a_target(target: str, method: AdapterMethod, tmp_path: 
         model=tiny,
         method=method,
         metrics={"score": metric},
-        train=Train(epochs=1, batch_size=8, bootstrap_resamples=20),
+        train=TrainConfig(epochs=1, batch_size=8, bootstrap_resamples=20),
     )
     value = run(config, tmp_path / "run", quiet=True)
     report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))

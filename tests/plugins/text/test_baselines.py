@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from output_specs import output
 
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.tasks.text import TextExample
 from plugins.text.plugin import Encoder
 
@@ -14,8 +14,8 @@ TEXTS = ["a fine hammer", "a poor saw", "fine nails", "poor glue"]
 
 def predictions(target: str, labels: tuple[str, ...], targets: list[object], texts: list[str] = TEXTS) -> np.ndarray:
     train = [TextExample(text, each) for text, each in zip(texts * 5, targets * 5, strict=True)]
-    need = Need(output(target, labels), train)
-    return Encoder().baselines(need, [TextExample("fine"), TextExample("poor")])["tfidf_linear"]
+    request = LoadRequest(output(target, labels), train)
+    return Encoder().baselines(request, [TextExample("fine"), TextExample("poor")])["tfidf_linear"]
 
 
 def test_single_with_a_label_that_training_lacks() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from output_specs import output
 
-from core.contracts.model import HasFeatures, Need, Plan
+from core.contracts.model import LoadRequest, SupportsFeatures, TrainingPlan
 from core.tasks.text import TextExample
 from plugins.methods.lora import Lora
 from plugins.methods.selective import Head
@@ -32,9 +32,9 @@ def examples(target: str) -> list[TextExample]:
     return [TextExample(text, targets[target](i), place=f"t.csv:{i + 1}") for i, text in enumerate(TEXTS)]
 
 
-def need(target: str = "single", **more: Any) -> Need:
+def load_request(target: str = "single", **more: Any) -> LoadRequest:
     labels = () if target == "regression" else LABELS
-    return Need(output(target, labels), more.pop("train", examples(target)), "f", **more)
+    return LoadRequest(output(target, labels), more.pop("train", examples(target)), "f", **more)
 
 
 def tiny(architecture: str = "bert", **more: Any) -> Encoder:
@@ -68,14 +68,14 @@ def opened(directory: Path, rows: list[TextExample]) -> torch.Tensor:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_each_architecture(architecture: str, tmp_path: Path) -> None:
-    model = tiny(architecture).load(need())
+    model = tiny(architecture).load(load_request())
     rows = examples("single")[:9]
     together = predict(model, rows)
 
     alone = torch.cat([predict(model, [row]) for row in rows])
     torch.testing.assert_close(alone, together, atol=1e-6, rtol=0)  # padding changes nothing
 
-    assert isinstance(model, HasFeatures)
+    assert isinstance(model, SupportsFeatures)
     given = batch(model, rows)
     with torch.no_grad():
         logits = model.module(**{k: v for k, v in given.items() if k != "targets"}).logits
@@ -84,7 +84,7 @@ def test_each_architecture(architecture: str, tmp_path: Path) -> None:
     model.save(tmp_path)
     assert not list(tmp_path.glob("*.bin"))
     torch.testing.assert_close(opened(tmp_path, rows), together, atol=1e-5, rtol=0)
-    torch.testing.assert_close(predict(Encoder().load(need(train=(), saved=tmp_path)), rows), together)
+    torch.testing.assert_close(predict(Encoder().load(load_request(train=(), saved=tmp_path)), rows), together)
 
     model.module.train()
     model.loss(given).mean().backward()
@@ -97,7 +97,7 @@ def test_each_architecture(architecture: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
 def test_pairs(architecture: str, tmp_path: Path) -> None:
     rows = [replace(row, pair=TEXTS[-1 - i]) for i, row in enumerate(examples("single"))]
-    model = tiny(architecture).load(need(train=rows))
+    model = tiny(architecture).load(load_request(train=rows))
     given = batch(model, rows[:6])
     assert ("token_type_ids" in given) == (architecture == "bert")
     together = predict(model, rows[:6])
@@ -107,7 +107,7 @@ def test_pairs(architecture: str, tmp_path: Path) -> None:
 
 
 def test_multi(tmp_path: Path) -> None:
-    model = tiny().load(need("multi", class_weights=(1.0, 2.0, 3.0)))
+    model = tiny().load(load_request("multi", class_weights=(1.0, 2.0, 3.0)))
     rows = examples("multi")[:5]
     assert batch(model, rows)["targets"].shape == (5, 3)
     assert model.loss(batch(model, rows)).shape == (5,)
@@ -116,7 +116,7 @@ def test_multi(tmp_path: Path) -> None:
 
 
 def test_regression_learns_and_saves_values_in_their_own_unit(tmp_path: Path) -> None:
-    model = tiny("roberta").load(need("regression"))
+    model = tiny("roberta").load(load_request("regression"))
     rows = examples("regression")[:5]
     values = predict(model, rows)
     assert values.shape == (5,)
@@ -125,13 +125,13 @@ def test_regression_learns_and_saves_values_in_their_own_unit(tmp_path: Path) ->
     model.save(tmp_path)
     assert torch.equal(model.module.classifier.out_proj.weight, weight)
     torch.testing.assert_close(opened(tmp_path, rows)[:, 0], values, atol=1e-4, rtol=0)
-    torch.testing.assert_close(predict(Encoder().load(need("regression", saved=tmp_path)), rows), values)
+    torch.testing.assert_close(predict(Encoder().load(load_request("regression", saved=tmp_path)), rows), values)
 
 
 def test_regression_under_peft(tmp_path: Path) -> None:
     from peft import LoraConfig, PeftModel, get_peft_model
 
-    model = tiny().load(need("regression"))
+    model = tiny().load(load_request("regression"))
     rows = examples("regression")[:5]
     for part in (model.module, model.tokenizer):
         part.save_pretrained(str(tmp_path / "base"))
@@ -143,13 +143,13 @@ def test_regression_under_peft(tmp_path: Path) -> None:
         model.module.base_model.model.classifier.modules_to_save.default.weight.add_(0.1)
     values = predict(model, rows)
     model.save(tmp_path)
-    again = Encoder().load(need("regression", saved=tmp_path / "base"))
+    again = Encoder().load(load_request("regression", saved=tmp_path / "base"))
     again.module = PeftModel.from_pretrained(again.module, str(tmp_path))
     torch.testing.assert_close(predict(again, rows), values)
 
 
 def test_truncation_is_counted_and_named() -> None:
-    model = tiny().load(need())
+    model = tiny().load(load_request())
     rows = [*examples("single"), TextExample("hammer " * 25_000, 0, place="t.csv:99"), TextExample("", 0)]
     prepared = model.prepare(rows, True)
     assert prepared.lengths[-2] == 32
@@ -162,7 +162,7 @@ def test_truncation_is_counted_and_named() -> None:
 def test_same_seed_same_weights_and_the_global_generator_is_left_alone() -> None:
     torch.manual_seed(3)
     before = torch.random.get_rng_state()
-    first, second, other = (tiny().load(need(seed=seed)) for seed in (1, 1, 2))
+    first, second, other = (tiny().load(load_request(seed=seed)) for seed in (1, 1, 2))
     assert torch.equal(before, torch.random.get_rng_state())
     weights = [model.module.classifier.weight for model in (first, second, other)]
     assert torch.equal(weights[0], weights[1])
@@ -171,23 +171,23 @@ def test_same_seed_same_weights_and_the_global_generator_is_left_alone() -> None
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_same_texts_same_tokenizer(architecture: str) -> None:
-    first, second = (tiny(architecture, vocabulary=330).load(need()).tokenizer for _ in range(2))
+    first, second = (tiny(architecture, vocabulary=330).load(load_request()).tokenizer for _ in range(2))
     assert first.get_vocab() == second.get_vocab()
     assert first.backend_tokenizer.to_str() == second.backend_tokenizer.to_str()
     assert first.decode(first("the hammer").input_ids, skip_special_tokens=True).strip() == "the hammer"
 
 
 def test_thresholds_are_saved_opened_and_forgotten_for_another_task(tmp_path: Path) -> None:
-    model = tiny().load(need("multi"))
+    model = tiny().load(load_request("multi"))
     rows = examples("multi")[:6]
     model.thresholds = (0.125, 0.5, 0.7)
     model.save(tmp_path / "first")
     config = json.loads((tmp_path / "first" / "config.json").read_text(encoding="utf-8"))
     assert config["thresholds"] == dict(zip(LABELS, (0.125, 0.5, 0.7), strict=True))
-    again = Encoder().load(need("multi", train=(), saved=tmp_path / "first"))
+    again = Encoder().load(load_request("multi", train=(), saved=tmp_path / "first"))
     assert again.thresholds == (0.125, 0.5, 0.7)
     torch.testing.assert_close(opened(tmp_path / "first", rows), predict(again, rows), atol=1e-5, rtol=0)
-    other = Encoder(checkpoint=str(tmp_path / "first"), max_length=32).load(need())
+    other = Encoder(checkpoint=str(tmp_path / "first"), max_length=32).load(load_request())
     assert other.thresholds is None
     other.save(tmp_path / "second")
     assert "thresholds" not in json.loads((tmp_path / "second" / "config.json").read_text(encoding="utf-8"))
@@ -195,11 +195,11 @@ def test_thresholds_are_saved_opened_and_forgotten_for_another_task(tmp_path: Pa
 
 @pytest.mark.parametrize("method", [Lora(rank=2), Head()])
 def test_thresholds_are_saved_whatever_the_method(method: Any, tmp_path: Path) -> None:
-    model = method.apply(tiny().load(need("multi")), Plan(1, 1))
+    model = method.apply(tiny().load(load_request("multi")), TrainingPlan(1, 1))
     model.thresholds = (0.2, 0.3, 0.4)
     model.save(tmp_path)
     (path,) = (path for path in tmp_path.rglob("config.json"))
     assert list(json.loads(path.read_text(encoding="utf-8"))["thresholds"].values()) == [0.2, 0.3, 0.4]
     if method.name == "lora":
-        again = method.reopen(Encoder(), need("multi", train=(), saved=tmp_path))
+        again = method.reopen(Encoder(), load_request("multi", train=(), saved=tmp_path))
         assert again.thresholds == (0.2, 0.3, 0.4)

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 import torch
-from decoder_samples import bare_tokenizer, batch, examples, need, predict, small_llama
+from decoder_samples import bare_tokenizer, batch, examples, load_request, predict, small_llama
 from torch import nn
 
-from core.contracts.model import WeightsPlan
+from core.contracts.model import QuantizationConfig
 from core.errors import WeightsError
 from plugins.text.plugin import Decoder, Encoder
 
 bnb = pytest.importorskip("bitsandbytes")
 
-NF4 = WeightsPlan(4, "nf4", True, "auto", "bitsandbytes")
-INT8 = WeightsPlan(8, "int8", False, "auto", "bitsandbytes")
+NF4 = QuantizationConfig(4, "nf4", True, "auto", "bitsandbytes")
+INT8 = QuantizationConfig(8, "int8", False, "auto", "bitsandbytes")
 ROWS = examples()[:9]
-QUANTISED = (bnb.nn.Linear4bit, bnb.nn.Linear8bitLt)
+QUANTIZED = (bnb.nn.Linear4bit, bnb.nn.Linear8bitLt)
 
 
 def kinds(model: Any) -> dict[str, str]:
@@ -29,9 +29,9 @@ def kinds(model: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("plan", "size"), [(NF4, 0.27), (INT8, 0.51)])
-def test_the_body_is_quantised_and_the_head_is_not(plan: WeightsPlan, size: float) -> None:
+def test_the_body_is_quantized_and_the_head_is_not(plan: QuantizationConfig, size: float) -> None:
     """At a width of 512: at most 0.27 of their size in bf16, measured; embeddings stay as they are."""
-    model = small_llama(hidden_size=512, layers=1).load(need(weights=plan))
+    model = small_llama(hidden_size=512, layers=1).load(load_request(weights=plan))
     found = kinds(model)
     assert found.pop("score") == "Linear"
     assert model.module.score.weight.dtype == torch.float32
@@ -39,7 +39,7 @@ def test_the_body_is_quantised_and_the_head_is_not(plan: WeightsPlan, size: floa
     assert set(found.values()) == {"Linear4bit" if plan is NF4 else "Linear8bitLt"}
     weights = model.base_weights
     plain = sum(
-        layer.in_features * layer.out_features for layer in model.module.modules() if isinstance(layer, QUANTISED)
+        layer.in_features * layer.out_features for layer in model.module.modules() if isinstance(layer, QUANTIZED)
     )
     assert weights["quantised_bf16_bytes"] == 2 * plain
     assert plan.bits / 16 < weights["quantised_ratio"] <= size
@@ -49,23 +49,23 @@ def test_the_body_is_quantised_and_the_head_is_not(plan: WeightsPlan, size: floa
 
 
 @pytest.mark.parametrize("plan", [NF4, INT8])
-def test_it_computes_nearly_what_it_did(plan: WeightsPlan, tmp_path: Path) -> None:
-    small_llama(hidden_size=64).load(need()).save(tmp_path)
+def test_it_computes_nearly_what_it_did(plan: QuantizationConfig, tmp_path: Path) -> None:
+    small_llama(hidden_size=64).load(load_request()).save(tmp_path)
     loader = Decoder(checkpoint=str(tmp_path), max_length=32)
-    plain, packed = loader.load(need()), loader.load(need(weights=plan))
+    plain, packed = loader.load(load_request()), loader.load(load_request(weights=plan))
     gap = (predict(packed, ROWS) - predict(plain, ROWS)).abs().max()
     assert 0 < gap < 0.02
-    assert torch.equal(predict(loader.load(need(weights=plan)), ROWS), predict(packed, ROWS))
+    assert torch.equal(predict(loader.load(load_request(weights=plan)), ROWS), predict(packed, ROWS))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("plan", [NF4, INT8])
-def test_gradients_are_those_of_the_dequantised_weights_also_after_an_evaluation(
-    plan: WeightsPlan, precision: str, tmp_path: Path
+def test_gradients_are_those_of_the_dequantized_weights_also_after_an_evaluation(
+    plan: QuantizationConfig, precision: str, tmp_path: Path
 ) -> None:
     """bitsandbytes would repack 4-bit weights in the evaluation, and get later gradients wrong with only a warning."""
-    small_llama(hidden_size=64, dropout=0.0).load(need()).save(tmp_path)
-    model = Decoder(checkpoint=str(tmp_path), max_length=32).load(need(weights=plan, precision=precision))
+    small_llama(hidden_size=64, dropout=0.0).load(load_request()).save(tmp_path)
+    model = Decoder(checkpoint=str(tmp_path), max_length=32).load(load_request(weights=plan, precision=precision))
     layers = [layer for layer in model.module.modules() if isinstance(layer, bnb.nn.Linear4bit)]
     assert all(layer.support_avx512bf16_for_cpu is False for layer in layers)
     given = batch(model, ROWS)
@@ -95,7 +95,7 @@ def gradients(model: Any, given: dict[str, torch.Tensor]) -> dict[str, torch.Ten
 def test_an_encoder_and_its_head() -> None:
     sizes = {"hidden_size": 64, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
     for architecture in ("bert", "roberta", "distilbert", "modernbert"):
-        model = Encoder(init="scratch", architecture=architecture, **sizes).load(need(weights=NF4))
+        model = Encoder(init="scratch", architecture=architecture, **sizes).load(load_request(weights=NF4))
         inside = tuple(f"{head}." for head in model.heads)
         heads = {kind for name, kind in kinds(model).items() if f"{name}.".startswith(inside)}
         body = {kind for name, kind in kinds(model).items() if not f"{name}.".startswith(inside)}
@@ -105,16 +105,16 @@ def test_an_encoder_and_its_head() -> None:
 
 @pytest.mark.parametrize("plan", [NF4, INT8])
 @torch.no_grad()
-def test_a_pass_in_half_precision_changes_nothing_for_good(plan: WeightsPlan, tmp_path: Path) -> None:
+def test_a_pass_in_half_precision_changes_nothing_for_good(plan: QuantizationConfig, tmp_path: Path) -> None:
     """bitsandbytes casts biases to the dtype of what comes in, and leaves them so."""
     sizes = {"hidden_size": 64, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
-    start = Encoder(init="scratch", architecture="bert", **sizes).load(need())
+    start = Encoder(init="scratch", architecture="bert", **sizes).load(load_request())
     for parameter in start.module.parameters():
         if parameter.ndim == 1:
             parameter.normal_()
     start.save(tmp_path)
     loader = Encoder(checkpoint=str(tmp_path), max_length=32)
-    used, fresh = (loader.load(need(weights=plan, precision="bf16")) for _ in range(2))
+    used, fresh = (loader.load(load_request(weights=plan, precision="bf16")) for _ in range(2))
     with torch.autocast("cpu", torch.bfloat16):
         used.loss(batch(used, ROWS))
     assert torch.equal(predict(used, ROWS), predict(fresh, ROWS))
@@ -135,28 +135,30 @@ def odd_llama(folder: Path, width: int, inner: int) -> Path:
 
 def test_layers_of_other_sizes_stay_and_are_counted(tmp_path: Path) -> None:
     loader = Decoder(checkpoint=str(odd_llama(tmp_path, 64, 80)), max_length=32)
-    model = loader.load(need(weights=NF4))
+    model = loader.load(load_request(weights=NF4))
     plain = [name for name, kind in kinds(model).items() if kind == "Linear"]
     assert sorted(name.rpartition(".")[2] for name in plain) == ["down_proj", "gate_proj", "score", "up_proj"]
     (finding,) = model.findings
     assert (finding.code, finding.count) == ("not_quantised", 3)
-    assert "Linear" not in {kind for name, kind in kinds(loader.load(need(weights=INT8))).items() if name != "score"}
+    assert "Linear" not in {
+        kind for name, kind in kinds(loader.load(load_request(weights=INT8))).items() if name != "score"
+    }
 
 
-def test_sizes_that_leave_nothing_to_quantise_are_refused(tmp_path: Path) -> None:
+def test_sizes_that_leave_nothing_to_quantize_are_refused(tmp_path: Path) -> None:
     loader = Decoder(checkpoint=str(odd_llama(tmp_path, 48, 80)), max_length=32)
     with pytest.raises(WeightsError, match="nothing in this model can be quantised"):
-        loader.load(need(weights=NF4))
+        loader.load(load_request(weights=NF4))
 
 
-def test_the_dtype_of_what_is_not_quantised_goes_with_the_products() -> None:
+def test_the_dtype_of_what_is_not_quantized_goes_with_the_products() -> None:
     loader = small_llama(hidden_size=64, layers=1)
     for plan, precision, wanted in (
         (NF4, "fp32", torch.float32),
         (NF4, "bf16", torch.bfloat16),
         (replace(NF4, compute_dtype="float32"), "bf16", torch.float32),
     ):
-        module = loader.load(need(weights=plan, precision=precision)).module
+        module = loader.load(load_request(weights=plan, precision=precision)).module
         assert module.model.embed_tokens.weight.dtype == module.model.norm.weight.dtype == wanted
         assert module.model.layers[0].mlp.up_proj.compute_dtype == wanted
         assert module.score.weight.dtype == torch.float32
@@ -165,7 +167,7 @@ def test_the_dtype_of_what_is_not_quantised_goes_with_the_products() -> None:
 def test_on_a_gpu_what_does_not_train_lies_in_half_precision() -> None:
     from plugins.text.backbones.networks import _dtype
 
-    on_gpu = need(device="cuda", precision="bf16", additive=True)
+    on_gpu = load_request(device="cuda", precision="bf16", additive=True)
     assert _dtype(small_llama(), on_gpu) == torch.bfloat16
     encoder = Encoder(init="scratch", architecture="bert")
     for options, changes in (

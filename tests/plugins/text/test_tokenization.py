@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from output_specs import output
 
-from core.contracts.model import Need
+from core.contracts.model import LoadRequest
 from core.tasks.text import TextExample
 from plugins.text import tokenization
 from plugins.text.plugin import Encoder
@@ -20,7 +20,7 @@ ROWS = [TextExample(f"text number {i} " + "word " * (i % 40), i % 2, place=f"f:{
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
     sizes = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
-    return Encoder(init="scratch", architecture="bert", **sizes).load(Need(output(labels="ab"), ROWS, "f"))
+    return Encoder(init="scratch", architecture="bert", **sizes).load(LoadRequest(output(labels="ab"), ROWS, "f"))
 
 
 def test_cached_tokens_are_the_same(model: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

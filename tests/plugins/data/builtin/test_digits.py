@@ -11,7 +11,7 @@ from core.images.reading import encode_png, open_image
 from core.tasks.task import Task
 from plugins.data.adapters.images import Digits
 
-TASK = Task(kind="image-classification")
+TASK = Task(type="image-classification")
 
 
 def test_the_digits_are_cut_in_proportion_and_bear_their_names():

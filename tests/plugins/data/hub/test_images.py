@@ -12,7 +12,7 @@ from core.tasks.task import Task
 from plugins.data.adapters.hub import Hub
 
 NAMES = ["cat", "dog"]
-TASK = Task(kind="image-classification")
+TASK = Task(type="image-classification")
 
 
 def picture(number: int) -> bytes:
@@ -55,7 +55,7 @@ def test_several_labels(tmp_path):
     images = [{"bytes": picture(n), "path": None} for n in range(20)]
     rows = {"image": images, "tags": [[0], [1], [0, 1], []] * 5}
     datasets.Dataset.from_dict(rows, features).save_to_disk(tmp_path / "d")
-    splits = Hub(path=str(tmp_path / "d")).load(Task(kind="image-classification", target="multi"), 0)
+    splits = Hub(path=str(tmp_path / "d")).load(Task(type="image-classification", target="multi"), 0)
     assert splits.labels == ("cat", "dog")
     assert {each.target for each in [*splits.train, *splits.val, *splits.test]} == {(0,), (1,), (0, 1), ()}
 

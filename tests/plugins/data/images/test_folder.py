@@ -43,7 +43,7 @@ def listing(root: Path, rows: list[str], name: str = "labels.csv", header: str =
 
 
 def load(target: str = "single", seed: int = 0, **options) -> Splits:
-    return ImageFolder(**options).load(Task(kind="image-classification", target=target), seed)
+    return ImageFolder(**options).load(Task(type="image-classification", target=target), seed)
 
 
 def everything(splits: Splits) -> list:
@@ -424,7 +424,7 @@ def test_a_missing_label(tmp_path):
 
 def test_unlabelled_images(tmp_path):
     rows = table(tmp_path)
-    task = Task(kind="image-classification")
+    task = Task(type="image-classification")
     path = Path(listing(tmp_path, [row.split(",")[0] for row in rows], header="file"))
     found = ImageFolder().unlabelled(task, path)
     assert [each.place for each in found] == [f"labels.csv:{n}" for n in range(2, 14)]

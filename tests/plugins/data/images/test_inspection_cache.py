@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from core.images.reading import encode_png, inspect
-from core.issues import Fault
+from core.issues import RowIssue
 from plugins.data.images import inspection_cache
 
-NOTHING = Fault("none", "nothing")
+NOTHING = RowIssue("none", "nothing")
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,9 @@ FAR = Strength(scale=0.4, translate=0.2, fliplr=0.5, shade=0.3)
 
 def split(n: int = 12, strength: Strength = FAR, side: int = 128) -> Jittered:
     examples = scene_samples.examples(n)
-    model = Torchvision(init="scratch", channels=64, convolutions=1, image_size=side).load(scene_samples.need(examples))
+    model = Torchvision(init="scratch", channels=64, convolutions=1, image_size=side).load(
+        scene_samples.load_request(examples)
+    )
     found = dataset.prepare(examples, model._transform(), 2**30, "jitter")  # type: ignore[attr-defined]
     return Jittered(found, strength)
 

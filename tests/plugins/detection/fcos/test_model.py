@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.contracts.components import RunConfig
-from core.contracts.model import Plan
-from core.contracts.train_config import Train
+from core.contracts.model import TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.data.batching import example_rng
 from core.errors import WeightsError
 from core.evaluation.predict import predict
@@ -36,7 +36,7 @@ CPU = Hardware("cpu", "fp32")
 
 def loaded(n: int = 8, objects: int | None = None, **options: Any) -> tuple[FcosModel, list[Any]]:
     split = scene_samples.examples(n, objects=objects)
-    model = Torchvision(**{**SMALL, **options}).load(scene_samples.need(split))
+    model = Torchvision(**{**SMALL, **options}).load(scene_samples.load_request(split))
     assert isinstance(model, FcosModel)
     return model, split
 
@@ -119,7 +119,7 @@ def test_it_learns_scenes_by_heart_and_finds_their_objects(monkeypatch: pytest.M
     narrow_resnet.replace_resnet18(monkeypatch)
     model, split = loaded(6, augment=False)
     batch = batch_of(model, split)
-    optimizer = build_optimizer(model, Full(), Train(), 3e-3)
+    optimizer = build_optimizer(model, Full(), TrainConfig(), 3e-3)
     training_mode(model.module)
     for _ in range(35):
         model.loss(batch).backward()  # type: ignore[no-untyped-call]
@@ -175,10 +175,10 @@ def test_its_parts_are_named(variant: str) -> None:
 @pytest.mark.parametrize("method", [Head(), Freeze(), Lora(rank=2)])
 def test_what_is_frozen_stays_and_running_statistics_too(method: Any) -> None:
     model, split = loaded()
-    adapted = method.apply(model, Plan(3, 1.0, augmented=True))
+    adapted = method.apply(model, TrainingPlan(3, 1.0, augmented=True))
     before = {name: value.clone() for name, value in adapted.module.state_dict().items()}
     trained = {name for name, p in adapted.module.named_parameters() if p.requires_grad}
-    optimizer = build_optimizer(adapted, method, Train(), 1e-2)
+    optimizer = build_optimizer(adapted, method, TrainConfig(), 1e-2)
     prepared = adapted.prepare(split, train=True)
     training_mode(adapted.module)
     for epoch in range(2):
@@ -203,8 +203,8 @@ def test_another_task_starts_from_a_run_with_a_new_head(tmp_path: Path) -> None:
     model.save(tmp_path)
     options = Torchvision(checkpoint=str(tmp_path))
     same, other = (
-        options.load(scene_samples.need(split)),
-        options.load(scene_samples.need(split, labels=("one", "two"))),
+        options.load(scene_samples.load_request(split)),
+        options.load(scene_samples.load_request(split, labels=("one", "two"))),
     )
     ours, kept, renewed = (each.module.state_dict() for each in (model, same, other))
     assert all(torch.equal(kept[name], ours[name]) for name in ours)
@@ -217,23 +217,23 @@ def test_another_task_starts_from_a_run_with_a_new_head(tmp_path: Path) -> None:
 
 def test_a_folder_of_anything_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="holds no FCOS"):
-        Torchvision(checkpoint=str(tmp_path)).load(scene_samples.need(scene_samples.examples(2)))
+        Torchvision(checkpoint=str(tmp_path)).load(scene_samples.load_request(scene_samples.examples(2)))
     model, split = loaded()
     model.save(tmp_path)
     state = load_file(tmp_path / "model.safetensors")
     state["backbone.fpn.inner_blocks.0.0.weight"] = torch.zeros(3, 3)
     save_file(state, tmp_path / "model.safetensors")
     with pytest.raises(WeightsError, match=r"inner_blocks\.0\.0\.weight is of another shape"):
-        Torchvision(checkpoint=str(tmp_path)).load(scene_samples.need(split))
+        Torchvision(checkpoint=str(tmp_path)).load(scene_samples.load_request(split))
 
 
 def test_a_sheet_shows_the_samples() -> None:
     model, split = loaded()
-    page = model.picture(split, model.prepare(split, train=True), 0)
+    page = model.preview(split, model.prepare(split, train=True), 0)
     assert len(page.getcolors(page.width * page.height) or ()) > 100
 
 
-def test_images_are_normalised_as_torchvision_normalises() -> None:
+def test_images_are_normalized_as_torchvision_normalizes() -> None:
     from torchvision.models.detection import FCOS
 
     transform = FCOS(parts.build(FULL, 2, 0).backbone, 2).transform
@@ -251,6 +251,6 @@ def test_images_are_normalised_as_torchvision_normalises() -> None:
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], where: str) -> None:
-    config = RunConfig(task=Task(kind="object-detection", target="boxes"))
+    config = RunConfig(task=Task(type="object-detection", target="boxes"))
     assert [problem.where for problem in Torchvision(**options).check(config)] == [where]
     assert not list(Torchvision().check(config))

@@ -67,7 +67,7 @@ def server(residual: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def imagenet(**options: Any) -> Any:
     return Torchvision(variant="resnet18", channels=64, convolutions=1, **options).load(
-        scene_samples.need(scene_samples.examples(4))
+        scene_samples.load_request(scene_samples.examples(4))
     )
 
 
@@ -105,19 +105,19 @@ def test_a_file_that_is_not_what_its_name_says(server: str, residual: Path, cach
 
 
 def test_without_a_network_it_starts_from_scratch_and_says_so() -> None:
-    model = Torchvision(channels=64, convolutions=1).load(scene_samples.need(scene_samples.examples(4)))
+    model = Torchvision(channels=64, convolutions=1).load(scene_samples.load_request(scene_samples.examples(4)))
     assert model.provenance.init == "scratch"
     for word in ("fcos_resnet50_fpn_coco", "HF_HUB_OFFLINE is set", "fcos_resnet18_fpn", "random weights"):
         assert word in model.provenance.note
     with pytest.raises(WeightsError, match="is not in torch's cache") as raised:
-        Torchvision(init="pretrained").load(scene_samples.need(scene_samples.examples(4)))
+        Torchvision(init="pretrained").load(scene_samples.load_request(scene_samples.examples(4)))
     assert "https://download.pytorch.org/models/fcos_resnet50_fpn_coco" in str(raised.value)
 
 
 def test_a_whole_detector_from_a_file_keeps_all_but_its_labels(tmp_path: Path) -> None:
     theirs = parts.build(FULL, 91, 5)
     path = put(theirs.state_dict(), tmp_path, "fcos")
-    model = Torchvision(checkpoint=str(path)).load(scene_samples.need(scene_samples.examples(4)))
+    model = Torchvision(checkpoint=str(path)).load(scene_samples.load_request(scene_samples.examples(4)))
     ours = model.module.state_dict()
     for name, value in theirs.state_dict().items():
         if name.startswith(parts.LOGITS):
@@ -132,13 +132,15 @@ def test_sizes_that_the_weights_do_not_have_are_refused(tmp_path: Path) -> None:
     for name, value in (("channels", 64), ("convolutions", 2)):
         options: dict[str, Any] = {"checkpoint": str(path), name: value}
         with pytest.raises(WeightsError, match=f"{value} was asked for") as raised:
-            Torchvision(**options).load(scene_samples.need(scene_samples.examples(4)))
+            Torchvision(**options).load(scene_samples.load_request(scene_samples.examples(4)))
         assert f"model.{name}" in str(raised.value)
 
 
 def test_weights_of_another_network_are_refused(residual: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="are not those of fcos_resnet34_fpn") as raised:
-        Torchvision(variant="resnet34", checkpoint=str(residual)).load(scene_samples.need(scene_samples.examples(4)))
+        Torchvision(variant="resnet34", checkpoint=str(residual)).load(
+            scene_samples.load_request(scene_samples.examples(4))
+        )
     assert "model.variant" in str(raised.value)
     code = tmp_path / "code.pth"
     torch.save(print, code)

@@ -10,8 +10,8 @@ import scene_samples
 import torch
 
 from core.contracts.components import RunConfig
-from core.contracts.model import Plan
-from core.contracts.train_config import Train
+from core.contracts.model import TrainingPlan
+from core.contracts.train_config import TrainConfig
 from core.data.batching import example_rng
 from core.evaluation.predict import predict
 from core.runtime.hardware import Hardware
@@ -30,7 +30,7 @@ CPU = Hardware("cpu", "fp32")
 
 def loaded(n: int = 8, objects: int | None = None, **options: Any) -> tuple[YoloModel, list[Any]]:
     split = scene_samples.examples(n, objects=objects)
-    model = Ultralytics(**{**TINY, **options}).load(scene_samples.need(split))
+    model = Ultralytics(**{**TINY, **options}).load(scene_samples.load_request(split))
     assert isinstance(model, YoloModel)
     return model, split
 
@@ -55,7 +55,7 @@ def test_the_loss_is_ultralytics_own(version: str) -> None:
 
 def test_with_two_heads_their_shares_shift_as_ultralytics_shifts_them() -> None:
     model, split = loaded(one_to_one=True)
-    model.planned(Plan(100, 11.0))
+    model.on_train_start(TrainingPlan(100, 11.0))
     prepared = model.prepare(split, train=True)
     network: Any = model.module.eval()
     criterion = network.init_criterion()
@@ -88,7 +88,7 @@ def test_losses_are_finite_in_bfloat16_and_close_to_those_in_full(options: dict[
 def test_it_learns_scenes_by_heart_and_finds_their_objects() -> None:
     model, split = loaded(6, augment=False, width=0.25, image_size=64)
     batch = batch_of(model, split)
-    optimizer = build_optimizer(model, Full(), Train(), 3e-3)
+    optimizer = build_optimizer(model, Full(), TrainConfig(), 3e-3)
     training_mode(model.module)
     for layer in model.module.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
@@ -154,10 +154,10 @@ def test_the_head_starts_as_ultralytics_starts_it() -> None:
 @pytest.mark.parametrize("method", [Head(), Lora(rank=2)])
 def test_what_is_frozen_stays_and_running_statistics_too(method: Any) -> None:
     model, split = loaded()
-    adapted = method.apply(model, Plan(3, 1.0, augmented=True))
+    adapted = method.apply(model, TrainingPlan(3, 1.0, augmented=True))
     before = {name: value.clone() for name, value in adapted.module.state_dict().items()}
     trained = {name for name, p in adapted.module.named_parameters() if p.requires_grad}
-    optimizer = build_optimizer(adapted, method, Train(), 1e-2)
+    optimizer = build_optimizer(adapted, method, TrainConfig(), 1e-2)
     prepared = adapted.prepare(split, train=True)
     training_mode(adapted.module)
     for epoch in range(2):
@@ -176,7 +176,7 @@ def test_what_is_frozen_stays_and_running_statistics_too(method: Any) -> None:
 
 def test_a_sheet_shows_the_samples() -> None:
     model, split = loaded()
-    page = model.picture(split, model.prepare(split, train=True), 0)
+    page = model.preview(split, model.prepare(split, train=True), 0)
     colours = page.getcolors(page.width * page.height)
     assert colours is not None
     assert len(colours) > 100
@@ -192,11 +192,11 @@ def test_a_sheet_shows_the_samples() -> None:
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, Any], where: str) -> None:
-    config = RunConfig(task=Task(kind="object-detection", target="boxes"))
+    config = RunConfig(task=Task(type="object-detection", target="boxes"))
     assert [problem.where for problem in Ultralytics(**options).check(config)] == [where]
     assert not list(Ultralytics().check(config))
 
 
 def test_another_target_is_refused() -> None:
-    config = RunConfig(task=Task(kind="object-detection", target="single"))
+    config = RunConfig(task=Task(type="object-detection", target="single"))
     assert [problem.where for problem in Ultralytics().check(config)] == ["model"]

@@ -52,14 +52,14 @@ from plugins.detection.plugin import Ultralytics
 
 torch.set_num_threads(1)
 split = scene_samples.examples(6)
-model = Ultralytics(width=0.125, depth=0.34).load(scene_samples.need(split))
+model = Ultralytics(width=0.125, depth=0.34).load(scene_samples.load_request(split))
 prepared = model.prepare(split, train=True)
 for (batch,) in Steps(model, prepared, 3, 3, 0, False).stream(0, 3, workers=0):
     model.loss(batch.tensors).backward()
 predict(model, model.prepare(split, train=False), Hardware("cpu", "fp32"), 4)
-model.picture(split, prepared, 0).save(sys.argv[1] + "/samples.png")
+model.preview(split, prepared, 0).save(sys.argv[1] + "/samples.png")
 model.save(Path(sys.argv[1]) / "model")
-again = Ultralytics(checkpoint=sys.argv[1] + "/model/yolo.pt", trust=True).load(scene_samples.need(split))
+again = Ultralytics(checkpoint=sys.argv[1] + "/model/yolo.pt", trust=True).load(scene_samples.load_request(split))
 assert again.provenance.init == "pretrained"
 print("done")
 """

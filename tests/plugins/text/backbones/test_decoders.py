@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from decoder_samples import LABELS, TEXTS, batch, checkpoint, examples, need, opened, predict, small_llama
+from decoder_samples import LABELS, TEXTS, batch, checkpoint, examples, load_request, opened, predict, small_llama
 
-from core.contracts.model import HasFeatures, Plan
+from core.contracts.model import SupportsFeatures, TrainingPlan
 from core.errors import WeightsError
 from core.tasks.text import TextExample
 from plugins.methods.lora import Lora
@@ -24,12 +24,12 @@ ROWS = examples()[:9]
 
 @pytest.mark.parametrize("architecture", DECODERS)
 def test_each_architecture(architecture: str, tmp_path: Path) -> None:
-    model = Decoder(checkpoint=str(checkpoint(tmp_path / "base", architecture)), max_length=32).load(need())
+    model = Decoder(checkpoint=str(checkpoint(tmp_path / "base", architecture)), max_length=32).load(load_request())
     together = predict(model, ROWS)
     torch.testing.assert_close(torch.cat([predict(model, [row]) for row in ROWS]), together, atol=1e-6, rtol=0)
 
     given = batch(model, ROWS)
-    assert isinstance(model, HasFeatures)
+    assert isinstance(model, SupportsFeatures)
     with torch.no_grad():
         logits = model.module(input_ids=given["input_ids"], attention_mask=given["attention_mask"]).logits
         torch.testing.assert_close(model.head(model.features(given)), logits)
@@ -41,7 +41,7 @@ def test_each_architecture(architecture: str, tmp_path: Path) -> None:
     )
     assert all(name.startswith("score.") for name in model.layers[-1])
     assert all(".0." not in name and ".1." not in name for name in model.layers[0])
-    Freeze(layers=1).apply(model, Plan(1, 1.0))
+    Freeze(layers=1).apply(model, TrainingPlan(1, 1.0))
     model.module.train()
     model.loss(given).mean().backward()
     assert {name for name, p in model.module.named_parameters() if p.grad is not None} == {
@@ -58,9 +58,11 @@ def test_each_architecture(architecture: str, tmp_path: Path) -> None:
     )
     for size in (1, 4):
         torch.testing.assert_close(opened(tmp_path / "saved", ROWS, size), together, atol=1e-5, rtol=0)
-    torch.testing.assert_close(predict(Decoder().load(need(train=(), saved=tmp_path / "saved")), ROWS), together)
+    torch.testing.assert_close(
+        predict(Decoder().load(load_request(train=(), saved=tmp_path / "saved")), ROWS), together
+    )
 
-    adapted = Lora(rank=2).apply(model, Plan(1, 1.0))
+    adapted = Lora(rank=2).apply(model, TrainingPlan(1, 1.0))
     assert sum("lora_B" in name for name, _ in adapted.module.named_parameters()) == 2 * len(model.adapter_targets)
     adapted.loss(given).mean().backward()
     assert all(p.grad is not None for p in adapted.module.parameters() if p.requires_grad)
@@ -71,14 +73,14 @@ def test_a_decoder_without_notes(architecture: str, tmp_path: Path) -> None:
     """Its mask is kept, its blocks and its linear layers are found."""
     more: dict[str, Any] = {"attention_types": [[["global"], 2]]} if architecture == "gpt_neo" else {}
     base = checkpoint(tmp_path / "base", architecture, **more)
-    model = Decoder(checkpoint=str(base), max_length=32).load(need())
+    model = Decoder(checkpoint=str(base), max_length=32).load(load_request())
     together = predict(model, ROWS)
     torch.testing.assert_close(torch.cat([predict(model, [row]) for row in ROWS]), together, atol=1e-6, rtol=0)
     model.save(tmp_path / "saved")
     torch.testing.assert_close(opened(tmp_path / "saved", ROWS), together, atol=1e-5, rtol=0)
     assert len(model.layers) == 1 + 2 + 1
-    assert not isinstance(model, HasFeatures)
-    adapted = Lora(rank=2).apply(model, Plan(1, 1.0))
+    assert not isinstance(model, SupportsFeatures)
+    adapted = Lora(rank=2).apply(model, TrainingPlan(1, 1.0))
     adapted.loss(batch(adapted, ROWS)).mean().backward()
     assert all(p.grad is not None for p in adapted.module.parameters() if p.requires_grad)
 
@@ -86,7 +88,7 @@ def test_a_decoder_without_notes(architecture: str, tmp_path: Path) -> None:
 def test_a_decoder_with_another_kind_of_head_is_refused(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path, "ctrl", n_embd=16, dff=32)
     with pytest.raises(WeightsError, match="CTRLForSequenceClassification has no head by the name of score"):
-        Decoder(checkpoint=str(folder), max_length=32).load(need())
+        Decoder(checkpoint=str(folder), max_length=32).load(load_request())
 
 
 def on_the_left(model: object, given: dict[str, torch.Tensor], extra: int = 3) -> torch.Tensor:
@@ -105,7 +107,7 @@ def test_virtual_tokens_in_front(kind: str) -> None:
     """Same example, different padding, same logits: transformers' own pooling would take padding for the last token."""
     import peft
 
-    model = small_llama().load(need())
+    model = small_llama().load(load_request())
     model.module = peft.get_peft_model(model.module, getattr(peft, kind)(task_type="SEQ_CLS", num_virtual_tokens=4))
     together = predict(model, ROWS)
     torch.testing.assert_close(torch.cat([predict(model, [row]) for row in ROWS]), together, atol=1e-6, rtol=0)
@@ -117,7 +119,7 @@ def test_virtual_tokens_in_front(kind: str) -> None:
 @pytest.mark.parametrize("with_mask", [True, False])
 @torch.no_grad()
 def test_embeddings_in_place_of_ids(with_mask: bool) -> None:
-    model = small_llama().load(need())
+    model = small_llama().load(load_request())
     given = batch(model, ROWS[:1])
     model.module.eval()
     inputs = {"inputs_embeds": model.module.get_input_embeddings()(given["input_ids"])}
@@ -130,21 +132,21 @@ def test_embeddings_in_place_of_ids(with_mask: bool) -> None:
 def test_pairs_have_a_sign_between_them(from_scratch: bool, tmp_path: Path) -> None:
     rows = [replace(row, pair=TEXTS[-1 - i]) for i, row in enumerate(examples())]
     loader = small_llama() if from_scratch else Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=64)
-    model = loader.load(need(train=rows))
+    model = loader.load(load_request(train=rows))
     together = predict(model, rows[:6])
     split_elsewhere = [replace(row, text=row.text + row.pair[:3], pair=row.pair[3:]) for row in rows[:6] if row.pair]
     assert not torch.allclose(predict(model, split_elsewhere), together, atol=1e-5)
     torch.testing.assert_close(torch.cat([predict(model, [row]) for row in rows[:6]]), together, atol=1e-6, rtol=0)
     model.save(tmp_path / "saved")
     torch.testing.assert_close(opened(tmp_path / "saved", rows[:6]), together, atol=1e-5, rtol=0)
-    again = Decoder().load(need(train=(), saved=tmp_path / "saved"))
+    again = Decoder().load(load_request(train=(), saved=tmp_path / "saved"))
     torch.testing.assert_close(predict(again, rows[:6]), together)
     alone = [replace(row, pair=None) for row in rows[:6]]
     torch.testing.assert_close(predict(again, alone), predict(model, alone))
 
 
 def test_multi(tmp_path: Path) -> None:
-    model = small_llama().load(need("multi", class_weights=(1.0, 2.0, 3.0)))
+    model = small_llama().load(load_request("multi", class_weights=(1.0, 2.0, 3.0)))
     rows = examples("multi")[:5]
     assert model.loss(batch(model, rows)).shape == (5,)
     model.save(tmp_path)
@@ -152,19 +154,19 @@ def test_multi(tmp_path: Path) -> None:
 
 
 def test_regression_has_an_offset_that_is_saved(tmp_path: Path) -> None:
-    model = small_llama().load(need("regression"))
+    model = small_llama().load(load_request("regression"))
     rows = examples("regression")[:5]
     values = predict(model, rows)
     assert (values - 119.5).abs().max() < 20  # near the mean of the training targets before any step
     model.save(tmp_path)
-    again = Decoder().load(need("regression", train=(), saved=tmp_path))
+    again = Decoder().load(load_request("regression", train=(), saved=tmp_path))
     torch.testing.assert_close(predict(again, rows), values)
     offset = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["value_offset"]
     torch.testing.assert_close(opened(tmp_path, rows)[:, 0] + offset, values, atol=1e-4, rtol=0)
 
 
 def test_an_empty_text_is_one_token(tmp_path: Path) -> None:
-    model = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32).load(need())
+    model = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32).load(load_request())
     rows = [TextExample("", 0), *ROWS[:3], TextExample("", 1)]
     assert model.prepare(rows, True).lengths[0] == 1
     together = predict(model, rows)
@@ -174,7 +176,7 @@ def test_an_empty_text_is_one_token(tmp_path: Path) -> None:
 
 def test_dropout_of_attention_stays_causal() -> None:
     """With dropout drawn the fast way, what comes after a token still does not change it."""
-    model = small_llama(dropout=0.5).load(need())
+    model = small_llama(dropout=0.5).load(load_request())
     model.use_fast_dropout()
     model.module.train()
     ids = batch(model, ROWS[:1])["input_ids"]
@@ -191,11 +193,11 @@ def test_dropout_of_attention_stays_causal() -> None:
 def test_each_kind_of_checkpoint_with_its_own_component(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "gpt2", "gpt2")
     with pytest.raises(WeightsError, match=r"holds a gpt2, which is no encoder.*\n?.*model=decoder"):
-        Encoder(checkpoint=str(folder), max_length=32).load(need())
+        Encoder(checkpoint=str(folder), max_length=32).load(load_request())
     sizes = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
-    Encoder(init="scratch", architecture="bert", **sizes).load(need()).save(tmp_path / "bert")
+    Encoder(init="scratch", architecture="bert", **sizes).load(load_request()).save(tmp_path / "bert")
     with pytest.raises(WeightsError, match="holds a bert, which is no decoder"):
-        Decoder(checkpoint=str(tmp_path / "bert"), max_length=32).load(need())
+        Decoder(checkpoint=str(tmp_path / "bert"), max_length=32).load(load_request())
 
 
 def test_nothing_to_pad_with(tmp_path: Path) -> None:
@@ -204,13 +206,17 @@ def test_nothing_to_pad_with(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("<|endoftext|>", "<end>"), encoding="utf-8")
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}', encoding="utf-8")
     with pytest.raises(WeightsError, match="no token to pad with"):
-        Decoder(checkpoint=str(folder), max_length=32).load(need())
+        Decoder(checkpoint=str(folder), max_length=32).load(load_request())
 
 
 def test_labels_of_another_task_start_a_new_head(tmp_path: Path) -> None:
-    small_llama().load(need()).save(tmp_path)
-    same = Decoder(checkpoint=str(tmp_path), max_length=32).load(need(seed=1)).module
-    other = Decoder(checkpoint=str(tmp_path), max_length=32).load(replace(need(seed=1), labels=("x", "y", "z"))).module
+    small_llama().load(load_request()).save(tmp_path)
+    same = Decoder(checkpoint=str(tmp_path), max_length=32).load(load_request(seed=1)).module
+    other = (
+        Decoder(checkpoint=str(tmp_path), max_length=32)
+        .load(replace(load_request(seed=1), labels=("x", "y", "z")))
+        .module
+    )
     assert torch.equal(same.model.embed_tokens.weight, other.model.embed_tokens.weight)
     assert not torch.equal(same.score.weight, other.score.weight)
     assert tuple(other.config.id2label.values()) == ("x", "y", "z")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from core.contracts.model import LoadedModel, Plan
+from core.contracts.model import LoadedModel, TrainingPlan
 from core.errors import ConfigError
-from core.testing.samples import sample_need
+from core.testing.samples import sample_request
 from plugins.methods.selective import Freeze
 from plugins.text.backbones.encoders import repeated
 from plugins.text.options import ARCHITECTURES
@@ -20,7 +20,7 @@ TINY = {"hidden_size": 16, "layers": 3, "attention_heads": 2, "vocabulary": 300,
 
 
 def tiny(architecture: str) -> LoadedModel:
-    return Encoder(init="scratch", architecture=architecture, **TINY).load(sample_need())
+    return Encoder(init="scratch", architecture=architecture, **TINY).load(sample_request())
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -57,9 +57,9 @@ def as_other(model: Any, folder: Path, architecture: str) -> Path:
 
 def test_an_encoder_without_notes_is_frozen_by_the_list_of_its_blocks(tmp_path: Path) -> None:
     folder = as_other(tiny("bert"), tmp_path, "electra")
-    model = Encoder(checkpoint=str(folder), max_length=32).load(sample_need())
+    model = Encoder(checkpoint=str(folder), max_length=32).load(sample_request())
     assert [len(names) for names in model.layers] == [7, 16, 16, 16, 4]
-    Freeze(layers=1).apply(model, Plan(1, 1.0))
+    Freeze(layers=1).apply(model, TrainingPlan(1, 1.0))
     trains = {name.partition(".")[0] for name, p in model.module.named_parameters() if p.requires_grad}
     assert trains == {"electra", "classifier"}
 
@@ -68,7 +68,7 @@ def test_an_encoder_of_several_lists_does_not_say_its_layers(tmp_path: Path) -> 
     folder = as_other(tiny("bert"), tmp_path, "canine")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert config["model_type"] == "canine"
-    model = Encoder(checkpoint=str(folder), max_length=32).load(sample_need())
+    model = Encoder(checkpoint=str(folder), max_length=32).load(sample_request())
     assert model.layers == ()
     with pytest.raises(ConfigError, match="CanineForSequenceClassification does not say which parameters"):
-        Freeze().apply(model, Plan(1, 1.0))
+        Freeze().apply(model, TrainingPlan(1, 1.0))
