@@ -63,10 +63,10 @@ def toy() -> Iterator[None]:
     import graft_toy
 
     from core.config.compose import install
-    from core.registry.registry import load
+    from core.registry.registry import load_registry
 
     install()
-    with graft_toy.registered(load()):
+    with graft_toy.registered(load_registry()):
         yield
 
 

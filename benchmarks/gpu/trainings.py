@@ -81,7 +81,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     """Through `core.training.Loop`, with the method as a run applies it."""
     from benchmarks.gpu.networks import configuration
     from core.contracts import LoadRequest, Provenance, ResolvedTrain, TrainingPlan
-    from core.registry import load
+    from core.registry import load_registry
     from core.runtime import Hardware, deterministic
     from core.tasks import Task
     from core.training import Checkpoints, Loop
@@ -98,7 +98,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     hardware = Hardware(device, "bf16")
     module = built(network_of(configuration(options)), options, device, method == "qlora")
     tokenizer = SimpleNamespace(model_input_names=["input_ids", "attention_mask"], pad_token_id=0)
-    request = LoadRequest(load().output(Task(), LABELS), device=device, precision="bf16", additive=True)
+    request = LoadRequest(load_registry().output(Task(), LABELS), device=device, precision="bf16", additive=True)
     model = assemble(module, tokenizer, request, Provenance("scratch", ""), (), ())
     if options.gradient_checkpointing:
         model.enable_gradient_checkpointing()

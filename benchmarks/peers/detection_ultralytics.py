@@ -165,7 +165,7 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
     import numpy as np
 
     from core.images import open_image
-    from core.registry import load
+    from core.registry import load_registry
     from core.tasks import Detections
     from plugins.metrics.detection import MeanAveragePrecision
 
@@ -180,9 +180,11 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
         )  # fmt: skip
         rows = each.boxes.data.cpu().numpy().astype(np.float32)
         found.append(Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)))
-    scores = {}
+    scores, output = {}, load_registry().output(asked.config.task, asked.splits.labels)
     for key, overlaps in (("map50", "50"), ("map50_95", "50-95")):
-        metric = MeanAveragePrecision(iou=overlaps).build(load().output(asked.config.task, asked.splits.labels))
+        metric = MeanAveragePrecision(iou=overlaps).build(
+            load_registry().output(asked.config.task, asked.splits.labels)
+        )
         metric.update(found, [example.target for example in test])
         scores[key] = float(metric.compute())
     return scores

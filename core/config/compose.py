@@ -46,7 +46,7 @@ from core.config.store import put, share
 from core.contracts.components import RunConfig
 from core.errors import ConfigError, Problem, RunError
 from core.registry.preset_files import GROUPS, directory
-from core.registry.registry import load
+from core.registry.registry import load_registry
 
 SEARCH_PATH = "hydra.searchpath"
 
@@ -55,7 +55,7 @@ class _PluginPresets(SearchPathPlugin):
     """Puts the presets of plugins on Hydra's search path, behind Graft's own."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for path, owner in load().config_paths:
+        for path, owner in load_registry().config_paths:
             search_path.append(provider=owner, path=path)
 
 
@@ -75,7 +75,7 @@ def install() -> None:
     store = ConfigStore.instance()
     store.store(name=SCHEMA, node=RunConfig)
     share(store.repo)
-    registry = load()
+    registry = load_registry()
     for socket in ("data", "model", "method", "metric"):
         for name, component in registry.components[socket].items():
             put(socket, component, registry.owners[socket][name])

@@ -18,7 +18,7 @@ from core.config.presets import PresetFolders
 from core.config.renamed import new_choice, new_option
 from core.errors import ConfigError, Problem, nearest
 from core.registry import preset_files
-from core.registry.registry import load
+from core.registry.registry import load_registry
 
 COMMAND_LINE = "the command line"
 SCHEMA = "graft"
@@ -172,7 +172,7 @@ def _unknown_key(key: str, place: str, base: DictConfig) -> tuple[str, str]:
         return what, f"Did you mean {f'{parent}.{close}'.lstrip('.')}?"
     others = [
         f"{parent}={name}"
-        for name, component in load().components.get(parent, {}).items()
+        for name, component in load_registry().components.get(parent, {}).items()
         if leaf in {each.name for each in fields(component)}
     ]
     if others:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.errors import ConfigError, Problem
 from core.registry.preset_files import GROUPS, Preset, directory, locate, presets_in
-from core.registry.registry import Registry, load
+from core.registry.registry import Registry, load_registry
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PresetFolders:
             if not folder or not path.is_dir():
                 raise ConfigError(Problem("--config-dir", f"there is no folder {folder!r}."))
             own.append(path)
-        return cls(load(), tuple(dict.fromkeys(own)))
+        return cls(load_registry(), tuple(dict.fromkeys(own)))
 
     @cached_property
     def folders(self) -> list[tuple[str, Path]]:

@@ -14,7 +14,7 @@ from core.contracts.components import EXTENSION_POINTS, RunConfig
 from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError, Problem, RunError, nearest
 from core.options import Limits, limits
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.tasks.task import Task
 
 NAME = "component"
@@ -77,7 +77,7 @@ def in_present_names(plain: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     Args:
         plain: What `to_plain` gave when the run was made, perhaps by an older version.
     """
-    return translated(plain, {"task": Task, "train": TrainConfig}, load().components)
+    return translated(plain, {"task": Task, "train": TrainConfig}, load_registry().components)
 
 
 def from_plain(plain: Mapping[str, Any], source: str) -> RunConfig:
@@ -111,7 +111,7 @@ def from_plain(plain: Mapping[str, Any], source: str) -> RunConfig:
         if not isinstance(values, Mapping) or NAME not in values:
             problems.append(Problem(where, f"does not bear the name of its component (`{NAME}: …`).", "", source))
             return None
-        return build(load().get(socket, values[NAME]), values, where)
+        return build(load_registry().get(socket, values[NAME]), values, where)
 
     built = {socket: component(socket, plain.get(socket), socket) for socket in EXTENSION_POINTS}
     metrics = {key: component("metric", values, f"metrics.{key}") for key, values in plain.get("metrics", {}).items()}

@@ -12,7 +12,7 @@ from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError, PluginError, Problem, unknown
 from core.options import violations
 from core.registry.compatibility import UNSUPPORTED, fit, lacking
-from core.registry.registry import load
+from core.registry.registry import Registry, load_registry
 from core.tasks.targets.target import TargetType
 from core.tasks.task_type import TaskType
 
@@ -23,7 +23,7 @@ def check(config: RunConfig) -> None:
     Raises:
         ConfigError: Everything that is wrong, each with its place and its cure.
     """
-    problems = list(_problems(config))
+    problems = list(_problems(config, load_registry()))
     if problems:
         raise ConfigError(*problems)
 
@@ -36,7 +36,7 @@ def components(config: RunConfig) -> Iterator[tuple[str, Configurable]]:
         yield f"metrics.{key}", metric
 
 
-def _problems(config: RunConfig) -> Iterator[Problem]:
+def _problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
     for socket in EXTENSION_POINTS:
         component: object = getattr(config, socket)
         if not isinstance(component, Configurable):
@@ -55,18 +55,18 @@ def _problems(config: RunConfig) -> Iterator[Problem]:
                 where, f"{component.name} does not serve the task type {config.task.type!r}; it serves {serves}."
             )
     try:
-        task_type = load().task_type(config.task.type)
+        task_type = registry.task_type(config.task.type)
     except PluginError:
-        yield Problem("task.type", *unknown("task type", config.task.type, list(load().components["task_type"])))
+        yield Problem("task.type", *unknown("task type", config.task.type, list(registry.components["task_type"])))
         return
-    problem = _target_problem(config, task_type)
+    problem = _target_problem(config, task_type, registry)
     if problem is not None:
         yield problem
         return
-    target = load().target(config.task.target)
+    target = registry.target(config.task.target)
     yield from _loader(config, target)
-    yield from _metrics(config, target)
-    yield from _training(config, target)
+    yield from _metrics(config, target, registry)
+    yield from _training(config, target, registry)
     yield from _method(config)
     for _, component in components(config):
         yield from component.check(config)
@@ -78,9 +78,9 @@ def _missing_packages(where: str, component: Component) -> Iterator[Problem]:
             yield Problem(where, f"{component.name} needs the package {module}, which is not installed.", command)
 
 
-def _target_problem(config: RunConfig, task_type: TaskType) -> Problem | None:
+def _target_problem(config: RunConfig, task_type: TaskType, registry: Registry) -> Problem | None:
     """A task type lists its target types, or a target type lists the task type."""
-    known = load().targets_of(task_type)
+    known = registry.targets_of(task_type)
     if config.task.target in known:
         return None
     return Problem("task.target", *unknown(f"target type of {task_type.name}", config.task.target, known))
@@ -97,13 +97,13 @@ def _loader(config: RunConfig, target: TargetType) -> Iterator[Problem]:
         yield Problem("model", message, "`python -m core list models` shows the others.")
 
 
-def _metrics(config: RunConfig, target: TargetType) -> Iterator[Problem]:
+def _metrics(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
     task = config.task
     if task.primary not in config.metrics:
         yield Problem("task.primary", *unknown("metric in this run", task.primary, list(config.metrics)))
     for key, metric in config.metrics.items():
         if not target.accepted_by(metric.targets):
-            fit = ", ".join(name for name, other in load().components["metric"].items() if _accepts(other, target))
+            fit = ", ".join(name for name, other in registry.components["metric"].items() if _accepts(other, target))
             cure = f"Metrics for it: {fit}. Choose a preset with metrics=…"
             yield Problem(f"metrics.{key}", f"{metric.name} does not accept the target type {target.name!r}.", cure)
 
@@ -116,11 +116,11 @@ _FOR_SOME_TARGETS = {"class_weights": "none", "label_smoothing": 0.0, "threshold
 """Options of `train` that apply to some target types only, each with the value that leaves it out."""
 
 
-def _training(config: RunConfig, target: TargetType) -> Iterator[Problem]:
+def _training(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
     train = config.train
     for key, left_out in _FOR_SOME_TARGETS.items():
         if key not in target.train_options and getattr(train, key) != left_out:
-            types = load().components["target_type"].items()
+            types = registry.components["target_type"].items()
             fit = ", ".join(name for name, other in types if key in getattr(other, "train_options"))
             message = f"does not apply to the target type {target.name} (only to {fit})."
             yield Problem(f"train.{key}", message, f"Leave it out: train.{key}={left_out}.")
@@ -132,7 +132,7 @@ def _training(config: RunConfig, target: TargetType) -> Iterator[Problem]:
         return
     if train.gradient_checkpointing:
         yield from _checkpointing(config)
-    yield from _optimizer(config)
+    yield from _optimizer(config, registry)
 
 
 def _checkpointing(config: RunConfig) -> Iterator[Problem]:
@@ -146,13 +146,13 @@ def _checkpointing(config: RunConfig) -> Iterator[Problem]:
         yield Problem(where, f"{message} There are no activations to save.", "Leave it out.")
 
 
-def _optimizer(config: RunConfig) -> Iterator[Problem]:
+def _optimizer(config: RunConfig, registry: Registry) -> Iterator[Problem]:
     """An optimizer must be known, installed, and fit for this run."""
     name, where = config.train.optimizer, "train.optimizer"
     try:
-        optimizer = load().optimizer(name)
+        optimizer = registry.optimizer(name)
     except PluginError:
-        yield Problem(where, *unknown("optimizer", name, list(load().components["optimizer"])))
+        yield Problem(where, *unknown("optimizer", name, list(registry.components["optimizer"])))
         return
     yield from _missing_packages(where, optimizer)
     yield from optimizer.check(config)

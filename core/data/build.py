@@ -19,7 +19,7 @@ from core.contracts.splits import Splits
 from core.data.rows import NAMES, SHOWN, TEST, TRAIN, VAL
 from core.errors import DataError, Problem
 from core.issues import DataIssue, RowIssue
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.tasks.task import Task
 from core.tasks.task_type import TaskType
 
@@ -72,7 +72,7 @@ def build_splits(source: Source, task: Task, seed: int, options: SplitOptions) -
     """
     from core.data import checks, splitting
 
-    registry = load()
+    registry = load_registry()
     read = _read(source, registry.task_type(task.type), registry.target(task.target).encoder(task))
     problems = read.tally.problems() if options.on_bad_row == "error" or not read.rows else []
     if not read.rows:

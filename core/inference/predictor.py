@@ -12,7 +12,7 @@ from core.config.serialization import read_config
 from core.contracts.components import RunConfig
 from core.contracts.model import LoadedModel, LoadRequest
 from core.errors import Problem, RunError
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.reporting import report as record
 from core.reporting.run_directory import CONFIG, MODEL
 from core.runtime.cache import keep_caches_of_others
@@ -62,12 +62,12 @@ class Predictor:
             raise RunError(Problem(str(folder), f"has no finished model: its status is {report['status']}.", cure))
         config = read_config(folder / CONFIG)
         hardware = Hardware.resolve(config.train.device, config.train.precision)
-        output = load().output(config.task, report["data"]["labels"])
+        output = load_registry().output(config.task, report["data"]["labels"])
         request = need_for_saved(config, hardware, folder / MODEL, output, report["data"]["fingerprint"])
         model = config.method.reopen(config.model, request)
         model.module.to(hardware.device).eval()
         thresholds = output.read_thresholds(report.get("thresholds"))
-        return cls(config, model, output, load().task_type(config.task.type), hardware, request, thresholds)
+        return cls(config, model, output, load_registry().task_type(config.task.type), hardware, request, thresholds)
 
     def raw(self, examples: Sequence[Any]) -> Any:
         """Return predictions as an array [n, ...], as the target type defines them."""

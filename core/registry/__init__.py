@@ -8,17 +8,17 @@ from core.lazy import lazy_face
 
 if TYPE_CHECKING:
     from core.registry.compatibility import lacking
-    from core.registry.registry import load
+    from core.registry.registry import load_registry
 else:
     __getattr__ = lazy_face(
         __name__,
         {
             "core.registry.compatibility": ("lacking",),
-            "core.registry.registry": ("load",),
+            "core.registry.registry": ("load_registry",),
         },
     )
 
 __all__ = [
     "lacking",
-    "load",
+    "load_registry",
 ]

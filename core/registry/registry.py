@@ -116,7 +116,7 @@ class Registry:
 
 
 @cache
-def load() -> Registry:
+def load_registry() -> Registry:
     """Find every plugin and collect what it announces. Done once a process.
 
     A plugin that is wrong in any way is left out, with one line on standard error.

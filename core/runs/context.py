@@ -19,7 +19,7 @@ from core.config.serialization import config_text, difference, in_present_names,
 from core.contracts.components import EXTENSION_POINTS
 from core.errors import GraftError, Interrupted, Problem, RunError
 from core.files import unwritable, write_json, write_text
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.reporting import report as record
 from core.reporting.console import Bar, Screen
 from core.reporting.log import Log
@@ -117,7 +117,7 @@ class Context:
         if observer in self._deaf or not self.writes:
             return
         try:
-            getattr(load().hook, observer)(**values, directory=self.directory)
+            getattr(load_registry().hook, observer)(**values, directory=self.directory)
         except Exception as error:  # a tracker's failure must not cost the training
             self._deaf.add(observer)
             self.screen.warn(

@@ -14,7 +14,7 @@ from core.contracts.splits import Splits
 from core.evaluation.bootstrap import Bootstrap
 from core.evaluation.scoring import Scoring, at_thresholds, score
 from core.files import unwritable, write_lines
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.reporting.run_directory import PICTURE, PREDICTIONS
 from core.runs.context import Context
 from core.runs.prepare import PreparedSplit
@@ -67,7 +67,7 @@ def _draw(
     ctx: Context, output: OutputSpec, splits: Splits, predictions: Predictions, chosen: Sequence[float] | None
 ) -> None:
     """Write a page of test examples with their predictions, if the task type draws one, for a person to look at."""
-    picture = load().task_type(output.task.type).picture(splits.test, predictions, output.labels, chosen)
+    picture = load_registry().task_type(output.task.type).picture(splits.test, predictions, output.labels, chosen)
     if picture is None:
         return
     path = ctx.directory / PICTURE
@@ -121,7 +121,7 @@ def written(
     output: OutputSpec, examples: Sequence[Any], predictions: Predictions, chosen: Sequence[float] | None = None
 ) -> Iterator[dict[str, Any]]:
     """The lines of `predictions.jsonl`: the example, its target, the prediction, and where the example was read."""
-    task_type, target, labels = load().task_type(output.task.type), output.target, output.labels
+    task_type, target, labels = load_registry().task_type(output.task.type), output.target, output.labels
     for index, example in enumerate(examples):
         truth = None if example.target is None else target.write_target(example.target, labels)
         prediction = target.write(predictions[index], labels, chosen, example)

@@ -12,7 +12,7 @@ from core.contracts.components import AdapterMethod, Metric
 from core.contracts.train_config import TrainConfig
 from core.errors import GraftError
 from core.options import limits, violations
-from core.registry.registry import EXTENSION_POINTS, load
+from core.registry.registry import EXTENSION_POINTS, load_registry
 from core.tasks.task_type import TaskType
 from core.testing.expect import Subject
 
@@ -108,7 +108,7 @@ def _check_schema(subject: Subject, component: type[Component]) -> None:
 
 
 def _check_metric(subject: Subject, component: type[Metric]) -> None:
-    known = tuple(load().components["target_type"])
+    known = tuple(load_registry().components["target_type"])
     fit = component.targets and set(component.targets) <= set(known)
     subject.expect(fit, f"`targets` must name some of {', '.join(known)}; it is {component.targets!r}.")
     subject.expect(isinstance(component.higher_is_better, bool), "`higher_is_better` must be True or False.")

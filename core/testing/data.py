@@ -9,7 +9,7 @@ from typing import Any
 from core.contracts.components import DataAdapter
 from core.contracts.splits import Splits
 from core.issues import DataIssue
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.tasks.output import OutputSpec
 from core.tasks.task import Task
 from core.tasks.task_type import TaskType
@@ -36,9 +36,9 @@ def check_data_adapter(adapter: DataAdapter, task: Task, seed: int = 0) -> Split
     Raises:
         AssertionError: What is wrong, and what would put it right.
     """
-    subject, task_type = Subject(f"data={adapter.name}"), load().task_type(task.type)
+    subject, task_type = Subject(f"data={adapter.name}"), load_registry().task_type(task.type)
     splits = adapter.load(task, seed)
-    output = load().output(task, splits.labels)
+    output = load_registry().output(task, splits.labels)
     _check_labels(subject, splits, output)
     for part in PARTS:
         _check_split(subject, part, getattr(splits, part), task_type, output)

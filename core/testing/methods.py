@@ -19,7 +19,7 @@ from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.inference.merge import coarsest, tolerance
 from core.registry.compatibility import UNSUPPORTED, fit
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.runtime.determinism import seed_everything
 from core.runtime.modules import load_trainable, trainable_state, unwrap
 from core.testing.expect import Subject
@@ -117,7 +117,7 @@ def check_cell(
 
 def refusal(method: AdapterMethod, loader: ModelLoader, request: LoadRequest, precision: str) -> str:
     """What is said of a run with these before anything is loaded; empty where nothing is wrong with them."""
-    data: Any = next(iter(load().components["data"].values()))
+    data: Any = next(iter(load_registry().components["data"].values()))
     config = RunConfig(request.task, data(), loader, method, {}, TrainConfig(precision=precision))
     try:
         check(config)

@@ -11,7 +11,7 @@ import torch
 import torchmetrics
 
 from core.contracts.components import Metric
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.tasks.output import OutputSpec
 from core.testing.expect import Subject
 from core.testing.samples import LABELS, sample_output
@@ -41,7 +41,7 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
     """
     for each in metric.targets if target is None else (target,):
         subject = Subject(f"metric {metric.name} ({each})")
-        accepted = load().target(each).accepted_by(metric.targets)
+        accepted = load_registry().target(each).accepted_by(metric.targets)
         subject.expect(accepted, f"does not accept this target type, only {', '.join(metric.targets)}.")
         output = sample_output(target=each, labels=labels)
         truth = output.stack(output.target.samples(N, output.labels))

@@ -11,7 +11,7 @@ from core.config import presets
 from core.errors import GraftError
 from core.registry.hookspecs import CALLED_AT_START
 from core.registry.preset_files import Preset
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.testing.components import check_component
 from core.testing.expect import Subject
 
@@ -39,7 +39,7 @@ def check_plugin(name: str) -> None:
     Raises:
         AssertionError: What is wrong, and what would put it right.
     """
-    subject, registry = Subject(f"plugin {name}"), load()
+    subject, registry = Subject(f"plugin {name}"), load_registry()
     found = {plugin.name: plugin for plugin in registry.plugins}
     known = ", ".join(found)
     subject.expect(name in found, f"is not installed; there are: {known}. `pip install` it, or set GRAFT_PLUGINS.")
@@ -53,7 +53,7 @@ def check_plugin(name: str) -> None:
 
 
 def _owned(plugin: str) -> list[type[Component]]:
-    registry = load()
+    registry = load_registry()
     return [
         registry.components[socket][name]
         for socket, owners in registry.owners.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.contracts.components import Metric
 from core.contracts.model import LoadRequest
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.tasks.detection.task import ObjectDetection
 from core.tasks.image import ImageClassification, ImageExample
 from core.tasks.output import OutputSpec
@@ -106,8 +106,8 @@ def sample_examples(task_type: str = TEXT, target: str = SINGLE, count: int = CO
 
 def sample_task(task_type: str = TEXT, target: str = SINGLE) -> Task:
     """A task of that type and target type."""
-    metrics = load().components["metric"].items()
-    accepts = load().target(target).accepted_by
+    metrics = load_registry().components["metric"].items()
+    accepts = load_registry().target(target).accepted_by
     fit = [name for name, metric in metrics if issubclass(metric, Metric) and accepts(metric.targets)]
     return Task(name="sample", type=task_type, target=target, primary=fit[0] if fit else "accuracy")
 
@@ -115,7 +115,7 @@ def sample_task(task_type: str = TEXT, target: str = SINGLE) -> Task:
 def sample_output(task_type: str = TEXT, target: str = SINGLE, labels: Sequence[str] = LABELS) -> OutputSpec:
     """What is predicted for a small task: the labels given, where its target type has labels."""
     task = sample_task(task_type, target)
-    return load().output(task, tuple(labels) if load().target(target).has_labels else ())
+    return load_registry().output(task, tuple(labels) if load_registry().target(target).has_labels else ())
 
 
 def sample_request(task_type: str = TEXT, target: str = SINGLE, examples: Sequence[Any] = ()) -> LoadRequest:

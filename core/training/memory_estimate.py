@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.runtime.hardware import bf16_native, gpu_at_hand
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class TrainingMemory:
             activations: Bytes of a pass at its peak.
             libraries: Bytes of all else, on a CPU.
         """
-        state = load().optimizer(train.optimizer).state_bytes / 4
+        state = load_registry().optimizer(train.optimizer).state_bytes / 4
         return cls(weights, trainable, state * trainable, trainable if train.ema else 0.0, activations, libraries)
 
     def in_mib(self) -> dict[str, float]:

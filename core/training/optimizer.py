@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.runtime.modules import unwrap
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def build_optimizer(model: LoadedModel, method: AdapterMethod, train: TrainConfi
             for params, amount in ((matrices, decay), (vectors, 0.0))
             if params
         ]
-    return load().optimizer(train.optimizer).build(groups, lr, (train.beta1, train.beta2))
+    return load_registry().optimizer(train.optimizer).build(groups, lr, (train.beta1, train.beta2))
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.contracts.model import LoadRequest
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.training.class_weights import class_weights
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def request_for(config: RunConfig, splits: Splits, hardware: Hardware) -> LoadRequest:
     """Return the request that loads base weights for a training."""
-    output = load().output(config.task, splits.labels)
+    output = load_registry().output(config.task, splits.labels)
     return LoadRequest(
         output=output,
         train=splits.train,

@@ -14,7 +14,7 @@ from benchmarks.methods.work import WORKS, write_digits
 from core.config.compose import resolve
 from core.files import write_json
 from core.registry.compatibility import UNSUPPORTED, fit
-from core.registry.registry import load
+from core.registry.registry import load_registry
 
 
 def report(out: Path, **changes: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def test_a_file_a_run_and_the_table_from_files_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", WORKS)
 def test_every_method_of_a_work_fits_its_model_and_composes(name: str, tmp_path: Path) -> None:
-    work, components = WORKS[name], load().components
+    work, components = WORKS[name], load_registry().components
     for cell in work.suite(tmp_path, work.methods).cells:
         config = resolve(cell.overrides)
         found = fit(type(config.model), components["method"][cell.method])  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from core.cli.main import split_flags
 from core.config import presets
 from core.registry import hookspecs
 from core.registry.preset_files import Preset
-from core.registry.registry import EXTENSION_POINTS, load
+from core.registry.registry import EXTENSION_POINTS, load_registry
 
 Graft = Callable[..., tuple[int, str, str]]
 
@@ -68,7 +68,7 @@ def test_each_verb_has_a_help_of_its_own(graft: Graft, verb: str) -> None:
 def test_list_shows_every_component_and_preset(graft: Graft) -> None:
     code, out, _ = graft("list")
     assert code == 0
-    for socket, components in load().components.items():
+    for socket, components in load_registry().components.items():
         for name in components:
             assert f"  {name}" in out, socket
     for preset in presets.every():
@@ -142,7 +142,7 @@ def test_list_shows_whose_a_component_is_unless_graft_carries_it(graft: Graft) -
 
 @pytest.mark.parametrize("socket", list(EXTENSION_POINTS))
 def test_every_component_can_be_shown(graft: Graft, socket: str) -> None:
-    for name in load().components[socket]:
+    for name in load_registry().components[socket]:
         code, out, _ = graft("show", f"{socket}/{name}")
         assert code == 0
         assert out.startswith(f"{socket}/{name}: ")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from core.component import Component
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.testing.components import check_component
 
 EVERY = {
     f"{socket}-{name}": component
-    for socket, components in load().components.items()
+    for socket, components in load_registry().components.items()
     for name, component in components.items()
 }
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from core.contracts.components import DataAdapter
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.tasks.task import Task
 from core.testing.data import check_data_adapter
 from core.testing.samples import DETECTION, IMAGE, LABELS, TEXT, sample_examples, sample_task
 from plugins.data.boxes import writers
 
 Make = Callable[[Path, str], dict[str, Any]]
-ADAPTERS = load().components["data"]
+ADAPTERS = load_registry().components["data"]
 
 
 def rows(target: str) -> list[dict[str, Any]]:

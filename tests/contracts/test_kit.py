@@ -17,7 +17,7 @@ from core.contracts.components import AdapterMethod, DataAdapter, Metric
 from core.contracts.model import LoadedModel, LoadRequest, TrainingPlan
 from core.contracts.splits import Splits
 from core.options import option
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.tasks.output import OutputSpec
 from core.tasks.task import Task
 from core.testing.components import check_component
@@ -28,7 +28,7 @@ from core.testing.models import check_model_loader
 from core.testing.plugins import check_light, check_plugin
 from core.testing.samples import sample_examples
 
-Encoder: Any = load().components["model"]["encoder"]
+Encoder: Any = load_registry().components["model"]["encoder"]
 TINY = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
 
 
@@ -148,7 +148,7 @@ class Forgetful(Metric):
 def test_a_metric_that_breaks_a_rule() -> None:
     with pytest.raises(AssertionError, match="three updates give another value"):
         check_metric(Forgetful())
-    accuracy: Any = load().components["metric"]["accuracy"]
+    accuracy: Any = load_registry().components["metric"]["accuracy"]
 
     class Reversed(accuracy):  # type: ignore[misc]
         higher_is_better = False
@@ -161,7 +161,7 @@ def test_a_metric_that_breaks_a_rule() -> None:
 
     with pytest.raises(AssertionError, match="looks at decisions alone; without `decides = True`"):
         check_metric(Boastful())
-    log_loss: Any = load().components["metric"]["log_loss"]
+    log_loss: Any = load_registry().components["metric"]["log_loss"]
 
     class Hasty(log_loss):  # type: ignore[misc]
         decides = True
@@ -313,7 +313,7 @@ def test_a_method_that_forgets_its_state(tmp_path: Path) -> None:
 
 
 def test_a_method_that_merges_wrongly(tmp_path: Path) -> None:
-    lora: Any = load().components["method"]["lora"]
+    lora: Any = load_registry().components["method"]["lora"]
 
     class Lossy(lora):  # type: ignore[misc]
         def merge(self, model: Any) -> Any:

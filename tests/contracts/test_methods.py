@@ -15,11 +15,11 @@ from core.contracts.components import AdapterMethod, ModelLoader
 from core.contracts.model import LoadRequest
 from core.errors import ConfigError
 from core.registry.compatibility import UNSUPPORTED, fit
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.testing.methods import check_cell, check_method
 from core.testing.samples import sample_request
 
-METHODS = load().components["method"]
+METHODS = load_registry().components["method"]
 TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
 SMALL = {"init": "scratch", "image_size": 32}
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -66,10 +66,10 @@ ALTERS_BASE = ("pissa", "olora")
 def loader(model: str, quantized: bool = False) -> ModelLoader:
     name, options = (MODELS | MORE)[model]
     options = {**options, "hidden_size": 64} if quantized and "hidden_size" in options else options  # kernels' blocks
-    for module, command in load().get("model", name).requires.items():
+    for module, command in load_registry().get("model", name).requires.items():
         if find_spec(module) is None:
             pytest.skip(f"needs {module}: {command}")
-    found = load().get("model", name)(**options)
+    found = load_registry().get("model", name)(**options)
     assert isinstance(found, ModelLoader)
     return found
 

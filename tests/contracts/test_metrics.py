@@ -8,14 +8,14 @@ import pytest
 
 from core.contracts.components import Metric
 from core.options import limits
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.testing.metrics import check_metric
 
 
 def variants() -> dict[str, Metric]:
     """Each metric at its defaults, and once for each value of an option with choices."""
     found: dict[str, Metric] = {}
-    for name, component in load().components["metric"].items():
+    for name, component in load_registry().components["metric"].items():
         plain = component()
         assert isinstance(plain, Metric)
         found[name] = plain

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from core.contracts.components import ModelLoader
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.testing.models import check_model_loader
 from core.testing.samples import sample_request
 
-LOADERS = load().components["model"]
+LOADERS = load_registry().components["model"]
 TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
 SMALL: dict[str, list[dict[str, Any]]] = {
     "encoder": [{**TINY, "architecture": each} for each in ("roberta", "bert", "distilbert", "modernbert")],
@@ -47,7 +47,7 @@ def test_every_size_for_the_first_target_of_its_kind(name: str, tmp_path: Path) 
         loader = LOADERS[name](**options)
         assert isinstance(loader, ModelLoader)
         task_type = loader.task_types[0]
-        request = sample_request(task_type, load().task_type(task_type).targets[0])
+        request = sample_request(task_type, load_registry().task_type(task_type).targets[0])
         if task_type == "object-detection":
             request = replace(request, train=request.train[:12])  # detectors are slow
         check_model_loader(loader, tmp_path / str(number), request)
@@ -58,7 +58,7 @@ def test_every_size_for_the_first_target_of_its_kind(name: str, tmp_path: Path) 
 def test_other_targets(name: str, target: str, tmp_path: Path) -> None:
     loader = LOADERS[name](**small(name)[0])
     assert isinstance(loader, ModelLoader)
-    task_type = load().task_type(loader.task_types[0])
+    task_type = load_registry().task_type(loader.task_types[0])
     if target not in task_type.targets:
         pytest.skip(f"{task_type.name} has no target {target}")
     check_model_loader(loader, tmp_path, target=target)

@@ -6,10 +6,10 @@ import pytest
 
 from core.config import presets
 from core.registry.preset_files import Preset
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.testing.plugins import check_plugin, check_preset
 
-PLUGINS = [plugin.name for plugin in load().plugins]
+PLUGINS = [plugin.name for plugin in load_registry().plugins]
 OWN = [preset for preset in presets.every() if preset.owner == "graft"]
 
 

@@ -122,11 +122,11 @@ def several(folder: Path, **changes: Any) -> dict[str, Any]:
 def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with several labels that several tests look at."""
     from core.config.compose import install
-    from core.registry.registry import load
+    from core.registry.registry import load_registry
 
     install()
     folder = tmp_path_factory.mktemp("several") / "run"
-    with graft_toy.registered(load()):
+    with graft_toy.registered(load_registry()):
         several(folder)
     return folder
 

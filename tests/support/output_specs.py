@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.tasks.output import OutputSpec
 from core.tasks.task import Task
 
@@ -13,4 +13,6 @@ KINDS = {"boxes": "object-detection"}
 
 def output(target: str = "single", labels: Sequence[str] = (), **task: str) -> OutputSpec:
     """Return an output of that target type; `labels` may be a text, one letter per label."""
-    return load().output(Task(**{"type": KINDS.get(target, "text-classification"), "target": target} | task), labels)
+    return load_registry().output(
+        Task(**{"type": KINDS.get(target, "text-classification"), "target": target} | task), labels
+    )

@@ -14,7 +14,7 @@ from core.config.store import schema
 from core.contracts.components import RunConfig
 from core.errors import ConfigError, GraftError
 from core.registry.preset_files import GROUPS, Preset, directory
-from core.registry.registry import load
+from core.registry.registry import load_registry
 
 
 def complaint(*words: str) -> str:
@@ -184,7 +184,7 @@ def test_a_recipe_is_picked_up_by_itself(write: Write) -> None:
 
 def test_a_recipe_of_a_plugin_is_picked_up_too(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write("recipe/roberta-full", "# @package _global_\n# Tuned.\ntrain:\n  epochs: 7\n")
-    monkeypatch.setattr(load(), "config_paths", [(f"file://{folder}", "acme")])
+    monkeypatch.setattr(load_registry(), "config_paths", [(f"file://{folder}", "acme")])
     assert resolve([]).train.epochs == 7.0
     assert "roberta-full" in {preset.name for preset in presets.every()}
 
@@ -263,7 +263,7 @@ def test_only_the_schemas_of_what_is_chosen_are_built() -> None:
     schema.cache_clear()
     resolve(["model=roberta", "train.epochs=3"])
     built = schema.cache_info().misses
-    assert 0 < built < sum(len(found) for found in load().components.values()) / 2
+    assert 0 < built < sum(len(found) for found in load_registry().components.values()) / 2
     resolve(["model=roberta", "train.epochs=4"])
     assert schema.cache_info().misses == built
 

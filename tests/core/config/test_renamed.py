@@ -13,7 +13,7 @@ from core.config.compose import resolve
 from core.config.renamed import new_choice, new_hook, new_option, translated
 from core.config.serialization import config_text, difference, in_present_names, read_config, to_plain
 from core.errors import ConfigError
-from core.registry.registry import load
+from core.registry.registry import load_registry
 
 
 @dataclass
@@ -58,7 +58,7 @@ def test_a_choice_works_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_entry_names_a_component_that_exists() -> None:
     for place in renamed.OPTIONS:
         socket, _, name = place.partition("/")
-        assert socket in ("task", "train") or name in load().components[socket], place
+        assert socket in ("task", "train") or name in load_registry().components[socket], place
     for table in (*renamed.OPTIONS.values(), *renamed.CHOICES.values(), renamed.HOOKS):
         assert not set(table) & set(table.values())
 

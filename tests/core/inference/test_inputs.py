@@ -90,14 +90,14 @@ class GlowModel(graft_toy.ToyModel):
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run that tells dark from light, for as long as its plugin is there."""
     from core.config.compose import install
-    from core.registry.registry import load
+    from core.registry.registry import load_registry
 
     install()
     folder = tmp_path_factory.mktemp("shots") / "run"
     sockets: dict[str, list[Any]] = {"model": [Glow], "data": [Shots], "method": [graft_toy.Whole]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(graft_toy, "EXTENSION_POINTS", sockets)
-        with graft_toy.registered(load()):
+        with graft_toy.registered(load_registry()):
             task = Task(type="image-classification", target="single", primary="accuracy")
             run(graft_toy.config(task=task, data=Shots(), model=Glow(), train__epochs=20), folder, quiet=True)
             yield folder

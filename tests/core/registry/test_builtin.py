@@ -14,7 +14,7 @@ from core.contracts.components import Optimizer
 from core.contracts.model import LoadRequest
 from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from core.tasks.task import Task
 from core.training.memory_estimate import TrainingMemory
 from core.training.optimizer import build_optimizer
@@ -33,12 +33,12 @@ class Plain(Optimizer):
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(load().components["optimizer"], "plain", Plain)
-    monkeypatch.setitem(load().owners["optimizer"], "plain", "someone")
+    monkeypatch.setitem(load_registry().components["optimizer"], "plain", Plain)
+    monkeypatch.setitem(load_registry().owners["optimizer"], "plain", "someone")
 
 
 def test_core_announces_adamw_and_the_methods_announce_the_others() -> None:
-    owners = load().owners["optimizer"]
+    owners = load_registry().owners["optimizer"]
     assert owners["adamw"] == "core"
     assert {owners["adamw8bit"], owners["paged_adamw8bit"]} == {"methods"}
 

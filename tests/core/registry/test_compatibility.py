@@ -30,7 +30,7 @@ from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.registry import compatibility
 from core.registry.compatibility import CAPABILITIES, EXPERIMENTAL, SUPPORTED, UNSUPPORTED, Fit, fit  # fmt: skip
-from core.registry.registry import load
+from core.registry.registry import load_registry
 from plugins.methods.lora import Lora
 from plugins.methods.peft_methods import Vera
 from plugins.methods.selective import Freeze, Full, Head
@@ -163,7 +163,7 @@ def test_every_capability_has_words_for_having_and_for_lacking_it() -> None:
 @pytest.mark.parametrize("method", BUILT_IN)
 @pytest.mark.parametrize("model", ["encoder", "decoder", "timm"])
 def test_the_families_that_graft_carries_fit_the_methods_that_it_carries(model: str, method: str) -> None:
-    found: Any = load().components
+    found: Any = load_registry().components
     assert fit(found["model"][model], found["method"][method]).status == SUPPORTED
 
 
@@ -226,10 +226,10 @@ def test_list_methods_shows_the_table_and_gives_it_as_json(graft: Graft) -> None
     code, out, _ = graft("list", "methods")
     assert code == 0
     table = out.partition(f"{legend()}\n\n")[2].splitlines()
-    assert table[0].split() == sorted(load().components["model"])
+    assert table[0].split() == sorted(load_registry().components["model"])
     rows = [row.split() for row in table[1 : table.index("")]]
-    assert [row[0] for row in rows] == sorted(load().components["method"])
-    assert all(len(row) == 1 + len(load().components["model"]) for row in rows)
+    assert [row[0] for row in rows] == sorted(load_registry().components["method"])
+    assert all(len(row) == 1 + len(load_registry().components["model"]) for row in rows)
     assert max(map(len, table)) <= 100
     entries = {entry["name"]: entry for entry in json.loads(graft("list", "methods", "--json")[1])}
     assert all(set(cells) == set(PRECISIONS) for entry in entries.values() for cells in entry["fits"].values())

@@ -41,7 +41,7 @@ def adapter_methods():
 @pytest.fixture
 def fresh() -> Iterator[Callable[[], registry.Registry]]:
     """A registry of its own; the one that is kept for the process stays what it is."""
-    yield registry.load.__wrapped__
+    yield registry.load_registry.__wrapped__
     for name in [name for name in sys.modules if name.startswith("plug_")]:
         del sys.modules[name]
 

@@ -120,14 +120,14 @@ class PainterModel(LoadedModel):
 @pytest.fixture(scope="module", autouse=True)
 def _registered() -> Any:
     from core.config.compose import install
-    from core.registry.registry import load
+    from core.registry.registry import load_registry
 
     install()
     patch = pytest.MonkeyPatch()
     sockets = {"model": [Painter], "data": [Squares], "method": [graft_toy.Whole]}
     patch.setattr(graft_toy, "EXTENSION_POINTS", sockets)
-    patch.setitem(load().components["task_type"], ObjectDetection.name, ObjectDetection)
-    with graft_toy.registered(load()):
+    patch.setitem(load_registry().components["task_type"], ObjectDetection.name, ObjectDetection)
+    with graft_toy.registered(load_registry()):
         yield
     patch.undo()
 

@@ -52,11 +52,11 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A completed run that several tests look at."""
     from core.config.compose import install
-    from core.registry.registry import load
+    from core.registry.registry import load_registry
 
     install()
     folder = tmp_path_factory.mktemp("done") / "run"
-    with graft_toy.registered(load()):
+    with graft_toy.registered(load_registry()):
         run(graft_toy.config(train__log_steps=2), folder, choices={"task": "mine", "model": "small"}, quiet=True)
     return folder
 
@@ -445,18 +445,18 @@ class Tracker:
 
 @pytest.fixture
 def tracker() -> Any:
-    from core.registry.registry import load
+    from core.registry.registry import load_registry
 
     made: list[Tracker] = []
 
     def start(fails: str = "") -> Tracker:
         made.append(Tracker(fails))
-        load().manager.register(made[-1])
+        load_registry().manager.register(made[-1])
         return made[-1]
 
     yield start
     for each in made:
-        load().manager.unregister(each)
+        load_registry().manager.unregister(each)
 
 
 def test_observers_see_the_run_from_its_start_to_its_end(tmp_path: Path, tracker: Any) -> None:
