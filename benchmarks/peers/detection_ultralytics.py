@@ -182,9 +182,7 @@ def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
         found.append(Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)))
     scores, output = {}, load_registry().output(asked.config.task, asked.splits.labels)
     for key, overlaps in (("map50", "50"), ("map50_95", "50-95")):
-        metric = MeanAveragePrecision(iou=overlaps).build(
-            load_registry().output(asked.config.task, asked.splits.labels)
-        )
+        metric = MeanAveragePrecision(iou=overlaps).build(output)
         metric.update(found, [example.target for example in test])
         scores[key] = float(metric.compute())
     return scores
