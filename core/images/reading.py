@@ -81,9 +81,10 @@ def open_image(image: Path | bytes) -> Image:
     except Image.DecompressionBombError as error:
         raise _too_large(str(error)) from error
     except UnidentifiedImageError as error:
-        message = "the file is not an image: its content is of no known format"
-        raise UnreadableImageError("not_an_image", message, "Replace it, or remove it.") from error
+        raise _unknown_format() from error
     except Exception as error:  # whatever a decoder meets in damaged bytes
+        if isinstance(error.__context__, UnidentifiedImageError):  # of a library that patches the opener
+            raise _unknown_format() from error
         if isinstance(error, OSError) and error.errno is not None:  # the system's own, not a decoder's
             message = f"the file cannot be read ({error.strerror or error})"
             raise UnreadableImageError("unreadable_file", message, "Check its permissions.") from error
@@ -157,6 +158,11 @@ def _refuse_nothing(image: Path | bytes) -> None:
 def _refuse_large(opened: Image) -> None:
     if opened.width * opened.height > MAX_PIXELS:
         raise _too_large(f"its header says {opened.width} × {opened.height} pixels")
+
+
+def _unknown_format() -> UnreadableImageError:
+    message = "the file is not an image: its content is of no known format"
+    return UnreadableImageError("not_an_image", message, "Replace it, or remove it.")
 
 
 def _too_large(why: str) -> UnreadableImageError:

@@ -46,6 +46,9 @@ def test_cells_that_are_not_there_are_said(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_both_train_the_same_architecture(tmp_path: Path) -> None:
+    from plugins.detection.yolo.ultralytics import library
+
+    library()  # imports it without its patches
     from ultralytics import YOLO
 
     from benchmarks.peers.detection_ultralytics import _architecture

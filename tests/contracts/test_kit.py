@@ -55,7 +55,7 @@ def method(doc: str | None = "Do something.", **attributes: Any) -> type[Adapter
         (method(doc=None), "needs a docstring"),
         (method(doc="Do something"), "is a sentence"),
         (method(name="Some Method"), "in lower case"),
-        (method(kinds="text-classification"), "must be a tuple of names"),
+        (method(task_types="text-classification"), "must be a tuple of names"),
         (method(rank=8, rank_type=int), "`rank` needs help"),
         (method(rank=option(8, "The rank"), rank_type=int), "is a sentence"),
         (method(rank=option(0, "The rank.", low=1), rank_type=int), "outside its own limits"),
@@ -140,6 +140,7 @@ class Forgetful(Metric):
     """Streams wrongly."""
 
     name: ClassVar[str] = "forgetful"
+    targets: ClassVar[tuple[str, ...]] = ("single",)
 
     def build(self, output: OutputSpec) -> torchmetrics.Metric:
         return LastBatch()

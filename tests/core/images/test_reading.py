@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from core.errors import DataError
 from core.images import reading
@@ -248,3 +248,15 @@ def test_image_files_of_a_folder_a_glob_and_a_file(tmp_path):
     for word, message in (("none", "holds no image"), ("x*", "no file matches"), ("x", "no such file or folder")):
         with pytest.raises(DataError, match=message):
             image_files(str(tmp_path / word))
+
+
+def test_a_library_that_patches_the_opener_does_not_change_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_more_formats(*arguments: object, **options: object) -> None:
+        try:
+            raise UnidentifiedImageError("cannot identify image file")
+        except UnidentifiedImageError:
+            raise ModuleNotFoundError("No module named 'pi_heif'")  # noqa: B904 - as such libraries do
+
+    monkeypatch.setattr(Image, "open", open_more_formats)
+    with pytest.raises(UnreadableImageError, match="the file is not an image"):
+        open_image(b"text")

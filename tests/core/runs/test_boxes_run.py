@@ -72,6 +72,7 @@ class Painter(ModelLoader):
     """Finds what is red or blue, and in every image something that is not there."""
 
     name: ClassVar[str] = "painter"
+    targets: ClassVar[tuple[str, ...]] = ("boxes",)
     own_fit: ClassVar[bool] = True
 
     def load(self, request: LoadRequest) -> LoadedModel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +145,7 @@ def test_other_labels_keep_the_backbone_and_the_rows_of_labels_of_the_same_name(
     """Labels enough that Ultralytics makes the head's hidden layers wider: they stay so, also when saved again."""
     many = (*(f"label{number}" for number in range(70)), "dot")
     split = scene_samples.examples(4)
-    base = Ultralytics(**TINY).load(replace(scene_samples.load_request(split, seed=1), labels=many))
+    base = Ultralytics(**TINY).load(scene_samples.load_request(split, labels=many, seed=1))
     base.save(tmp_path / "base")
     checkpoint = str(tmp_path / "base" / ("yolo.pt" if as_pickle else ""))
     tuned = Ultralytics(checkpoint=checkpoint, trust=as_pickle).load(scene_samples.load_request(split))

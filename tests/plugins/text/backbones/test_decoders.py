@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from decoder_samples import LABELS, TEXTS, batch, checkpoint, examples, load_request, opened, predict, small_llama
+from output_specs import output
 
 from core.contracts.model import SupportsFeatures, TrainingPlan
 from core.errors import WeightsError
@@ -214,7 +215,7 @@ def test_labels_of_another_task_start_a_new_head(tmp_path: Path) -> None:
     same = Decoder(checkpoint=str(tmp_path), max_length=32).load(load_request(seed=1)).module
     other = (
         Decoder(checkpoint=str(tmp_path), max_length=32)
-        .load(replace(load_request(seed=1), labels=("x", "y", "z")))
+        .load(replace(load_request(seed=1), output=output(labels="xyz")))
         .module
     )
     assert torch.equal(same.model.embed_tokens.weight, other.model.embed_tokens.weight)
