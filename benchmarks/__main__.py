@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: suites of runs, the peers, the levers, a GPU, and tables made from files alone."""
+"""`python -m benchmarks`: suites of runs, the peers, the ablation, a GPU, and tables made from files alone."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ Measures Graft. Results are files; every table is made from files alone.
   peers [key=value …]              the same training through other libraries and through Graft: kind=text through
                                    transformers' Trainer, kind=images through a plain timm loop and through Trainer;
                                    also as suite=peers
-  levers [key=value …]             Graft with each of its speed options switched off in turn; kind=text or kind=images
+  ablation [key=value …]           Graft with each of its speed options switched off in turn; kind=text or kind=images
   gpu [key=value …]                a Llama-3-8B-shaped classifier with random weights on one GPU, LoRA and QLoRA: tokens
                                    per second, peak memory and share of the GPU's peak beside transformers' Trainer
   methods [work=text]              every adapter method on one task, work=images and work=detection likewise: what it
                                    saves, trains and needs, how fast it is, how well it does
   lora [key=value …]               every weight against LoRA by its recipe, in turn: score, speed, parameters
 
-`peers --help`, `methods --help` and `levers --help` show their options, with kind=images those of the image work.
+`peers --help`, `methods --help` and `ablation --help` show their options, with kind=images those of the image work.
 """
-VERBS = ("table", "peers", "levers", "methods", "lora", "gpu")
+VERBS = ("table", "peers", "ablation", "methods", "lora", "gpu")
+RENAMED = {"levers": "ablation"}
 
 
 @dataclass
@@ -70,10 +71,10 @@ def _dispatch(asked: list[str]) -> int:
         from benchmarks.peers import command
 
         return command.peers(rest[1:], as_json)
-    if rest and rest[0] == "levers":
+    if rest and rest[0] == "ablation":
         from benchmarks import ablation
 
-        return ablation.levers(rest[1:], as_json)
+        return ablation.ablation(rest[1:], as_json)
     if rest and rest[0] == "gpu":
         from benchmarks.gpu import command as on_gpu
 
@@ -88,7 +89,7 @@ def _dispatch(asked: list[str]) -> int:
         return comparison.methods(rest[1:])
     if any("=" in word for word in rest):
         return _suite(rest, as_json)
-    close = nearest(rest[0], VERBS) if rest else None
+    close = RENAMED.get(rest[0]) or nearest(rest[0], VERBS) if rest else None
     hint = f"Did you mean {close!r}?" if close else "Did you mean suite=NAME?"
     raise GraftError(f"there is no command {' '.join(rest)!r}. {hint} `python -m benchmarks --help` shows all.")
 

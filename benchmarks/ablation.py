@@ -1,4 +1,4 @@
-"""`python -m benchmarks levers`: Graft with one of its speed options switched off at a time, beside its defaults."""
+"""`python -m benchmarks ablation`: Graft with one of its speed options switched off at a time, beside its defaults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def name(change: str) -> str:
     return change.partition(".")[2].replace("=", "-").replace("_", "-")
 
 
-def levers(asked: Sequence[str], as_json: bool) -> int:
+def ablation(asked: Sequence[str], as_json: bool) -> int:
     """Measure; returns the exit code."""
     work, rest = command.chosen_work(asked)
-    return command.command("levers", work, variants(work.levers), rest, as_json)
+    return command.command("ablation", work, variants(work.levers), rest, as_json)

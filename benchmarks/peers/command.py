@@ -1,4 +1,4 @@
-"""`python -m benchmarks peers` and `levers`: options, and the way from them to measurements and a table."""
+"""`python -m benchmarks peers` and `ablation`: options, and the way from them to measurements and a table."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def command(verb: str, work: Work, every: Sequence[Peer], asked: Sequence[str], 
     """Measure and print.
 
     Args:
-        verb: `peers` or `levers`: the folder of the results.
+        verb: `peers` or `ablation`: the folder of the results.
         work: What is done.
         every: Whom to measure.
         asked: `key=value` words.

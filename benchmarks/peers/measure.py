@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = """
 import json
 from core.runtime.hardware import Hardware; from core.runtime.versions import describe
-print(json.dumps(describe(Hardware.resolve()))))
+print(json.dumps(describe(Hardware.resolve())))
 """
 
 

@@ -125,6 +125,12 @@ def test_sst2_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "SST-2 is not here" in capsys.readouterr().err
 
 
+def test_the_environment_is_described_by_a_fresh_process() -> None:
+    found = measure.environment()
+    assert found["device"] == "cpu" or found["gpu"]
+    assert found["versions"]["torch"]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -132,8 +138,9 @@ def test_sst2_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, capsys:
         (["peers", "only=grafft"], "Did you mean 'graft'?"),
         (["peers", "rounds=0"], "the smallest value is 1"),
         (["peers", "rounds=two"], "rounds"),
-        (["levers", "only=precision"], "precision-fp32"),
-        (["leevers"], "Did you mean 'levers'?"),
+        (["ablation", "only=precision"], "precision-fp32"),
+        (["ablatoin"], "Did you mean 'ablation'?"),
+        (["levers"], "Did you mean 'ablation'?"),
     ],
 )
 def test_wrong_options_are_named(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
