@@ -1,6 +1,6 @@
-"""Augments single training scenes: scale, shift, mirror and shade, with Pillow and NumPy alone.
+"""Augment single training scenes (scale, shift, mirror, shade) with Pillow and NumPy alone.
 
-What is drawn for a scene is a function of (seed, epoch, index), as `core.contracts.PreparedDataset` asks.
+Random numbers are a function of (seed, epoch, index), as `core.PreparedDataset` requires.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_SEEN = 0.1
-"""Share of an object's area that must be left in the picture; of one with less, nothing is learned."""
+"""Objects with a smaller share of their area inside the image are dropped."""
 _GRAY = np.asarray((0.299, 0.587, 0.114), dtype=np.float32)
 """Weights of red, green and blue in luma (ITU-R BT.601)."""
 
@@ -27,10 +27,10 @@ class Strength:
     """How strongly scenes are augmented.
 
     Attributes:
-        scale: Scaled by up to this share, up or down.
-        translate: Moved by up to this share of the side.
-        fliplr: Share mirrored left to right.
-        shade: Brightness, contrast and saturation changed by up to this share.
+        scale: Maximum change of scale, up or down, as a share.
+        translate: Maximum shift, as a share of the side.
+        fliplr: Share of scenes mirrored left to right.
+        shade: Maximum change of brightness, contrast and saturation, as a share.
     """
 
     scale: float
@@ -41,12 +41,12 @@ class Strength:
 
 @dataclass
 class Jittered:
-    """A training split with augmented scenes; a `core.contracts.PreparedDataset`.
+    """A training split with augmented scenes; a `core.PreparedDataset`.
 
     Attributes:
         scenes: The split.
-        strength: How far.
-        ahead: Whether worker processes are worth while even if nothing is decoded (a GPU computes meanwhile).
+        strength: How strongly scenes are augmented.
+        ahead: Whether worker processes pay off even without decoding, because a GPU computes meanwhile.
     """
 
     scenes: Scenes
@@ -61,7 +61,7 @@ class Jittered:
         return len(self.scenes)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
-        """Return one scene as in this epoch; without a generator, unchanged."""
+        """Return one scene as augmented in this epoch, or unchanged without a generator."""
         if rng is None:
             return Letterboxed(self.scenes).fetch(index, epoch, None)
         scene, side, drawn = self.scenes.scene(index), self.scenes.transform.side, rng.random(7)
@@ -83,9 +83,9 @@ def placed(
 
     Args:
         pixels: uint8 [h, w, 3].
-        scales: float64 [2], of x and y; negative to mirror.
+        scales: float64 [2], factors of x and y; negative factors mirror.
         offsets: float64 [2], in pixels of the square.
-        side: Of the square, in pixels.
+        side: Side of the square, in pixels.
 
     Returns:
         uint8 [side, side, 3].
@@ -106,7 +106,7 @@ def moved(
     offsets: NDArray[np.float64],
     side: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the boxes where `placed` has put them, float32 [k, 4], and their labels; drop those out of sight."""
+    """Return the boxes as `placed` moves them, float32 [k, 4], and their labels, without boxes outside the image."""
     ends = np.stack([corners[:, :2] * scales + offsets, corners[:, 2:] * scales + offsets])
     whole = np.concatenate([ends.min(axis=0), ends.max(axis=0)], axis=1)
     seen = np.clip(whole, 0, side)
