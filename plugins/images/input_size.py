@@ -50,7 +50,8 @@ def pretrained(options: TimmOptions, request: LoadRequest, native: int, fixed: b
     if short <= SMALL:
         side = min(native, SMALLEST_PRETRAINED)
         return Size(
-            side, f"the short sides of the training images are {short} pixels (median), enlarged for the pretrained weights"
+            side,
+            f"the short sides of the training images are {short} pixels (median), enlarged for the pretrained weights",
         )
     return Size(native, "the model was trained at this size")
 

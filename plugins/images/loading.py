@@ -15,7 +15,7 @@ from torch import nn
 from core.contracts import LoadRequest, Provenance, epochs_for
 from core.errors import Problem, WeightsError, nearest
 from core.issues import DataIssue
-from core.pretrained import Found, find_weights
+from core.pretrained import FoundWeights, find_weights
 from plugins.images import architecture as images_architecture
 from plugins.images import input_size
 from plugins.images.input_size import Size
@@ -28,7 +28,7 @@ _EXAMPLES_SEEN = 8000
 def load_image_model(options: TimmOptions, request: LoadRequest) -> ImageModel:
     """Return the classifier that `options` describe, with a head for the task."""
     if request.saved is not None:
-        found = Found(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
+        found = FoundWeights(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
     else:
         asked = options.checkpoint or (f"timm/{options.variant}" if options.variant else "")
         found = find_weights(asked, options.init if asked else "scratch", options.sha256)

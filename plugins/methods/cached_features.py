@@ -101,7 +101,9 @@ class FeatureModel(WrappedModel):
         self._module: nn.Module = HeadModule(inner)
         self._shown: PreparedDataset | None = None
         if isinstance(inner, SupportsPreview):
-            setattr(self, "preview", self._preview)  # on the instance, because models without a preview must not seem to have one
+            setattr(
+                self, "preview", self._preview
+            )  # on the instance, because models without a preview must not seem to have one
 
     @property
     def module(self) -> nn.Module:

@@ -98,7 +98,9 @@ class Lora(OnModules):
         if self.init == "olora":
             unfit[TRANSPOSED] = "peft's olora ignores that they are transposed"
         factored, lost = not self.additive(), self.init == LOFTQ
-        return lora(model, self.targets, settings, unfit, factors_base=factored, from_quantization_error=lost, fused=self.fused)
+        return lora(
+            model, self.targets, settings, unfit, factors_base=factored, from_quantization_error=lost, fused=self.fused
+        )
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """Return a separate group for the B matrices with LoRA+, else None."""

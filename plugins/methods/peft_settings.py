@@ -15,7 +15,7 @@ from core.errors import ConfigError, Problem
 from core.runtime import unwrap
 from plugins.methods.fused_lora import fuse
 from plugins.methods.layer_kinds import NOTHING
-from plugins.methods.lora_init import start_from_quantization_error, lora_saving, refuse_rank
+from plugins.methods.lora_init import lora_saving, refuse_rank, start_from_quantization_error
 from plugins.methods.peft_model import AdaptedModel, put_on
 from plugins.methods.target_modules import chosen
 

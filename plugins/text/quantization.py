@@ -117,7 +117,9 @@ def unquantized_issue(odd: Sequence[str]) -> list[DataIssue]:
     """Return the issue about layers that are not quantized, if there are any."""
     if not odd:
         return []
-    message = f"{len(odd)} layers are not quantized: their sizes are not multiples of {BLOCK} (inputs) and {ROWS} (outputs)."
+    message = (
+        f"{len(odd)} layers are not quantized: their sizes are not multiples of {BLOCK} (inputs) and {ROWS} (outputs)."
+    )
     return [DataIssue("not_quantised", message, len(odd), tuple(odd[:_SHOWN]), level="info")]
 
 

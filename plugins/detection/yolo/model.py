@@ -160,7 +160,7 @@ class YoloModel(LoadedModel):
         return torch.cat([boxes, raw["scores"].sigmoid()], dim=1)
 
     def _suppressed(self, decoded: Tensor) -> list[Tensor]:
-        """Return the boxes after Ultralytics' NMS on each box's best label, without its time limit, [k, 6] per image."""
+        """Return boxes after Ultralytics' NMS on each box's best label, without its time limit, [k, 6] per image."""
         options = self.options
         found: list[Tensor] = library().nms.non_max_suppression(
             decoded,
