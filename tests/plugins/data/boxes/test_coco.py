@@ -95,7 +95,7 @@ def test_an_image_outside_the_folder_is_refused(tmp_path):
     [
         ({"bbox": [10, 5, 0, 10]}, "has no width"),
         ({"bbox": [10, 5, -5, 10]}, "ends before it begins"),
-        ({"bbox": [10, 5, float("nan"), 10]}, "not a finite number"),
+        ({"bbox": [10, 5, float("nan"), 10]}, "a number that is not finite"),
         ({"bbox": [100, 5, 5, 10]}, "lies outside"),
         ({"bbox": [10, 5, 5]}, "not four numbers"),
         ({"bbox": None}, "not four numbers"),

@@ -214,11 +214,11 @@ def test_a_file_name_that_is_not_utf8(tmp_path):
 def test_an_image_beside_the_classes_and_an_empty_class(tmp_path):
     folders(tmp_path)
     write(tmp_path / "stray.png", picture(61))
-    bad(tmp_path, "stray.png", "lies in no folder of a class", "no_class_folder")
+    bad(tmp_path, "stray.png", "is not in a class folder", "no_class_folder")
     (tmp_path / "stray.png").unlink()
     (tmp_path / "bird").mkdir()
     write(tmp_path / "bird" / "readme.txt", b"none yet")
-    bad(tmp_path, "bird/", "holds no image", "empty_class_folder")
+    bad(tmp_path, "bird/", "contains no images", "empty_class_folder")
     folders(tmp_path / "all" / "train")
     write(tmp_path / "all" / "stray.png", picture(62))
     assert "images lie beside the folders of the splits: stray.png" in problem(path=str(tmp_path / "all"))
@@ -231,7 +231,7 @@ def test_one_class_is_not_enough(tmp_path):
 
 
 def test_folders_without_classes(tmp_path):
-    assert "holds no folders of classes.\n    The folder is empty" in problem(path=str(tmp_path))
+    assert "contains no class folders.\n    The folder is empty" in problem(path=str(tmp_path))
     write(tmp_path / "1.png", picture(0))
     listing(tmp_path, ["1.png,a"])
     assert f"data.path={tmp_path}/labels.csv reads images" in problem(path=str(tmp_path))
@@ -375,8 +375,8 @@ def test_tables_and_folders_of_splits(tmp_path):
 
 def test_options_of_tables_mean_nothing_for_folders(tmp_path):
     message = problem(path=str(folders(tmp_path)), label="x", split="y")
-    assert "data.label: means nothing for a folder of class folders" in message
-    assert "data.split: means nothing" in message
+    assert "data.label: does not apply to a folder of class folders" in message
+    assert "data.split: does not apply" in message
 
 
 @pytest.mark.parametrize(
@@ -389,7 +389,7 @@ def test_options_of_tables_mean_nothing_for_folders(tmp_path):
         ("img/../../away.png", "lies outside the folder", "path_outside"),
         ("img/link.png", "the image img/link.png (it is ", "path_outside"),
         ("", "the image is missing", "no_image"),
-        ("https://example.com/a.png", "Graft fetches none", "no_image"),
+        ("https://example.com/a.png", "Graft downloads no images", "no_image"),
     ],
 )
 def test_bad_rows_of_a_table(cell, words, code, tmp_path):

@@ -241,7 +241,7 @@ def test_json_lines(tmp_path):
     message = problem(path=write(tmp_path / "r.jsonl", "\n".join([*rows, "{'text':", '["a"]', '{"stars": 1}', ""])))
     assert "r.jsonl:41: the line is not JSON" in message
     assert "r.jsonl:43: the text is missing" in message
-    assert "not one object a line" in problem(path=write(tmp_path / "a.json", "[{}]"))
+    assert "not one object per line" in problem(path=write(tmp_path / "a.json", "[{}]"))
 
 
 def test_parquet(tmp_path):
