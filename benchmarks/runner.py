@@ -52,7 +52,7 @@ def run_suite(suite: Suite, out: Path, say: Say, runner: Runner = processes.run)
             if state == REDO:
                 _set_aside(folder, out)
             ended = runner(_command(cell, folder, state), _logs(folder), suite.timeout_minutes * 60)
-            _settle(cell, folder, plain, ended)
+            _record_failure(cell, folder, plain, ended)
             say(f"{where}: {_score(folder)} ({ended.seconds:.0f} s)")
         folders.append(folder)
     return folders
@@ -112,7 +112,7 @@ def _set_aside(folder: Path, out: Path) -> None:
     folder.rename(target)
 
 
-def _settle(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> None:
+def _record_failure(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> None:
     """Write the failure of a process into its report if the process could not, because tables only read reports."""
     try:
         report = reporting.read(folder)

@@ -50,7 +50,7 @@ def configuration(options: Options) -> Any:
     )  # fmt: skip
 
 
-def built(network: Any, options: Options, device: str, quantized: bool) -> nn.Module:
+def build_network(network: Any, options: Options, device: str, quantized: bool) -> nn.Module:
     """Return the network in bf16 with its head in float32, and optionally its body in NF4.
 
     Args:
@@ -78,7 +78,7 @@ def _quantize(module: nn.Module, device: str) -> None:
     """Replace all linear layers except the head by NF4 layers, one at a time."""
     import bitsandbytes as bnb
 
-    from plugins.text.quantization import settle
+    from plugins.text.quantization import prevent_permanent_changes
 
     names = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear) and name != "score"]
     for name in names:
@@ -95,7 +95,7 @@ def _quantize(module: nn.Module, device: str) -> None:
         packed.weight = weight.to(device)
         parent, _, last = name.rpartition(".")
         setattr(module.get_submodule(parent), last, packed)
-    settle(module, torch.bfloat16)
+    prevent_permanent_changes(module, torch.bfloat16)
 
 
 def linear_parameters(options: Options) -> int:

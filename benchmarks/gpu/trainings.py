@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu.networks import LABELS, Options, built
+from benchmarks.gpu.networks import LABELS, Options, build_network
 
 RATE = 1e-4
 TARGETS = ("self_attn.q_proj", "self_attn.v_proj")
@@ -96,7 +96,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
         evals_per_epoch=0, keep_best=False, checkpoint_minutes=0, log_steps=steps, bucket_by_length=False,
     )  # fmt: skip
     hardware = Hardware(device, "bf16")
-    module = built(network_of(configuration(options)), options, device, method == "qlora")
+    module = build_network(network_of(configuration(options)), options, device, method == "qlora")
     tokenizer = SimpleNamespace(model_input_names=["input_ids", "attention_mask"], pad_token_id=0)
     request = LoadRequest(load_registry().output(Task(), LABELS), device=device, precision="bf16", additive=True)
     model = assemble(module, tokenizer, request, Provenance("scratch", ""), (), ())
@@ -134,7 +134,7 @@ def trainer(options: Options, method: str, device: str) -> dict[str, Any]:
     from transformers import LlamaForSequenceClassification, Trainer, TrainerCallback, TrainingArguments
 
     steps = options.warmup + options.steps
-    module: Any = built(LlamaForSequenceClassification, options, device, method == "qlora")
+    module: Any = build_network(LlamaForSequenceClassification, options, device, method == "qlora")
     config = LoraConfig(
         task_type="SEQ_CLS", r=options.rank, lora_alpha=2 * options.rank, lora_dropout=0.0,
         target_modules=list(TARGETS), modules_to_save=["score"],

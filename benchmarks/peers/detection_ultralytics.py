@@ -127,11 +127,11 @@ def _architecture(asked: Asked) -> Path:
     """Return the path of the architecture's YAML as Graft builds it, with only the one-to-many head."""
     import yaml
 
-    from plugins.detection.yolo.network import described
+    from plugins.detection.yolo.network import architecture_for
 
     options: Any = asked.config.model
     labels = len(asked.splits.labels)
-    plan = dict(described(options.version, options.size, options.depth, options.width, labels).plan)
+    plan = dict(architecture_for(options.version, options.size, options.depth, options.width, labels).plan)
     plan.pop("graft_name")
     path = asked.folder / f"yolo{options.version}{options.size}.yaml"
     path.write_text(yaml.safe_dump(plan | {"nc": labels, "end2end": False}), encoding="utf-8")

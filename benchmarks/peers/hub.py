@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Waiting:
+class TimedBatches:
     """Wraps a source of batches and measures how long the loop waits for them.
 
     Attributes:
@@ -74,7 +74,7 @@ def trained(asked: Asked, trainer: Any, examples: int, test: Any) -> Result:
         examples: Number of training examples.
         test: The test split in the trainer's format.
     """
-    waiting = trainer.get_batch_samples = Waiting(trainer.get_batch_samples)
+    waiting = trainer.get_batch_samples = TimedBatches(trainer.get_batch_samples)
     metrics = trainer.train().metrics
     predicted = trainer.predict(test)
     accuracy = float((predicted.predictions.argmax(axis=1) == predicted.label_ids).mean())

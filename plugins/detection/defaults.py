@@ -29,7 +29,7 @@ def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLES
     return side, [DataIssue("image_size", message, max(1, len(examples)), level="info")]
 
 
-def not_kept(examples: int, cache_mb: int) -> DataIssue:
+def not_cached(examples: int, cache_mb: int) -> DataIssue:
     """Return the issue that decoded training images do not fit the budget."""
     message = f"{examples} decoded images need more than model.cache_mb={cache_mb}, so they are decoded on each access."
     return DataIssue("images_not_cached", message, examples, level="info")

@@ -23,7 +23,7 @@ A = TypeVar("A")
 
 
 @dataclass(frozen=True)
-class Saved(Generic[A]):
+class SavedDetector(Generic[A]):
     """The contents of a folder that `write` wrote.
 
     Attributes:
@@ -57,7 +57,7 @@ def write(network: nn.Module, configuration: Mapping[str, Any], directory: Path)
     return state
 
 
-def read(folder: Path, architecture: Callable[[Mapping[str, Any]], A], what: str, cure: str) -> Saved[A]:
+def read(folder: Path, architecture: Callable[[Mapping[str, Any]], A], what: str, cure: str) -> SavedDetector[A]:
     """Read a folder that `write` wrote.
 
     Args:
@@ -75,7 +75,7 @@ def read(folder: Path, architecture: Callable[[Mapping[str, Any]], A], what: str
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         labels = tuple(str(each) for each in config["label_names"])
-        return Saved(architecture(config), labels, int(config["image_size"]), load_file(folder / WEIGHTS))
+        return SavedDetector(architecture(config), labels, int(config["image_size"]), load_file(folder / WEIGHTS))
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         message = f"{folder} does not contain {what}: {reason}"

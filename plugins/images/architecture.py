@@ -50,7 +50,7 @@ def fuse_attention(module: nn.Module, fused: bool) -> None:
             layer.fused_attn = fused and hasattr(nn.functional, "scaled_dot_product_attention")
 
 
-def runs_apart(module: Any, side: int, device: str) -> bool:
+def runs_separately(module: Any, side: int, device: str) -> bool:
     """Return whether the classifier on timm's pooled features gives the network's output.
 
     Raises:
@@ -61,7 +61,7 @@ def runs_apart(module: Any, side: int, device: str) -> bool:
     module.eval()
     try:
         with torch.inference_mode():
-            whole = _whole(module, probe)
+            whole = _full_output(module, probe)
             features = module.forward_head(module.forward_features(probe), pre_logits=True)
             logits = module.get_classifier()(features)
     except (AttributeError, TypeError, RuntimeError, NotImplementedError):
@@ -71,7 +71,7 @@ def runs_apart(module: Any, side: int, device: str) -> bool:
     return isinstance(whole, Tensor) and logits.shape == whole.shape and torch.allclose(logits, whole, atol=1e-5)
 
 
-def _whole(module: nn.Module, probe: Tensor) -> Any:
+def _full_output(module: nn.Module, probe: Tensor) -> Any:
     try:
         return module(probe)
     except (RuntimeError, AssertionError, ValueError) as error:

@@ -107,14 +107,14 @@ def vary(policy: Policy, size: tuple[int, int], crop: float, rng: np.random.Gene
     return Variation(affine, shade, _part(0.02, 0.2, rng) if u[9] < policy.erase else NOTHING)
 
 
-def as_evaluated(size: tuple[int, int], crop: float) -> NDArray[np.float32]:
+def evaluation_affine(size: tuple[int, int], crop: float) -> NDArray[np.float32]:
     """Return the affine map of the center crop of evaluation, float32 [2, 3]."""
     return _affine(size, crop, crop, 0.0, np.zeros(2))
 
 
-def unvaried(size: tuple[int, int], crop: float) -> Variation:
+def identity_variation(size: tuple[int, int], crop: float) -> Variation:
     """Return the identity augmentation, which shows a stored training image as in evaluation."""
-    return Variation(as_evaluated(size, crop), np.ones(3, dtype=np.float32), NOTHING)
+    return Variation(evaluation_affine(size, crop), np.ones(3, dtype=np.float32), NOTHING)
 
 
 def _affine(

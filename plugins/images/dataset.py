@@ -18,7 +18,7 @@ from core.files import new_file
 from core.images import UnreadableImageError, cache_key, in_chunks, open_image
 from core.runtime import cache_directory
 from core.tasks import ImageExample
-from plugins.images.augmentation import Mixing, Policy, Variation, mix, unvaried, vary
+from plugins.images.augmentation import Mixing, Policy, Variation, identity_variation, mix, vary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,7 +134,7 @@ class ImageDataset:
         if self.transform.policy is not None:
             width, height = (int(each) for each in self._sizes[index])
             if rng is None:
-                variation = unvaried((width, height), self.transform.crop)
+                variation = identity_variation((width, height), self.transform.crop)
             else:
                 variation = vary(self.transform.policy, (width, height), self.transform.crop, rng)
         return View(pixels, variation, None if self.targets is None else self.targets[index])

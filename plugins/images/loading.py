@@ -67,7 +67,7 @@ def _pretrained(options: TimmOptions, request: LoadRequest, folder: Path, proven
     arguments = dict(config.get("model_args") or {}) | given
     names = tuple(config.get("label_names") or known.get("label_names") or ())
     if request.saved is None and names != request.labels:
-        _renew_head(module, request)
+        _reset_head(module, request)
     epochs = epochs_for(_EXAMPLES_SEEN, len(request.train), 3, 20)
     defaults = {"epochs": epochs, "learning_rate": 2e-4}
     model = _assemble(module, arguments, options, request, provenance, size, _preprocessing(module), defaults)
@@ -169,7 +169,7 @@ def _refuse_missing(module: nn.Module, missing: list[str], folder: str) -> None:
         raise WeightsError(Problem("model.checkpoint", message, "Check that both files belong to one model."))
 
 
-def _renew_head(module: Any, request: LoadRequest) -> None:
+def _reset_head(module: Any, request: LoadRequest) -> None:
     """Reinitialize the head: the one in the checkpoint was trained for other labels."""
     with _seeded(request.seed):
         module.reset_classifier(request.output.width)
@@ -229,7 +229,7 @@ def _assemble(
     heads = images_architecture.heads(module)
     layers = images_architecture.layers(module, heads)
     module = module.to(request.device)
-    apart = images_architecture.runs_apart(module, size.side, request.device)
+    apart = images_architecture.runs_separately(module, size.side, request.device)
     known: dict[str, Any] = {
         "heads": heads,
         "layers": layers,

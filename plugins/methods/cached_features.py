@@ -19,7 +19,7 @@ from plugins.methods.freezing import freeze_all_but
 FEATURE_BATCH = 64
 
 
-def on_features(model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
+def train_on_features(model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
     """Freeze everything but the head, and return a model that trains on cached features if they do not change."""
     freeze_all_but(model.module, model.heads)
     if isinstance(model, SupportsFeatures) and not plan.augmented:

@@ -12,7 +12,7 @@ from plugins.methods.freezing import freeze_all_but
 _COMPILED = "_orig_mod."
 
 
-def depths(model: LoadedModel) -> tuple[tuple[str, ...], ...]:
+def layers_by_depth(model: LoadedModel) -> tuple[tuple[str, ...], ...]:
     """Return parameter names by depth, from the input to the head.
 
     These are the model's `layers`, except that a layer of norms alone is joined to the layer before it.
@@ -44,7 +44,7 @@ def freeze_before(model: LoadedModel, count: int) -> LoadedModel:
     Raises:
         ConfigError: The model has fewer layers.
     """
-    *body, last = depths(model)
+    *body, last = layers_by_depth(model)
     if count > len(body):
         message = f"{count} layers were requested, but the model has {len(body)} before its head."
         raise ConfigError(Problem("method.layers", message, f"Use at most {len(body)}, or method=full."))
@@ -57,7 +57,7 @@ def freeze_before(model: LoadedModel, count: int) -> LoadedModel:
     return model
 
 
-def decayed(model: LoadedModel, lr: float, decay: float) -> list[ParamGroup] | None:
+def decayed_groups(model: LoadedModel, lr: float, decay: float) -> list[ParamGroup] | None:
     """Return the trained parameters by depth with their learning rates, or None if all have the same rate.
 
     The head has the rate `lr`. Each earlier layer has `decay` times the rate of the layer after it, as in ELECTRA
@@ -71,7 +71,7 @@ def decayed(model: LoadedModel, lr: float, decay: float) -> list[ParamGroup] | N
     """
     if decay == 1:
         return None
-    layers = depths(model)
+    layers = layers_by_depth(model)
     distance = {name: len(layers) - 1 - depth for depth, names in enumerate(layers) for name in names}
     groups: dict[int, list[str]] = {}
     for name, parameter in unwrap(model.module).named_parameters():

@@ -104,9 +104,9 @@ class Lora(OnModules):
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """Return a separate group for the B matrices with LoRA+, else None."""
-        from plugins.methods.peft_model import faster_b
+        from plugins.methods.peft_model import loraplus_groups
 
-        return faster_b(model, lr, self.loraplus_lr_ratio)
+        return loraplus_groups(model, lr, self.loraplus_lr_ratio)
 
     def trainable(self, footprint: Footprint) -> int | None:
         """Return the number of weights in head and updates for the family's default targets; None for other targets."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ConfigError, Problem
-from plugins.methods.target_modules import matching
+from plugins.methods.target_modules import matching_modules
 
 if TYPE_CHECKING:
     from plugins.methods.peft_model import Saving
@@ -41,11 +41,11 @@ def lora_saving(wrapped: Any) -> Saving:
         try:
             for name, (down, up) in trained.items():
                 first_down, first_up = (each.to(down.device) for each in initial[name])
-                _put(wrapped, name, torch.cat([down, first_down], 0), torch.cat([up, -first_up], 1))
+                _set_factors(wrapped, name, torch.cat([down, first_down], 0), torch.cat([up, -first_up], 1))
             yield
         finally:
             for name, (down, up) in trained.items():
-                _put(wrapped, name, down, up)
+                _set_factors(wrapped, name, down, up)
             kept.base_model_name_or_path = config.base_model_name_or_path
             wrapped.peft_config["default"] = kept
 
@@ -64,7 +64,7 @@ def refuse_rank(module: nn.Module, ends: Sequence[str], rank: int) -> None:
         ConfigError: A matrix has fewer factors.
     """
     layers: Mapping[str, Any] = dict(module.named_modules())
-    found = {name: min(layers[name].weight.shape) for end in ends for name in matching(layers, end)}
+    found = {name: min(layers[name].weight.shape) for end in ends for name in matching_modules(layers, end)}
     name = min(found, key=lambda each: found[each])
     if found[name] < rank:
         message = f"{rank} is more than the {found[name]} factors that the matrix {name} has."
@@ -114,7 +114,7 @@ def _factors(wrapped: Any) -> Iterator[tuple[str, Tensor, Tensor]]:
             yield name, layer.lora_A["default"].weight.detach(), layer.lora_B["default"].weight.detach()
 
 
-def _put(wrapped: Any, name: str, down: Tensor, up: Tensor) -> None:
+def _set_factors(wrapped: Any, name: str, down: Tensor, up: Tensor) -> None:
     layer = wrapped.get_submodule(name)
     for factors, value in ((layer.lora_A, down), (layer.lora_B, up)):
         factors["default"].weight = nn.Parameter(value)

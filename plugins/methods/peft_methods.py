@@ -107,11 +107,11 @@ class AdaLora(OnModules):
 
     def after_step(self, model: LoadedModel, step: int) -> None:
         """Update each rank's importance by its gradient, and drop the ranks beyond this step's budget."""
-        from plugins.methods.peft_settings import move_ranks
+        from plugins.methods.peft_settings import update_ranks
 
         super().after_step(model, step)
         self._model = model
-        move_ranks(model, step)
+        update_ranks(model, step)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the importances and the remaining ranks."""
@@ -121,10 +121,10 @@ class AdaLora(OnModules):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a state from `state_dict`, after the method has been applied."""
-        from plugins.methods.peft_settings import take_rank_state
+        from plugins.methods.peft_settings import load_rank_state
 
         if self._model is not None and state:
-            take_rank_state(self._model, state)
+            load_rank_state(self._model, state)
 
 
 def phases(total: int, start: float, end: float) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from core.contracts import (
 from core.errors import ConfigError, Problem
 from core.runtime import unwrap
 from plugins.methods.layer_kinds import NOTHING
-from plugins.methods.target_modules import chosen, ends
+from plugins.methods.target_modules import choose_targets, name_endings
 
 ADAPTER = "adapter"
 """The folder of the adapter inside a saved model of a family whose format cannot hold adapters."""
@@ -38,7 +38,7 @@ Saving = Callable[[Any, bool], AbstractContextManager[None]]
 """Temporarily puts a wrapped module into its saved form; takes the module and whether its base is saved too."""
 
 
-def put_on(
+def wrap_with_peft(
     model: LoadedModel,
     targets: Sequence[str] | None,
     config: Callable[[list[str], list[str]], Any],
@@ -58,13 +58,13 @@ def put_on(
     from peft import get_peft_model
 
     refuse_ambiguous(model.module, model.heads)
-    wanted = config(chosen(model, targets, unfit), list(model.heads))
+    wanted = config(choose_targets(model, targets, unfit), list(model.heads))
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # a bug of peft
             model.module = get_peft_model(model.module, wanted)
     except (TypeError, ValueError) as error:
-        cure = f"The family's default targets: {', '.join(ends(model.adapter_targets)) or 'none'}."
+        cure = f"The family's default targets: {', '.join(name_endings(model.adapter_targets)) or 'none'}."
         raise ConfigError(
             Problem("method.targets", str(error).partition(" Currently")[0].partition("\n")[0], cure)
         ) from error
@@ -80,7 +80,7 @@ def refuse_ambiguous(module: nn.Module, heads: Sequence[str]) -> None:
             raise ConfigError(Problem("method", message, "Use method=freeze or method=full with this model."))
 
 
-def faster_b(model: LoadedModel, lr: float, ratio: float) -> list[ParamGroup] | None:
+def loraplus_groups(model: LoadedModel, lr: float, ratio: float) -> list[ParamGroup] | None:
     """Return the groups of LoRA+ (Hayou et al. 2024, arXiv:2402.12354), or None if `ratio` is 1.
 
     The B matrices have `ratio` times the learning rate of all other parameters.
@@ -116,7 +116,7 @@ def merged(model: LoadedModel) -> LoadedModel:
     plain = model.unwrapped()
     if not isinstance(plain, AdaptedModel):
         return plain  # its family saves merged weights
-    plain.inner.module = _taken_off(unwrap(plain.module).float(), merge=True)
+    plain.inner.module = _without_peft(unwrap(plain.module).float(), merge=True)
     return plain.inner
 
 
@@ -149,7 +149,7 @@ class AdaptedModel(WrappedModel):
         with_base = self.provenance.init == "scratch"
         if with_base:
             wrapped.peft_config["default"].base_model_name_or_path = str((directory / BASE).absolute())
-            self.inner.module = _taken_off(copy.deepcopy(wrapped), merge=False)
+            self.inner.module = _without_peft(copy.deepcopy(wrapped), merge=False)
             self.inner.save(directory / BASE)
             self.inner.module = wrapped
         elif self.provenance.revision:  # a Hub revision, which peft finds from any machine
@@ -160,7 +160,7 @@ class AdaptedModel(WrappedModel):
 
     def _save_merged(self, directory: Path, wrapped: Any) -> None:
         """Write merged weights in the family's format, and the small adapter beside them."""
-        self.inner.module = _taken_off(copy.deepcopy(wrapped), merge=True)
+        self.inner.module = _without_peft(copy.deepcopy(wrapped), merge=True)
         try:
             self.inner.save(directory)
         finally:
@@ -171,7 +171,7 @@ class AdaptedModel(WrappedModel):
             wrapped.save_pretrained(str(directory / ADAPTER), save_embedding_layers=False)  # "auto" may ask the Hub
 
 
-def _taken_off(wrapped: Any, merge: bool) -> nn.Module:
+def _without_peft(wrapped: Any, merge: bool) -> nn.Module:
     """Return the network without peft: with merged updates and trained heads, or the original. Consumes `wrapped`.
 
     Heads are restored first, because peft's own code expects every head to be a single layer with a weight.

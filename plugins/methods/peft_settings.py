@@ -16,8 +16,8 @@ from core.runtime import unwrap
 from plugins.methods.fused_lora import fuse
 from plugins.methods.layer_kinds import NOTHING
 from plugins.methods.lora_init import lora_saving, refuse_rank, start_from_quantization_error
-from plugins.methods.peft_model import AdaptedModel, put_on
-from plugins.methods.target_modules import chosen
+from plugins.methods.peft_model import AdaptedModel, wrap_with_peft
+from plugins.methods.target_modules import choose_targets
 
 _EXPECTED = ("Specified to not save vera_A", "Invalid `oft_block_size`")
 """Warnings of peft that repeat the help of an option: matrices not saved, an adjusted block size."""
@@ -50,7 +50,7 @@ def adapt(
     with warnings.catch_warnings():
         for beginning in _EXPECTED:
             warnings.filterwarnings("ignore", message=beginning)
-        return put_on(model, targets, configured, unfit)
+        return wrap_with_peft(model, targets, configured, unfit)
 
 
 def lora(
@@ -75,7 +75,7 @@ def lora(
         fused: Whether linear layers use fused products in training.
     """
     if factors_base:
-        refuse_rank(model.module, chosen(model, targets, unfit), settings["r"])
+        refuse_rank(model.module, choose_targets(model, targets, unfit), settings["r"])
     whole = _unquantized(model) if from_quantization_error else None
     adapted = adapt(model, targets, "LoraConfig", settings, unfit)
     if whole is not None:
@@ -102,7 +102,7 @@ def oft(
     for name, module in adapted.module.named_modules():
         if name.endswith(".oft_R.default"):
             module.register_forward_pre_hook(_as_rows)
-            module.register_forward_hook(_shaped_again)
+            module.register_forward_hook(_restore_shape)
     return adapted
 
 
@@ -112,7 +112,7 @@ def _as_rows(module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
     return (inputs[0].flatten(0, -2),)
 
 
-def _shaped_again(module: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+def _restore_shape(module: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
     """Restore the original shape."""
     return output.view(module.seen_shape)
 
@@ -161,7 +161,7 @@ def _pattern(wrapped: Any) -> dict[str, list[bool]]:
     return found
 
 
-def move_ranks(model: LoadedModel, step: int) -> None:
+def update_ranks(model: LoadedModel, step: int) -> None:
     """Update the importance of every singular value, and drop those beyond this step's budget."""
     wrapped: Any = unwrap(model.module)
     wrapped.base_model.update_and_allocate(step)
@@ -178,7 +178,7 @@ def rank_state(model: LoadedModel) -> dict[str, Any]:
     }
 
 
-def take_rank_state(model: LoadedModel, state: dict[str, Any]) -> None:
+def load_rank_state(model: LoadedModel, state: dict[str, Any]) -> None:
     """Restore a state from `rank_state`."""
     tuner: Any = unwrap(model.module).base_model
     allocator, device = tuner.rankallocator, next(tuner.parameters()).device

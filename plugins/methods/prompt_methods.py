@@ -37,9 +37,9 @@ class Prompt(AdapterMethod):
         Raises:
             ConfigError: The tokens leave no room for texts, or peft does not support the architecture.
         """
-        from plugins.methods.virtual_tokens import prompted
+        from plugins.methods.virtual_tokens import add_prompt
 
-        return prompted(model, self.tokens, plan.seed)
+        return add_prompt(model, self.tokens, plan.seed)
 
     def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
         """Return the base model with the virtual tokens from `request.saved`."""
@@ -75,9 +75,9 @@ class Prefix(AdapterMethod):
         Raises:
             ConfigError: The tokens leave no room for texts, or peft does not support the architecture.
         """
-        from plugins.methods.virtual_tokens import prefixed
+        from plugins.methods.virtual_tokens import add_prefix
 
-        return prefixed(model, self.tokens)
+        return add_prefix(model, self.tokens)
 
     def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
         """Return the base model with the prefix from `request.saved`."""

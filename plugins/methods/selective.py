@@ -43,9 +43,9 @@ class Full(AdapterMethod):
             ConfigError: `layer_decay` is not 1, and the model does not declare its layers.
         """
         if self.layer_decay != 1:
-            from plugins.methods.layer_decay import depths
+            from plugins.methods.layer_decay import layers_by_depth
 
-            depths(model)
+            layers_by_depth(model)
         for parameter in model.module.parameters():
             parameter.requires_grad_(True)
         return model
@@ -56,9 +56,9 @@ class Full(AdapterMethod):
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """Return one group per layer, the head first, if learning rates decay."""
-        from plugins.methods.layer_decay import decayed
+        from plugins.methods.layer_decay import decayed_groups
 
-        return decayed(model, lr, self.layer_decay)
+        return decayed_groups(model, lr, self.layer_decay)
 
 
 @dataclass
@@ -85,9 +85,9 @@ class Head(AdapterMethod):
 
     def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Freeze everything but the head. Features are computed once if examples do not change between epochs."""
-        from plugins.methods.cached_features import on_features
+        from plugins.methods.cached_features import train_on_features
 
-        return on_features(model, plan)
+        return train_on_features(model, plan)
 
 
 @dataclass
@@ -128,9 +128,9 @@ class Freeze(AdapterMethod):
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """Return one group per trained layer, the head first, if learning rates decay."""
-        from plugins.methods.layer_decay import decayed
+        from plugins.methods.layer_decay import decayed_groups
 
-        return decayed(model, lr, self.layer_decay)
+        return decayed_groups(model, lr, self.layer_decay)
 
 
 @dataclass

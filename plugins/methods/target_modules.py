@@ -20,7 +20,7 @@ _SINGULAR = {CONVOLUTION: "is a convolution", TRANSPOSED: "is a linear layer wit
 _PLURAL = {CONVOLUTION: "convolutions", TRANSPOSED: "linear layers with transposed weights"}
 
 
-def chosen(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, str] = NOTHING) -> list[str]:
+def choose_targets(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, str] = NOTHING) -> list[str]:
     """Return the name endings of the modules to adapt.
 
     Args:
@@ -37,8 +37,8 @@ def chosen(model: LoadedModel, asked: Sequence[str] | None, unfit: Mapping[str, 
         if problems or not asked:
             raise ConfigError(*(problems or [_empty("names no module to adapt.")]))
         return list(asked)
-    own = [name for end in model.adapter_targets for name in matching(modules, end)]
-    fit = [name for name in own if not unsuited(modules, name, unfit)]
+    own = [name for end in model.adapter_targets for name in matching_modules(modules, end)]
+    fit = [name for name in own if not why_unsuitable(modules, name, unfit)]
     for kind, reason in unfit.items():
         if not fit and any(_layer_type(modules[name]) == kind for name in own):
             message = f"{reason}, but this model's default targets are {_PLURAL[kind]}."
@@ -56,7 +56,7 @@ def _layer_type(layer: nn.Module) -> str:
     return TRANSPOSED if isinstance(layer, Conv1D) else ""
 
 
-def unsuited(modules: dict[str, nn.Module], name: str, unfit: Mapping[str, str] = NOTHING) -> str:
+def why_unsuitable(modules: dict[str, nn.Module], name: str, unfit: Mapping[str, str] = NOTHING) -> str:
     """Return why peft's update of a module would be wrong or not mergeable, as a clause; empty if it works."""
     layer = modules[name]
     if isinstance(modules.get(name.rpartition(".")[0]), nn.MultiheadAttention):
@@ -75,7 +75,7 @@ def unsuited(modules: dict[str, nn.Module], name: str, unfit: Mapping[str, str] 
     return ""
 
 
-def matching(modules: Iterable[str], end: str) -> list[str]:
+def matching_modules(modules: Iterable[str], end: str) -> list[str]:
     """Return the names that peft matches with an ending."""
     return [name for name in modules if name == end or name.endswith(f".{end}")]
 
@@ -83,20 +83,20 @@ def matching(modules: Iterable[str], end: str) -> list[str]:
 def _problem(model: LoadedModel, modules: dict[str, nn.Module], end: str, unfit: Mapping[str, str]) -> Problem | None:
     """Return what is wrong with one given target."""
     heads = tuple(f"{head}." for head in model.heads)
-    found = [name for name in matching(modules, end) if not f"{name}.".startswith(heads)]
-    own = ends(model.adapter_targets)
+    found = [name for name in matching_modules(modules, end) if not f"{name}.".startswith(heads)]
+    own = name_endings(model.adapter_targets)
     cure = f"The family's default targets: {', '.join(own)}." if own else ""
     if not found:
         what = f"{end!r} matches no module outside the head."
         close = nearest(end, own)
         return Problem("method.targets", what, (f"Did you mean {close!r}? " if close else "") + cure)
     for name in found:
-        if reason := unsuited(modules, name, unfit):
+        if reason := why_unsuitable(modules, name, unfit):
             return Problem("method.targets", f"{end!r} matches {name}, which {reason}.", cure)
     return None
 
 
-def ends(names: Iterable[str]) -> list[str]:
+def name_endings(names: Iterable[str]) -> list[str]:
     """Return the distinct parts of names after their last number: `blocks.3.attn.qkv` gives `attn.qkv`."""
     found: dict[str, None] = {}
     for name in names:
@@ -122,7 +122,7 @@ def refuse_unused(parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
     for name, parameter in parameters:
         module = next((name.partition(mark)[0] for mark in _UPDATES if mark in name), "")
         if module:
-            (end,) = ends([module.removeprefix("_orig_mod.").removeprefix("base_model.model.")])
+            (end,) = name_endings([module.removeprefix("_orig_mod.").removeprefix("base_model.model.")])
             used[end] = used.get(end, False) or parameter.grad is not None
     idle, working = ([end for end in used if used[end] == wanted] for wanted in (False, True))
     if idle:

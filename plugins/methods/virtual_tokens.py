@@ -18,7 +18,7 @@ _DIMENSIONS = {"token_dim": ("hidden_size", "dim"), "num_attention_heads": ("num
 """Network dimensions that peft needs, and the names that configurations have for them."""
 
 
-def prompted(model: LoadedModel, tokens: int, seed: int) -> LoadedModel:
+def add_prompt(model: LoadedModel, tokens: int, seed: int) -> LoadedModel:
     """Return the model with virtual tokens in front of each text.
 
     They start as the embeddings of random words, which Lester et al. (2021, section 3.2) found better than noise.
@@ -39,7 +39,7 @@ def prompted(model: LoadedModel, tokens: int, seed: int) -> LoadedModel:
     return adapted
 
 
-def prefixed(model: LoadedModel, tokens: int) -> LoadedModel:
+def add_prefix(model: LoadedModel, tokens: int) -> LoadedModel:
     """Return the model with keys and values in front of each layer's own.
 
     Args:

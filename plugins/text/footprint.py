@@ -59,7 +59,7 @@ def footprint(options: TextOptions, outputs: int) -> Footprint | None:
     if found is None:
         return None
     rate = options.dropout if options.dropout is not None else _dropout(found)
-    return measured(found, outputs, options.max_length, options.causal, rate > 0)
+    return footprint_of(found, outputs, options.max_length, options.causal, rate > 0)
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
@@ -81,7 +81,7 @@ def _compact(options: TextOptions) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measured(config: Mapping[str, Any], outputs: int, tokens: int, causal: bool, dropout: bool) -> Footprint | None:
+def footprint_of(config: Mapping[str, Any], outputs: int, tokens: int, causal: bool, dropout: bool) -> Footprint | None:
     """Return the footprint of a transformers configuration; None if it lacks a size.
 
     Args:

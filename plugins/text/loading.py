@@ -17,7 +17,7 @@ from core.tasks import MULTI, REGRESSION
 from plugins.text import quantization
 from plugins.text.backbones import padding
 from plugins.text.backbones.encoders import ARCHITECTURES as ENCODERS
-from plugins.text.backbones.encoders import Architecture, layers, repeated
+from plugins.text.backbones.encoders import Architecture, block_list, layers
 from plugins.text.backbones.networks import ARCHITECTURES, heads_in, network_of, read, seeded
 from plugins.text.backbones.pooling import LastToken
 from plugins.text.compact import compact_config, train_tokenizer
@@ -80,10 +80,10 @@ def _from_scratch(options: TextOptions, request: LoadRequest, provenance: Proven
     config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(request))
     with seeded(request.seed):
         module = network_of(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
-    original: quantization.Original | None = None
+    original: quantization.StoredBase | None = None
     odd: Sequence[str] = ()
     if request.weights is not None:
-        original = quantization.Original(module, tokenizer)
+        original = quantization.StoredBase(module, tokenizer)
         module, _, odd = read(options, request, original.path, config)
     size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
@@ -111,13 +111,13 @@ def _pretrained(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:400]
         raise WeightsError(
-            Problem("model.checkpoint", f"{folder} cannot be read as a text {_what(options)}: {reason}", "")
+            Problem("model.checkpoint", f"{folder} cannot be read as a text {_family(options)}: {reason}", "")
         ) from error
     tokenizer.model_max_length = _length(options, request, config, tokenizer)
     heads = heads_in(module)
     poolers = _check_keys(info, heads, folder)
     if named and request.saved is None and named != request.labels:
-        _renew(module, heads, request.seed)
+        _reset_head(module, heads, request.seed)
     model = assemble(module, tokenizer, request, provenance, poolers, odd)
     model.stored = folder
     return model
@@ -133,17 +133,17 @@ def _settle_padding(options: TextOptions, request: LoadRequest, folder: Path, co
     decoder = issubclass(network, LastToken)
     if decoder != options.causal:
         other = "decoder" if decoder else "encoder"
-        message = f"{folder} contains a {config.model_type} model, which is not a text {_what(options)}."
+        message = f"{folder} contains a {config.model_type} model, which is not a text {_family(options)}."
         raise WeightsError(Problem("model.checkpoint", message, f"Use model={other} model.checkpoint=…"))
     if decoder:
-        padding.settle(tokenizer, config, folder)
+        padding.set_padding(tokenizer, config, folder)
         padding.separate_pairs(tokenizer, request.train)
     elif tokenizer.pad_token_id is None:
         message = f"the tokenizer in {folder} has no padding token, so it does not belong to an encoder."
         raise WeightsError(Problem("model.checkpoint", message))
 
 
-def _what(options: TextOptions) -> str:
+def _family(options: TextOptions) -> str:
     return "decoder" if options.causal else "encoder"
 
 
@@ -159,7 +159,7 @@ def assemble(
     architecture = ARCHITECTURES.get(module.config.model_type)
     fresh = request.output.layout == REGRESSION and request.saved is None
     heads = (*poolers, *heads_in(module))
-    blocks = architecture.blocks if architecture else repeated(module)
+    blocks = architecture.blocks if architecture else block_list(module)
     known: dict[str, Any] = {
         "heads": heads,
         "layers": layers(module, blocks, heads) if blocks else (),
@@ -176,7 +176,7 @@ def assemble(
         model.architecture = architecture
     if request.weights is not None:
         model.findings += quantization.unquantized_issue(odd)
-        model.base_weights = quantization.measured(module)
+        model.base_weights = quantization.memory_usage(module)
     return model
 
 
@@ -225,7 +225,7 @@ def _label_names(config: Any) -> tuple[str, ...]:
     return tuple(config.id2label[index] for index in sorted(config.id2label))
 
 
-def _renew(module: Any, heads: tuple[str, ...], seed: int) -> None:
+def _reset_head(module: Any, heads: tuple[str, ...], seed: int) -> None:
     """Reinitialize the head: the one in the checkpoint was trained for other labels."""
     with seeded(seed):
         fresh = network_of(module.config)._from_config(module.config, dtype=torch.float32)

@@ -16,7 +16,7 @@ from core.training import per_example_loss, to_predictions
 from plugins.text import dropout, quantization, tokenization
 from plugins.text.backbones.encoders import Architecture
 from plugins.text.backbones.pooling import LastToken
-from plugins.text.quantization import Original, is_quantized
+from plugins.text.quantization import StoredBase, is_quantized
 from plugins.text.quiet_transformers import quiet
 from plugins.text.target_scaling import Scale
 
@@ -66,7 +66,7 @@ class TextClassifierModel(LoadedModel):
         self.defaults = defaults
         self.scale = scale
         self.findings: list[DataIssue] = []
-        self.original: Original | None = None
+        self.original: StoredBase | None = None
         self.stored: Path | None = None
         self.known = {"padded_right": True} if isinstance(module, LastToken) else {}
         if request.saved is not None:  # otherwise the base's thresholds belong to another task
@@ -145,7 +145,7 @@ class TextClassifierModel(LoadedModel):
 
     def parameter_bytes(self, parameter: Tensor) -> int:
         """Return the bytes of a parameter, including its quantization constants."""
-        return quantization.held_bytes(parameter)
+        return quantization.stored_bytes(parameter)
 
     def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
         """Make a parameter, and all other references to its 8-bit weights, use another model's memory."""

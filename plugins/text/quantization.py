@@ -31,7 +31,7 @@ def compute_dtype(plan: QuantizationConfig, precision: str) -> torch.dtype:
     return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
 
 
-def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> tuple[list[str], list[str]]:
+def unquantized_layers(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> tuple[list[str], list[str]]:
     """Return the names of the linear layers that are not quantized.
 
     Args:
@@ -98,7 +98,7 @@ def options(plan: QuantizationConfig, request: LoadRequest, apart: Iterable[str]
     return {"quantization_config": config, "device_map": {"": request.device}}
 
 
-def settle(module: nn.Module, dtype: torch.dtype) -> None:
+def prevent_permanent_changes(module: nn.Module, dtype: torch.dtype) -> None:
     """Prevent two permanent changes that a forward pass makes to quantized layers.
 
     bitsandbytes casts biases to the dtype of the input. Rounding them to the dtype of the products first keeps their
@@ -134,7 +134,7 @@ def elements(parameter: Any) -> int:
     return int(parameter.numel() if state is None else state.shape.numel())
 
 
-def held_bytes(parameter: Any) -> int:
+def stored_bytes(parameter: Any) -> int:
     """Return the bytes of a parameter, including its quantization constants."""
     state, rows = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)
     constants = [rows] if rows is not None else []
@@ -165,7 +165,7 @@ def share(module: nn.Module, parameter: Tensor, data: Tensor) -> None:
                 setattr(holder, "CB", data)
 
 
-def measured(module: nn.Module) -> dict[str, float]:
+def memory_usage(module: nn.Module) -> dict[str, float]:
     """Return the bytes of a network's weights in memory, and what they would take in bf16."""
     kept: dict[str, float] = {"bytes": 0, "bf16_bytes": 0, "quantised_bytes": 0, "quantised_bf16_bytes": 0}
     for layer in module.modules():
@@ -195,7 +195,7 @@ def _constants(state: Any) -> list[torch.Tensor]:
     return more + nested
 
 
-class Original:
+class StoredBase:
     """A copy on disk of a network built from scratch; reopening an adapter quantizes the copy again."""
 
     def __init__(self, module: Any, tokenizer: Any) -> None:
@@ -208,5 +208,5 @@ class Original:
         """Copy the network into a folder."""
         shutil.copytree(self.path, directory, dirs_exist_ok=True)
 
-    def __deepcopy__(self, memo: Mapping[int, Any]) -> Original:
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> StoredBase:
         return self

@@ -117,7 +117,7 @@ class BoxRows:
                 yield Row(None, None, each.place, each.split, fault=fault)
                 continue
             example = self._example(number)
-            objects, parts, wrong = checked(each, example.size)
+            objects, parts, wrong = check_objects(each, example.size)
             label = None if objects is None else tuple(objects)
             yield Row(example, label, each.place, each.split, fault=wrong or fault, parts=tuple(parts))
 
@@ -126,13 +126,12 @@ class BoxRows:
         return [self._example(int(number)) for number in rows]
 
     def digest(self) -> str:
-        """Return a hash of the annotations and the pixels; hexadecimal."""
+        """Return a hash of the annotations; hexadecimal."""
         total = hashlib.sha256()
         for each in self._found:
             fault = each.fault.code if each.fault else ""
-            stated = (
-                f"({each.place!r}, {_spelled(each.objects)}, {each.split}, {each.stated}, {each.relative}, {fault!r})"
-            )
+            objects = _digest_text(each.objects)
+            stated = f"({each.place!r}, {objects}, {each.split}, {each.stated}, {each.relative}, {fault!r})"
             total.update(stated.encode("utf-8", "surrogatepass") + b"\n")
         return total.hexdigest()
 
@@ -143,7 +142,7 @@ class BoxRows:
         return BoxExample(each.image, None, size, seen.digest[number].decode(), each.place)
 
 
-def _spelled(objects: tuple[StatedObject, ...] | None) -> str:
+def _digest_text(objects: tuple[StatedObject, ...] | None) -> str:
     """Return the objects as text for `BoxRows.digest`. Its names are fixed, because older fingerprints depend on it."""
     if objects is None:
         return "None"
@@ -173,7 +172,7 @@ def _picture(each: Annotated, root: files.RootFolder) -> ImageSource:
     return each.image
 
 
-def checked(
+def check_objects(
     each: Annotated, size: tuple[int, int]
 ) -> tuple[list[NamedBox] | None, list[tuple[str, RowIssue]], RowIssue | None]:
     """Check the objects of one image of `size` (width, height, upright).
@@ -184,7 +183,7 @@ def checked(
     """
     if each.objects is None:
         return None, [], None
-    turn, wrong = orientation.turning(each.image, each.stated, size)
+    turn, wrong = orientation.corner_map(each.image, each.stated, size)
     if wrong is not None and wrong.level != "note":
         return None, [], wrong
     kept: dict[NamedBox, None] = {}

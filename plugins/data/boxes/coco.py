@@ -59,7 +59,7 @@ def annotated(given: CocoFiles) -> tuple[list[Annotated], list[str]]:
     Raises:
         DataError: A file does not exist, is not JSON, or is incomplete; or two files name categories differently.
     """
-    parts = [(split, path, read(path, boxes_files.called(path, base))) for base, split, path in _files(given)]
+    parts = [(split, path, read(path, boxes_files.relative_name(path, base))) for base, split, path in _files(given)]
     names = _names(parts)
     found = []
     for split, path, instances in parts:
@@ -90,7 +90,7 @@ def _files(given: CocoFiles) -> Iterator[tuple[Path, int, Path]]:
         cure = "Pass the JSON file itself, or the folder that contains it."
         raise DataError(Problem("data.path", f"{base} contains no JSON file.", cure))
     if len(found) > 1 and not any(NAMES[split] == "train" for split, _ in named):
-        names = ", ".join(boxes_files.called(path, base) for path in found[:5])
+        names = ", ".join(boxes_files.relative_name(path, base) for path in found[:5])
         cure = "data.train=FILE data.val=FILE data.test=FILE"
         raise DataError(Problem("data.path", f"cannot tell which of {names} is the training split.", cure))
     for split, path in named if len(found) > 1 else [(splits[0], found[0])]:
@@ -138,7 +138,7 @@ def _part(instances: Instances, images: Images, split: int, names: Mapping[int, 
             objects[number].append(_object(said, place, names))
     for number, image in instances.images.items():
         path, fault = images.find(image.file)
-        place = f"{instances.name}:{image.place}" if path is None else boxes_files.called(path, instances.base)
+        place = f"{instances.name}:{image.place}" if path is None else boxes_files.relative_name(path, instances.base)
         yield Annotated(
             path, place, tuple(objects[number]), split, stated=image.size, root=images.root, fault=image.fault or fault
         )

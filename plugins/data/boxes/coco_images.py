@@ -38,7 +38,7 @@ class Images:
         folders = [top / each for top in tops for each in inner]
         folders = [each for each in folders if each.is_dir()] or tops
         tried = names[:: max(1, len(names) // _TRIED)][:_TRIED]
-        self._folder = max(folders, key=lambda each: _held(each, tried))
+        self._folder = max(folders, key=lambda each: _count_existing(each, tried))
         self.root = os.path.realpath(root or self._folder)
         self._inside = files.RootFolder(self.root)
 
@@ -62,7 +62,7 @@ class Images:
         return None, image_fault("label_without_image", message)
 
 
-def _held(folder: Path, names: Sequence[str]) -> tuple[int, int]:
+def _count_existing(folder: Path, names: Sequence[str]) -> tuple[int, int]:
     """Return how many of `names` exist in a folder: as written, and by their last part."""
     plain = [name.replace("\\", "/") for name in names]
     whole = sum((folder / name).is_file() for name in plain if not name.startswith(("/", "..")))

@@ -56,7 +56,7 @@ def is_a(name: str, suffixes: Sequence[str] = SUFFIXES) -> bool:
     return not _is_hidden(name) and os.path.splitext(name)[1].lower() in suffixes
 
 
-def called(path: Path, base: Path) -> str:
+def relative_name(path: Path, base: Path) -> str:
     """Return a path for messages: relative to `base` if it lies within."""
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
 

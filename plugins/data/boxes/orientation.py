@@ -18,7 +18,7 @@ Turn: TypeAlias = Callable[[Corners], Corners]
 _ORIENTATION = 0x0112
 
 
-def turning(image: Path | None, stated: tuple[int, int], size: tuple[int, int]) -> tuple[Turn, RowIssue | None]:
+def corner_map(image: Path | None, stated: tuple[int, int], size: tuple[int, int]) -> tuple[Turn, RowIssue | None]:
     """Return the map of box corners to the upright image, and the image's issue or None.
 
     Args:

@@ -109,8 +109,8 @@ class _Reader:
             if image is None:
                 message = f"{stem!r} is listed, but has neither an image nor annotations"
                 return Annotated(None, stem, split=split, fault=image_fault("missing_annotation", message))
-            return Annotated(image, files.called(image, self._base), None, split, root=self._root)
-        name = files.called(xml, self._base)
+            return Annotated(image, files.relative_name(image, self._base), None, split, root=self._root)
+        name = files.relative_name(xml, self._base)
         try:
             top = safe_xml.parse(xml)
         except BrokenXmlError as error:
@@ -129,7 +129,7 @@ class _Reader:
             message = f"the file contains <{top.name}>, not <annotation>"
             return Annotated(None, name, split=split, fault=image_fault("broken_annotation", message))
         objects = tuple(_object(each, name, self._first) for each in top.all("object"))
-        place = files.called(image, self._base)
+        place = files.relative_name(image, self._base)
         return Annotated(image, place, objects, split, stated=_size(top), root=self._root)
 
     def findings(self, used: set[str]) -> Iterator[DataIssue]:
@@ -137,7 +137,7 @@ class _Reader:
         others = sorted(self._xml.keys() - used)
         if others:
             message = f"{len(others):,} annotated images are in no list in ImageSets/Main, and are not used."
-            places = tuple(files.called(self._xml[each], self._base) for each in others[:SHOWN])
+            places = tuple(files.relative_name(self._xml[each], self._base) for each in others[:SHOWN])
             yield DataIssue("in_no_list", message, len(others), places)
 
     def _image_folder(self) -> Path:

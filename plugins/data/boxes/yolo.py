@@ -146,13 +146,13 @@ class _Reader:
             for each in files.walk(labels, (".txt",)):
                 self._pairs.setdefault(each.parent, path / each.parent.relative_to(labels))
             for each in files.walk(path):
-                yield self._image(each, files.called(each, self._base), split, root)
+                yield self._image(each, files.relative_name(each, self._base), split, root)
             return
         root = os.path.realpath(self._given.root or self._base)
         for number, line in files.lines(path):
             found = [start / line for start in (self._base, path.parent)]
             image = next((each for each in found if each.is_file()), found[0])
-            yield self._image(image, f"{files.called(path, self._base)}:{number}", split, root)
+            yield self._image(image, f"{files.relative_name(path, self._base)}:{number}", split, root)
 
     def label_file(self, image: Path) -> Path:
         """Return the path of an image's label file."""
@@ -171,7 +171,7 @@ class _Reader:
             for each in files.listed(labels, (".txt",)):
                 if each.stem not in stems and each.name not in _NO_LABELS:
                     fault = image_fault("label_without_image", "there is no image for the label file")
-                    yield Annotated(None, files.called(each, self._base), fault=fault)
+                    yield Annotated(None, files.relative_name(each, self._base), fault=fault)
 
     def _image(self, image: Path, place: str, split: int, root: str) -> Annotated:
         labels = self.label_file(image)
@@ -186,7 +186,7 @@ class _Reader:
             message = f"its label file {labels} cannot be read ({error.strerror or error})"
             return Annotated(None, place, split=split, fault=image_fault("broken_annotation", message))
         self.labeled += 1
-        name = files.called(labels, self._base)
+        name = files.relative_name(labels, self._base)
         found = tuple(_object(line, f"{name}:{number}", self._names) for number, line in rows)
         return Annotated(image, place, found, split, root=root, relative=True)
 

@@ -67,7 +67,7 @@ def draw(recipe: Mapping[str, int], source: Digits, split: str, number: int) -> 
             x, y = random.randint(size - width + 1), random.randint(size - height + 1)
             box = NamedBox(label, (float(x), float(y), float(x + width), float(y + height)))
             if not any(_overlap(box, other) for other in boxes):
-                _lay(scene[y : y + height, x : x + width], ink, random)
+                _draw_digit(scene[y : y + height, x : x + width], ink, random)
                 boxes.append(box)
                 break
     return _noisy(random, scene), boxes
@@ -96,7 +96,7 @@ def _enlarged(ink: Pixels, height: int) -> Pixels:
     return large[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _lay(under: NDArray[np.int64], ink: Pixels, random: np.random.RandomState) -> None:
+def _draw_digit(under: NDArray[np.int64], ink: Pixels, random: np.random.RandomState) -> None:
     """Draw a digit in a contrasting color. Changes `under`, int64 [h, w, 3]."""
     gray = int(under.mean())
     contrast = random.randint(70, 140)

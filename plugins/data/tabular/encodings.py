@@ -71,7 +71,7 @@ def resolve(path: Path, declared: str) -> tuple[str, DataIssue | None]:
         raise DataError(Problem(str(path), "it is not a text file: it contains zero bytes.", cure))
     if _is_utf8(path):
         return "utf-8", None
-    guess = _guess(_telling_bytes(path))
+    guess = _guess(_non_ascii_lines(path))
     message = f"{path.name} is not UTF-8; it was read as {guess} (data.encoding changes it)."
     return guess, DataIssue("encoding_guessed", message, 1, (path.name,), "info")
 
@@ -99,7 +99,7 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _telling_bytes(path: Path) -> bytes:
+def _non_ascii_lines(path: Path) -> bytes:
     """Return the first lines that are not ASCII; only these distinguish encodings."""
     sample = bytearray()
     with path.open("rb") as file:

@@ -141,6 +141,6 @@ def content_digest(table: pa.Table) -> Any:
     return total.hexdigest()
 
 
-def faulty(part: int, row: int, fault: RowIssue) -> Stored:
+def unusable_row(part: int, row: int, fault: RowIssue) -> Stored:
     """Return a row with an issue and without content."""
     return part, row, None, None, None, -1, None, fault.code, fault.message

@@ -71,12 +71,12 @@ def stored(
         at = positions(part, columns)
         for row, values in part.records():
             if isinstance(values, RowIssue):
-                yield row_store.faulty(number, row, values)
+                yield row_store.unusable_row(number, row, values)
             else:
                 try:
                     yield _row(number, row, values, at, part, columns, reading, names)
                 except _BadRowError as error:
-                    yield row_store.faulty(number, row, error.fault)
+                    yield row_store.unusable_row(number, row, error.fault)
 
 
 class _BadRowError(Exception):

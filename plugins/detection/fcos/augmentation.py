@@ -40,7 +40,7 @@ class Strength:
 
 
 @dataclass
-class Jittered:
+class JitteredScenes:
     """A training split with augmented scenes; a `core.PreparedDataset`.
 
     Attributes:
@@ -71,12 +71,14 @@ class Jittered:
         mirrored = drawn[3] < self.strength.fliplr
         scales = np.asarray([-factor if mirrored else factor, factor])
         offsets = side / 2 + shift - scales * np.asarray([width, height]) / 2
-        pixels = shaded(placed(scene.pixels, scales, offsets, side), 1 + self.strength.shade * (2 * drawn[4:7] - 1))
-        corners, labels = moved(scene.corners, scene.labels, scales, offsets, side)
+        pixels = apply_shade(
+            place_scene(scene.pixels, scales, offsets, side), 1 + self.strength.shade * (2 * drawn[4:7] - 1)
+        )
+        corners, labels = move_boxes(scene.corners, scene.labels, scales, offsets, side)
         return View(pixels, scene.size, *as_shares(corners, labels, side), epoch)
 
 
-def placed(
+def place_scene(
     pixels: NDArray[np.uint8], scales: NDArray[np.float64], offsets: NDArray[np.float64], side: int
 ) -> NDArray[np.uint8]:
     """Scale and shift a scene on a gray square: (x, y) moves to scales · (x, y) + offsets.
@@ -99,14 +101,14 @@ def placed(
     return np.asarray(image, dtype=np.uint8)
 
 
-def moved(
+def move_boxes(
     corners: NDArray[np.float32],
     labels: NDArray[np.int64],
     scales: NDArray[np.float64],
     offsets: NDArray[np.float64],
     side: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the boxes as `placed` moves them, float32 [k, 4], and their labels, without boxes outside the image."""
+    """Return the boxes as `place_scene` moves them, float32 [k, 4], and their labels, without boxes outside."""
     ends = np.stack([corners[:, :2] * scales + offsets, corners[:, 2:] * scales + offsets])
     whole = np.concatenate([ends.min(axis=0), ends.max(axis=0)], axis=1)
     seen = np.clip(whole, 0, side)
@@ -119,7 +121,7 @@ def _areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def shaded(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[np.uint8]:
+def apply_shade(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Change brightness, contrast (around the mean) and saturation by three factors; 1 changes nothing."""
     if np.all(factors == 1):
         return pixels

@@ -26,7 +26,7 @@ _EXAMPLES_SEEN, _RATE = 16000, 2e-4
 
 
 @dataclass(frozen=True)
-class Base:
+class BaseWeights:
     """The base weights.
 
     Attributes:
@@ -45,7 +45,7 @@ def load_fcos(options: FcosOptions, request: LoadRequest) -> FcosModel:
     if request.saved is not None:
         saved = saving.read(request.saved)
         provenance = Provenance("pretrained", str(request.saved), str(request.saved))
-        base = Base(saved.architecture, saved.state, provenance)
+        base = BaseWeights(saved.architecture, saved.state, provenance)
         return _assembled(options, request, base, {}, saved.side, request.labels)
     if options.init == "scratch":
         return _from_scratch(options, request, "init=scratch was set.")
@@ -61,7 +61,9 @@ def load_fcos(options: FcosOptions, request: LoadRequest) -> FcosModel:
     if path.is_dir():
         saved = saving.read(path)
         sha256 = sha256_of(path / WEIGHTS, options.sha256)
-        base = Base(saved.architecture, saved.state, Provenance("pretrained", asked, str(path.resolve()), "", sha256))
+        base = BaseWeights(
+            saved.architecture, saved.state, Provenance("pretrained", asked, str(path.resolve()), "", sha256)
+        )
         return _assembled(options, request, base, _tuned(request), None, saved.labels)
     return _pretrained(options, request, asked, _file(path, asked), str(path.absolute()))
 
@@ -84,7 +86,7 @@ def _from_scratch(options: FcosOptions, request: LoadRequest, why: str) -> FcosM
     provenance = Provenance("scratch", small.name, "its architecture", note=why)
     epochs = epochs_for(options.scratch_examples, len(request.train), 12, 300)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
-    model = _assembled(options, request, Base(small, {}, provenance), defaults, None, ())
+    model = _assembled(options, request, BaseWeights(small, {}, provenance), defaults, None, ())
     count = f"{sum(p.numel() for p in model.module.parameters()) / 1e6:.1f}M parameters"
     note = f"{why} {small.name} ({count}) starts from random weights."
     model.provenance = replace(provenance, note=note)
@@ -100,14 +102,14 @@ def _pretrained(options: FcosOptions, request: LoadRequest, asked: str, path: Pa
         state = {BODY + name: value for name, value in state.items() if not name.startswith("fc.")}
         channels, convolutions = options.channels or FULL.channels, options.convolutions or FULL.convolutions
         architecture = FcosArchitecture(options.variant, channels, convolutions, frozen_norms=True)
-    base = Base(architecture, state, Provenance("pretrained", asked, source, "", sha256))
+    base = BaseWeights(architecture, state, Provenance("pretrained", asked, source, "", sha256))
     return _assembled(options, request, base, _tuned(request), None, None)
 
 
 def _assembled(
     options: FcosOptions,
     request: LoadRequest,
-    base: Base,
+    base: BaseWeights,
     defaults: Mapping[str, float],
     side: int | None,
     labels: tuple[str, ...] | None,
@@ -138,7 +140,7 @@ def _assembled(
     return model
 
 
-def _refuse_other_sizes(options: FcosOptions, base: Base) -> None:
+def _refuse_other_sizes(options: FcosOptions, base: BaseWeights) -> None:
     """Refuse configured sizes that differ from those of the weights, instead of ignoring them.
 
     Raises:
@@ -157,7 +159,7 @@ def _without_logits(state: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in state.items() if not name.startswith(LOGITS)}
 
 
-def _fill(detector: Any, state: Mapping[str, Any], base: Base) -> None:
+def _fill(detector: Any, state: Mapping[str, Any], base: BaseWeights) -> None:
     """Load weights into a network. Only complete parts may be missing; they keep their random weights.
 
     Raises:

@@ -16,10 +16,10 @@ from core.runtime import unwrap
 from core.tasks import BoxExample, Detections
 from plugins.detection import dataset
 from plugins.detection.dataset import ScaleTransform
-from plugins.detection.defaults import not_kept
+from plugins.detection.defaults import not_cached
 from plugins.detection.fcos import network as parts
 from plugins.detection.fcos import saving
-from plugins.detection.fcos.augmentation import Jittered, Strength
+from plugins.detection.fcos.augmentation import JitteredScenes, Strength
 from plugins.detection.fcos.network import MEAN, STD, FcosArchitecture, Network
 from plugins.detection.fcos.options import FcosOptions
 from plugins.detection.letterbox import Letterboxed, View, corners_in, margins
@@ -71,10 +71,10 @@ class FcosModel(LoadedModel):
         options = self.options
         found = dataset.prepare(examples, self._transform(), options.cache_mb * 2**20, self.request.fingerprint)
         if train and found.needs_workers:
-            self.findings.append(not_kept(len(examples), options.cache_mb))
+            self.findings.append(not_cached(len(examples), options.cache_mb))
         if train and self.augmented:
             strength = Strength(options.scale, options.translate, options.fliplr, options.shade)
-            return Jittered(found, strength, ahead=not self.request.device.startswith("cpu"))
+            return JitteredScenes(found, strength, ahead=not self.request.device.startswith("cpu"))
         return Letterboxed(found)
 
     def _transform(self) -> ScaleTransform:

@@ -11,7 +11,7 @@ from plugins.detection import saving
 from plugins.detection.fcos.network import MEAN, STD, FcosArchitecture
 from plugins.detection.fcos.options import FcosOptions
 from plugins.detection.letterbox import GRAY
-from plugins.detection.saving import CONFIG, WEIGHTS, Saved, Thresholds, write
+from plugins.detection.saving import CONFIG, WEIGHTS, SavedDetector, Thresholds, write
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,7 +59,7 @@ def save(
     write(network, configuration, directory)
 
 
-def read(folder: Path) -> Saved[FcosArchitecture]:
+def read(folder: Path) -> SavedDetector[FcosArchitecture]:
     """Read a folder that `save` wrote.
 
     Raises:

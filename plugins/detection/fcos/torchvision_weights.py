@@ -25,7 +25,7 @@ _PREFIX = re.compile(r"-([0-9a-f]{8,})\.pth$")
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedWeights:
     """A weights file, or the reason why there is none.
 
     Attributes:
@@ -41,7 +41,7 @@ class Published:
     cure: str = ""
 
 
-def find(asked: str, variant: str, sha256: str = "") -> Published:
+def find(asked: str, variant: str, sha256: str = "") -> PublishedWeights:
     """Find weights on this machine, or download them.
 
     Args:
@@ -59,13 +59,15 @@ def find(asked: str, variant: str, sha256: str = "") -> Published:
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(address).path).name
     if path.is_file():
         _check_name(path)
-        return Published(path, "torch's cache")
+        return PublishedWeights(path, "torch's cache")
     server = "{0.scheme}://{0.netloc}".format(urlsplit(address))
     if reason := unreachable(server, "torchvision's server"):
         cure = f"On a machine with a network, download {address}; then copy it into {path.parent}, or pass its path as "
         cure += "model.checkpoint. Without pretrained weights: model.init=scratch."
-        return Published(None, why=f"{path.name} is not in torch's cache ({path.parent}), and {reason}.", cure=cure)
-    return Published(_fetched(address, path, sha256), server)
+        return PublishedWeights(
+            None, why=f"{path.name} is not in torch's cache ({path.parent}), and {reason}.", cure=cure
+        )
+    return PublishedWeights(_fetched(address, path, sha256), server)
 
 
 def _fetched(address: str, path: Path, sha256: str) -> Path:

@@ -21,7 +21,7 @@ from plugins.detection.yolo.ultralytics import library, one_thread
 
 
 @dataclass
-class Varied:
+class MosaicScenes:
     """A training split augmented by Ultralytics; a `core.PreparedDataset`.
 
     Attributes:
@@ -84,7 +84,7 @@ class Varied:
         return known | {"img": scene.pixels, "cls": labels, "instances": instances}
 
 
-def _transforms(dataset: Varied, closed: bool) -> Any:
+def _transforms(dataset: MosaicScenes, closed: bool) -> Any:
     """Return Ultralytics' transforms for detection (`v8_transforms`), except those that need segments or packages."""
     options, side, augment = dataset.options, dataset.scenes.transform.side, library().augment
     affine = augment.RandomPerspective(

@@ -54,7 +54,7 @@ def _fill(network: Any, state: Mapping[str, Any], folder: Path) -> None:
 
 def _from_scratch(options: YoloOptions, request: LoadRequest) -> YoloModel:
     n = len(request.labels)
-    architecture = parts.described(options.version, options.size, options.depth, options.width, n)
+    architecture = parts.architecture_for(options.version, options.size, options.depth, options.width, n)
     architecture = architecture.with_heads(options.one_to_one)
     network = parts.build(architecture, request.labels, request.seed)
     count = f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}M parameters"

@@ -17,11 +17,11 @@ from core.runtime import unwrap
 from core.tasks import BoxExample, Detections
 from plugins.detection import dataset
 from plugins.detection.dataset import ScaleTransform
-from plugins.detection.defaults import not_kept
+from plugins.detection.defaults import not_cached
 from plugins.detection.letterbox import Letterboxed, Schedule, View
 from plugins.detection.yolo import network as parts
 from plugins.detection.yolo import saving
-from plugins.detection.yolo.augmentation import Varied
+from plugins.detection.yolo.augmentation import MosaicScenes
 from plugins.detection.yolo.network import YoloArchitecture
 from plugins.detection.yolo.options import YoloOptions
 from plugins.detection.yolo.ultralytics import library, one_thread
@@ -59,7 +59,7 @@ class YoloModel(LoadedModel):
         defaults: Mapping[str, float],
         side: int,
     ) -> None:
-        parts.made_trainable(network)
+        parts.prepare_for_training(network)
         self.module: nn.Module = network
         self.architecture, self.options, self.request, self.side = architecture, options, request, side
         self.provenance, self.defaults = provenance, defaults
@@ -84,9 +84,9 @@ class YoloModel(LoadedModel):
         with one_thread():
             found = dataset.prepare(examples, self._transform(), budget, self.request.fingerprint)
         if train and found.needs_workers:
-            self.findings.append(not_kept(len(examples), self.options.cache_mb))
+            self.findings.append(not_cached(len(examples), self.options.cache_mb))
         if train and self.augmented:
-            return Varied(found, self.options, self.schedule, ahead=not self.request.device.startswith("cpu"))
+            return MosaicScenes(found, self.options, self.schedule, ahead=not self.request.device.startswith("cpu"))
         return Letterboxed(found)
 
     def _transform(self) -> ScaleTransform:

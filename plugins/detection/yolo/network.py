@@ -42,7 +42,9 @@ class YoloArchitecture:
         return replace(self, plan={**self.plan, "end2end": one_to_one})
 
 
-def described(version: str, size: str, depth: float | None, width: float | None, labels: int) -> YoloArchitecture:
+def architecture_for(
+    version: str, size: str, depth: float | None, width: float | None, labels: int
+) -> YoloArchitecture:
     """Return Ultralytics' architecture for a version and a size, optionally thinner or shallower."""
     import yaml
 
@@ -107,7 +109,7 @@ def _relabel(network: Any, labels: int) -> None:
     head.bias_init()
 
 
-def made_trainable(network: Any) -> None:
+def prepare_for_training(network: Any) -> None:
     """Prepare a network for Graft's loop: a constant becomes a buffer, and anchors are not cached between passes.
 
     The bins of the distances are a frozen parameter in Ultralytics; as a buffer, no method can unfreeze them. Anchors

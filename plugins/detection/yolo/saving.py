@@ -12,7 +12,7 @@ import yaml
 from core.contracts import LoadRequest
 from plugins.detection import saving
 from plugins.detection.letterbox import GRAY
-from plugins.detection.saving import CONFIG, WEIGHTS, Saved, Thresholds, write
+from plugins.detection.saving import CONFIG, WEIGHTS, SavedDetector, Thresholds, write
 from plugins.detection.yolo import network as parts
 from plugins.detection.yolo.network import YoloArchitecture
 from plugins.detection.yolo.options import YoloOptions
@@ -88,7 +88,7 @@ def _export(exported: Any, side: int, one_to_one: bool, path: Path) -> None:
     torch.save(checkpoint, path)
 
 
-def read(folder: Path) -> Saved[YoloArchitecture]:
+def read(folder: Path) -> SavedDetector[YoloArchitecture]:
     """Read a folder that `save` wrote.
 
     Raises:

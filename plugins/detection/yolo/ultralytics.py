@@ -61,8 +61,8 @@ class Library:
 def library() -> Library:
     """Return Ultralytics, imported on the first call."""
     keep_caches_of_others()
-    _keep_to_itself()
-    with _undone():
+    _keep_offline()
+    with _undo_import_effects():
         import torchvision.ops  # noqa: F401  (Ultralytics' choice of NMS depends on whether this is imported)
         import ultralytics
         from ultralytics.data import augment
@@ -96,7 +96,7 @@ def _folder() -> Path:
     return cache_directory() / NAME
 
 
-def _keep_to_itself() -> None:
+def _keep_offline() -> None:
     """Keep Ultralytics, in this process and its children, offline and let it write only to Graft's cache."""
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
@@ -118,7 +118,7 @@ def _put_font(path: Path) -> None:
 
 
 @contextmanager
-def _undone() -> Iterator[None]:
+def _undo_import_effects() -> Iterator[None]:
     """Undo what importing Ultralytics changes in the process."""
     import cv2
     import numpy as np

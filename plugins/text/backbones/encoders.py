@@ -199,7 +199,7 @@ def layers(module: nn.Module, blocks: str, heads: tuple[str, ...]) -> tuple[tupl
     return tuple(tuple(names) for names in found if names)
 
 
-def repeated(module: Any) -> str:
+def block_list(module: Any) -> str:
     """Return the name of the only list of blocks in an unknown backbone; empty if there is not exactly one."""
     prefix = f"{module.base_model_prefix}."
     named = module.named_modules()

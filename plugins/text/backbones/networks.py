@@ -61,7 +61,7 @@ def read(
     """
     network, more, odd = network_of(config), dict[str, Any](), list[str]()
     if request.weights is not None:
-        heads, odd = quantization.kept_apart(network, config, heads_of(network, config), request.weights.bits)
+        heads, odd = quantization.unquantized_layers(network, config, heads_of(network, config), request.weights.bits)
         more = quantization.options(request.weights, request, (*heads, *odd))
     module, info = network.from_pretrained(
         str(folder),
@@ -78,7 +78,7 @@ def read(
     for name in heads_in(module):
         module.get_submodule(name).float()
     if request.weights is not None:
-        quantization.settle(module, quantization.compute_dtype(request.weights, request.precision))
+        quantization.prevent_permanent_changes(module, quantization.compute_dtype(request.weights, request.precision))
     return module, info, odd
 
 

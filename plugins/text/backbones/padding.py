@@ -13,7 +13,7 @@ MEANT_FOR_PADDING = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]", "
 """Tokens that can serve as padding where the tokenizer names no padding token, best first."""
 
 
-def settle(tokenizer: Any, config: Any, folder: Path) -> None:
+def set_padding(tokenizer: Any, config: Any, folder: Path) -> None:
     """Set the same padding token in tokenizer and configuration, and pad on the right. Both are saved.
 
     transformers takes the last token that is not padding as the end of a text. The padding token must therefore differ

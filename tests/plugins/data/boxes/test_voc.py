@@ -111,7 +111,7 @@ def test_objects_that_cannot_be_used_are_named_by_their_line(tmp_path, objects, 
     [
         ("", "Annotations/0.xml: the file is empty"),
         ("<annotation>\n<object>", "Annotations/0.xml:2: the file is not well-formed XML"),
-        ("<plist/>", "the file holds <plist>, not <annotation>"),
+        ("<plist/>", "the file contains <plist>, not <annotation>"),
         ('<?xml version="1.0" encoding="klingon"?><annotation/>', "Annotations/0.xml"),
         (xml(thing(), size=(80, 40)), "are for 80 × 40 pixels, the image has 40 × 20"),
         (xml(thing(), size=(20, 40)), "are for 20 × 40 pixels, the image has 40 × 20"),

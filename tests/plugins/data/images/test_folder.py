@@ -234,7 +234,7 @@ def test_folders_without_classes(tmp_path):
     assert "contains no class folders.\n    The folder is empty" in problem(path=str(tmp_path))
     write(tmp_path / "1.png", picture(0))
     listing(tmp_path, ["1.png,a"])
-    assert f"data.path={tmp_path}/labels.csv reads images" in problem(path=str(tmp_path))
+    assert f"data.path={tmp_path}/labels.csv reads a table of images" in problem(path=str(tmp_path))
     assert "data.train: there is no file or folder" in problem(train=str(tmp_path / "trian"))
 
 
@@ -339,7 +339,7 @@ def test_several_labels_in_a_cell_and_in_columns(tmp_path):
     assert splits.labels == ("rain", "sun")
     assert {each.target for each in everything(splits)} == {(0,), (1,), (0, 1), ()}
     write(tmp_path / "flags.csv", ("image,sun,rain\n" + "\n".join([*rows[:-1], "img/11.png,2,0"])).encode())
-    assert "flags.csv:13: the column 'sun' holds '2'" in problem(
+    assert "flags.csv:13: the column 'sun' contains '2'" in problem(
         target="multi", path=path, label_columns=["sun", "rain"]
     )
 
@@ -387,7 +387,7 @@ def test_options_of_tables_mean_nothing_for_folders(tmp_path):
         ("../away.png", "the image ../away.png lies outside the folder", "path_outside"),
         ("/etc/hostname", "the image /etc/hostname lies outside the folder", "path_outside"),
         ("img/../../away.png", "lies outside the folder", "path_outside"),
-        ("img/link.png", "the image img/link.png (it is ", "path_outside"),
+        ("img/link.png", "the image img/link.png (a link to ", "path_outside"),
         ("", "the image is missing", "no_image"),
         ("https://example.com/a.png", "Graft downloads no images", "no_image"),
     ],
