@@ -76,7 +76,7 @@ def test_a_file_a_run_and_the_table_from_files_alone(tmp_path: Path) -> None:
         "33 s",
     ]  # fmt: skip
     assert "- text, vera: it broke" in table
-    assert "Warning: others kept the processors busy before text lora;" in table
+    assert "Warning: other processes kept the processors busy before text lora;" in table
 
 
 @pytest.mark.parametrize("name", WORKS)
@@ -114,7 +114,7 @@ def test_the_command_runs_writes_and_tells_of_failures(
             for cell in suite.cells
         ]
 
-    monkeypatch.setattr(command.cells, "run_suite", fake)
+    monkeypatch.setattr(command.runner, "run_suite", fake)
     words = ["methods", "work=detection", "methods=lora,ia3", f"runs={tmp_path / 'runs'}", f"out={tmp_path / 'out'}"]
     assert program.main(words) == 1
     assert "detection, ia3" in capsys.readouterr().out
