@@ -1,1 +1,1 @@
-"""What Graft measures of itself: suites of runs, and the same work done with other libraries' trainers."""
+"""Benchmarks of Graft: suites of runs, and comparisons with other libraries' trainers."""

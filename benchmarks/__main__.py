@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: suites of runs, the peers, the levers, a GPU, and tables made from files alone."""
+"""`python -m benchmarks`: suites of runs, peers, ablations, one GPU, and tables from result files."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from core.errors import GraftError, Problem, nearest
 from core.options import option
 
 HELP = """\
-Measures Graft. Results are files; every table is made from files alone.
+Measures Graft. Results are files, and every table is printed from these files alone.
 
-  suite=quick [out=DIR] [--json]   run the cells of a suite, one process each, and print one table; finished cells
-                                   are skipped, interrupted ones go on. `suite=FILE.yaml` runs one of your own
-  table DIR … [--json]             print the table of runs, or of measurements, that lie in folders
-  peers [key=value …]              the same training through other libraries and through Graft: kind=text through
-                                   transformers' Trainer, kind=images through a plain timm loop and through Trainer;
-                                   also as suite=peers
-  levers [key=value …]             Graft with each of its speed options switched off in turn; kind=text or kind=images
+  suite=quick [out=DIR] [--json]   run the cells of a suite, one process per cell, and print one table; finished cells
+                                   are skipped, interrupted ones are resumed. `suite=FILE.yaml` runs your own suite
+  table DIR … [--json]             print the table of the runs, or of the measurements, in some folders
+  peers [key=value …]              the same training with other libraries and with Graft: kind=text with transformers'
+                                   Trainer, kind=images with a plain timm loop and with Trainer; also as suite=peers
+  ablation [key=value …]           Graft with each of its speed options switched off; kind=text or kind=images
   gpu [key=value …]                a Llama-3-8B-shaped classifier with random weights on one GPU, LoRA and QLoRA: tokens
-                                   per second, peak memory and share of the GPU's peak beside transformers' Trainer
-  methods [work=text]              every adapter method on one task, work=images and work=detection likewise: what it
-                                   saves, trains and needs, how fast it is, how well it does
-  lora [key=value …]               every weight against LoRA by its recipe, in turn: score, speed, parameters
+                                   per second, peak memory and share of the GPU's peak, compared with Trainer
+  methods [work=text]              every adapter method on one task (also work=images, work=detection): size of what it
+                                   saves, trained parameters, memory, speed and score
+  lora [key=value …]               full fine-tuning and LoRA by its recipe, alternating: score, speed, parameters
 
-`peers --help`, `methods --help` and `levers --help` show their options, with kind=images those of the image work.
+`peers --help`, `methods --help` and `ablation --help` show their options, with kind=images those of images.
 """
-VERBS = ("table", "peers", "levers", "methods", "lora", "gpu")
+VERBS = ("table", "peers", "ablation", "methods", "lora", "gpu")
+RENAMED = {"levers": "ablation"}
 
 
 @dataclass
 class SuiteOptions:
-    """What `suite=…` takes."""
+    """The options of `suite=…`."""
 
     suite: str = option("quick", "A suite by name, or a YAML file.")
-    out: str = option("", "Where the runs go; empty for runs/benchmarks/NAME.")
+    out: str = option("", "Folder of the runs; empty for runs/benchmarks/NAME.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; returns its exit code (0 well, 1 something failed, 2 bad input, 130 interrupted)."""
+    """Run the program and return its exit code (0 success, 1 failure, 2 bad input, 130 interrupted)."""
     asked = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(asked)
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(error.report() + "\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; a suite goes on from here with the same command\n")
+        sys.stderr.write("interrupted; the same command resumes a suite\n")
         return 130
 
 
@@ -70,10 +70,10 @@ def _dispatch(asked: list[str]) -> int:
         from benchmarks.peers import command
 
         return command.peers(rest[1:], as_json)
-    if rest and rest[0] == "levers":
+    if rest and rest[0] == "ablation":
         from benchmarks import ablation
 
-        return ablation.levers(rest[1:], as_json)
+        return ablation.ablation(rest[1:], as_json)
     if rest and rest[0] == "gpu":
         from benchmarks.gpu import command as on_gpu
 
@@ -88,9 +88,9 @@ def _dispatch(asked: list[str]) -> int:
         return comparison.methods(rest[1:])
     if any("=" in word for word in rest):
         return _suite(rest, as_json)
-    close = nearest(rest[0], VERBS) if rest else None
+    close = RENAMED.get(rest[0]) or nearest(rest[0], VERBS) if rest else None
     hint = f"Did you mean {close!r}?" if close else "Did you mean suite=NAME?"
-    raise GraftError(f"there is no command {' '.join(rest)!r}. {hint} `python -m benchmarks --help` shows all.")
+    raise GraftError(f"there is no command {' '.join(rest)!r}. {hint} `python -m benchmarks --help` lists all.")
 
 
 def _suite(asked: Sequence[str], as_json: bool) -> int:
@@ -100,7 +100,7 @@ def _suite(asked: Sequence[str], as_json: bool) -> int:
     say(f"suite {found.name}: {found.summary} {len(found.cells)} cells, into {out}")
     reports = [reporting.read(folder) for folder in runner.run_suite(found, out, say)]
     _write(tables.as_json(reports) if as_json else tables.markdown(reports))
-    return 1 if tables.apart(reports) else 0
+    return 1 if tables.failed_runs(reports) else 0
 
 
 def _table(folders: Sequence[str], as_json: bool) -> int:
@@ -115,13 +115,13 @@ def _table(folders: Sequence[str], as_json: bool) -> int:
         return 0
     reports = [reporting.read(folder) for folder in tables.find(paths)]
     if not reports:
-        raise GraftError(Problem(", ".join(folders), "holds neither a report.json nor a measurement."))
+        raise GraftError(Problem(", ".join(folders), "contains neither a report.json nor a measurement."))
     _write(tables.as_json(reports) if as_json else tables.markdown(reports))
     return 0
 
 
 def say(text: str) -> None:
-    """One line of progress, on standard error."""
+    """Print one line of progress to standard error."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
@@ -135,5 +135,5 @@ def _terminated(number: int, frame: object) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _terminated)  # as Ctrl-C: the running cell writes its checkpoint first
+    signal.signal(signal.SIGTERM, _terminated)  # like Ctrl-C: the running cell writes its checkpoint first
     sys.exit(main())

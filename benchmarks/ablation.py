@@ -1,4 +1,4 @@
-"""`python -m benchmarks levers`: Graft with one of its speed options switched off at a time, beside its defaults."""
+"""`python -m benchmarks ablation`: Graft at its defaults, with each speed option off, and with all of them off."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ ALL = "everything-off"
 
 
 def variants(levers: Sequence[str]) -> list[Graft]:
-    """Graft at its defaults, with each lever off, and with all of them off."""
-    single = [Graft(name(change), f"{change}, all else at its defaults", (change,)) for change in levers]
+    """Return Graft at its defaults, with each speed option off, and with all of them off."""
+    single = [Graft(name(change), f"{change}, all other options at their defaults", (change,)) for change in levers]
     return [Graft(), *single, Graft(ALL, " ".join(levers), tuple(levers))]
 
 
 def name(change: str) -> str:
-    """`train.precision=fp32` as one word for files and tables: `precision-fp32`."""
+    """Return an override such as `train.precision=fp32` as one word for files and tables: `precision-fp32`."""
     return change.partition(".")[2].replace("=", "-").replace("_", "-")
 
 
-def levers(asked: Sequence[str], as_json: bool) -> int:
-    """Measure; returns the exit code."""
+def ablation(asked: Sequence[str], as_json: bool) -> int:
+    """Run the ablation and return the exit code."""
     work, rest = command.chosen_work(asked)
-    return command.command("levers", work, variants(work.levers), rest, as_json)
+    return command.command("ablation", work, variants(work.levers), rest, as_json)

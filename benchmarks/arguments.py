@@ -1,4 +1,4 @@
-"""A command line of `key=value` words as a dataclass of options, as strictly as the core reads its own."""
+"""Parse `key=value` words into a dataclass of options, as strictly as Graft's own command line."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ T = TypeVar("T")
 
 
 def options(kind: type[T], words: Sequence[str], command: str) -> T:
-    """An instance of `type` from words such as `rounds=3`.
+    """Return an instance of a dataclass from words such as `rounds=3`.
 
     Args:
-        kind: A dataclass whose fields are declared with `core.options.option`.
-        words: What was typed.
-        command: What it was typed after, for messages.
+        kind: A dataclass whose fields are declared with `core.option`.
+        words: The command-line arguments.
+        command: The command, for messages.
 
     Raises:
-        ConfigError: Everything that is wrong with them, with the nearest option.
+        ConfigError: Lists all invalid words, each with the nearest option.
     """
     names = [each.name for each in dataclasses.fields(kind)]  # type: ignore[arg-type]
     values, problems = {}, []
@@ -44,7 +44,7 @@ def options(kind: type[T], words: Sequence[str], command: str) -> T:
 
 
 def help_of(kind: type[object]) -> str:
-    """One line an option: its default and what it is."""
+    """Return one line per option: its default and its help text."""
     lines = []
     for each in dataclasses.fields(kind):  # type: ignore[arg-type]
         default = each.default if each.default != "" else ""
@@ -53,6 +53,6 @@ def help_of(kind: type[object]) -> str:
 
 
 def quoted(path: Path) -> str:
-    """A path as Hydra's grammar takes any."""
+    """Return a path quoted for Hydra's grammar."""
     escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

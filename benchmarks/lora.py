@@ -1,4 +1,4 @@
-"""`python -m benchmarks lora`: every weight against LoRA by its recipe, fused and not, the same work, in turn."""
+"""`python -m benchmarks lora`: full fine-tuning and LoRA by its recipe, fused and not, alternating on the same work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.config import resolve
 
 
 def peers(model: str) -> tuple[Graft, ...]:
-    """Of these the first is what the others are compared with; LoRA for as many epochs as its recipe says."""
+    """Return the peers; the first is the reference, and LoRA trains for the epochs of its recipe."""
     epochs = resolve(["task=text_classification", f"model={model}", "method=lora"]).train.epochs
     longer = () if epochs is None else (f"train.epochs={epochs:g}",)
     return (
@@ -21,7 +21,7 @@ def peers(model: str) -> tuple[Graft, ...]:
 
 
 def lora(asked: Sequence[str], as_json: bool) -> int:
-    """Measure; returns the exit code."""
+    """Run the comparison and return the exit code."""
     work, rest = command.chosen_work(asked)
     models = [word.partition("=")[2] for word in rest if word.startswith("model=")] or ["minilm"]
     return command.command("lora", work, peers(models[-1]), rest, as_json)

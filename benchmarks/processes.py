@@ -1,4 +1,4 @@
-"""One subprocess, measured: a session of its own, a time limit, its output in files, its peak memory."""
+"""Run and measure a subprocess: in a separate session, with a time limit, output in files and peak memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 30.0
-"""How long a process may take to write its checkpoint after SIGTERM, before it is killed."""
+"""Seconds that a process may take to write its checkpoint after SIGTERM, before it is killed."""
 TAIL_LINES = 12
 
 
@@ -22,10 +22,10 @@ class Ended:
     """How a process ended.
 
     Attributes:
-        code: Exit code; the negative number of the signal that killed it.
-        seconds: Wall time from start to end, the interpreter's start included.
-        peak_rss_mb: Largest resident memory, in MiB, of the process or of any child that it waited for.
-        timed_out: Whether it was ended for running past its limit.
+        code: Exit code, or the negative number of the signal that killed it.
+        seconds: Wall time from start to end, including the interpreter's start.
+        peak_rss_mb: Peak resident memory, in MiB, of the process or of any child that it waited for.
+        timed_out: Whether it was ended because it exceeded its time limit.
     """
 
     code: int
@@ -37,13 +37,13 @@ class Ended:
 def run(
     command: Sequence[str], folder: Path, timeout_seconds: float, environment: Mapping[str, str] | None = None
 ) -> Ended:
-    """Run to the end, with standard output and standard error in `stdout.txt` and `stderr.txt` of `folder`.
+    """Run a command to its end, with its output in `stdout.txt` and `stderr.txt` of `folder`.
 
     Args:
         command: The program and its arguments.
-        folder: Made where it does not exist.
-        timeout_seconds: After this, SIGTERM, and SIGKILL if that does not help.
-        environment: The whole environment; this process's own where None.
+        folder: The folder, created if missing.
+        timeout_seconds: Time limit; then SIGTERM, and later SIGKILL.
+        environment: The whole environment; None for this process's environment.
     """
     folder.mkdir(parents=True, exist_ok=True)
     started, timed_out = time.monotonic(), False
@@ -64,7 +64,7 @@ def run(
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> tuple[int, float] | None:
-    """Exit code and peak memory in MiB; None where it runs on. `wait4` because `Popen.wait` drops the memory."""
+    """Return exit code and peak memory in MiB; None if it still runs. `Popen.wait` would not return the memory."""
     end = time.monotonic() + seconds
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -78,7 +78,7 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> tuple[int, float]
 
 
 def _stop(process: subprocess.Popen[bytes]) -> tuple[int, float]:
-    """Ask the process and its children to end, then make them."""
+    """End the process and its children with SIGTERM, later with SIGKILL; return exit code and peak memory in MiB."""
     os.killpg(process.pid, signal.SIGTERM)
     ended = _wait(process, GRACE_SECONDS)
     if ended is None:
@@ -89,7 +89,7 @@ def _stop(process: subprocess.Popen[bytes]) -> tuple[int, float]:
 
 
 def tail(folder: Path) -> str:
-    """The last lines of a process's standard error."""
+    """Return the last lines of a process's standard error."""
     path = folder / "stderr.txt"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
     return "\n".join(lines[-TAIL_LINES:])

@@ -1,4 +1,4 @@
-"""The cells of a suite, run one after the other: finished ones are skipped, interrupted ones go on."""
+"""Run the cells of a suite one after the other: finished ones are skipped, interrupted ones are resumed."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from core.files import write_json
 
 DONE, RESUME, REDO, NEW = "done", "resume", "redo", "new"
 REPLACED = "replaced"
-"""The folder of a suite that runs are moved to before they are redone; tables leave it out."""
+"""The folder of a suite to which runs are moved before they are rerun; tables ignore it."""
 
 Runner = Callable[[Sequence[str], Path, float], Ended]
-"""Runs a command with its output in a folder, within so many seconds."""
+"""Runs a command with its output in a folder, with a time limit in seconds."""
 Say = Callable[[str], None]
 
 
 def run_suite(suite: Suite, out: Path, say: Say, runner: Runner = processes.run) -> list[Path]:
     """Run every cell that is not finished, and return the folders of all, in the suite's order.
 
-    A cell that fails is kept with its error, and the others go on.
+    If a cell fails, its error is kept, and the other cells run.
 
     Args:
-        suite: What to run.
-        out: Each cell has the folder of its name in it.
-        say: Told one line a cell.
-        runner: Starts a cell's process.
+        suite: The suite.
+        out: The folder for one folder per cell.
+        say: Prints lines of progress.
+        runner: Runs a cell's process.
 
     Raises:
-        ConfigError: Something is wrong with the suite's cells; nothing has been started.
+        ConfigError: A cell is invalid; nothing has been started.
     """
     plans = _plan(suite)
     folders = []
@@ -48,17 +48,17 @@ def run_suite(suite: Suite, out: Path, say: Say, runner: Runner = processes.run)
         if state == DONE:
             say(f"{where}: finished before, {_score(folder)}")
         else:
-            say(f"{where}: {_VERBS[state]}")
+            say(f"{where}: {_PROGRESS[state]}")
             if state == REDO:
                 _set_aside(folder, out)
             ended = runner(_command(cell, folder, state), _logs(folder), suite.timeout_minutes * 60)
-            _settle(cell, folder, plain, ended)
+            _record_failure(cell, folder, plain, ended)
             say(f"{where}: {_score(folder)} ({ended.seconds:.0f} s)")
         folders.append(folder)
     return folders
 
 
-_VERBS = {RESUME: "going on where it was interrupted", REDO: "doing it again", NEW: "running"}
+_PROGRESS = {RESUME: "resuming", REDO: "rerunning", NEW: "running"}
 
 
 def _plan(suite: Suite) -> list[tuple[Cell, dict[str, Any]]]:
@@ -75,11 +75,11 @@ def _plan(suite: Suite) -> list[tuple[Cell, dict[str, Any]]]:
 
 
 def state_of(folder: Path, plain: dict[str, Any]) -> str:
-    """What has become of a cell so far: done, to resume, to redo, or new.
+    """Return the state of a cell: done, to resume, to rerun, or new.
 
     Args:
-        folder: The cell's.
-        plain: Its configuration now; a run with another one does not count.
+        folder: The cell's folder.
+        plain: Its current configuration; a run with another one is rerun.
     """
     if not (folder / reporting.REPORT).is_file():
         return NEW
@@ -100,7 +100,7 @@ def _command(cell: Cell, folder: Path, state: str) -> list[str]:
 
 
 def _logs(folder: Path) -> Path:
-    """Beside the run's own files, so that making the run's folder stays the run's business."""
+    """Return the folder of a cell's output. It is beside the run's folder, which the run itself creates."""
     return folder.parent / "logs" / folder.name
 
 
@@ -112,8 +112,8 @@ def _set_aside(folder: Path, out: Path) -> None:
     folder.rename(target)
 
 
-def _settle(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> None:
-    """Where a process ended without saying so in its report, say it there: tables read nothing else."""
+def _record_failure(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> None:
+    """Write the failure of a process into its report if the process could not, because tables only read reports."""
     try:
         report = reporting.read(folder)
     except (GraftError, ValueError):
@@ -122,9 +122,9 @@ def _settle(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> No
     status = report.get("status", "running")
     if status == "completed" or (report.get("error") and not ended.timed_out):
         return
-    error = processes.tail(_logs(folder)) or f"ended with exit code {ended.code} and no word"
+    error = processes.tail(_logs(folder)) or f"ended with exit code {ended.code} and no message"
     if ended.timed_out:
-        error = f"ended after {ended.seconds:.0f} s, which is past the suite's limit"
+        error = f"ended after {ended.seconds:.0f} s, at the suite's time limit"
     settled = {
         "status": "interrupted" if status == "interrupted" else "failed",
         "error": error,
@@ -136,7 +136,7 @@ def _settle(cell: Cell, folder: Path, plain: dict[str, Any], ended: Ended) -> No
 
 
 def _score(folder: Path) -> str:
-    """The outcome in a few words."""
+    """Return a short description of the outcome."""
     report = reporting.read(folder)
     if report["status"] != "completed":
         lines = str(report.get("error") or report["status"]).strip().splitlines()

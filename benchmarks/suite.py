@@ -1,4 +1,4 @@
-"""A suite: a YAML file in `benchmarks/suites/` that lists cells, each one task × model × method × seed."""
+"""Read suites: YAML files in `benchmarks/suites/` that list cells, each one task × model × method × seed."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Cell:
 
     @property
     def overrides(self) -> list[str]:
-        """What is written after `python -m core`."""
+        """The arguments of `python -m core`."""
         choices = [f"task={self.task}", f"model={self.model}", f"method={self.method}", f"seed={self.seed}"]
         return [*choices, *self.options]
 
     def plain(self) -> dict[str, Any]:
-        """Its configuration as nested plain values, composed and checked.
+        """Return its composed and checked configuration as nested plain values.
 
         Raises:
-            ConfigError: A name or an option is wrong, or they cannot go together; each problem names the cell.
+            ConfigError: Names or options are invalid or incompatible; each problem names the cell.
         """
         from core.config import check, resolve, to_plain
         from core.files import clean
@@ -67,10 +67,10 @@ class Suite:
     """A list of cells.
 
     Attributes:
-        name: The file's name without its ending.
-        summary: What it is for.
-        timeout_minutes: The longest that a cell may take.
-        cells: In the order in which they run.
+        name: The file's name without its suffix.
+        summary: Its purpose.
+        timeout_minutes: Time limit of a cell.
+        cells: The cells, in the order in which they run.
     """
 
     name: str
@@ -80,15 +80,15 @@ class Suite:
 
 
 def names() -> list[str]:
-    """The suites that Graft carries."""
+    """Return the names of the bundled suites."""
     return sorted(path.stem for path in SUITES.glob("*.yaml"))
 
 
 def read(name: str) -> Suite:
-    """The suite of that name, or in that YAML file.
+    """Return the suite with that name, or in that YAML file.
 
     Raises:
-        ConfigError: There is none, or something in it is wrong.
+        ConfigError: There is none, or it is invalid.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else SUITES / f"{name}.yaml"
     if not path.is_file():
@@ -102,23 +102,23 @@ def read(name: str) -> Suite:
 
 
 def parse(name: str, plain: Mapping[str, Any], source: str = "") -> Suite:
-    """A suite from plain values: every entry of `cells` is the product of its lists.
+    """Return a suite from plain values; every entry of `cells` is the product of its lists.
 
     Raises:
-        ConfigError: Everything that is wrong.
+        ConfigError: Lists everything that is invalid.
     """
     problems = list(_misfits(plain, _TOP, "", source))
     entries = plain.get("cells")
     for number, entry in enumerate(entries if isinstance(entries, list) else []):
         problems += _entry_problems(entry, f"cells[{number}]", source)
     if not entries:
-        problems.append(Problem("cells", "lists nothing to run.", "Give at least one task × model × method.", source))
+        problems.append(Problem("cells", "lists nothing to run.", "Add at least one task × model × method.", source))
     if problems:
         raise ConfigError(*problems)
     cells = tuple(cell for entry in plain["cells"] for cell in _expand(entry, plain))
     seen = [cell.name for cell in cells]
     if doubles := sorted({each for each in seen if seen.count(each) > 1}):
-        cure = "Cells that differ in their options only belong into two suites."
+        cure = "Put cells that differ only in their options into separate suites."
         raise ConfigError(*(Problem("cells", f"lists {each} twice.", cure, source) for each in doubles))
     minutes = float(plain.get("timeout_minutes", _TIMEOUT_MINUTES))
     return Suite(name, str(plain.get("summary", "")), minutes, cells)
@@ -147,7 +147,7 @@ def _entry_problems(entry: Any, where: str, source: str) -> Iterator[Problem]:
 
 
 def _misfits(values: Mapping[str, Any], known: Mapping[str, type], prefix: str, source: str) -> Iterator[Problem]:
-    """Unknown keys and values of a wrong type."""
+    """Yield unknown keys, and values of a wrong type."""
     for key, value in values.items():
         if key not in known:
             close = nearest(key, known)

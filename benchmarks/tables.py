@@ -1,4 +1,4 @@
-"""From a list of `report.json` files to one table: a pure function, so that files alone print it again."""
+"""Format `report.json` files as one table, which can be reprinted from the files alone."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ ERROR_WIDTH = 200
 
 
 @dataclass(frozen=True)
-class Row:
-    """Completed runs that differ in nothing but the seed.
+class ResultRow:
+    """Completed runs that differ only in the seed.
 
     Attributes:
-        task, model, method: As they were asked for.
-        options: What sets this row apart from others of the same three, such as `train.epochs=1`.
+        task, model, method: The configured names.
+        options: Options in which this row differs from others with the same names, such as `train.epochs=1`.
         init: `scratch` or `pretrained`.
         metric: The primary metric.
-        n: Runs.
-        mean, sd: Of the metric on the test split; `sd` is the sample's, None for a single run.
+        n: Number of runs.
+        mean, sd: Mean and sample standard deviation on the test split; `sd` is None for a single run.
         baselines: Mean of each baseline on the same splits, by name.
-        seconds: Mean of a whole run, evaluation and saving included.
-        examples_per_second: Mean in training; None where no loop trained.
-        trainable: Share of the parameters that train, from 0 to 1.
+        seconds: Mean time of a whole run, including evaluation and saving.
+        examples_per_second: Mean in training; None if Graft's loop did not train.
+        trainable: Share of trained parameters, from 0 to 1.
     """
 
     task: str
@@ -53,8 +53,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Apart:
-    """A run that did not complete: its name, its status, and why."""
+class FailedRun:
+    """A run that did not complete: its name, its status and its error."""
 
     name: str
     status: str
@@ -62,7 +62,7 @@ class Apart:
 
 
 def find(folders: Iterable[Path]) -> list[Path]:
-    """Every folder with a report in or below the given ones, in order; runs that were set aside are left out."""
+    """Return every folder with a report in or below the given ones, in order, without replaced runs."""
     found: dict[Path, None] = {}
     for folder in folders:
         for path in sorted(folder.rglob(reporting.REPORT)):
@@ -71,8 +71,8 @@ def find(folders: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def rows(reports: Sequence[Report]) -> list[Row]:
-    """One row for all completed runs that differ in the seed only, in the order of their first."""
+def rows(reports: Sequence[Report]) -> list[ResultRow]:
+    """Return one row for all completed runs that differ only in the seed, in the order of their first runs."""
     groups: dict[tuple[Any, ...], list[Report]] = {}
     for report in reports:
         if report["status"] == "completed":
@@ -85,13 +85,13 @@ def rows(reports: Sequence[Report]) -> list[Row]:
 
 
 def named(report: Report) -> tuple[str, str, str]:
-    """Task, model and method: the presets that were chosen, or the components of a run that was built in Python."""
+    """Return task, model and method: the chosen presets, or the components of a run configured in Python."""
     choices: Mapping[str, str] = report["choices"]
     return choices["task"], choices["model"], choices["method"]
 
 
 def _leaves(plain: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Every leaf of a configuration but the seed, by dotted path, as text."""
+    """Return every leaf of a configuration except the seed, as text by dotted path."""
     found: dict[str, str] = {}
     for key, value in plain.items():
         if isinstance(value, Mapping) and value:
@@ -102,17 +102,17 @@ def _leaves(plain: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _differences(key: tuple[Any, ...], alike: Sequence[tuple[Any, ...]]) -> tuple[str, ...]:
-    """The options in which one group differs from others of its name."""
+    """Return the options in which one group differs from others with the same name."""
     mine, others = dict(key[4]), [dict(other[4]) for other in alike]
     return tuple(f"{path}={value}" for path, value in mine.items() if any(other.get(path) != value for other in others))
 
 
-def _row(key: tuple[Any, ...], members: Sequence[Report], options: tuple[str, ...]) -> Row:
+def _row(key: tuple[Any, ...], members: Sequence[Report], options: tuple[str, ...]) -> ResultRow:
     primary = members[0]["primary"]
     scores = [value for each in members if (value := _value(each["scores"]["test"].get(primary))) is not None]
     speeds = [each["training"].get("examples_per_second") for each in members]
     shares = [p["trainable"] / p["total"] for each in members if (p := each["model"].get("parameters"))]
-    return Row(
+    return ResultRow(
         task=key[0],
         model=key[1],
         method=key[2],
@@ -147,31 +147,31 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return statistics.fmean(known) if known else None
 
 
-def apart(reports: Sequence[Report]) -> list[Apart]:
-    """The runs that did not complete, each with the first lines of its error."""
+def failed_runs(reports: Sequence[Report]) -> list[FailedRun]:
+    """Return the runs that did not complete, each with the first lines of its error."""
     found = []
     for report in reports:
         if report["status"] != "completed":
             error = " ".join(str(report.get("error") or "").split())
             name = " ".join((*named(report), f"seed {report['config'].get('seed')}"))
-            found.append(Apart(name, str(report["status"]), error[:ERROR_WIDTH]))
+            found.append(FailedRun(name, str(report["status"]), error[:ERROR_WIDTH]))
     return found
 
 
 def markdown(reports: Sequence[Report]) -> str:
-    """The table, what did not complete, and where it was measured."""
+    """Return the table, the runs that did not complete, and the hardware."""
     found = rows(reports)
     parts = [grid(COLUMNS, [_cells(row) for row in found])] if found else ["No run has completed."]
     if any(row.init == "scratch" for row in found):
         parts.append(SCRATCH)
-    if failed := apart(reports):
+    if failed := failed_runs(reports):
         parts.append("Not completed:\n\n" + "\n".join(f"- {each.name}: {each.status}. {each.error}" for each in failed))
     if machines := _machines(reports):
         parts.append("Measured on " + "; ".join(machines) + ".")
     return "\n\n".join(parts) + "\n"
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: ResultRow) -> list[str]:
     model = f"{row.model} (scratch)" if row.init == "scratch" else row.model
     speed = "-" if row.examples_per_second is None else f"{row.examples_per_second:.0f}"
     share = "-" if row.trainable is None else f"{100 * row.trainable:.3g}%"
@@ -184,14 +184,14 @@ def _cells(row: Row) -> list[str]:
 
 
 def spread(mean: float | None, sd: float | None) -> str:
-    """`0.713 ± 0.012`; without the second part for a single value."""
+    """Return text such as `0.713 ± 0.012`, or only the mean for a single value."""
     if mean is None:
         return "-"
     return f"{mean:.3f}" if sd is None else f"{mean:.3f} ± {sd:.3f}"
 
 
 def grid(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns are as wide as their widest cell."""
+    """Return a Markdown table whose columns are as wide as their widest cell."""
     escaped = [[each.replace("|", "\\|") for each in row] for row in cells]
     widths = [max(len(row[at]) for row in (columns, *escaped)) for at in range(len(columns))]
     lines = [columns, ["-" * width for width in widths], *escaped]
@@ -208,12 +208,12 @@ def _machines(reports: Sequence[Report]) -> list[str]:
 
 
 def hardware(environment: Mapping[str, Any]) -> str:
-    """Processor or GPU, cores, threads and the version of torch, in words."""
+    """Return a description of processor or GPU, cores, threads and torch's version."""
     where = environment.get("gpu") or environment.get("processor") or "an unknown processor"
     torch = environment.get("versions", {}).get("torch")
     return f"{where}, {environment.get('cores')} cores, {environment.get('threads')} threads, torch {torch}"
 
 
 def as_json(reports: Sequence[Report]) -> dict[str, Any]:
-    """The same as plain values."""
-    return {"rows": [asdict(row) for row in rows(reports)], "apart": [asdict(each) for each in apart(reports)]}
+    """Return the table and the runs that did not complete as plain values."""
+    return {"rows": [asdict(row) for row in rows(reports)], "apart": [asdict(each) for each in failed_runs(reports)]}

@@ -1,1 +1,1 @@
-"""A large decoder with random weights on one GPU: Graft's loop beside transformers' `Trainer`, in one process."""
+"""Compare Graft's loop with transformers' `Trainer` on a large decoder with random weights, on one GPU."""

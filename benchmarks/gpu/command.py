@@ -1,4 +1,4 @@
-"""`python -m benchmarks gpu`: options, alternation, and the result as JSON."""
+"""`python -m benchmarks gpu`: alternate Graft and Trainer, and print the result as JSON."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from core.errors import ConfigError, Problem, unknown
 
 METHODS = ("lora", "qlora")
 PEAKS = {"H100 PCIe": 756.0, "H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0}
-"""Dense bf16 TFLOP/s by the maker's data sheets, by a part of the device's name; the first that fits."""
+"""Dense bf16 TFLOP/s from data sheets, by a part of the device's name; the first match counts."""
 
 
 def gpu(asked: Sequence[str]) -> int:
-    """Measure and print; returns the exit code."""
+    """Measure, print the result, and return the exit code."""
     if any(word in ("-h", "--help") for word in asked):
         sys.stdout.write(f"python -m benchmarks gpu [key=value …]\n\n{arguments.help_of(Options)}\n")
         return 0
@@ -42,8 +42,8 @@ def gpu(asked: Sequence[str]) -> int:
 
 
 def measured(options: Options, methods: Sequence[str]) -> dict[str, Any]:
-    """Every method in every way, in turn, for several rounds."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for both, before the first product
+    """Return measurements of every method with both libraries, alternating for several rounds."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for both libraries, before the first matrix product
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import torch
 
@@ -70,7 +70,7 @@ def measured(options: Options, methods: Sequence[str]) -> dict[str, Any]:
 
 
 def _one(way: Any, options: Options, method: str, device: str) -> dict[str, Any]:
-    """One training, in memory that nothing else is in."""
+    """Return the result of one training, after freeing memory."""
     import torch
 
     gc.collect()
@@ -79,7 +79,7 @@ def _one(way: Any, options: Options, method: str, device: str) -> dict[str, Any]
     started = time.perf_counter()
     try:
         done = way(options, method, device)
-    except Exception as error:  # the others are still worth measuring
+    except Exception as error:  # the others can still be measured
         import traceback
 
         traceback.print_exc()
@@ -88,7 +88,7 @@ def _one(way: Any, options: Options, method: str, device: str) -> dict[str, Any]
 
 
 def summary(options: Options, method: str, entries: Sequence[dict[str, Any]], name: str | None) -> dict[str, Any]:
-    """Medians over the rounds, their ratio, and the share of the device's peak."""
+    """Return medians over the rounds, their ratio, and the share of the device's peak."""
     found: dict[str, Any] = {"method": method}
     speeds: dict[str, list[float]] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""A Llama of any size as a classifier, its weights drawn at random on the device: nothing is fetched or written."""
+"""Build a Llama classifier of any size with random weights on the device, without downloads or files."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ LABELS = ("no", "yes")
 
 @dataclass
 class Options:
-    """What `python -m benchmarks gpu` takes; the sizes are those of Llama 3 8B."""
+    """The options of `python -m benchmarks gpu`; the default sizes are those of Llama 3 8B."""
 
     width: int = option(4096, "Width of the network.", low=8)
     layers: int = option(32, "Blocks.", low=1)
     heads: int = option(32, "Attention heads.", low=1)
-    key_value_heads: int = option(8, "Of them, those with keys and values of their own.", low=1)
+    key_value_heads: int = option(8, "Number of heads for keys and values.", low=1)
     inner: int = option(14336, "Width of the feed-forward layer.", low=8)
-    vocabulary: int = option(128256, "Tokens of the vocabulary.", low=16)
-    length: int = option(512, "Tokens of each text.", low=2)
-    batch_size: int = option(8, "Texts in a step.", low=1)
-    steps: int = option(20, "Measured optimizer steps.", low=1)
-    warmup: int = option(5, "Steps before them that are not measured.", low=1)
-    rounds: int = option(2, "How often each is measured; they alternate.", low=1)
-    rank: int = option(16, "Of LoRA's updates.", low=1)
-    methods: str = option("lora,qlora", "Which methods, with commas between; qlora needs bitsandbytes.")
-    only: str = option("", "graft or trainer alone; empty for both.", choices=("", "graft", "trainer"))
-    gradient_checkpointing: bool = option(True, "Compute activations again in the backward pass.")
-    device: str = option("auto", "auto takes a GPU where there is one.")
-    out: str = option("", "A file for the result as JSON as well; empty for standard output alone.")
+    vocabulary: int = option(128256, "Number of tokens in the vocabulary.", low=16)
+    length: int = option(512, "Number of tokens per text.", low=2)
+    batch_size: int = option(8, "Number of texts per step.", low=1)
+    steps: int = option(20, "Number of measured optimizer steps.", low=1)
+    warmup: int = option(5, "Number of unmeasured steps before them.", low=1)
+    rounds: int = option(2, "Number of rounds; the libraries alternate.", low=1)
+    rank: int = option(16, "Rank of LoRA's updates.", low=1)
+    methods: str = option("lora,qlora", "Methods, separated by commas; qlora needs bitsandbytes.")
+    only: str = option("", "Only graft, or only trainer; empty for both.", choices=("", "graft", "trainer"))
+    gradient_checkpointing: bool = option(True, "Recompute activations in the backward pass.")
+    device: str = option("auto", "The device. auto: a GPU if available.")
+    out: str = option("", "A JSON file for the result; empty: only standard output.")
 
 
 def configuration(options: Options) -> Any:
-    """As transformers states it."""
+    """Return the configuration for transformers."""
     from transformers import LlamaConfig
 
     return LlamaConfig(
@@ -50,14 +50,14 @@ def configuration(options: Options) -> Any:
     )  # fmt: skip
 
 
-def built(network: Any, options: Options, device: str, quantized: bool) -> nn.Module:
-    """The network in bf16 with its head in float32; its body in NF4 where asked for.
+def build_network(network: Any, options: Options, device: str, quantized: bool) -> nn.Module:
+    """Return the network in bf16 with its head in float32, and optionally its body in NF4.
 
     Args:
-        network: A class of transformers, or Graft's kin of it.
+        network: A class of transformers, or Graft's subclass of it.
         options: Sizes.
-        device: Where its weights are drawn, by the same seed each time.
-        quantised: Whether to quantise the linear layers, as bitsandbytes does.
+        device: Where the weights are drawn, from a fixed seed.
+        quantized: Whether to quantize the linear layers with bitsandbytes.
     """
     torch.manual_seed(0)
     with torch.device(device):
@@ -67,7 +67,7 @@ def built(network: Any, options: Options, device: str, quantized: bool) -> nn.Mo
     module.get_submodule("score").float()
     if quantized:
         _quantize(module, device)
-    if device.startswith("cuda"):  # what building took, in bf16 whatever comes of it, is not what training takes
+    if device.startswith("cuda"):  # memory used for building in bf16 does not count as memory of training
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -75,10 +75,10 @@ def built(network: Any, options: Options, device: str, quantized: bool) -> nn.Mo
 
 
 def _quantize(module: nn.Module, device: str) -> None:
-    """Put NF4 layers in the place of all linear layers but the head, one at a time."""
+    """Replace all linear layers except the head by NF4 layers, one at a time."""
     import bitsandbytes as bnb
 
-    from plugins.text.quantization import settle
+    from plugins.text.quantization import prevent_permanent_changes
 
     names = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear) and name != "score"]
     for name in names:
@@ -95,27 +95,29 @@ def _quantize(module: nn.Module, device: str) -> None:
         packed.weight = weight.to(device)
         parent, _, last = name.rpartition(".")
         setattr(module.get_submodule(parent), last, packed)
-    settle(module, torch.bfloat16)
+    prevent_permanent_changes(module, torch.bfloat16)
 
 
 def linear_parameters(options: Options) -> int:
-    """Numbers in the linear layers of the body."""
+    """Return the number of weights in the linear layers of the body."""
     head = options.width // options.heads
     attention = 2 * options.width * head * (options.heads + options.key_value_heads)
     return options.layers * (attention + 3 * options.width * options.inner)
 
 
 def flops_per_token(options: Options, recomputed: bool) -> float:
-    """Floating-point operations of a training step with frozen base weights, for each token.
+    """Return the floating-point operations per token of a training step with frozen base weights.
 
-    Forward, and backward to the inputs (not to the weights, which do not train): two each for each number of the linear
-    layers; causal attention on top, for whose two products the backward pass takes twice the forward's.
+    The forward pass and the backward pass to the inputs (frozen weights get no gradient) take two operations per weight
+    of the linear layers each. Causal attention adds two products, whose backward pass takes twice the forward's.
 
     Args:
         options: Sizes.
-        recomputed: Whether to count the second forward pass that checkpointing makes.
+        recomputed: Whether to count the second forward pass of gradient checkpointing.
     """
     linear = 2.0 * linear_parameters(options)
-    attention = 2.0 * options.layers * options.width * options.length  # two products, half of each by causality
+    attention = (
+        2.0 * options.layers * options.width * options.length
+    )  # two products, half of each because attention is causal
     forwards = 2.0 if recomputed else 1.0
     return (forwards + 1.0) * linear + (forwards + 2.0) * attention

@@ -1,4 +1,4 @@
-"""The same steps in Graft's one loop and in transformers' `Trainer`, timed between the same two points."""
+"""Train the same steps with Graft's loop and with transformers' `Trainer`, timed between the same two points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu.networks import LABELS, Options, built
+from benchmarks.gpu.networks import LABELS, Options, build_network
 
 RATE = 1e-4
 TARGETS = ("self_attn.q_proj", "self_attn.v_proj")
@@ -21,13 +21,13 @@ TARGETS = ("self_attn.q_proj", "self_attn.v_proj")
 
 @dataclass
 class Clock:
-    """Seconds between the end of the warm-up and the end of the last step, with the device idle at both points.
+    """Measures the time from the end of the warm-up to the end of the last step, with the device idle at both points.
 
     Attributes:
         warmup: The step after which it starts.
         last: The step after which it stops.
-        device: Waited for.
-        started, stopped: Of `time.perf_counter`.
+        device: The device to synchronize.
+        started, stopped: Times of `time.perf_counter`.
     """
 
     warmup: int
@@ -37,7 +37,7 @@ class Clock:
     stopped: float = 0.0
 
     def step(self, number: int) -> None:
-        """An optimizer step is done."""
+        """Record the end of an optimizer step."""
         if number not in (self.warmup, self.last):
             return
         if self.device.startswith("cuda"):
@@ -49,13 +49,13 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """What was measured."""
+        """Return the measured time in seconds."""
         return self.stopped - self.started
 
 
 @dataclass
 class _Watch:
-    """What the loop tells; the clock listens."""
+    """The observer of Graft's loop; it passes steps to the clock."""
 
     clock: Clock
     losses: list[float] = field(default_factory=list)
@@ -71,14 +71,14 @@ class _Watch:
 
 
 def texts(options: Options) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Ids, int32 [n, length], of one batch a step, all of full length; and labels, int64 [n]."""
+    """Return random token ids, int32 [n, length], one batch per step, all of full length; and labels, int64 [n]."""
     random, n = np.random.default_rng(0), options.batch_size * (options.warmup + options.steps)
     ids = random.integers(3, options.vocabulary, (n, options.length), dtype=np.int32)
     return ids, random.integers(0, len(LABELS), n)
 
 
 def graft(options: Options, method: str, device: str) -> dict[str, Any]:
-    """Through `core.training.Loop`, with the method as a run applies it."""
+    """Train with `core.training.Loop`, with the method applied as in a run."""
     from benchmarks.gpu.networks import configuration
     from core.contracts import LoadRequest, Provenance, ResolvedTrain, TrainingPlan
     from core.registry import load_registry
@@ -96,7 +96,7 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
         evals_per_epoch=0, keep_best=False, checkpoint_minutes=0, log_steps=steps, bucket_by_length=False,
     )  # fmt: skip
     hardware = Hardware(device, "bf16")
-    module = built(network_of(configuration(options)), options, device, method == "qlora")
+    module = build_network(network_of(configuration(options)), options, device, method == "qlora")
     tokenizer = SimpleNamespace(model_input_names=["input_ids", "attention_mask"], pad_token_id=0)
     request = LoadRequest(load_registry().output(Task(), LABELS), device=device, precision="bf16", additive=True)
     model = assemble(module, tokenizer, request, Provenance("scratch", ""), (), ())
@@ -129,12 +129,12 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
 
 
 def trainer(options: Options, method: str, device: str) -> dict[str, Any]:
-    """Through `transformers.Trainer`, with the same adapter by peft."""
+    """Train with `transformers.Trainer` and the same adapter from peft."""
     from peft import LoraConfig, get_peft_model
     from transformers import LlamaForSequenceClassification, Trainer, TrainerCallback, TrainingArguments
 
     steps = options.warmup + options.steps
-    module: Any = built(LlamaForSequenceClassification, options, device, method == "qlora")
+    module: Any = build_network(LlamaForSequenceClassification, options, device, method == "qlora")
     config = LoraConfig(
         task_type="SEQ_CLS", r=options.rank, lora_alpha=2 * options.rank, lora_dropout=0.0,
         target_modules=list(TARGETS), modules_to_save=["score"],
@@ -148,7 +148,7 @@ def trainer(options: Options, method: str, device: str) -> dict[str, Any]:
     clock = Clock(options.warmup, steps, device)
 
     class Listener(TrainerCallback):  # type: ignore[misc]
-        """Tells the clock."""
+        """Passes steps to the clock."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             clock.step(state.global_step)
@@ -168,7 +168,7 @@ WAYS: Mapping[str, Callable[[Options, str, str], dict[str, Any]]] = {"graft": gr
 
 
 def outcome(module: torch.nn.Module, clock: Clock, options: Options, loss: float) -> dict[str, Any]:
-    """What one training did."""
+    """Return the measurements of one training."""
     trains = sum(p.numel() for p in module.parameters() if p.requires_grad)
     tokens = options.steps * options.batch_size * options.length
     found = {

@@ -1,1 +1,1 @@
-"""Every adapter method on the same task: what it saves, trains and needs, how fast it is and how well it does."""
+"""Compare all adapter methods on the same task: saved size, trained parameters, memory, speed and score."""

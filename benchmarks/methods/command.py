@@ -1,4 +1,4 @@
-"""`python -m benchmarks methods`: a run of every method of a work, one process each, and one table."""
+"""`python -m benchmarks methods`: run every method on one task, one process per run, and print one table."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ RESULTS = Path(__file__).resolve().parents[1] / "results" / "methods"
 
 @dataclass
 class MethodOptions:
-    """What `methods` takes."""
+    """The options of `methods`."""
 
     work: str = option("text", "The task on which methods are compared.", choices=tuple(WORKS))
-    methods: str = option("", "Some of its methods, with commas between; empty for all.")
-    runs: str = option("", "Where the runs go; empty for runs/benchmarks/methods-WORK.")
-    out: str = option("", "Where the files of the table go; empty for benchmarks/results/methods.")
+    methods: str = option("", "Some of its methods, separated by commas; empty for all.")
+    runs: str = option("", "Folder of the runs; empty for runs/benchmarks/methods-WORK.")
+    out: str = option("", "Folder of the table's files; empty for benchmarks/results/methods.")
 
 
 def methods(asked: Sequence[str]) -> int:
-    """Run, write the files and print the table; returns the exit code."""
+    """Run the methods, write the files, print the table, and return the exit code."""
     if asked and asked[0] in ("-h", "--help", "help"):
         sys.stdout.write(f"{methods.__doc__}\n\n{arguments.help_of(MethodOptions)}\n")
         return 0
@@ -51,7 +51,7 @@ def methods(asked: Sequence[str]) -> int:
 
 
 def _watched(command: Sequence[str], logs: Path, timeout_seconds: float) -> processes.Ended:
-    """Run a cell; note beforehand how much of the processors others take, as speeds are only as good as that is low."""
+    """Run a cell, after recording the load of other processes, which distorts speeds."""
     import psutil
 
     busy = psutil.cpu_percent(interval=1.0)
@@ -61,6 +61,6 @@ def _watched(command: Sequence[str], logs: Path, timeout_seconds: float) -> proc
 
 
 def say(text: str) -> None:
-    """One line of progress, on standard error."""
+    """Print one line of progress to standard error."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()

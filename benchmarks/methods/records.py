@@ -1,4 +1,4 @@
-"""One JSON file a run of a method, kept in git, and the table made of nothing else."""
+"""Write one JSON file per run of a method, kept in git, and the table from these files alone."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from core.files import clean, write_json
 
 SCHEMA = "graft-method-1"
 BUSY = "others_busy_percent.txt"
-"""Beside what a run printed: the share of the processors that others took just before it."""
+"""The file beside a run's output with the share of the processors that others used just before the run."""
 BUSY_PERCENT = 10.0
-"""Above this, a run's speed is called disturbed."""
+"""A run's speed counts as disturbed above this share."""
 FAILED = "failed"
-"""The folder of runs that did not complete; the table lists them below."""
+"""The folder of runs that did not complete, which the table lists separately."""
 COLUMNS = (
     "method", "test", "95 %", "trained", "of all", "saved", "adapter", "peak memory", "epochs", "examples/s", "run",
 )  # fmt: skip
 LEGEND = (
-    "One run each. Test: the task's primary metric on the test split, with its bootstrap interval. Saved: the run's "
-    "`model/` folder, with tokenizer and configuration; where the family's tools cannot open adapters it holds merged "
-    "weights, and the adapter beside them is given apart. Peak memory: resident, of the whole process. Examples a "
-    "second: in training alone; `head` trains on features that are computed once, before."
+    "One run per method. Test: the task's primary metric on the test split, with its bootstrap interval. Saved: the "
+    "run's `model/` folder, with tokenizer and configuration; if the family's tools cannot open adapters, it contains "
+    "merged weights, and the adapter's size is given separately. Peak memory: resident, of the whole process. Examples "
+    "per second: in training alone; `head` trains on features that are computed once beforehand."
 )
 _KEPT = ("status", "error", "exit_code", "started", "seconds", "primary", "init", "training", "environment", "memory")
 
@@ -33,11 +33,11 @@ Entry = Mapping[str, Any]
 
 
 def entry(work: str, folder: Path, out: Path) -> dict[str, Any]:
-    """What is kept of a run: its report without what other files hold; folders of this machine are called OUT.
+    """Return a run's report without parts that other files contain, and with this machine's folder replaced by OUT.
 
     Args:
         work: The work's name.
-        folder: The run's.
+        folder: The run's folder.
         out: The folder of all runs.
     """
     report = reporting.read(folder)
@@ -68,7 +68,7 @@ def _bytes(folder: Path) -> int | None:
 
 
 def write(entries: Iterable[Entry], folder: Path) -> None:
-    """A file each, those of failed runs apart, and `README.md` with the table."""
+    """Write one file per entry, failed runs into a separate folder, and `README.md` with the table."""
     found = list(entries)
     for each in found:
         place = folder if each["status"] == "completed" else folder / FAILED
@@ -78,14 +78,14 @@ def write(entries: Iterable[Entry], folder: Path) -> None:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """Every entry in or below a folder, in the order in which the runs began."""
+    """Return every entry in or below a folder, in the order in which the runs began."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.json"))]
     kept = [each for each in found if isinstance(each, dict) and each.get("schema") == SCHEMA]
     return sorted(kept, key=lambda each: str(each.get("started")))
 
 
 def markdown(entries: Sequence[Entry]) -> str:
-    """A table for each work, what failed, and where it was measured."""
+    """Return a table for each work, the failed runs, and the hardware."""
     parts = []
     for work in dict.fromkeys(each["work"] for each in entries):
         members = [each for each in entries if each["work"] == work and each["status"] == "completed"]
@@ -94,7 +94,9 @@ def markdown(entries: Sequence[Entry]) -> str:
     parts.append(LEGEND)
     if disturbed := [each for each in entries if (each.get("others_busy_percent") or 0) > BUSY_PERCENT]:
         names = ", ".join(f"{each['work']} {each['method']}" for each in disturbed)
-        parts.append(f"Warning: others kept the processors busy before {names}; their speeds and times say little.")
+        parts.append(
+            f"Warning: other processes kept the processors busy before {names}; these speeds and times are unreliable."
+        )
     if failed := [each for each in entries if each["status"] != "completed"]:
         lines = [f"- {each['work']}, {each['method']}: {' '.join(str(each['error']).split())[:200]}" for each in failed]
         parts.append("Not completed:\n\n" + "\n".join(lines))
@@ -131,7 +133,7 @@ def _cells(entry: Entry) -> list[str]:
 
 
 def size(count: int | None) -> str:
-    """Bytes in words."""
+    """Return a number of bytes as text."""
     if count is None:
         return "-"
     return f"{count / 2**20:.2f} MiB" if count < 10 * 2**20 else f"{count / 2**20:.0f} MiB"

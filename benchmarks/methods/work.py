@@ -1,4 +1,4 @@
-"""The tasks on which methods are compared: a base whose weights have learned something, and each method on it."""
+"""The tasks on which methods are compared, each with pretrained base weights."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "freeze": ("method.layers=2",),
     "prompt": ("method.tokens=10",),
 }
-"""Beside the defaults of a method."""
+"""Options of a method that differ from its defaults."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A task, a model, and where its base weights come from.
+    """A task, a model, and the origin of its base weights.
 
     Attributes:
-        name: What is written after `work=`.
+        name: The value of `work=`.
         task: The task's preset.
         model: The model's preset or component.
         options: Overrides of every run.
-        base: Overrides of the run that makes the base weights; empty where the model has pretrained ones.
-        methods: In the order of the table.
-        digits: Whether the data are the embedded digits, those of the base others than those of the comparison.
+        base: Overrides of the run that trains the base weights; empty if the model has pretrained ones.
+        methods: The methods, in the order of the table.
+        digits: Whether the data are the bundled digits, with other digits for the base than for the comparison.
     """
 
     name: str
@@ -40,14 +40,14 @@ class Work:
     digits: bool = False
 
     def base_suite(self, out: Path) -> Suite | None:
-        """The run that makes the base weights."""
+        """Return the run that trains the base weights, or None."""
         if not self.base:
             return None
         data = (f"data.path={quoted(out / 'low')}",) if self.digits else ()
         return Suite(f"{self.name}-base", "", 30.0, (Cell(self.task, self.model, "full", 0, (*self.base, *data)),))
 
     def suite(self, out: Path, methods: Sequence[str]) -> Suite:
-        """A run of each method, on the base in `out` where one was made."""
+        """Return one run per method, on the base in `out` if the work trains one."""
         options = list(self.options)
         if base := self.base_suite(out):
             options += [
@@ -90,12 +90,12 @@ WORKS = {
         ),
     )
 }
-"""Text: the embedded reviews. Images: a transformer that knows the digits 0 to 4 learns 5 to 9. Detection: a detector
-that has seen the scenes for twelve epochs goes on for three."""
+"""Text: the bundled reviews. Images: a transformer trained on the digits 0 to 4 learns 5 to 9. Detection: a detector
+trained on the scenes for twelve epochs trains for three more."""
 
 
 def write_digits(out: Path) -> None:
-    """The embedded digits as two folders of images: 0 to 4 in `low`, 5 to 9 in `high`, a folder for each in them."""
+    """Write the bundled digits as class folders: 0 to 4 in `low`, 5 to 9 in `high`."""
     from sklearn.datasets import load_digits
 
     from core.images import encode_png

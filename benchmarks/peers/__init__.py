@@ -1,1 +1,1 @@
-"""The same training done by Graft and by other libraries' own trainers, in the same process conditions."""
+"""Run the same training with Graft and with other libraries' trainers, under the same conditions."""

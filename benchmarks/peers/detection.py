@@ -1,6 +1,6 @@
-"""The detection work: which images with boxes and which YOLO, and how Graft and Ultralytics' trainer are told of it.
+"""The detection work: images with boxes and a YOLO network, for Graft and for Ultralytics' trainer.
 
-The network starts from random weights everywhere, so nothing has to be downloaded.
+All peers start from random weights, so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from benchmarks import arguments
 from benchmarks.peers.measurements import METRIC
 from benchmarks.peers.text import DATA
-from benchmarks.peers.work import Options, Told
+from benchmarks.peers.work import Options, WorkDescription
 from core.errors import ConfigError, Problem
 from core.options import option
 from core.tasks import BOXES, ObjectDetection, Task
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from core.contracts import Splits
 
 SCENES, CELLS = "digit_scenes", "bccd"
-"""The embedded scenes of digits; and photographs of blood cells, in a folder of `$GRAFT_TEST_DATA`."""
+"""The bundled scenes of digits; and photographs of blood cells, in a folder of `$GRAFT_TEST_DATA`."""
 PRIMARY = "map50"
 
 
 @dataclass(kw_only=True)
 class DetectionOptions(Options):
-    """What can be asked of the detection work."""
+    """The options of the detection work."""
 
-    batch_size: int = option(16, "Images in a step; Ultralytics' default.", low=1)
-    epochs: int = option(36, "Passes over the training split.", low=1)
-    image_size: int = option(128, "Long side in pixels that the network reads; a multiple of 32.", low=32)
+    batch_size: int = option(16, "Number of images per step; Ultralytics' default.", low=1)
+    epochs: int = option(36, "Number of passes over the training split.", low=1)
+    image_size: int = option(128, "Long side of the network's input in pixels; a multiple of 32.", low=32)
     version: str = option("26", "The generation of YOLO.")
     size: str = option("n", "Its size.")
     data: str = option(
         SCENES,
-        f"{SCENES}: the embedded ones; {CELLS}: that folder of {DATA}; or a folder in Pascal VOC's format.",
+        f"{SCENES}: the bundled scenes. {CELLS}: that folder of {DATA}. Or a folder in Pascal VOC's format.",
     )
 
 
-def tell(options: DetectionOptions, folder: Path) -> Told:
-    """The work as Graft's command line, over files that Ultralytics reads as well.
+def describe(options: DetectionOptions, folder: Path) -> WorkDescription:
+    """Return the work as Graft's command line, on files that Ultralytics reads too.
 
     Raises:
-        ConfigError: The images are not there.
+        ConfigError: The images do not exist.
     """
     from plugins.data.boxes.writers import parts, write_yolo
 
@@ -66,11 +66,11 @@ def tell(options: DetectionOptions, folder: Path) -> Told:
         "batch size": options.batch_size, "max_steps": options.max_steps, METRIC: PRIMARY,
         "the same for all": "files and their split, the architecture (one head), and how the test split is scored",
     }  # fmt: skip
-    return Told(overrides, config, f"yolo-{name}-{options.image_size}")
+    return WorkDescription(overrides, config, f"yolo-{name}-{options.image_size}")
 
 
 def _splits(options: DetectionOptions) -> tuple[str, Splits]:
-    """The images, cut as their source says; objects that are no boxes are left out."""
+    """Return the name of the data and its splits, without invalid boxes."""
     from plugins.data.adapters.detection import DigitScenes, Voc
 
     task = Task(type=ObjectDetection.name, target=BOXES)
@@ -79,6 +79,6 @@ def _splits(options: DetectionOptions) -> tuple[str, Splits]:
     named = options.data == CELLS
     place = Path(os.environ[DATA]) / CELLS if named and os.environ.get(DATA) else Path(options.data)
     if not place.is_dir():
-        cure = f"Set {DATA} to a folder that holds {CELLS}, or take data={SCENES} or data=FOLDER."
+        cure = f"Set {DATA} to a folder that contains {CELLS}, or use data={SCENES} or data=FOLDER."
         raise ConfigError(Problem("data", f"there is no folder {place}.", cure))
     return place.name, Voc(path=str(place), on_bad_row="skip").load(task, 0)

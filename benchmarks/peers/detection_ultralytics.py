@@ -1,4 +1,4 @@
-"""Ultralytics' own trainer as a peer on detection: at its defaults, and tuned by hand."""
+"""Ultralytics' trainer as a peer on detection: at its defaults, and tuned by hand."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from benchmarks.peers.program import Asked, Program, device, main
 MODULE = "benchmarks.peers.detection_ultralytics"
 DEFAULTS = Program(
     "ultralytics",
-    "Ultralytics' own trainer at its defaults (fp32 on a CPU, images decoded each time, 8 workers at most), "
+    "Ultralytics' trainer at its defaults (fp32 on a CPU, images decoded each time, at most 8 workers), "
     "without its plots",
     MODULE,
     {"bf16": False, "arguments": {}},
 )
 TUNED = Program(
     "ultralytics-tuned",
-    "the same with cache=ram and a worker a core; on a GPU amp=bf16 too, which it refuses on a CPU",
+    "the same with cache=ram and one worker per core; on a GPU also amp=bf16, which it refuses on a CPU",
     MODULE,
     {"bf16": True, "arguments": {"cache": "ram"}},
 )
@@ -30,15 +30,13 @@ TUNED = Program(
 
 @dataclass
 class Clock:
-    """Adds up the time that epochs of training take, and how much of it passes until the next batch is there.
-
-    Ultralytics tells it of both: validation and saving, which come between epochs, are not in it.
+    """Measures the time of training, without validation and saving, and the waits for batches in it.
 
     Attributes:
-        seconds: In training.
-        waited: Of these, until a batch was there.
-        steps: Batches seen.
-        most: End after so many batches; 0 for no limit.
+        seconds: Seconds in training.
+        waited: Seconds of these spent waiting for batches.
+        steps: Number of batches.
+        most: Maximum number of batches; 0 for no limit.
     """
 
     most: int = 0
@@ -49,15 +47,19 @@ class Clock:
     _asked: float = field(default=0.0, repr=False)
 
     def epoch_started(self, trainer: Any) -> None:
-        """An epoch begins."""
+        """Record the start of an epoch."""
         self._epoch = self._asked = time.perf_counter()
 
     def batch_started(self, trainer: Any) -> None:
-        """A batch is there."""
+        """Record the arrival of a batch."""
         self.waited += time.perf_counter() - self._asked
 
     def batch_ended(self, trainer: Any) -> None:
-        """A step is done."""
+        """Record the end of a step.
+
+        Raises:
+            EnoughError: The maximum number of batches has been reached.
+        """
         self.steps += 1
         self._asked = time.perf_counter()
         if self.steps == self.most:
@@ -65,11 +67,11 @@ class Clock:
             raise EnoughError
 
     def epoch_ended(self, trainer: Any) -> None:
-        """An epoch's training is over."""
+        """Record the end of an epoch's training."""
         self.seconds += time.perf_counter() - self._epoch
 
     def listen(self, model: Any) -> None:
-        """Be told by Ultralytics."""
+        """Register as Ultralytics' callbacks."""
         for event, action in (
             ("on_train_epoch_start", self.epoch_started), ("on_train_batch_start", self.batch_started),
             ("on_train_batch_end", self.batch_ended), ("on_train_epoch_end", self.epoch_ended),
@@ -78,11 +80,11 @@ class Clock:
 
 
 class EnoughError(Exception):
-    """As many batches have been seen as were asked for: Ultralytics has no option for that."""
+    """The maximum number of batches has been reached; Ultralytics has no option for it."""
 
 
 def work(asked: Asked) -> Result:
-    """Train and test as asked."""
+    """Train and test, and return the measurements."""
     from plugins.detection.yolo.ultralytics import library
 
     library()  # keeps it offline, and its settings in Graft's cache
@@ -122,14 +124,14 @@ def _options(asked: Asked) -> dict[str, Any]:
 
 
 def _architecture(asked: Asked) -> Path:
-    """The architecture's YAML as Graft builds it: with one head, that finds objects many times."""
+    """Return the path of the architecture's YAML as Graft builds it, with only the one-to-many head."""
     import yaml
 
-    from plugins.detection.yolo.network import described
+    from plugins.detection.yolo.network import architecture_for
 
     options: Any = asked.config.model
     labels = len(asked.splits.labels)
-    plan = dict(described(options.version, options.size, options.depth, options.width, labels).plan)
+    plan = dict(architecture_for(options.version, options.size, options.depth, options.width, labels).plan)
     plan.pop("graft_name")
     path = asked.folder / f"yolo{options.version}{options.size}.yaml"
     path.write_text(yaml.safe_dump(plan | {"nc": labels, "end2end": False}), encoding="utf-8")
@@ -139,7 +141,7 @@ def _architecture(asked: Asked) -> Path:
 def _result(
     asked: Asked, clock: Clock, scores: dict[str, float], half: bool, network: Any, detail: dict[str, Any]
 ) -> Result:
-    """What was measured; a score is of whole trainings only."""
+    """Return the measurements; only complete trainings have scores."""
     batch = asked.config.train.batch_size
     parameters = [each for name, each in network.named_parameters() if ".dfl." not in name]
     total = sum(each.numel() for each in parameters)
@@ -155,13 +157,13 @@ def _result(
 
 
 def _seen(steps: int, batch: int, examples: int) -> int:
-    """Training examples in so many steps, of which the last one of an epoch may be smaller."""
+    """Return the number of training examples in these steps; the last batch of an epoch may be smaller."""
     epochs, rest = divmod(steps, -(-examples // batch))
     return epochs * examples + min(rest * batch, examples)
 
 
 def _scores(asked: Asked, model: Any, side: int) -> dict[str, float]:
-    """Scores of the test split by Graft's metrics, from the boxes that Ultralytics finds with the limits of Graft's."""
+    """Return Graft's scores of the test split, from boxes that Ultralytics predicts with Graft's limits."""
     import numpy as np
 
     from core.images import open_image

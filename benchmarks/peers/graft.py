@@ -1,4 +1,4 @@
-"""Graft as a peer: its own command line, at its defaults or with some options changed."""
+"""Graft as a peer: its command line, at its defaults or with some options changed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Graft:
     """A `python -m core` run.
 
     Attributes:
-        name: For files and tables.
-        summary: What is particular about it.
-        changes: Overrides on top of the work.
+        name: Its name in files and tables.
+        summary: How it differs from other peers.
+        changes: Overrides in addition to the work's.
     """
 
     name: str = "graft"
@@ -26,12 +26,12 @@ class Graft:
     changes: tuple[str, ...] = ()
 
     def command(self, overrides: Sequence[str], folder: Path) -> list[str]:
-        """The run, in `folder/run`."""
+        """Return the command of the run, which is written to `folder/run`."""
         place = f"hydra.run.dir={folder / 'run'}"
         return [sys.executable, "-m", "core", *overrides, *self.changes, place]
 
     def result(self, folder: Path) -> Result:
-        """From `report.json`; `training.seconds` is steps and waiting for data, without evaluation and checkpoints."""
+        """Return the result from `report.json`; its `training.seconds` excludes evaluation and checkpoints."""
         report = reporting.read(folder / "run")
         training, scores = report["training"], report["scores"]["test"]
         return Result(

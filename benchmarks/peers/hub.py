@@ -1,4 +1,4 @@
-"""transformers' `Trainer`, as the text and the image work both use it."""
+"""Run transformers' `Trainer` for the text and the image work."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Waiting:
-    """Hands out batches as before, and adds up how long the loop waits for them.
+class TimedBatches:
+    """Wraps a source of batches and measures how long the loop waits for them.
 
     Attributes:
-        take: What hands them out.
-        seconds: So far.
+        take: The source of batches.
+        seconds: The total wait so far.
     """
 
     take: Callable[..., Any]
     seconds: float = 0.0
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """The next batches."""
+        """Return the next batches."""
         started = time.perf_counter()
         try:
             return self.take(*arguments, **named)
@@ -36,11 +36,11 @@ class Waiting:
 
 
 def arguments(asked: Asked, more: Mapping[str, Any]) -> Any:
-    """`TrainingArguments` for the work.
+    """Return `TrainingArguments` for the work.
 
     Args:
-        asked: Batch size, epochs and seed are taken from its configuration.
-        more: On top.
+        asked: Gives batch size, epochs and seed through its configuration.
+        more: Additional arguments.
     """
     from transformers import TrainingArguments
 
@@ -59,22 +59,22 @@ def arguments(asked: Asked, more: Mapping[str, Any]) -> Any:
 
 
 def _bf16() -> dict[str, Any]:
-    """The arguments for bf16 on this hardware, by the rule by which Graft chooses its precision."""
+    """Return the arguments for bf16 on this hardware, by Graft's rule for the precision."""
     from core.runtime import bf16_native
 
     return {"bf16": bf16_native(device()), "use_cpu": device() == "cpu"}
 
 
 def trained(asked: Asked, trainer: Any, examples: int, test: Any) -> Result:
-    """Train and test.
+    """Train and test, and return the measurements.
 
     Args:
-        asked: Its settings go into the record.
-        trainer: Ready to train.
-        examples: In the training split.
-        test: The test split, as the trainer takes it.
+        asked: The work; its settings are recorded.
+        trainer: A trainer that is ready to train.
+        examples: Number of training examples.
+        test: The test split in the trainer's format.
     """
-    waiting = trainer.get_batch_samples = Waiting(trainer.get_batch_samples)
+    waiting = trainer.get_batch_samples = TimedBatches(trainer.get_batch_samples)
     metrics = trainer.train().metrics
     predicted = trainer.predict(test)
     accuracy = float((predicted.predictions.argmax(axis=1) == predicted.label_ids).mean())

@@ -1,6 +1,6 @@
-"""The image work: which pictures and which network, and how both Graft and other libraries are told of it.
+"""The image work: images and a network, for Graft and for other libraries.
 
-Networks start from the same random weights everywhere, so nothing has to be downloaded.
+All peers start from the same random weights, so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import arguments as benchmarks_arguments
 from benchmarks.peers.text import DATA
-from benchmarks.peers.work import Options, Told
+from benchmarks.peers.work import Options, WorkDescription
 from core.errors import ConfigError, Problem
 from core.options import option
 from core.tasks import ImageClassification, Task
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
     from core.tasks import ImageExample
 
 PHOTOGRAPHS = "sign_digits"
-"""The folder of `$GRAFT_TEST_DATA` with a folder a class: photographs of hands that show digits."""
+"""The folder of `$GRAFT_TEST_DATA` with class folders of photographs of hands that show digits."""
 DIGITS = "digits"
-"""What stands for the embedded digits, of 8×8 pixels."""
+"""The value of `data` for the bundled digits of 8×8 pixels."""
 LEARNING_RATE = 1e-3
-"""Graft's own for networks from scratch; `Trainer`'s 5e-5 is for pretrained ones, timm's default for large batches.
+"""Graft's rate for networks from scratch; `Trainer`'s 5e-5 suits pretrained ones, timm's default large batches.
 
-A transformer of twelve blocks learns nothing for many epochs at this rate and small batches, so it has one of its own.
+A transformer of twelve blocks learns nothing for many epochs at this rate and small batches, so it has another rate.
 """
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network of timm's that all peers train from scratch.
+    """A network of timm that all peers train from scratch.
 
     Attributes:
-        preset: Graft's.
+        preset: Graft's preset.
         architecture: timm's name.
-        epochs: Enough that it has learned something from a few hundred images.
-        learning_rate: The peak.
-        arguments: Of the architecture.
+        epochs: Enough epochs to learn from a few hundred images.
+        learning_rate: The peak learning rate.
+        arguments: Arguments of the architecture.
     """
 
     preset: str
@@ -65,23 +65,23 @@ NETWORKS = {
 
 @dataclass(kw_only=True)
 class ImageOptions(Options):
-    """What can be asked of the image work."""
+    """The options of the image work."""
 
     model: str = option("resnet18", "The network, from scratch.", choices=tuple(NETWORKS))
-    epochs: int = option(0, "Passes over the training split; 0 for 10 (resnet18) or 15 (vit_tiny).", low=0)
-    image_size: int = option(64, "Height and width in pixels that the network reads.", low=16)
+    epochs: int = option(0, "Number of passes over the training split; 0 for 10 (resnet18) or 15 (vit_tiny).", low=0)
+    image_size: int = option(64, "Height and width of the network's input in pixels.", low=16)
     data: str = option(
         "",
-        "A folder with a folder of images a class, or digits for the embedded ones; empty takes sign_digits of "
+        "A folder with one folder of images per class, or digits for the bundled ones. Empty: sign_digits of "
         "GRAFT_TEST_DATA.",
     )
 
 
-def tell(options: ImageOptions, folder: Path) -> Told:
-    """The work as Graft's command line; the other peers read the same words.
+def describe(options: ImageOptions, folder: Path) -> WorkDescription:
+    """Return the work as Graft's command line, which the other peers read too.
 
     Raises:
-        ConfigError: The images are not there.
+        ConfigError: The images do not exist.
     """
     place = _digits(folder / DIGITS) if options.data == DIGITS else _place(options.data)
     network = NETWORKS[options.model]
@@ -102,11 +102,11 @@ def tell(options: ImageOptions, folder: Path) -> Told:
         "learning rate": network.learning_rate, "max_steps": options.max_steps,
         "the same for all": "files and their split, random weights at the start, AdamW and its peak learning rate",
     }  # fmt: skip
-    return Told(overrides, config, options.model)
+    return WorkDescription(overrides, config, options.model)
 
 
 def _digits(folder: Path) -> Path:
-    """The embedded digits as files, a folder a class, so that every library reads them alike."""
+    """Write the bundled digits as class folders, which every library reads, and return their folder."""
     from plugins.data.adapters.images import Digits
 
     splits = Digits().load(Task(type=ImageClassification.name), 0)
@@ -121,20 +121,20 @@ def _place(given: str) -> Path:
     place = Path(given) if given else Path(os.environ[DATA]) / PHOTOGRAPHS if os.environ.get(DATA) else None
     if place is None or not place.is_dir():
         cure = (
-            f"Give data=DIR, a folder with a folder of images a class, or set {DATA} to one that holds {PHOTOGRAPHS}."
+            f"Set data=DIR, a folder with one folder per class, or set {DATA} to a folder that contains {PHOTOGRAPHS}."
         )
         raise ConfigError(Problem("data", f"there is no folder {given}." if given else "there are no images.", cure))
     return place.absolute()
 
 
-# --- what the other libraries' programs share ------------------------------------------------------------------------
+# --- shared by the other libraries' programs --------------------------------------------------------------------------
 
 
 def network(config: RunConfig, labels: int) -> tuple[nn.Module, dict[str, Any]]:
-    """The network with the random weights that Graft's has, and what its architecture is given.
+    """Return the network with the same random weights as Graft's, and the arguments of its architecture.
 
     Args:
-        config: Names the architecture, its arguments and the seed.
+        config: Gives the architecture, its arguments and the seed.
         labels: Number of classes.
     """
     import timm
@@ -149,7 +149,7 @@ def network(config: RunConfig, labels: int) -> tuple[nn.Module, dict[str, Any]]:
 
 
 def link(splits: Splits, folder: Path) -> Path:
-    """Folders `train` and `test` with a folder a class, as other libraries read images; every file is a link."""
+    """Link the images into folders `train` and `test` with one folder per class, and return their folder."""
     for name, examples in (("train", splits.train), ("test", splits.test)):
         _link(examples, splits.labels, folder / name)
     return folder

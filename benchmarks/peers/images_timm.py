@@ -1,4 +1,4 @@
-"""A plain loop over timm's own parts as a peer on images: as timm's training script does it, and tuned by hand."""
+"""A plain loop with timm's parts as a peer on images: with the defaults of timm's train.py, and tuned by hand."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ LOG_STEPS = 50
 
 @dataclass(frozen=True)
 class Settings:
-    """What can differ; the defaults are those of timm's `train.py`, but for the optimizer, which is everyone's AdamW.
+    """The loop's settings; the defaults are those of timm's `train.py`, except AdamW, which all peers use.
 
     Attributes:
-        amp: Whether matrix products are in bf16, where the hardware has it natively (`--amp --amp-dtype bfloat16`).
+        amp: Whether matrix products are in bf16 if the hardware has it natively (`--amp --amp-dtype bfloat16`).
         channels_last: Whether network and images are channels-last.
-        workers: Processes that decode; 0 for one a core.
-        multi_epochs: Whether workers go on decoding from one epoch into the next (`--use-multi-epochs-loader`).
+        workers: Number of decoding processes; 0 for one per core.
+        multi_epochs: Whether workers keep decoding across epochs (`--use-multi-epochs-loader`).
         fused: Whether AdamW is one kernel (`--opt-kwargs fused=True`).
-        weight_decay: On matrices.
-        smoothing: Of the targets.
-        warmup: Share of all epochs over which the rate rises; None for five epochs, by whole epochs.
-        scale: Smallest and largest share of the image's area that is seen in training.
+        weight_decay: Weight decay of matrices.
+        smoothing: Label smoothing.
+        warmup: Share of all epochs for the warm-up; None for five epochs, in whole epochs.
+        scale: Minimum and maximum share of the image's area in training crops.
         hflip: Share of the images that are mirrored.
-        color_jitter: Largest change of brightness, contrast and saturation.
-        crop_pct: Share of the image that is seen in testing; None for the network's own.
+        color_jitter: Maximum change of brightness, contrast and saturation.
+        crop_pct: Share of the image in test crops; None for the network's default.
     """
 
     amp: bool = False
@@ -60,14 +60,14 @@ AS_TUNED = Settings(
 DEFAULTS = Program(
     "timm",
     "a plain timm loop with the defaults of timm's train.py (fp32, contiguous, 4 workers; crops of 8 to 100% of the "
-    "area, mirrored, colour jitter 0.4, label smoothing 0.1; an incomplete last batch is dropped)",
+    "area, mirrored, color jitter 0.4, label smoothing 0.1; an incomplete last batch is dropped)",
     MODULE,
     asdict(Settings()),
 )
 TUNED = Program(
     "timm-tuned",
-    "the same loop with bf16 (where native), channels-last, a worker a core that outlives the epoch, and fused AdamW; "
-    "augmented as lightly as Graft (crops of 70 to 100%, not mirrored, colour jitter 0.15)",
+    "the same loop with bf16 (if native), channels-last, one persistent worker per core, and fused AdamW; "
+    "augmented as lightly as Graft (crops of 70 to 100%, not mirrored, color jitter 0.15)",
     MODULE,
     asdict(AS_TUNED),
 )
@@ -75,7 +75,7 @@ TUNED = Program(
 
 @dataclass
 class Trained:
-    """What the loop did: seconds in all, the part of them spent waiting for a batch, steps and examples."""
+    """The loop's measurements: total seconds, seconds spent waiting for batches, steps and examples."""
 
     seconds: float = 0.0
     waited: float = 0.0
@@ -88,11 +88,11 @@ class Loop:
     """The training of one network.
 
     Attributes:
-        model: Is trained in place.
-        settings: How.
-        device: Where.
+        model: The network; trained in place.
+        settings: The settings.
+        device: The device.
         bf16: Whether matrix products are in bf16.
-        done: What has been done.
+        done: The measurements so far.
     """
 
     model: nn.Module
@@ -102,13 +102,13 @@ class Loop:
     done: Trained = field(default_factory=Trained)
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Around forward pass and loss."""
+        """Return the context for forward pass and loss."""
         import torch
 
         return torch.autocast(self.device, dtype=torch.bfloat16) if self.bf16 else nullcontext()
 
     def laid_out(self, images: Tensor) -> Tensor:
-        """Images [b, 3, h, w] in the memory layout of the network."""
+        """Return images [b, 3, h, w] in the network's memory layout."""
         import torch
 
         return images.contiguous(memory_format=torch.channels_last) if self.settings.channels_last else images
@@ -117,12 +117,12 @@ class Loop:
         """Train.
 
         Args:
-            loader: Hands out images and targets, epoch by epoch.
-            loss: Of logits and targets.
-            optimizer: Over the network's parameters.
-            scheduler: timm's.
-            epochs: How often to go through the loader.
-            most: Steps to end after; 0 for no limit.
+            loader: Yields the images and targets of an epoch.
+            loss: The loss of logits and targets.
+            optimizer: The optimizer of the network's parameters.
+            scheduler: A scheduler of timm.
+            epochs: Number of epochs.
+            most: Maximum number of steps; 0 for no limit.
         """
         from timm.utils import AverageMeter
 
@@ -148,7 +148,7 @@ class Loop:
         self.done.seconds = time.perf_counter() - started
 
     def _waited_for(self, loader: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """The loader's batches, with the time until each is there added up."""
+        """Yield the loader's batches, and measure the waits for them."""
         ended = time.perf_counter()
         for batch in loader:
             self.done.waited += time.perf_counter() - ended
@@ -156,7 +156,7 @@ class Loop:
             ended = time.perf_counter()
 
     def accuracy(self, loader: Any) -> float:
-        """The share of images that are told right."""
+        """Return the share of correctly classified images."""
         import torch
 
         right, seen = 0, 0
@@ -171,7 +171,7 @@ class Loop:
 
 
 def work(asked: Asked) -> Result:
-    """Train and test as asked."""
+    """Train and test, and return the measurements."""
     import torch
     from timm.loss import LabelSmoothingCrossEntropy
     from timm.optim import create_optimizer_v2
@@ -214,7 +214,7 @@ def work(asked: Asked) -> Result:
 
 
 def _loaders(asked: Asked, settings: Settings, model: Any, where: str) -> tuple[Any, Any]:
-    """timm's loaders of the training and the test images."""
+    """Return timm's loaders of the training and the test images."""
     import torch
     from timm.data import create_dataset, create_loader, resolve_data_config
 

@@ -1,4 +1,4 @@
-"""transformers' `Trainer` around timm's networks as a peer on images: at its defaults, and tuned by hand."""
+"""transformers' `Trainer` with timm's networks as a peer on images: at its defaults, and tuned by hand."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MODULE = "benchmarks.peers.images_trainer"
 LIKE_GRAFT = {"weight_decay": 0.01, "warmup_steps": 0.06}
 DEFAULTS = Program(
     "trainer",
-    "transformers' Trainer with its timm wrapper, at its defaults, and the transforms of its own example (fp32, "
+    "transformers' Trainer with its timm wrapper, at its defaults, and the transforms of its example (fp32, "
     "contiguous, images decoded in the main process; crops of 8 to 100% of the area, mirrored)",
     MODULE,
     {"bf16": False, "channels_last": False, "workers": False, "scale": [0.08, 1.0], "hflip": 0.5, "arguments": {}},
 )
 TUNED = Program(
     "trainer-tuned",
-    "the same with bf16=True (where native), channels-last, and a worker a core that outlives the epoch; augmented as "
+    "the same with bf16=True (if native), channels-last, and one persistent worker per core; augmented as "
     "lightly as Graft (crops of 70 to 100%, not mirrored)",
     MODULE,
     {"bf16": True, "channels_last": True, "workers": True, "scale": [0.7, 1.0], "hflip": 0.0, "arguments": LIKE_GRAFT},
@@ -31,7 +31,7 @@ TUNED = Program(
 
 
 def work(asked: Asked) -> Result:
-    """Train and test as asked."""
+    """Train and test, and return the measurements."""
     import torch
     from datasets import load_dataset
     from transformers import Trainer, set_seed
@@ -59,7 +59,7 @@ def work(asked: Asked) -> Result:
 
 
 def _wrapped(asked: Asked) -> Any:
-    """timm's network in transformers' wrapper, with the same random weights as everyone's."""
+    """Return timm's network in transformers' wrapper, with the random weights of all peers."""
     from transformers import TimmWrapperConfig, TimmWrapperForImageClassification
 
     from benchmarks.peers import images
@@ -73,7 +73,7 @@ def _wrapped(asked: Asked) -> Any:
 
 
 def _transforms(asked: Asked, model: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """From a picture to what the network sees: in training, and in testing."""
+    """Return the transforms from an image to the network's input, for training and for testing."""
     from timm.data import resolve_model_data_config
     from torchvision import transforms
 
@@ -88,7 +88,7 @@ def _transforms(asked: Asked, model: Any) -> tuple[Callable[[Any], Any], Callabl
 
 
 def _decoded(seen: Callable[[Any], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """What `datasets` calls for the rows that are asked for."""
+    """Return a transform that `datasets` applies to the requested rows."""
 
     def transform(rows: dict[str, Any]) -> dict[str, Any]:
         return {"pixel_values": [seen(image.convert("RGB")) for image in rows["image"]], "labels": rows["label"]}
@@ -97,13 +97,13 @@ def _decoded(seen: Callable[[Any], Any]) -> Callable[[dict[str, Any]], dict[str,
 
 
 class Stacked:
-    """Makes a batch of examples; `channels_last` decides its layout."""
+    """Collates examples into a batch, channels-last or not."""
 
     def __init__(self, channels_last: bool) -> None:
         self.channels_last = channels_last
 
     def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """`pixel_values`, float32 [b, 3, h, w], and `labels`, int64 [b]."""
+        """Return `pixel_values`, float32 [b, 3, h, w], and `labels`, int64 [b]."""
         import torch
 
         pixels = torch.stack([each["pixel_values"] for each in examples])

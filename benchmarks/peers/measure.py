@@ -1,6 +1,6 @@
-"""The harness: each peer does the same work in a subprocess of its own, in turn, for several rounds.
+"""The harness: all peers do the same work in separate subprocesses, alternating for several rounds.
 
-A peer is anything that can be started by a command and leaves behind what it did; nothing here knows what the work is.
+A peer is any command that leaves its result in a folder. The harness does not depend on the work.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ ROOT = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = """
 import json
 from core.runtime.hardware import Hardware; from core.runtime.versions import describe
-print(json.dumps(describe(Hardware.resolve()))))
+print(json.dumps(describe(Hardware.resolve())))
 """
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a peer did.
+    """The result of a peer.
 
     Attributes:
-        train_seconds: Time in training alone: no imports, loading, tokenising, evaluation or saving.
-        examples: Training examples seen in that time, repeats counted.
-        scores: On the test split, by metric.
-        parameters: `total` and `trainable`.
-        precision: Of the matrix products.
-        data_wait_seconds: The part of the training time in which the loop waited for its next batch; None if unknown.
-        detail: Whatever else belongs into the record.
+        train_seconds: Time in training alone, without imports, loading, tokenization, evaluation and saving.
+        examples: Number of training examples in that time, repeats included.
+        scores: Scores on the test split, by metric.
+        parameters: Numbers of parameters, `total` and `trainable`.
+        precision: Data type of matrix products.
+        data_wait_seconds: Time in training spent waiting for batches; None if unknown.
+        detail: Other values for the record.
     """
 
     train_seconds: float
@@ -60,26 +60,26 @@ class Result:
 class Peer(Protocol):
     """One way to do the work.
 
-    The work is stated once, as overrides of Graft's own command line (task, data, model, epochs, batch size, seed), so
-    that a peer of another library reads the very same examples and options through `core.config.resolve`.
+    The work is given as overrides of Graft's command line (task, data, model, epochs, batch size, seed). Peers of other
+    libraries read the same examples and options through `core.config.resolve`.
     """
 
     @property
     def name(self) -> str:
-        """One word, for files and tables."""
+        """The peer's name in files and tables, one word."""
         ...
 
     @property
     def summary(self) -> str:
-        """What is particular about it."""
+        """How it differs from other peers."""
         ...
 
     def command(self, overrides: Sequence[str], folder: Path) -> list[str]:
-        """The process that does the work; it may write into `folder` only."""
+        """Return the command that does the work; it may write into `folder` only."""
         ...
 
     def result(self, folder: Path) -> Result:
-        """What it left behind."""
+        """Return the result that the command wrote."""
         ...
 
 
@@ -88,12 +88,12 @@ class Harness:
     """Rounds of measurements.
 
     Attributes:
-        peers: Measured in this order in every round.
-        results: One JSON file a measurement is written here.
+        peers: The peers, in the order of every round.
+        results: The folder for one JSON file per measurement.
         environment: Hardware and versions, for the record.
-        timeout_minutes: The longest that one may take.
-        say: Told one line a measurement.
-        at_once: How many run at the same time; above 1 they disturb each other, and only their scores are worth a look.
+        timeout_minutes: Time limit of one measurement.
+        say: Prints one line per measurement.
+        at_once: Number of simultaneous measurements; above 1 they disturb each other, and only scores are valid.
     """
 
     peers: Sequence[Peer]
@@ -104,13 +104,13 @@ class Harness:
     at_once: int = 1
 
     def run(self, overrides: Sequence[str], rounds: int, seed: int, config: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Measure every peer once a round, in turn; round r has the seed `seed + r - 1` for all.
+        """Measure every peer once per round and return the measurements; round r uses the seed `seed + r - 1`.
 
         Args:
-            overrides: The work, but for the seed.
-            rounds: How often.
-            seed: Of the first round.
-            config: What was asked for, for the record.
+            overrides: The work, without the seed.
+            rounds: Number of rounds.
+            seed: Seed of the first round.
+            config: The options, for the record.
         """
         turns = [(number, peer) for number in range(1, rounds + 1) for peer in self.peers]
 
@@ -125,7 +125,7 @@ class Harness:
             return entry
 
         if self.at_once == 1:
-            return [take(turn) for turn in turns]  # in this thread, where an interruption ends the process too
+            return [take(turn) for turn in turns]  # in this thread, so that an interrupt also ends the process
         with ThreadPoolExecutor(self.at_once) as pool:
             return list(pool.map(take, turns))
 
@@ -137,12 +137,12 @@ class Harness:
 
 def _brief(entry: Mapping[str, Any]) -> str:
     if entry["status"] != "completed":
-        return f"failed: {entry['error'].splitlines()[-1] if entry['error'] else 'no word'}"
+        return f"failed: {entry['error'].splitlines()[-1] if entry['error'] else 'no message'}"
     return f"{entry['examples_per_second']:.1f} examples/s, {entry['wall_seconds']:.0f} s in all"
 
 
 def measure(peer: Peer, overrides: Sequence[str], timeout_minutes: float) -> dict[str, Any]:
-    """Do the work once in a fresh process, a fresh folder and a fresh cache."""
+    """Do the work once in a new process with an empty folder and an empty cache, and return the measurement."""
     folder = Path(tempfile.mkdtemp(prefix="graft-peers-"))
     try:
         command = peer.command(overrides, folder)
@@ -167,7 +167,7 @@ def measure(peer: Peer, overrides: Sequence[str], timeout_minutes: float) -> dic
 
 def _outcome(peer: Peer, folder: Path, ended: processes.Ended) -> dict[str, Any]:
     if ended.code != 0 or ended.timed_out:
-        limit = "ran past its limit\n" if ended.timed_out else ""
+        limit = "exceeded its time limit\n" if ended.timed_out else ""
         return {"status": "failed", "error": limit + readable([processes.tail(folder)], folder, quote=False)}
     try:
         result = peer.result(folder)
@@ -186,7 +186,7 @@ def _outcome(peer: Peer, folder: Path, ended: processes.Ended) -> dict[str, Any]
 
 
 def conditions(folder: Path) -> dict[str, str]:
-    """The environment of every peer: offline, with an empty cache, threads as torch chooses them."""
+    """Return the environment of every peer: offline, with an empty cache and torch's default threads."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     return dict(os.environ) | {
         "PYTHONPATH": path,
@@ -197,7 +197,7 @@ def conditions(folder: Path) -> dict[str, str]:
 
 
 def readable(command: Sequence[str], folder: Path, quote: bool = True) -> str:
-    """A command as a person would type it, without the paths of this machine."""
+    """Return a command as a person would type it, without paths of this machine."""
     text = shlex.join(command) if quote else " ".join(command)
     for path, name in ((sys.executable, "python"), (str(folder), "RUN"), (str(ROOT), ".")):
         text = text.replace(path, name)
@@ -205,12 +205,12 @@ def readable(command: Sequence[str], folder: Path, quote: bool = True) -> str:
 
 
 def environment() -> dict[str, Any]:
-    """Hardware and versions, asked of a process of its own, so that this one stays small and idle."""
+    """Return hardware and versions, determined in a subprocess, so that this process stays small and idle."""
     asked = subprocess.run(
         [sys.executable, "-c", _ENVIRONMENT], capture_output=True, text=True, env=conditions(Path("/nonexistent"))
     )
     if asked.returncode != 0:
         raise RunError(f"the environment cannot be described: {asked.stderr.strip()}")
     found: dict[str, Any] = json.loads(asked.stdout.splitlines()[-1])
-    found.pop("platform", None)  # a kernel's build name says more about the machine than about the speed
+    found.pop("platform", None)  # a kernel's build name identifies the machine and does not affect the speed
     return found

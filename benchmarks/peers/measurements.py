@@ -1,4 +1,4 @@
-"""Measurements as files, and the table made from nothing else."""
+"""Read measurements from files, and format the table."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from benchmarks.tables import ERROR_WIDTH, grid, hardware, spread
 
 SCHEMA = "graft-measurement-1"
 REFERENCE = "graft"
-"""The peer that the others are compared with."""
+"""The peer that all others are compared with."""
 BUSY_PERCENT = 10.0
-"""Above this share of the processors taken by others just before, a measurement is called disturbed."""
+"""A measurement counts as disturbed if other processes used more than this share of the processors just before it."""
 
 LEGEND = (
-    "Speeds are medians over the rounds, with the smallest and the largest; the ratio is taken within each round. "
-    "Waiting for data is the part of the training time in which the next batch was not there yet."
+    "Speeds are medians over the rounds, with minimum and maximum; the ratio is computed within each round. "
+    "Waiting for data is the part of the training time spent waiting for the next batch."
 )
-SCORES_ALONE = "Several ran at the same time, so this is a table of scores alone: it says nothing about speed."
+SCORES_ALONE = "Several measurements ran at the same time, so the table shows scores only, not speeds."
 
 Measurement = Mapping[str, Any]
 METRIC = "primary metric"
-"""Where a measurement's `config` names its score; accuracy, where it does not."""
+"""The key of a measurement's `config` that names its score; without it, the score is accuracy."""
 COLUMNS = (
     "peer", "examples/s", "graft ÷ this", "waiting for data", "end to end", "test {metric}", "peak memory",
     "precision", "n",
 )  # fmt: skip
 UNTIMED = ("peer", "test {metric}", "precision", "n")
-"""The columns that do not depend on what else the machine did."""
+"""The columns that do not depend on the machine's load."""
 
 
 @dataclass(frozen=True)
-class Row:
+class PeerRow:
     """All completed measurements of one peer.
 
     Attributes:
-        peer: Its name.
-        summary: What is particular about it.
-        n: Rounds.
-        speed: Median, smallest and largest of the examples a second in training.
-        ratio: Median, smallest and largest over the rounds of the reference's speed divided by this one's.
-        wait_seconds, wait_share: Median time in which training waited for its next batch; and as a share of its time.
-        wall_seconds: Median from start to end of the process.
+        peer: The peer's name.
+        summary: How it differs from other peers.
+        n: Number of rounds.
+        speed: Median, minimum and maximum of the examples per second in training.
+        ratio: Median, minimum and maximum over the rounds of the reference's speed divided by this peer's.
+        wait_seconds, wait_share: Median time spent waiting for batches in training, and its share of the training time.
+        wall_seconds: Median time of the whole process.
         metric: The name of the score.
-        score, score_sd: Mean on the test split, and the sample's deviation.
-        peak_rss_mb: Median.
-        trainable: Parameters that train.
-        precision: Of the matrix products.
+        score, score_sd: Mean on the test split, and the sample standard deviation.
+        peak_rss_mb: Median peak memory.
+        trainable: Number of trained parameters.
+        precision: Data type of matrix products.
     """
 
     peer: str
@@ -71,41 +71,41 @@ class Row:
 
 
 def folder_name(environment: Mapping[str, Any], day: str) -> str:
-    """`<day>-<hardware>`: the processor or GPU and the number of cores, and nothing that names the machine."""
+    """Return `<day>-<hardware>`: the processor or GPU and the number of cores, without the machine's name."""
     where = str(environment.get("gpu") or environment.get("processor") or "unknown")
     words = re.sub(r"\((r|tm)\)|processor|cpu|@.*", " ", where.lower())
     return f"{day}-{re.sub(r'[^a-z0-9]+', '-', words).strip('-')}-{environment.get('cores')}-cores"
 
 
 def read(folders: Iterable[Path]) -> list[dict[str, Any]]:
-    """Every measurement in or below the folders, in the order in which they were taken."""
+    """Return every measurement in or below the folders, in the order in which they were taken."""
     found = []
     for folder in folders:
         for path in sorted(folder.rglob("*.json")):
             try:
                 plain = json.loads(path.read_text(encoding="utf-8"))
             except ValueError:
-                continue  # not ours: measurements are written by us alone
+                continue  # another program's file
             if isinstance(plain, dict) and plain.get("schema") == SCHEMA:
                 found.append(plain)
     return sorted(found, key=lambda each: (str(each.get("started")), int(each["round"])))
 
 
-def rows(measurements: Sequence[Measurement]) -> list[Row]:
-    """One row a peer, in the order in which they were first measured."""
+def rows(measurements: Sequence[Measurement]) -> list[PeerRow]:
+    """Return one row per peer, in the order of their first measurements."""
     completed = [each for each in measurements if each["status"] == "completed"]
     reference = {each["round"]: each["examples_per_second"] for each in completed if each["peer"] == REFERENCE}
     names = dict.fromkeys(each["peer"] for each in completed)
     return [_row([each for each in completed if each["peer"] == name], reference) for name in names]
 
 
-def _row(members: Sequence[Measurement], reference: Mapping[int, float]) -> Row:
+def _row(members: Sequence[Measurement], reference: Mapping[int, float]) -> PeerRow:
     first = members[0]
     metric = str(first["config"].get(METRIC, "accuracy"))
     scores = [score for each in members if (score := each["scores"].get(metric)) is not None]
     waits = [(w, w / each["train_seconds"]) for each in members if (w := each.get("data_wait_seconds")) is not None]
     ratios = [reference[each["round"]] / each["examples_per_second"] for each in members if each["round"] in reference]
-    return Row(
+    return PeerRow(
         peer=first["peer"],
         summary=first["summary"],
         n=len(members),
@@ -128,22 +128,23 @@ def _middle(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def warnings(measurements: Sequence[Measurement]) -> list[str]:
-    """What makes the comparison less than fair."""
+    """Return what makes the comparison unfair."""
     found = []
     trainable = {row.peer: row.trainable for row in rows(measurements)}
     if len(set(trainable.values())) > 1:
-        found.append(f"not the same parameters were trained: {', '.join(f'{k} {v:,}' for k, v in trainable.items())}.")
+        counts = ", ".join(f"{peer} {count:,}" for peer, count in trainable.items())
+        found.append(f"the peers trained different numbers of parameters: {counts}.")
     alone = [each for each in measurements if each.get("at_once", 1) == 1]
     if disturbed := [each for each in alone if each.get("others_busy_percent", 0.0) > BUSY_PERCENT]:
         names = ", ".join(f"round {each['round']} {each['peer']}" for each in disturbed)
         found.append(f"other processes kept the processors busy before {names}: measure again on a quiet machine.")
     if len({json.dumps(each["config"], sort_keys=True) for each in measurements}) > 1:
-        found.append("the measurements were not all asked for with the same options.")
+        found.append("the measurements have different options.")
     return found
 
 
 def markdown(measurements: Sequence[Measurement]) -> str:
-    """The table, the rounds, what failed, the warnings, the work and the machine."""
+    """Return the table, the peers' summaries, failures, warnings, the work and the machine."""
     found = rows(measurements)
     timed = not any(each.get("at_once", 1) > 1 for each in measurements)
     parts = [_grid(found, timed)] if found else ["No measurement has completed."]
@@ -157,8 +158,8 @@ def markdown(measurements: Sequence[Measurement]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _grid(found: Sequence[Row], timed: bool) -> str:
-    """The table; without what depends on how busy the machine was, where several ran at the same time."""
+def _grid(found: Sequence[PeerRow], timed: bool) -> str:
+    """Return the table; untimed, without the columns that depend on the machine's load."""
     metric = "/".join(dict.fromkeys(row.metric for row in found))
     columns = [each.format(metric=metric) for each in COLUMNS]
     kept = [at for at, each in enumerate(COLUMNS) if timed or each in UNTIMED]
@@ -177,7 +178,7 @@ def _conditions(measurements: Sequence[Measurement]) -> str:
     return f"The work: {config}. Measured on {'; '.join(machines)}."
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: PeerRow) -> list[str]:
     ratio = "-" if row.ratio is None else "{:.2f} ({:.2f} to {:.2f})".format(*row.ratio)
     return [
         row.peer,
@@ -193,7 +194,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def as_json(measurements: Sequence[Measurement]) -> dict[str, Any]:
-    """The rows and the warnings as plain values."""
+    """Return the rows and the warnings as plain values."""
     failed = [each for each in measurements if each["status"] != "completed"]
     apart = [{"round": each["round"], "peer": each["peer"], "error": each["error"]} for each in failed]
     return {

@@ -1,6 +1,6 @@
-"""A peer that is a program of ours around another library: one file tells it what to do, it leaves another.
+"""A peer that wraps another library in a program: it reads the work from one file and writes its result to another.
 
-Its module does the work when it is run: `python -m benchmarks.peers.trainer FOLDER`, with `work.json` in the folder.
+Running its module does the work: `python -m benchmarks.peers.trainer FOLDER`, with `work.json` in the folder.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Program:
     """A module with given settings.
 
     Attributes:
-        name: For files and tables.
-        summary: What is particular about it.
-        module: Does the work.
-        settings: JSON values that the module understands; they go into the record.
+        name: Its name in files and tables.
+        summary: How it differs from other peers.
+        module: The module that does the work.
+        settings: The module's settings as JSON values; they are recorded.
     """
 
     name: str
@@ -37,25 +37,25 @@ class Program:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def command(self, overrides: Sequence[str], folder: Path) -> list[str]:
-        """The module, told what to do by a file."""
+        """Write the work into `folder`, and return the command that does it."""
         work = {"overrides": list(overrides), "settings": dict(self.settings)}
         (folder / WORK).write_text(json.dumps(work), encoding="utf-8")
         return [sys.executable, "-m", self.module, str(folder)]
 
     def result(self, folder: Path) -> Result:
-        """What the process wrote."""
+        """Return the result that the process wrote."""
         return Result(**json.loads((folder / RESULT).read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What such a program is asked to do.
+    """The work of such a program.
 
     Attributes:
-        config: As Graft composes it from the same words.
+        config: Graft's configuration of the same work.
         splits: The examples that Graft trains, validates and tests on.
-        settings: The peer's.
-        folder: Its own, to write into.
+        settings: The peer's settings.
+        folder: The folder to write into.
     """
 
     config: RunConfig
@@ -65,30 +65,30 @@ class Asked:
 
     @classmethod
     def read(cls, folder: Path) -> Asked:
-        """What `work.json` says, with the data read by Graft's own adapter."""
+        """Return the work in `work.json`, with the data read by Graft's adapter."""
         from core.config import resolve
 
-        told = json.loads((folder / WORK).read_text(encoding="utf-8"))
-        config = resolve(told["overrides"])
-        return cls(config, config.data.load(config.task, config.seed), told["settings"], folder)
+        stated = json.loads((folder / WORK).read_text(encoding="utf-8"))
+        config = resolve(stated["overrides"])
+        return cls(config, config.data.load(config.task, config.seed), stated["settings"], folder)
 
 
 def main(work: Callable[[Asked], Result]) -> None:
-    """Do the work of the folder that is named on the command line."""
+    """Do the work in the folder named on the command line."""
     folder = Path(sys.argv[1])
     result = work(Asked.read(folder))
     (folder / RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
 
 
 def device() -> str:
-    """The device on which other libraries compute: `cuda` where there is a GPU, else `cpu`."""
+    """Return the device for other libraries: `cuda` if there is a GPU, else `cpu`."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def counted(module: Any) -> dict[str, int]:
-    """Numbers of parameters, as the record names them: all, and those that train."""
+    """Return the numbers of all and of trainable parameters, by their names in the record."""
     parameters = list(module.parameters())
     trainable = sum(each.numel() for each in parameters if each.requires_grad)
     return {"total": sum(each.numel() for each in parameters), "trainable": trainable}

@@ -1,4 +1,4 @@
-"""The text work: which sentences, and how both Graft and other libraries are told of it."""
+"""The text work: sentences and a model, for Graft and for other libraries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.peers.work import Options, Told
+from benchmarks.peers.work import Options, WorkDescription
 from core.errors import ConfigError, Problem
 from core.options import option
 
@@ -19,39 +19,41 @@ FILES = {"train": "train.tsv", "val": "dev.tsv", "test": "test.tsv"}
 
 @dataclass(kw_only=True)
 class TextOptions(Options):
-    """What can be asked of the text work."""
+    """The options of the text work."""
 
-    epochs: float = option(1.0, "Passes over the training split.", above=0)
-    data: str = option("auto", "auto takes SST-2 where it is.", choices=("auto", "sst2", "reviews"))
+    epochs: float = option(1.0, "Number of passes over the training split.", above=0)
+    data: str = option("auto", "The sentences. auto: SST-2 if it is available.", choices=("auto", "sst2", "reviews"))
     model: str = option("minilm", "A text model with pretrained weights on this machine.")
 
 
-def tell(options: TextOptions, folder: Path) -> Told:
-    """The work, with its files written into `folder`."""
+def describe(options: TextOptions, folder: Path) -> WorkDescription:
+    """Write the work's files into `folder`, and return the work."""
     name, sizes = write(options.data, folder, options.examples)
     config = {
         "data": name, **{f"{split} examples": size for split, size in sizes.items()}, "model": options.model,
         "epochs": options.epochs, "batch size": options.batch_size, "max_steps": options.max_steps,
     }  # fmt: skip
-    return Told(overrides(folder, options.model, options.epochs, options.batch_size, options.max_steps), config)
+    return WorkDescription(
+        overrides(folder, options.model, options.epochs, options.batch_size, options.max_steps), config
+    )
 
 
 def write(source: str, folder: Path, examples: int) -> tuple[str, dict[str, int]]:
-    """Write `train.tsv`, `val.tsv` and `test.tsv` for all peers to read; returns what they hold and their sizes.
+    """Write `train.tsv`, `val.tsv` and `test.tsv` for all peers; return the name of the data and the splits' sizes.
 
     Args:
-        source: `sst2`, `reviews`, or `auto` for the first where it is there.
-        folder: Where to.
-        examples: Most examples of each split, drawn by a fixed seed; 0 for all.
+        source: `sst2`, `reviews`, or `auto` for SST-2 if it is available.
+        folder: The folder to write into.
+        examples: Maximum number of examples per split, drawn with a fixed seed; 0 for all.
 
     Raises:
-        ConfigError: `sst2` was asked for and is not there.
+        ConfigError: The source is `sst2`, which is not available.
     """
     place = Path(os.environ[DATA]) / "sst2" if os.environ.get(DATA) else None
     there = place is not None and all((place / name).is_file() for name in FILES.values())
     if source == "sst2" and not there:
-        cure = f"Set {DATA} to a folder that holds sst2/{{{','.join(FILES.values())}}}, or take data=reviews."
-        raise ConfigError(Problem("data", "SST-2 is not here.", cure))
+        cure = f"Set {DATA} to a folder that contains sst2/{{{','.join(FILES.values())}}}, or use data=reviews."
+        raise ConfigError(Problem("data", "SST-2 is not available.", cure))
     name = "sst2" if source != "reviews" and there else "reviews"
     lines = _sst2(place) if name == "sst2" and place else _reviews()
     sizes = {}
@@ -67,7 +69,7 @@ def _sst2(place: Path) -> dict[str, list[str]]:
 
 
 def _reviews() -> dict[str, list[str]]:
-    """The embedded reviews, cut as Graft cuts them."""
+    """Return the bundled reviews, split as Graft splits them."""
     from core.config import resolve
 
     config = resolve(["task=sentiment", "data=reviews"])
@@ -83,7 +85,7 @@ def _lines(examples: Iterable[object], labels: tuple[str, ...]) -> Iterable[str]
 
 
 def overrides(folder: Path, model: str, epochs: float, batch_size: int, max_steps: int) -> list[str]:
-    """The work as Graft's command line; the other peers read the same words."""
+    """Return the work as Graft's command line, which the other peers read too."""
     data = [f"data.{split}={folder / split}.tsv" for split in FILES]
     form = ["data.text=0", "data.label=1", "data.header=absent", "data.quoting=none", "data.separator=tab"]
     train = [f"train.epochs={epochs:g}", f"train.batch_size={batch_size}"]

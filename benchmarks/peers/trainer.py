@@ -15,14 +15,14 @@ MODULE = "benchmarks.peers.trainer"
 DEFAULTS = Program("trainer", "transformers' Trainer at its defaults", MODULE)
 TUNED = Program(
     "trainer-tuned",
-    'Trainer with bf16=True (where native) and train_sampling_strategy="group_by_length"',
+    'Trainer with bf16=True (if native) and train_sampling_strategy="group_by_length"',
     MODULE,
     {"bf16": True, "arguments": {"train_sampling_strategy": "group_by_length"}},
 )
 
 
 def work(asked: Asked) -> Result:
-    """Train and test as asked."""
+    """Train and test, and return the measurements."""
     from transformers import Trainer, set_seed
 
     from benchmarks.peers import hub
@@ -36,7 +36,7 @@ def work(asked: Asked) -> Result:
 
 
 def _pretrained(config: RunConfig, labels: Sequence[str]) -> tuple[Any, Any]:
-    """Network and tokenizer from the checkpoint that Graft would take, in fp32 as Graft holds it."""
+    """Return network and tokenizer from Graft's checkpoint, in fp32 as in Graft."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -52,7 +52,7 @@ def _pretrained(config: RunConfig, labels: Sequence[str]) -> tuple[Any, Any]:
 
 
 def _tokenized(tokenizer: Any, examples: Sequence[Any], config: RunConfig) -> Any:
-    """A `datasets.Dataset`, as the library's own examples prepare one; padding is left to the collator."""
+    """Return a `datasets.Dataset` as in transformers' examples; the collator pads."""
     from datasets import Dataset
 
     options: Any = config.model

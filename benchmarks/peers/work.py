@@ -1,4 +1,4 @@
-"""What a comparison is made of: work that is stated once, and the peers that do it."""
+"""The definition of a comparison: the work, and the peers that do it."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from core.options import option
 
 @dataclass(kw_only=True)
 class Options:
-    """What every comparison takes."""
+    """The options of every comparison."""
 
-    rounds: int = option(3, "How often each is measured; they alternate.", low=1)
-    batch_size: int = option(32, "Examples in a step.", low=1)
-    max_steps: int = option(0, "End after so many steps; 0 for no limit.", low=0)
-    examples: int = option(0, "Most examples of each split; 0 for all.", low=0)
-    seed: int = option(0, "Of the first round; each further round adds 1.", low=0)
-    only: str = option("", "Some of them, by name, with commas between; empty for all.")
-    timeout_minutes: float = option(30.0, "The longest that one measurement may take.", above=0)
-    at_once: int = option(1, "How many run at the same time; above 1, for scores alone: speeds are not shown.", low=1)
-    out: str = option("", "Where the measurements go; empty for benchmarks/results/….")
+    rounds: int = option(3, "Number of rounds; the peers alternate.", low=1)
+    batch_size: int = option(32, "Number of examples per step.", low=1)
+    max_steps: int = option(0, "Maximum number of steps; 0 for no limit.", low=0)
+    examples: int = option(0, "Maximum number of examples per split; 0 for all.", low=0)
+    seed: int = option(0, "Seed of the first round; each further round adds 1.", low=0)
+    only: str = option("", "Names of peers, separated by commas; empty for all.")
+    timeout_minutes: float = option(30.0, "Time limit of one measurement.", above=0)
+    at_once: int = option(1, "Number of simultaneous measurements; above 1, only scores are shown.", low=1)
+    out: str = option("", "Folder of the measurements; empty for benchmarks/results/….")
 
 
 @dataclass(frozen=True)
-class Told:
-    """The work, as peers and records are told of it.
+class WorkDescription:
+    """The work for peers and records.
 
     Attributes:
-        overrides: Words of Graft's command line, but for the seed.
-        config: What was asked for, for the record.
-        suffix: Sets the folder of its results apart from those of the same day and machine.
+        overrides: Graft's command line, without the seed.
+        config: The options, for the record.
+        suffix: Distinguishes the folder of results from others of the same day and machine.
     """
 
     overrides: Sequence[str]
@@ -42,19 +42,19 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Work:
-    """One kind of work.
+class Comparison:
+    """A comparison on one modality.
 
     Attributes:
-        kind: What is written after `kind=`.
-        options: What can be asked for.
-        tell: From those options and an empty folder, which lives as long as the measurements, to the work.
-        peers: Who does it, in the order of a round.
-        levers: Overrides that switch one of Graft's speed options off each.
+        kind: The value of `kind=`.
+        options: The class of its options.
+        describe: Maps the options and an empty folder, which exists during the measurements, to the work.
+        peers: The peers, in the order of a round.
+        levers: Overrides, each of which switches one of Graft's speed options off.
     """
 
     kind: str
     options: type[Options]
-    tell: Callable[[Any, Path], Told]
+    describe: Callable[[Any, Path], WorkDescription]
     peers: tuple[Peer, ...]
     levers: tuple[str, ...]

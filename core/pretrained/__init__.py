@@ -8,18 +8,18 @@ from core.lazy import lazy_face
 
 if TYPE_CHECKING:
     from core.pretrained.hub import endpoint, hub_unreachable, unreachable
-    from core.pretrained.resolve import Found, find_weights, local_file, sha256_of
+    from core.pretrained.resolve import FoundWeights, find_weights, local_file, sha256_of
 else:
     __getattr__ = lazy_face(
         __name__,
         {
             "core.pretrained.hub": ("endpoint", "hub_unreachable", "unreachable"),
-            "core.pretrained.resolve": ("Found", "find_weights", "local_file", "sha256_of"),
+            "core.pretrained.resolve": ("FoundWeights", "find_weights", "local_file", "sha256_of"),
         },
     )
 
 __all__ = [
-    "Found",
+    "FoundWeights",
     "endpoint",
     "find_weights",
     "hub_unreachable",

@@ -32,7 +32,7 @@ _CONVERT = (
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundWeights:
     """Where the base weights are.
 
     Attributes:
@@ -50,7 +50,7 @@ def find_weights(
     sha256: str = "",
     known: Sequence[str] = (),
     install: Mapping[str, str] | None = None,
-) -> Found:
+) -> FoundWeights:
     """Find the weights of a checkpoint on this machine, or fetch them from the Hub.
 
     Args:
@@ -66,7 +66,7 @@ def find_weights(
         WeightsError: The weights cannot be had; what was tried and what would fix it are named.
     """
     if init == "scratch":
-        return Found(None, Provenance("scratch", checkpoint, "asked for", note="init=scratch was asked for."))
+        return FoundWeights(None, Provenance("scratch", checkpoint, "asked for", note="init=scratch was asked for."))
     if checkpoint.startswith(PACKAGE):
         return _in_package(checkpoint, sha256, install or {})
     if Path(checkpoint).expanduser().is_dir():
@@ -82,7 +82,7 @@ def find_weights(
     if init == "pretrained":
         raise _nowhere(checkpoint, unreachable)
     why = f"{checkpoint} is neither a local folder nor in the Hub's cache here, and {unreachable}"
-    return Found(None, Provenance("scratch", checkpoint, unreachable, note=f"{why}."))
+    return FoundWeights(None, Provenance("scratch", checkpoint, unreachable, note=f"{why}."))
 
 
 def _looks_like_path(checkpoint: str) -> bool:
@@ -134,7 +134,7 @@ def local_file(checkpoint: str, name: str) -> Path | None:
 # --- local ----------------------------------------------------------------------------------------------------------
 
 
-def _found(folder: Path, checkpoint: str, source: str, sha256: str, revision: str = "") -> Found:
+def _found(folder: Path, checkpoint: str, source: str, sha256: str, revision: str = "") -> FoundWeights:
     """A folder that holds readable weights, with the hash checked where one is given."""
     if not list(folder.glob("*.safetensors")):
         pickles = list(folder.glob("*.bin")) + list(folder.glob("*.pt"))
@@ -142,7 +142,7 @@ def _found(folder: Path, checkpoint: str, source: str, sha256: str, revision: st
         raise _error(f"{folder} holds no *.safetensors file.", cure)
     if sha256:
         sha256_of(_pinned(folder / "model.safetensors"), sha256)
-    return Found(folder, Provenance("pretrained", checkpoint, source, revision, sha256))
+    return FoundWeights(folder, Provenance("pretrained", checkpoint, source, revision, sha256))
 
 
 def _pinned(file: Path) -> Path:
@@ -173,7 +173,7 @@ def sha256_of(file: Path, wanted: str = "") -> str:
     return found
 
 
-def _in_package(checkpoint: str, sha256: str, install: Mapping[str, str]) -> Found:
+def _in_package(checkpoint: str, sha256: str, install: Mapping[str, str]) -> FoundWeights:
     """Weights inside an installed package, found without importing it."""
     name = checkpoint.removeprefix(PACKAGE)
     if not name.isidentifier():
@@ -223,7 +223,7 @@ def _complete(folder: Path) -> bool:
 # --- the Hub --------------------------------------------------------------------------------------------------------
 
 
-def _from_hub(checkpoint: str, sha256: str, known: Sequence[str]) -> Found:
+def _from_hub(checkpoint: str, sha256: str, known: Sequence[str]) -> FoundWeights:
     """Download the weights, the configuration and the tokenizer; nothing else, and no pickles."""
     from huggingface_hub import HfApi, snapshot_download
 

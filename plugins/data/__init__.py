@@ -1,1 +1,1 @@
-"""Data adapters: tables and lines of text, folders and tables of images, the Hub, and the embedded data sets."""
+"""Data adapters for texts, images and boxes in files, for data sets of the Hub, and for bundled data sets."""

@@ -1,4 +1,4 @@
-"""Finds the files that a path means and the split of each, and hashes them."""
+"""Find the files that a path means and the split of each, and hash them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class File:
     """One file of a source.
 
     Attributes:
-        path: Where it is.
-        name: What it is called in messages; as short as is unambiguous.
+        path: Its path.
+        name: Its name in messages, as short as unambiguous.
         split: `TRAIN`, `VAL`, `TEST` or `UNDECIDED`.
     """
 
@@ -43,7 +43,7 @@ def find(option: str, given: str, suffixes: Sequence[str] = ()) -> list[Path]:
     """Return the files that a path means: a file, a folder's files with one of `suffixes`, or the matches of a glob.
 
     Raises:
-        DataError: There are none; the nearest name beside it is offered.
+        DataError: There are none; the error suggests the nearest name.
     """
     path = Path(given).expanduser()
     if path.is_file():
@@ -59,7 +59,7 @@ def find(option: str, given: str, suffixes: Sequence[str] = ()) -> list[Path]:
     if glob.has_magic(given):
         matches = [Path(each) for each in sorted(glob.glob(str(path), recursive=True)) if Path(each).is_file()]
         if not matches:
-            raise DataError(Problem(option, f"no file matches {given}.", f"The folder in use is {Path.cwd()}."))
+            raise DataError(Problem(option, f"no file matches {given}.", f"The current folder is {Path.cwd()}."))
         return matches
     raise DataError(Problem(option, f"there is no file or folder {given}.", _suggest(path)))
 
@@ -67,7 +67,7 @@ def find(option: str, given: str, suffixes: Sequence[str] = ()) -> list[Path]:
 def _suggest(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
-        return f"There is no folder {folder} either; the folder in use is {Path.cwd()}."
+        return f"There is no folder {folder} either; the current folder is {Path.cwd()}."
     names = sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
     close = nearest(path.name, names)
     return (
@@ -78,13 +78,13 @@ def _suggest(path: Path) -> str:
 
 
 def split_of(name: str) -> int:
-    """Return the split that a file name or a column's value names, or `UNDECIDED`."""
+    """Return the split named by a file name or a cell, or `UNDECIDED`."""
     words = [SPLIT_NAMES[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_NAMES]
     return words[0] if len(set(words)) == 1 else UNDECIDED
 
 
 def name_files(paths: Iterable[tuple[Path, int]]) -> list[File]:
-    """Give files names that tell them apart."""
+    """Return the files with distinct names for messages."""
     pairs = list(paths)
     names = [path.name for path, _ in pairs]
     if len(set(names)) < len(names):
@@ -95,10 +95,10 @@ def name_files(paths: Iterable[tuple[Path, int]]) -> list[File]:
 
 
 def by_name(option: str, paths: Sequence[Path]) -> list[File]:
-    """Assign splits to the files of a folder or glob, if all are named after splits and one is `train`.
+    """Return the files of a folder or glob with splits, if all are named after splits and one is `train`.
 
     Raises:
-        DataError: Some bear a split's name and others do not, so that it cannot be told what is meant.
+        DataError: Some files are named after splits and others are not, which is ambiguous.
     """
     splits = [split_of(path.stem) for path in paths]
     if len(paths) == 1 or TRAIN not in splits or set(splits) == {TRAIN}:
@@ -128,10 +128,10 @@ def refuse_empty(files: Sequence[File]) -> None:
     """Refuse empty files.
 
     Raises:
-        DataError: There are such files; all are named.
+        DataError: There are empty files; the error names all of them.
     """
     problems = [
-        Problem(str(file.path), "the file is empty.", "Give a file with examples in it, or leave it out.")
+        Problem(str(file.path), "the file is empty.", "Add examples to it, or leave it out.")
         for file in files
         if file.path.stat().st_size == 0
     ]

@@ -1,1 +1,1 @@
-"""Object detection: YOLO through Ultralytics, and a detector of torchvision's under a permissive license."""
+"""Object detection with YOLO from Ultralytics, and with FCOS from torchvision under a permissive license."""

@@ -1,7 +1,7 @@
-"""A split's images with boxes: decoded once at the detector's size, and kept if they fit the budget.
+"""Decode a split's images with boxes at the detector's size, and cache them if they fit the budget.
 
-Every image keeps its shape: it is scaled so that its long side is `side` pixels, and stored in the top left corner of a
-square. Where the squares of a split need more than the budget, images are decoded each time they are asked for.
+Images keep their aspect ratio. Each is scaled so that its long side is `side` pixels, and stored in the top left corner
+of a square. If the squares of a split exceed the budget, images are decoded on each access.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ON_DISK_FROM = 64 * 2**20
-"""Bytes of decoded images from which they are kept in a file, for this run and later ones."""
+"""From this size in bytes on, decoded images are cached in a file, also for later runs."""
 
 Resize = Callable[["NDArray[np.uint8]", tuple[int, int]], "NDArray[np.uint8]"]
-"""From pixels, uint8 [h, w, 3], to pixels of a given width and height."""
+"""Resizes pixels, uint8 [h, w, 3], to a given width and height."""
 
 
 class Scene(NamedTuple):
     """One image at the detector's size, with its known objects.
 
     Attributes:
-        pixels: uint8 [h, w, 3], RGB; the longer side is `side`. A view of what is stored: not to be written to.
-        size: Width and height of the image as it is stored by its owner, upright.
-        corners: float32 [k, 4], in pixels of `pixels`; of objects that stand for themselves only, not for many.
+        pixels: uint8 [h, w, 3], RGB; the longer side is `side`. A read-only view of the stored array.
+        size: Width and height of the original image, upright.
+        corners: float32 [k, 4], in pixels of `pixels`, without crowds.
         labels: int64 [k].
     """
 
@@ -51,8 +51,8 @@ class ScaleTransform:
 
     Attributes:
         side: The long side, S, in pixels.
-        resize: Scales pixels.
-        key: Tells one way of scaling from another, in the cache.
+        resize: Resizes pixels.
+        key: Identifies the way of resizing in the cache.
     """
 
     side: int
@@ -68,7 +68,7 @@ class ScaleTransform:
         """Return the resized image, uint8 [h, w, 3], and its original width and height.
 
         Raises:
-            UnreadableImageError: The file is no whole image.
+            UnreadableImageError: The file is not a complete image.
         """
         image = open_image(example.image)
         read = np.asarray(image, dtype=np.uint8)
@@ -82,10 +82,10 @@ class Scenes:
 
     Attributes:
         examples: The split.
-        transform: How they are scaled.
-        store: uint8 [n, S, S, 3], or None where images are decoded each time.
-        sizes: Width and height of each image, int32 [n, 2]; None where images are decoded each time.
-        lengths: int64 [n], ones: all cost the same.
+        transform: How the images are resized.
+        store: uint8 [n, S, S, 3], or None if images are decoded on each access.
+        sizes: Width and height of each image, int32 [n, 2]; None if images are decoded on each access.
+        lengths: int64 [n], ones, because all images cost the same.
     """
 
     examples: Sequence[BoxExample]
@@ -109,7 +109,7 @@ class Scenes:
         """Return one image and its boxes.
 
         Raises:
-            DataError: The image has become unreadable since it was first looked at.
+            DataError: The image has become unreadable since the data check.
         """
         example = self.examples[index]
         if self.store is None or self.sizes is None:
@@ -128,7 +128,7 @@ class Scenes:
 
 
 def _objects(target: Boxes | None, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return corners inside the image, and labels, of the objects to learn, without crowds."""
+    """Return corners, clipped to the image, and labels of the objects to learn, without crowds."""
     corners, labels, crowd = (target or Boxes()).arrays()
     limits = np.asarray([*size, *size], dtype=np.float32)
     return np.clip(corners, 0, limits)[~crowd], labels[~crowd]
@@ -139,12 +139,12 @@ def prepare(examples: Sequence[BoxExample], transform: ScaleTransform, budget: i
 
     Args:
         examples: The split.
-        transform: How images are scaled.
-        budget: Bytes that decoded images may take.
-        fingerprint: Of the splits, a part of the cache's key.
+        transform: How images are resized.
+        budget: Maximum size of the decoded images in bytes.
+        fingerprint: The splits' fingerprint, a part of the cache key.
 
     Raises:
-        DataError: Images cannot be read; all are named.
+        DataError: Images cannot be read; the error names all of them.
     """
     needed = len(examples) * transform.side * transform.side * 3
     if needed > budget:
@@ -179,7 +179,7 @@ Chunk = tuple["NDArray[np.uint8]", "NDArray[np.int32]"]
 
 
 def _decoded(examples: Sequence[BoxExample], transform: ScaleTransform) -> Chunk:
-    """Return all squares, and the sizes of the images."""
+    """Return all squares and the sizes of the images."""
     store = np.zeros((len(examples), transform.side, transform.side, 3), dtype=np.uint8)
     sizes = np.ones((len(examples), 2), dtype=np.int32)
     at = 0

@@ -10,16 +10,16 @@ from plugins.detection import dataset
 from plugins.detection.options import STRIDE
 
 SMALLEST, LARGEST = 64, 640
-"""Pixels that the long side is at least and at most, where it goes by the images."""
+"""Minimum and maximum long side in pixels when it is chosen from the images."""
 
 
 def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLEST) -> tuple[int, list[DataIssue]]:
-    """Return the side of the network's square input in pixels, and findings about it.
+    """Return the side of the network's square input in pixels, and issues about it.
 
     Args:
-        asked: What was asked for; 0 goes by the images.
+        asked: The configured side; 0 chooses it from the images.
         examples: The training split.
-        smallest: The least that the network can read.
+        smallest: The smallest side that the network can read.
     """
     if asked or not (long := dataset.long_side(examples)):
         return asked or LARGEST, []
@@ -29,10 +29,7 @@ def side_for(asked: int, examples: Sequence[BoxExample], smallest: int = SMALLES
     return side, [DataIssue("image_size", message, max(1, len(examples)), level="info")]
 
 
-def not_kept(examples: int, cache_mb: int) -> DataIssue:
-    """Return the finding that decoded training images do not fit the budget."""
-    message = (
-        f"{examples} decoded images need more than model.cache_mb={cache_mb}, "
-        "so they are decoded anew each time they are shown."
-    )
+def not_cached(examples: int, cache_mb: int) -> DataIssue:
+    """Return the issue that decoded training images do not fit the budget."""
+    message = f"{examples} decoded images need more than model.cache_mb={cache_mb}, so they are decoded on each access."
     return DataIssue("images_not_cached", message, examples, level="info")

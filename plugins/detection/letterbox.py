@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAY = 114
-"""The value of pixels around an image, as Ultralytics pads."""
+"""Value of the padding pixels, as in Ultralytics."""
 
 
 class View(NamedTuple):
@@ -21,10 +21,10 @@ class View(NamedTuple):
 
     Attributes:
         pixels: uint8 [S, S, 3], RGB.
-        size: Width and height of the image as it is stored by its owner.
+        size: Width and height of the original image.
         boxes: float32 [k, 4]: center, width and height as shares of S.
         labels: int64 [k].
-        epoch: The epoch it is for.
+        epoch: The epoch of this view.
     """
 
     pixels: NDArray[np.uint8]
@@ -36,11 +36,11 @@ class View(NamedTuple):
 
 @dataclass
 class Schedule:
-    """What changes during training, and when.
+    """The schedule of mosaics during training.
 
     Attributes:
-        epochs: Epochs in the whole run; 0 where it is not known.
-        closing: For so many epochs at the end there are no mosaics, or for a third of them if that is less.
+        epochs: Number of epochs in the run; 0 if unknown.
+        closing: Number of final epochs without mosaics; at most a third of all epochs.
     """
 
     epochs: float = 0.0
@@ -57,7 +57,7 @@ class Schedule:
 
 @dataclass
 class Letterboxed:
-    """A split without augmentation: scenes centered in gray squares; a `core.contracts.PreparedDataset`."""
+    """A split without augmentation: scenes centered in gray squares; a `core.PreparedDataset`."""
 
     scenes: Scenes
 
@@ -69,7 +69,7 @@ class Letterboxed:
         return len(self.scenes)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
-        """Return one scene; nothing is random."""
+        """Return one scene, without randomness."""
         scene, side = self.scenes.scene(index), self.scenes.transform.side
         height, width = scene.pixels.shape[:2]
         left, top = margins(width, height, side)
@@ -93,7 +93,7 @@ def corners_in(view: View) -> NDArray[np.float32]:
 def as_shares(
     corners: NDArray[np.float32], labels: NDArray[np.int64], side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return center, width and height as shares of the side, float32 [k, 4], without boxes of no area."""
+    """Return center, width and height as shares of the side, float32 [k, 4], without empty boxes."""
     inside = np.clip(corners.astype(np.float32), 0, side)
     extent = inside[:, 2:] - inside[:, :2]
     kept = (extent > 0).all(axis=1)

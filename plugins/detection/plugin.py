@@ -31,7 +31,7 @@ class Ultralytics(YoloOptions, ModelLoader):
 
     @property
     def from_scratch(self) -> bool:
-        """Whether the weights are random, whatever could be found."""
+        """Whether the weights are always random."""
         return self.init == "scratch"
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
@@ -40,21 +40,21 @@ class Ultralytics(YoloOptions, ModelLoader):
         if self.init == "pretrained" and not self.checkpoint:
             yield Problem(
                 "model.checkpoint",
-                "must be given with init=pretrained: Graft does not download Ultralytics' weights, which are pickles.",
-                "model.checkpoint=yolo26n.pt model.trust=true, with a file that you have; or model.init=auto.",
+                "is required with init=pretrained: Graft does not download Ultralytics' weights, which are pickles.",
+                "Use model.checkpoint=yolo26n.pt model.trust=true with your own file, or model.init=auto.",
             )
         if self.checkpoint and self.init != "scratch" and is_pickle(self.checkpoint) and not self.trust:
             yield untrusted(self.checkpoint)
         least = NARROWEST.get(self.version, 0.0)
         if self.width is not None and self.width < least:
             message = f"{self.width:g} leaves too few channels for the attention of YOLO{self.version}."
-            yield Problem("model.width", message, f"At least {least:g}.")
+            yield Problem("model.width", message, f"Use at least {least:g}.")
 
     def load(self, request: LoadRequest) -> LoadedModel:
         """Build the network with a head for the labels, and load weights if there are any.
 
         Raises:
-            WeightsError: The weights cannot be had, are not trusted, or are not a detector's.
+            WeightsError: The weights cannot be loaded, are not trusted, or do not belong to a detector.
         """
         from plugins.detection.yolo.loading import load_yolo
 
@@ -76,7 +76,7 @@ class Torchvision(FcosOptions, ModelLoader):
 
     @property
     def from_scratch(self) -> bool:
-        """Whether the weights are random, whatever could be found."""
+        """Whether the weights are always random."""
         return self.init == "scratch"
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
@@ -85,22 +85,22 @@ class Torchvision(FcosOptions, ModelLoader):
         yield from _not_a_multiple("channels", self.channels or 0, GROUPS)
         if 0 < self.image_size < LEAST_SIDE:
             message = f"{self.image_size} pixels are too few for the coarsest level of FCOS."
-            yield Problem("model.image_size", message, f"At least {LEAST_SIDE}; smaller images are enlarged.")
+            yield Problem("model.image_size", message, f"Use at least {LEAST_SIDE}; smaller images are enlarged.")
         if self.checkpoint == COCO and self.variant != "resnet50":
-            message = f"torchvision has COCO weights for resnet50 only, and model.variant is {self.variant}."
-            yield Problem("model.checkpoint", message, f"model.variant=resnet50, or model.checkpoint={IMAGENET}.")
+            message = f"torchvision has COCO weights for resnet50 only, but model.variant is {self.variant}."
+            yield Problem("model.checkpoint", message, f"Use model.variant=resnet50 or model.checkpoint={IMAGENET}.")
         whole = self.checkpoint == COCO or (not self.checkpoint and self.variant == "resnet50")
         if whole and self.init == "pretrained":
             for name in ("channels", "convolutions"):
                 if getattr(self, name) is not None:
                     message = "is fixed by the COCO weights."
-                    yield Problem(f"model.{name}", message, f"Leave it out, or model.checkpoint={IMAGENET}.")
+                    yield Problem(f"model.{name}", message, f"Leave it out, or use model.checkpoint={IMAGENET}.")
 
     def load(self, request: LoadRequest) -> LoadedModel:
         """Build the network with a head for the labels, and load weights if they are available.
 
         Raises:
-            WeightsError: They cannot be had, or are of another architecture.
+            WeightsError: The weights cannot be loaded, or belong to another architecture.
         """
         from plugins.detection.fcos.loading import load_fcos
 
@@ -110,12 +110,12 @@ class Torchvision(FcosOptions, ModelLoader):
 def _not_a_multiple(option: str, value: int, of: int) -> Iterable[Problem]:
     if value % of:
         near = max(of, round(value / of) * of)
-        yield Problem(f"model.{option}", f"{value} is not a multiple of {of}.", f"Such as {near}.")
+        yield Problem(f"model.{option}", f"{value} is not a multiple of {of}.", f"Use {near}, for example.")
 
 
 @hookimpl
 def task_types() -> Sequence[type[TaskType]]:
-    """Return object detection."""
+    """Return the task type object-detection."""
     return [ObjectDetection]
 
 

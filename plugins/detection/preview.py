@@ -1,4 +1,4 @@
-"""A sheet of training images with boxes for inspection, original and as the detector sees them."""
+"""Draw a sheet of training images with boxes, original and as the detector sees them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Drawn = tuple["NDArray[np.uint8]", "NDArray[np.float32]", Any]
-"""Pixels uint8 [h, w, 3], corners float32 [k, 4] in them, and labels [k]."""
+"""Pixels uint8 [h, w, 3], corners float32 [k, 4] in pixels, and labels [k]."""
 
 ROWS, EPOCHS = 6, 4
 TILE, GAP, CAPTION = 200, 6, 16
-"""Pixels: the side of an image on the sheet, the space between, and the height of a line of text."""
+"""In pixels: the side of an image on the sheet, the gap between images, and the height of a line of text."""
 _COLORS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000", "#f032e6")
 
 
@@ -33,14 +33,14 @@ def sheet(
     seed: int,
     varied: bool = True,
 ) -> Image:
-    """Draw the sheet. Each row is an example: the original, then what the first epochs show of it.
+    """Return the sheet. Each row shows an example: the original, then as in the first epochs.
 
     Args:
         examples: The training split.
-        prepared: The same, ready to be shown: it fetches `View`s.
+        prepared: The same split, prepared; it fetches `View`s.
         labels: Label names.
         seed: The run's seed.
-        varied: Whether epochs differ; else one is shown.
+        varied: Whether epochs differ; if not, one is shown.
     """
     from PIL import Image, ImageDraw
 
@@ -66,7 +66,7 @@ def sheet(
 
 
 def tile(pixels: NDArray[np.uint8], corners: NDArray[np.float32], found: Sequence[int], labels: Sequence[str]) -> Image:
-    """Fit an image into a square with its boxes and labels. Small images are enlarged without smoothing."""
+    """Return an image with its boxes and labels, fitted into a square. Small images are enlarged without smoothing."""
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(pixels)

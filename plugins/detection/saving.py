@@ -1,4 +1,4 @@
-"""Any detector on disk: weights as safetensors, and the configuration to rebuild it."""
+"""Save and read a detector: weights as safetensors, and the configuration to rebuild it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 Thresholds = tuple[float, ...] | None
-"""A score for each label, from which on an object counts."""
+"""The minimum score of an object, for each label."""
 A = TypeVar("A")
-"""What a detector is built from."""
+"""The type of a detector's architecture."""
 
 
 @dataclass(frozen=True)
-class Saved(Generic[A]):
+class SavedDetector(Generic[A]):
     """The contents of a folder that `write` wrote.
 
     Attributes:
-        architecture: Of the network.
-        labels: The labels' names, in order.
-        side: The size of the squares that the network reads, in pixels.
-        state: Its weights.
+        architecture: The network's architecture.
+        labels: Label names, in order.
+        side: Side of the squares that the network reads, in pixels.
+        state: The network's weights.
     """
 
     architecture: A
@@ -43,9 +43,9 @@ def write(network: nn.Module, configuration: Mapping[str, Any], directory: Path)
     """Write a detector to a folder; return its weights as written.
 
     Args:
-        network: Unwrapped.
-        configuration: Holds `label_names` and `image_size` among other things.
-        directory: The folder, made if it is not there.
+        network: The unwrapped network.
+        configuration: The contents of config.json, including `label_names` and `image_size`.
+        directory: The folder, created if missing.
     """
     from safetensors.torch import save_file
 
@@ -57,17 +57,17 @@ def write(network: nn.Module, configuration: Mapping[str, Any], directory: Path)
     return state
 
 
-def read(folder: Path, architecture: Callable[[Mapping[str, Any]], A], what: str, cure: str) -> Saved[A]:
-    """Read what `write` wrote.
+def read(folder: Path, architecture: Callable[[Mapping[str, Any]], A], what: str, cure: str) -> SavedDetector[A]:
+    """Read a folder that `write` wrote.
 
     Args:
-        folder: Where to.
-        architecture: From the configuration to what the network is built from.
+        folder: The folder.
+        architecture: Maps the configuration to an architecture.
         what: The folder's content in words, such as `YOLO as Graft saves it (…)`.
-        cure: What to give instead.
+        cure: What to pass instead.
 
     Raises:
-        WeightsError: The folder does not hold it.
+        WeightsError: The folder does not contain such a detector.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -75,8 +75,8 @@ def read(folder: Path, architecture: Callable[[Mapping[str, Any]], A], what: str
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         labels = tuple(str(each) for each in config["label_names"])
-        return Saved(architecture(config), labels, int(config["image_size"]), load_file(folder / WEIGHTS))
+        return SavedDetector(architecture(config), labels, int(config["image_size"]), load_file(folder / WEIGHTS))
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        message = f"{folder} holds no {what}: {reason}"
+        message = f"{folder} does not contain {what}: {reason}"
         raise WeightsError(Problem("model.checkpoint", message, cure)) from error

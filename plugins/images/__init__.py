@@ -1,1 +1,1 @@
-"""Image classification: every model of timm, prepared, augmented, saved and opened again."""
+"""Image classification with the models of timm."""

@@ -1,4 +1,4 @@
-"""What is known about timm's models: head, layers by depth, adapter targets, whether features run separately."""
+"""Facts about timm's models: head, layers by depth, adapter targets, whether backbone and head run separately."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.errors import ConfigError, Problem
 
 
 def heads(module: Any) -> tuple[str, ...]:
-    """Return the classifier's name, or names, as timm declares them."""
+    """Return the name or names of the classifier, as timm declares them."""
     named = module.pretrained_cfg["classifier"]
     return (named,) if isinstance(named, str) else tuple(named)
 
@@ -23,7 +23,7 @@ def layers(module: Any, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
     try:
         grouped = group_with_matcher(module.named_parameters(), module.group_matcher(coarse=True))
-    except (AttributeError, AssertionError):  # a few architectures do not say
+    except (AttributeError, AssertionError):  # a few architectures do not declare them
         return ()
     head = tuple(name for name, _ in module.named_parameters() if name.startswith(tuple(f"{each}." for each in heads)))
     body = [tuple(name for name in grouped[depth] if name not in head) for depth in sorted(grouped)]
@@ -43,15 +43,15 @@ def adapter_targets(module: Any, layers: tuple[tuple[str, ...], ...], heads: tup
 
 
 def fuse_attention(module: nn.Module, fused: bool) -> None:
-    """Choose between fused and plain attention, where timm leaves the choice."""
+    """Choose between fused and plain attention in modules where timm offers both."""
     layer: Any
     for layer in module.modules():
         if isinstance(getattr(layer, "fused_attn", None), bool):
             layer.fused_attn = fused and hasattr(nn.functional, "scaled_dot_product_attention")
 
 
-def runs_apart(module: Any, side: int, device: str) -> bool:
-    """Test whether the classifier on timm's pooled features gives the network's output.
+def runs_separately(module: Any, side: int, device: str) -> bool:
+    """Return whether the classifier on timm's pooled features gives the network's output.
 
     Raises:
         ConfigError: The network cannot read images of this size.
@@ -61,7 +61,7 @@ def runs_apart(module: Any, side: int, device: str) -> bool:
     module.eval()
     try:
         with torch.inference_mode():
-            whole = _whole(module, probe)
+            whole = _full_output(module, probe)
             features = module.forward_head(module.forward_features(probe), pre_logits=True)
             logits = module.get_classifier()(features)
     except (AttributeError, TypeError, RuntimeError, NotImplementedError):
@@ -71,7 +71,7 @@ def runs_apart(module: Any, side: int, device: str) -> bool:
     return isinstance(whole, Tensor) and logits.shape == whole.shape and torch.allclose(logits, whole, atol=1e-5)
 
 
-def _whole(module: nn.Module, probe: Tensor) -> Any:
+def _full_output(module: nn.Module, probe: Tensor) -> Any:
     try:
         return module(probe)
     except (RuntimeError, AssertionError, ValueError) as error:

@@ -1,8 +1,7 @@
-"""Augmentation: what is drawn for one example from (seed, epoch, index), and how it changes a batch.
+"""Augmentation: draw random numbers for each example from (seed, epoch, index), and apply them to a batch.
 
-Drawing gives a few numbers an example (`Variation`); applying them is arithmetic on a whole batch, on the device that
-trains. Stored images are square, [S, S], whatever the shape of their originals; the affine map knows the true shape, so
-that circles stay circles.
+Drawing gives a few numbers per example (`Variation`). They are applied to whole batches on the training device. Stored
+images are square, [S, S], for originals of any shape. The affine map restores the original aspect ratio.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ class Policy:
     """How strongly images are augmented.
 
     Attributes:
-        scale: Smallest and largest side of what is seen, as a share of what evaluation sees.
-        stretch: Largest ratio of width to height that a square may be stretched by.
-        shift: Largest shift, as a share of the side.
-        turn: Largest rotation, in degrees.
-        shade: Largest change of brightness, contrast and saturation, as a share.
-        erase: Share of examples with a part blanked (Zhong et al. 2017, arXiv:1708.04896).
+        scale: Minimum and maximum side of the crop, as a share of evaluation's crop.
+        stretch: Maximum aspect ratio to which a square may be stretched.
+        shift: Maximum shift, as a share of the side.
+        turn: Maximum rotation, in degrees.
+        shade: Maximum change of brightness, contrast and saturation, as a share.
+        erase: Share of examples with a part erased (Zhong et al. 2017, arXiv:1708.04896).
         mixup: Share of examples blended with another one (Zhang et al. 2018, arXiv:1710.09412).
         cutmix: Share of examples with a part of another one pasted in (Yun et al. 2019, arXiv:1905.04899).
         flip: Whether half of the examples are mirrored.
@@ -59,9 +58,9 @@ class Variation(NamedTuple):
     """How one example is augmented.
 
     Attributes:
-        affine: float32 [2, 3], from coordinates of what the model sees to those of the stored image, both -1 to 1.
+        affine: float32 [2, 3], maps coordinates of the model's input to those of the stored image, both -1 to 1.
         shade: float32 [3], factors of brightness, contrast and saturation.
-        erase: float32 [4], the part that is blanked: left, top, right, bottom, as shares of the side; all 0 for none.
+        erase: float32 [4], the erased part: left, top, right, bottom, as shares of the side; all 0 for none.
     """
 
     affine: NDArray[np.float32]
@@ -74,8 +73,8 @@ class Mixing(NamedTuple):
 
     Attributes:
         partner: The other example's index in the split.
-        share: How much of the first example is left in the target, 0 to 1.
-        paste: float32 [4], the part that is taken from the partner; all 0 where the two are blended.
+        share: Weight of the first example in the target, 0 to 1.
+        paste: float32 [4], the part taken from the partner; all 0 if the two are blended.
     """
 
     partner: int
@@ -90,10 +89,10 @@ def vary(policy: Policy, size: tuple[int, int], crop: float, rng: np.random.Gene
     """Draw the augmentation of one example.
 
     Args:
-        policy: How far to go.
+        policy: How strongly to augment.
         size: Width and height of the original image.
-        crop: Share of the short side that evaluation sees.
-        rng: The example's own generator.
+        crop: Share of the short side that evaluation crops.
+        rng: The example's generator.
     """
     u = rng.random(10)
     low, high = policy.scale
@@ -108,20 +107,20 @@ def vary(policy: Policy, size: tuple[int, int], crop: float, rng: np.random.Gene
     return Variation(affine, shade, _part(0.02, 0.2, rng) if u[9] < policy.erase else NOTHING)
 
 
-def as_evaluated(size: tuple[int, int], crop: float) -> NDArray[np.float32]:
+def evaluation_affine(size: tuple[int, int], crop: float) -> NDArray[np.float32]:
     """Return the affine map of the center crop of evaluation, float32 [2, 3]."""
     return _affine(size, crop, crop, 0.0, np.zeros(2))
 
 
-def unvaried(size: tuple[int, int], crop: float) -> Variation:
-    """Return the identity augmentation: an image stored for training, shown as in evaluation."""
-    return Variation(as_evaluated(size, crop), np.ones(3, dtype=np.float32), NOTHING)
+def identity_variation(size: tuple[int, int], crop: float) -> Variation:
+    """Return the identity augmentation, which shows a stored training image as in evaluation."""
+    return Variation(evaluation_affine(size, crop), np.ones(3, dtype=np.float32), NOTHING)
 
 
 def _affine(
     size: tuple[int, int], across: float, down: float, angle: float, shift: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Return the map from the view to the stored square. Lengths are shares of the original's short side."""
+    """Return the map from the model's input to the stored square. Lengths are shares of the original's short side."""
     width, height = size
     short = min(width, height)
     sin, cos = math.sin(angle), math.cos(angle)
@@ -137,10 +136,10 @@ def mix(policy: Policy, index: int, n: int, rng: np.random.Generator) -> Mixing 
     """Draw how a second example is mixed in, or None.
 
     Args:
-        policy: How often.
-        index: This example.
-        n: Examples in the split; every other one is as likely.
-        rng: The example's own generator.
+        policy: The shares of mixed examples.
+        index: This example's index.
+        n: Number of examples in the split; all others are equally likely.
+        rng: The example's generator.
     """
     chance = float(rng.random())
     if n < 2 or chance >= policy.mixup + policy.cutmix:
@@ -166,12 +165,12 @@ def _part(least: float, most: float, rng: np.random.Generator) -> NDArray[np.flo
 
 
 def warp(images: Tensor, affine: Tensor, size: int) -> Tensor:
-    """Resample stored images through affine maps. Outside, the border is repeated.
+    """Resample stored images through affine maps. Outside the image, its border is repeated.
 
     Args:
         images: float32 [b, 3, S, S].
         affine: float32 [b, 2, 3].
-        size: Height and width of what is seen.
+        size: Height and width of the result.
 
     Returns:
         float32 [b, 3, size, size].
@@ -214,8 +213,8 @@ def blend(images: Tensor, partners: Tensor, share: Tensor, paste: Tensor) -> Ten
     Args:
         images: float32 [b, 3, h, w].
         partners: float32 [b, 3, h, w].
-        share: float32 [b], how much of the first is left where the two are blended.
-        paste: float32 [b, 4], the part to paste; all 0 where the two are blended.
+        share: float32 [b], weight of the first image if the two are blended.
+        paste: float32 [b, 4], the part to paste; all 0 if the two are blended.
     """
     pasted = (paste[:, 2] > paste[:, 0]).view(-1, 1, 1, 1)
     blended = torch.lerp(partners, images, share.view(-1, 1, 1, 1).expand_as(images))

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from core.tasks import Predictions
 
 SIDE = 16
-"""Images are shrunk to so many pixels in height and width."""
+"""Height and width of the small copies, in pixels."""
 MOST = 20_000
-"""Of more training examples, so many at even distances are used."""
+"""Maximum number of training examples; of more, evenly spaced ones are used."""
 
 
 def pixels_linear(request: LoadRequest, examples: Sequence[ImageExample]) -> Predictions:
@@ -29,11 +29,11 @@ def pixels_linear(request: LoadRequest, examples: Sequence[ImageExample]) -> Pre
 
     Args:
         request: Task, labels and training split.
-        examples: What to predict for.
+        examples: The examples to predict.
 
     Returns:
-        Probabilities, float32 [n, c]. A label that no training example bears gets probability 0 (`multi`: the share
-        that bears it, where none or all do).
+        Probabilities, float32 [n, c]. A label without training examples gets probability 0. For `multi`, a label that
+        no or every training example has gets 0 or 1.
     """
     chosen = [
         request.train[i] for i in np.linspace(0, len(request.train) - 1, min(MOST, len(request.train))).astype(int)

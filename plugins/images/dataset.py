@@ -1,7 +1,7 @@
-"""A split's images: decoded once and kept as uint8 if they fit the budget, else decoded on each access.
+"""Decode a split's images once and cache them as uint8 if they fit the budget, else decode them on each access.
 
-Evaluation sees what timm's own transform makes of an image, to the bit. Training with augmentation starts from the
-whole image, squeezed into a square somewhat larger than what the model sees.
+In evaluation, pixels equal those of timm's own transform exactly. Training with augmentation starts from the whole
+image, squeezed into a square somewhat larger than the model's input.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from core.files import new_file
 from core.images import UnreadableImageError, cache_key, in_chunks, open_image
 from core.runtime import cache_directory
 from core.tasks import ImageExample
-from plugins.images.augmentation import Mixing, Policy, Variation, mix, unvaried, vary
+from plugins.images.augmentation import Mixing, Policy, Variation, identity_variation, mix, vary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from core.tasks import Targets
 
 ON_DISK_FROM = 64 * 2**20
-"""Bytes of decoded images from which they are kept in a file, for this run and later ones."""
+"""From this size in bytes on, decoded images are cached in a file, also for later runs."""
 
 
 class View(NamedTuple):
@@ -35,7 +35,7 @@ class View(NamedTuple):
 
     Attributes:
         pixels: uint8 [S, S, 3].
-        variation: What is drawn for it; None where it is seen as it is.
+        variation: Its random augmentation; None for no augmentation.
         target: int, float32 [c], or None.
     """
 
@@ -45,7 +45,7 @@ class View(NamedTuple):
 
 
 class MixedView(NamedTuple):
-    """One example, ready to be stacked: a view, and another one to be mixed in."""
+    """One example, ready to be stacked: a view, and optionally a second one to mix in."""
 
     view: View
     mixing: Mixing | None = None
@@ -57,11 +57,11 @@ class ImageTransform:
     """How images of a split become squares.
 
     Attributes:
-        side: Height and width, S.
-        shape: From an image to a square one.
-        key: Tells one way of looking from another, in the cache.
-        crop: Share of the short side that evaluation sees.
-        policy: How training images are varied; None for evaluation.
+        side: Height and width, S, in pixels.
+        shape: Maps an image to a square image.
+        key: Identifies the transform in the cache.
+        crop: Share of the short side that evaluation crops.
+        policy: How training images are augmented; None for evaluation.
     """
 
     side: int
@@ -74,20 +74,20 @@ class ImageTransform:
         """Return the square, uint8 [S, S, 3].
 
         Raises:
-            UnreadableImageError: The file is no whole image.
+            UnreadableImageError: The file is not a complete image.
         """
         return np.asarray(self.shape(open_image(example.image)), dtype=np.uint8)
 
 
 @dataclass
 class ImageDataset:
-    """A split, ready to be fetched; a `core.contracts.PreparedDataset`.
+    """The images of a split; a `core.PreparedDataset`.
 
     Attributes:
         examples: The split.
         transform: How its images become squares.
-        store: uint8 [n, S, S, 3], or None where images are decoded each time.
-        targets: As `OutputSpec.stack` returns them, or None where they are not known.
+        store: uint8 [n, S, S, 3], or None if images are decoded on each access.
+        targets: As `OutputSpec.stack` returns them, or None if unknown.
         lengths: int64 [n], ones.
         needs_workers: Whether fetching decodes files.
     """
@@ -113,11 +113,11 @@ class ImageDataset:
         """Return one image; in training, with random augmentation and a partner to mix in.
 
         Raises:
-            DataError: The image has become unreadable since it was first looked at.
+            DataError: The image has become unreadable since the data check.
         """
         policy = self.transform.policy
         if policy is None or rng is None:
-            return MixedView(self._view(index, None))  # without a generator nothing is drawn
+            return MixedView(self._view(index, None))  # without a generator there is no augmentation
         mixing = mix(policy, index, len(self), rng)
         partner = None if mixing is None else self._view(mixing.partner, rng)
         return MixedView(self._view(index, rng), mixing, partner)
@@ -134,7 +134,7 @@ class ImageDataset:
         if self.transform.policy is not None:
             width, height = (int(each) for each in self._sizes[index])
             if rng is None:
-                variation = unvaried((width, height), self.transform.crop)
+                variation = identity_variation((width, height), self.transform.crop)
             else:
                 variation = vary(self.transform.policy, (width, height), self.transform.crop, rng)
         return View(pixels, variation, None if self.targets is None else self.targets[index])
@@ -148,12 +148,12 @@ def prepare(
     Args:
         examples: The split.
         transform: How its images become squares.
-        budget: Bytes that decoded images may take.
-        fingerprint: Of the splits, a part of the cache's key.
+        budget: Maximum size of the decoded images in bytes.
+        fingerprint: The splits' fingerprint, a part of the cache key.
         targets: As `OutputSpec.stack` returns them, or None.
 
     Raises:
-        DataError: Images cannot be read; all are named.
+        DataError: Images cannot be read; the error names all of them.
     """
     size = len(examples) * transform.side * transform.side * 3
     if size > budget:

@@ -1,4 +1,4 @@
-"""The input size of a model: as given, or chosen from the model and the training images and reported."""
+"""Choose the input size of a model from the options, the model and the training images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from plugins.images.dataset import size_of
 from plugins.images.options import TimmOptions
 
 SMALL, STEP, SMALLEST_PRETRAINED = 64, 32, 128
-"""Images up to 64 pixels are small; a model from scratch reads multiples of 32; a pretrained one at least 128."""
+"""Images up to 64 pixels are small; models from scratch read multiples of 32; pretrained ones read at least 128."""
 LARGEST_FROM_SCRATCH = 128
 _SAMPLED = 256
 
@@ -34,25 +34,26 @@ def from_scratch(options: TimmOptions, request: LoadRequest) -> Size:
 
 
 def pretrained(options: TimmOptions, request: LoadRequest, native: int, fixed: bool) -> Size:
-    """Return the checkpoint's own size; less if the images are small and the network reads any size.
+    """Return the checkpoint's size, or a smaller one if the images are small and the network reads any size.
 
     Args:
-        options: May ask for a size.
-        request: Its training images are looked at.
+        options: The options; a configured size is used as it is.
+        request: The load request, with the training images.
         native: The size that the checkpoint was trained at, in pixels.
-        fixed: Whether the network reads that size alone.
+        fixed: Whether the network reads only that size.
     """
     if options.image_size:
         return Size(options.image_size)
     short = _short_side(request)
     if fixed or not short:
-        return Size(native, "the model was made for it")
+        return Size(native, "this is the model's input size")
     if short <= SMALL:
         side = min(native, SMALLEST_PRETRAINED)
         return Size(
-            side, f"the short sides of the training images are {short} pixels (median), enlarged to what it can use"
+            side,
+            f"the short sides of the training images are {short} pixels (median), enlarged for the pretrained weights",
         )
-    return Size(native, "the model was trained at it")
+    return Size(native, "the model was trained at this size")
 
 
 def _short_side(request: LoadRequest) -> int:

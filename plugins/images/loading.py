@@ -1,4 +1,4 @@
-"""Loads an image classifier: pretrained, from scratch, or as saved by a run."""
+"""Load an image classifier: pretrained, from scratch, or as saved by a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import nn
 from core.contracts import LoadRequest, Provenance, epochs_for
 from core.errors import Problem, WeightsError, nearest
 from core.issues import DataIssue
-from core.pretrained import Found, find_weights
+from core.pretrained import FoundWeights, find_weights
 from plugins.images import architecture as images_architecture
 from plugins.images import input_size
 from plugins.images.input_size import Size
@@ -28,7 +28,7 @@ _EXAMPLES_SEEN = 8000
 def load_image_model(options: TimmOptions, request: LoadRequest) -> ImageModel:
     """Return the classifier that `options` describe, with a head for the task."""
     if request.saved is not None:
-        found = Found(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
+        found = FoundWeights(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
     else:
         asked = options.checkpoint or (f"timm/{options.variant}" if options.variant else "")
         found = find_weights(asked, options.init if asked else "scratch", options.sha256)
@@ -40,7 +40,7 @@ def load_image_model(options: TimmOptions, request: LoadRequest) -> ImageModel:
 def _from_scratch(options: TimmOptions, request: LoadRequest, provenance: Provenance) -> ImageModel:
     architecture = options.scratch or options.variant.partition(".")[0]
     if not architecture:
-        cure = "model.scratch=resnet18, or any other name of timm's."
+        cure = "Set model.scratch=resnet18, or any other model name of timm."
         raise WeightsError(Problem("model.scratch", f"{provenance.note} The architecture is not known.", cure))
     _refuse_unknown(architecture)
     size = input_size.from_scratch(options, request)
@@ -67,11 +67,11 @@ def _pretrained(options: TimmOptions, request: LoadRequest, folder: Path, proven
     arguments = dict(config.get("model_args") or {}) | given
     names = tuple(config.get("label_names") or known.get("label_names") or ())
     if request.saved is None and names != request.labels:
-        _renew_head(module, request)
+        _reset_head(module, request)
     epochs = epochs_for(_EXAMPLES_SEEN, len(request.train), 3, 20)
     defaults = {"epochs": epochs, "learning_rate": 2e-4}
     model = _assemble(module, arguments, options, request, provenance, size, _preprocessing(module), defaults)
-    if request.saved is not None:  # else they are of another task
+    if request.saved is not None:  # otherwise the base's thresholds belong to another task
         model.thresholds = request.output.read_thresholds(config.get("graft", {}).get("thresholds"))
     return model
 
@@ -80,19 +80,19 @@ def _config(folder: Path) -> dict[str, Any]:
     """Return timm's `config.json`.
 
     Raises:
-        WeightsError: There is none, or it is another library's.
+        WeightsError: There is none, or it belongs to another library.
     """
     path = folder / "config.json"
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        message = f"{folder} holds no config.json that can be read ({error}), so it is not known what its weights are."
-        raise WeightsError(Problem("model.checkpoint", message, "Pass a folder as timm saves it.")) from error
+        message = f"{folder} has no readable config.json ({error}), so the architecture of its weights is unknown."
+        raise WeightsError(Problem("model.checkpoint", message, "Pass a folder that timm saved.")) from error
     if not isinstance(config, dict) or "architecture" not in config:
-        message = f"{path} names no architecture of timm's"
+        message = f"{path} does not name an architecture of timm"
         other = config.get("architectures") if isinstance(config, dict) else None
         hint = f"; it is a model of another library ({', '.join(other)})." if other else "."
-        cure = "Give a checkpoint from huggingface.co/timm, or one that timm.models.save_for_hf wrote."
+        cure = "Use a checkpoint from huggingface.co/timm, or one that timm.models.save_for_hf wrote."
         raise WeightsError(Problem("model.checkpoint", message + hint, cure))
     return config
 
@@ -100,7 +100,7 @@ def _config(folder: Path) -> dict[str, Any]:
 def _create(
     name: str, request: LoadRequest, side: int, set_size: bool, options: TimmOptions, **given: Any
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """Return timm's model with a head for the task, seeded, and the arguments its architecture was given.
+    """Return timm's model with a seeded head for the task, and the arguments passed to its architecture.
 
     Raises:
         WeightsError: timm cannot build it, or the weights do not fit.
@@ -127,9 +127,9 @@ def _create(
 
 @contextmanager
 def _missing_keys() -> Iterator[list[str]]:
-    """Record the keys that timm's weights lack. timm loads weights for other classes leniently and only logs this.
+    """Record the keys that a checkpoint lacks, which timm only logs when the number of classes differs.
 
-    timm builds and loads in one call, so the hook on the one model that it loads is put on by its own loader.
+    timm builds and loads in one call, so the hook is registered through timm's own loading function.
     """
     from timm.models import _builder
 
@@ -156,20 +156,20 @@ def _refuse_missing(module: nn.Module, missing: list[str], folder: str) -> None:
     """Refuse weights that lack parameters of the backbone.
 
     Raises:
-        WeightsError: They do.
+        WeightsError: Parameters of the backbone are missing.
     """
     head = tuple(f"{each}." for each in images_architecture.heads(module))
     backbone = {name for name, _ in module.named_parameters() if not name.startswith(head)}
     lacking = [name for name in missing if name in backbone]
     if lacking:
         message = (
-            f"{folder} does not hold the weights that its config.json describes: {len(lacking)} are missing, "
+            f"{folder} does not contain the weights that its config.json describes: {len(lacking)} are missing, "
             f"such as {lacking[0]}."
         )
-        raise WeightsError(Problem("model.checkpoint", message, "Check that both files are of one model."))
+        raise WeightsError(Problem("model.checkpoint", message, "Check that both files belong to one model."))
 
 
-def _renew_head(module: Any, request: LoadRequest) -> None:
+def _reset_head(module: Any, request: LoadRequest) -> None:
     """Reinitialize the head: the one in the checkpoint was trained for other labels."""
     with _seeded(request.seed):
         module.reset_classifier(request.output.width)
@@ -188,7 +188,7 @@ def _refuse_unknown(architecture: str) -> None:
     if not timm.is_model(architecture):
         close = nearest(architecture, timm.list_models())
         hint = f"Did you mean {close!r}? " if close else ""
-        cure = f"{hint}timm.list_models('resnet*') names them."
+        cure = f"{hint}timm.list_models('resnet*') lists them."
         raise WeightsError(Problem("model.variant", f"timm has no model {architecture!r}.", cure))
 
 
@@ -229,7 +229,7 @@ def _assemble(
     heads = images_architecture.heads(module)
     layers = images_architecture.layers(module, heads)
     module = module.to(request.device)
-    apart = images_architecture.runs_apart(module, size.side, request.device)
+    apart = images_architecture.runs_separately(module, size.side, request.device)
     known: dict[str, Any] = {
         "heads": heads,
         "layers": layers,

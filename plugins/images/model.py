@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 
 ROOM = 1.25
-"""Training images are stored so many times larger than what the model sees, so that zooming in loses nothing."""
+"""Ratio of a stored training image's side to the model's input, so that zooming in loses no detail."""
 _SHAPED = ("interpolation", "crop_pct", "crop_mode", "mean", "std", "input_size")
 
 
 class ImageModel(LoadedModel):
-    """An image classifier whose backbone and head cannot run separately: everything works except `features`.
+    """An image classifier from timm. `FeaturedImageModel` adds `features` if backbone and head can run separately.
 
     Args:
         module: A classifier of timm.
-        options: The component that it was loaded by.
-        request: What was asked for.
+        options: The component that loaded it.
+        request: The load request.
         provenance: Where the base weights came from.
-        heads: Names of the submodules that are the head.
-        layers: Names of parameters by depth.
-        adapter_targets: Names of what an adapter may wrap.
+        heads: Names of the submodules that form the head.
+        layers: Parameter names by depth.
+        adapter_targets: Names of the modules that an adapter may wrap.
         defaults: Options of `train` that suit this model.
-        arguments: What the architecture was given when it was built, beside its name.
+        arguments: Arguments that the architecture was built with.
         preprocessing: timm's data configuration: `input_size`, `interpolation`, `mean`, `std`, `crop_pct`, `crop_mode`.
     """
 
@@ -79,7 +79,7 @@ class ImageModel(LoadedModel):
         return int(self.preprocessing["input_size"][-1])
 
     def prepare(self, examples: Sequence[ImageExample], train: bool) -> PreparedDataset:
-        """Decode the images, once if they fit the budget; for training, ready for augmentation."""
+        """Decode the images, once if they fit the budget; training images will be augmented when fetched."""
         targets = [example.target for example in examples]
         known = bool(targets) and all(each is not None for each in targets)
         encoded = self.request.output.stack(targets) if known else None
@@ -88,7 +88,7 @@ class ImageModel(LoadedModel):
         if train and prepared.needs_workers and not (self.request.frozen and not self.augmented):
             message = (
                 f"{len(examples)} decoded images need more than model.cache_mb={self._budget >> 20}, "
-                "so they are decoded anew in every epoch."
+                "so they are decoded again in every epoch."
             )
             self.findings.append(DataIssue("images_not_cached", message, len(examples), level="info"))
         return prepared
@@ -115,9 +115,9 @@ class ImageModel(LoadedModel):
         """Stack images and their random augmentation.
 
         Returns:
-            `images`, uint8 [b + k, S, S, 3], the k partners of mixed examples last; with augmentation `affine`, `shade`
-            and `erase` of each, and where there are partners `rows` (int64 [k], whose partners they are), `share`,
-            `paste` and `partner_targets`; and `targets`, where known.
+            `images`, uint8 [b + k, S, S, 3], the k partners of mixed examples last; with augmentation also `affine`,
+            `shade` and `erase` of each image; with partners also `rows` (int64 [k], the example of each partner),
+            `share`, `paste` and `partner_targets`; and `targets`, if known.
         """
         mixed = [(row, item) for row, item in enumerate(items) if item.partner is not None]
         views: list[View] = [*(item.view for item in items), *(item.partner for _, item in mixed if item.partner)]
@@ -137,7 +137,7 @@ class ImageModel(LoadedModel):
         return batch
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return the loss of each example, float32 [b]; for mixed examples, of both targets by their shares."""
+        """Return the loss of each example, float32 [b]; for mixed examples, the weighted mean over both targets."""
         return self.head_loss(self.module(self._inputs(batch)), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
@@ -172,7 +172,7 @@ class ImageModel(LoadedModel):
 
     @torch.no_grad()
     def seen(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return a batch as augmented and mixed images: float32 [b, 3, h, w], from 0 to 1."""
+        """Return a batch of augmented and mixed images, float32 [b, 3, h, w], from 0 to 1."""
         images = batch["images"].permute(0, 3, 1, 2).float() / 255
         if "affine" not in batch:
             return images
@@ -189,7 +189,7 @@ class ImageModel(LoadedModel):
             return first.index_copy(0, rows, mixed)
 
     def preview(self, examples: Sequence[ImageExample], prepared: PreparedDataset, seed: int) -> Image:
-        """Draw a sheet of training images, as in evaluation and as in the first epochs."""
+        """Return a sheet of training images, as in evaluation and as in the first epochs."""
         from plugins.images.preview import sheet
 
         assert isinstance(prepared, ImageDataset)
@@ -203,16 +203,16 @@ class ImageModel(LoadedModel):
         )
 
     def enable_gradient_checkpointing(self) -> None:
-        """Compute each stage's activations again in the backward pass.
+        """Recompute each stage's activations in the backward pass.
 
         Raises:
-            ConfigError: timm cannot do so for this network.
+            ConfigError: timm does not support it for this network.
         """
         module: Any = self.module
         try:
             module.set_grad_checkpointing(True)
         except (AttributeError, AssertionError) as error:
-            message = f"timm cannot compute the activations of a {type(module).__name__} again."
+            message = f"timm does not support gradient checkpointing for {type(module).__name__}."
             raise ConfigError(Problem("train.gradient_checkpointing", message, "Leave it out.")) from error
 
     def save(self, directory: Path) -> None:
@@ -253,7 +253,7 @@ class ImageModel(LoadedModel):
 
 
 class FeaturedImageModel(ImageModel):
-    """A classifier whose backbone and head can run separately; see `core.contracts.SupportsFeatures`."""
+    """A classifier whose backbone and head can run separately; see `core.SupportsFeatures`."""
 
     def features(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the pooled features, the input of the classifier, [b, d]."""
@@ -262,14 +262,14 @@ class FeaturedImageModel(ImageModel):
         return found
 
     def head(self, features: Tensor) -> Tensor:
-        """Return the logits, [b, c], of features."""
+        """Return logits [b, c] from features."""
         module: Any = unwrap(self.module)
         logits: Tensor = module.get_classifier()(features)
         return logits
 
 
 def policy_of(options: TimmOptions, frozen: bool) -> Policy:
-    """Return the augmentation policy: that of `augment`, with explicitly given shares."""
+    """Return the policy of `augment`, with explicitly configured shares of mixup and cutmix."""
     asked = options.augment if options.augment != "auto" else "none" if frozen else "light"
     policy = augmentation.POLICIES[asked]
     shares = {name: value for name in ("mixup", "cutmix") if (value := getattr(options, name)) is not None}
@@ -279,7 +279,7 @@ def policy_of(options: TimmOptions, frozen: bool) -> Policy:
 
 
 def _shaper(preprocessing: Mapping[str, Any]) -> Callable[[Image], Image]:
-    """Return timm's own evaluation transform, up to the conversion to a tensor."""
+    """Return timm's evaluation transform without the conversion to a tensor."""
     from timm.data import create_transform
 
     wanted = {name: preprocessing[name] for name in _SHAPED if preprocessing.get(name) is not None}

@@ -12,7 +12,7 @@ AUGMENTATIONS = ("auto", "none", "light", "strong")
 
 @dataclass
 class TimmOptions:
-    """Where the weights come from, what is built from scratch, and how images are read and augmented."""
+    """Options about base weights, the model built from scratch, and reading and augmenting images."""
 
     variant: str = option(
         "", "The model's name in timm, such as resnet50.a1_in1k. Its weights are timm/NAME on the Hub."
@@ -55,11 +55,11 @@ class TimmOptions:
     )
     flip: bool = option(False, "Mirror training images left to right. Not for digits, text or hands.")
     mixup: float | None = option(
-        None, "Share of examples blended with another one (Zhang et al. 2018). null: as augment says.", low=0, high=1
+        None, "Share of examples blended with another one (Zhang et al. 2018). null: set by augment.", low=0, high=1
     )
     cutmix: float | None = option(
         None,
-        "Share of examples with a part of another one pasted in (Yun et al. 2019). null: as augment says.",
+        "Share of examples with a part of another one pasted in (Yun et al. 2019). null: set by augment.",
         low=0,
         high=1,
     )

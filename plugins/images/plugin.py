@@ -28,7 +28,7 @@ class Timm(TimmOptions, ModelLoader):
 
     @property
     def from_scratch(self) -> bool:
-        """Whether the weights are random, whatever could be found."""
+        """Whether the weights are always random."""
         return self.init == "scratch"
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
@@ -36,24 +36,24 @@ class Timm(TimmOptions, ModelLoader):
         if not (self.checkpoint or self.variant or self.scratch):
             yield Problem(
                 "model.variant",
-                "is empty, so there is nothing to build.",
-                "Give model.variant=resnet50.a1_in1k or model.checkpoint=ORG/NAME, or take a preset (model=resnet).",
+                "is empty, so there is no model to build.",
+                "Set model.variant=resnet50.a1_in1k or model.checkpoint=ORG/NAME, or use a preset (model=resnet).",
             )
         if self.init == "scratch" and not (self.variant or self.scratch):
-            yield Problem("model.scratch", "must be given with init=scratch.", "Such as model.scratch=resnet18.")
+            yield Problem("model.scratch", "is required with init=scratch.", "Use model.scratch=resnet18, for example.")
         shares = (self.mixup or 0) + (self.cutmix or 0)
         if shares > 1:
-            yield Problem("model.cutmix", f"mixup and cutmix are {shares:g} together.", "Their sum must be at most 1.")
+            yield Problem("model.cutmix", f"mixup and cutmix sum to {shares:g}.", "Their sum must be at most 1.")
         if self.augment == "none" and shares:
             yield Problem(
-                "model.augment", "is none, and mixup or cutmix is given.", "Set model.augment=light, or neither."
+                "model.augment", "is none, but mixup or cutmix is set.", "Set model.augment=light, or set neither."
             )
 
     def load(self, request: LoadRequest) -> LoadedModel:
         """Find the weights, build the model with a new head for the task, and use its preprocessing.
 
         Raises:
-            WeightsError: The weights cannot be had, or timm has no such model.
+            WeightsError: The weights cannot be loaded, or timm has no such model.
             ConfigError: The model cannot read images of `image_size`.
         """
         from plugins.images.loading import load_image_model
@@ -61,7 +61,7 @@ class Timm(TimmOptions, ModelLoader):
         return load_image_model(self, request)
 
     def baselines(self, request: LoadRequest, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """Fit a linear model on the pixels of small copies to the training split."""
+        """Return the predictions of a linear model on the pixels of small copies."""
         from plugins.images.baselines import pixels_linear
 
         return {"pixels_linear": pixels_linear(request, examples)}
@@ -69,7 +69,7 @@ class Timm(TimmOptions, ModelLoader):
 
 @hookimpl
 def task_types() -> Sequence[type[TaskType]]:
-    """Return image classification: one label, or several."""
+    """Return the task type image-classification."""
     return [ImageClassification]
 
 

@@ -1,4 +1,4 @@
-"""A sheet of training images for inspection, original and as the model sees them."""
+"""Draw a sheet of training images, original and as the model sees them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROWS, EPOCHS = 8, 6
 TILE, GAP, CAPTION = 112, 6, 16
-"""Pixels: the side of an image on the sheet, the space between, and the height of a line of text."""
+"""In pixels: the side of an image on the sheet, the gap between images, and the height of a line of text."""
 
 
 def sheet(
@@ -29,15 +29,15 @@ def sheet(
     show: Callable[[list[MixedView]], Tensor],
     varied: bool,
 ) -> Image:
-    """Draw the sheet. Each row is an example: the original, then what the first epochs show of it.
+    """Return the sheet. Each row shows an example: the original, then as in the first epochs.
 
     Args:
         examples: The training split.
-        prepared: The same, made ready.
-        labels: Their names, by index.
+        prepared: The same split, prepared.
+        labels: Label names.
         seed: The run's seed.
-        show: From examples, as `prepared` fetches them, to what the model sees, float32 [b, 3, S, S] from 0 to 1.
-        varied: Whether each epoch shows something else.
+        show: Maps examples that `prepared` fetches to the model's input, float32 [b, 3, S, S] from 0 to 1.
+        varied: Whether epochs differ; if not, one is shown.
     """
     from PIL import Image, ImageDraw
 
@@ -60,7 +60,7 @@ def sheet(
 
 
 def _spread(examples: Sequence[ImageExample], count: int) -> list[int]:
-    """Choose evenly spaced rows with as many labels as possible."""
+    """Return evenly spaced rows with as many labels as possible."""
     candidates = np.linspace(0, len(examples) - 1, min(len(examples), 8 * count)).astype(int).tolist()
     chosen: dict[Any, int] = {}
     for row in candidates:
@@ -79,7 +79,7 @@ def _images(seen: Tensor) -> list[Image]:
 
 
 def _fitted(image: Image) -> Image:
-    """Fit the image into a tile, keeping its shape. Small images are enlarged without smoothing."""
+    """Return the image fitted into a tile, with its aspect ratio. Small images are enlarged without smoothing."""
     from PIL import Image
 
     scale = TILE / max(image.size)

@@ -1,1 +1,1 @@
-"""Adapter methods: full, head, freeze, LoRA."""
+"""Adapter methods: full, head, freeze, bitfit, and those that peft computes."""

@@ -1,4 +1,4 @@
-"""Training a head alone: the frozen backbone's features, computed once and kept."""
+"""Train only the head, on features of the frozen backbone that are computed once and cached."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from plugins.methods.freezing import freeze_all_but
 FEATURE_BATCH = 64
 
 
-def on_features(model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
-    """The model with everything frozen but its head, trained on features that are kept where they do not change."""
+def train_on_features(model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
+    """Freeze everything but the head, and return a model that trains on cached features if they do not change."""
     freeze_all_but(model.module, model.heads)
     if isinstance(model, SupportsFeatures) and not plan.augmented:
         return FeatureModel(model, Hardware(plan.device, plan.precision))
@@ -31,14 +31,14 @@ def on_features(model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
 
 
 class FeatureRow(NamedTuple):
-    """One example's features [...], and its target where it has one."""
+    """One example's features [...], and its target or None."""
 
     features: NDArray[np.float32]
     target: Any
 
 
 class Features:
-    """Prepared examples whose backbone has run already."""
+    """The cached features of a split; a `core.PreparedDataset`."""
 
     def __init__(self, features: NDArray[np.float32], targets: NDArray[Any] | None) -> None:
         self.features, self.targets = features, targets
@@ -48,12 +48,12 @@ class Features:
         return len(self.features)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> FeatureRow:
-        """The features and the target of one example."""
+        """Return the features and the target of one example."""
         return FeatureRow(self.features[index], None if self.targets is None else self.targets[index])
 
 
 class HeadModule(nn.Module):
-    """The network, run from features on; it holds all of it, so that names stay what they were."""
+    """Runs a network's head on features. It holds the whole network, so parameter names keep their endings."""
 
     def __init__(self, model: LoadedModel) -> None:
         super().__init__()
@@ -61,37 +61,37 @@ class HeadModule(nn.Module):
         self._model = [model]
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits from features."""
+        """Return logits from features."""
         model = self._model[0]
         assert isinstance(model, SupportsFeatures)
         return model.head(features)
 
     def train(self, mode: bool = True) -> HeadModule:
-        """The backbone does not run; its mode is of no matter."""
+        """Set the mode. The backbone does not run, so its mode has no effect."""
         super().train(mode)
         return self
 
 
 class Backbone:
-    """What predicting needs of a model, with features in place of predictions."""
+    """The part of a model's interface that prediction needs, returning features as predictions."""
 
     def __init__(self, inner: LoadedModel) -> None:
         self.inner, self.module = inner, inner.module
         self.targets: Tensor | None = None
 
     def collate(self, items: Sequence[Any]) -> dict[str, Tensor]:
-        """As the model does."""
+        """Stack examples as the model does."""
         return self.inner.collate(items)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Features [b, ...]; the targets of the batch are kept until the next."""
+        """Return features [b, ...]; store the batch's targets until the next call."""
         assert isinstance(self.inner, SupportsFeatures)
         self.targets = batch.get("targets")
         return self.inner.features(batch).float()
 
 
 class FeatureModel(WrappedModel):
-    """A model seen from its features on."""
+    """A model that trains and predicts from cached features."""
 
     withdrawn: ClassVar[tuple[type, ...]] = (SupportsFeatures, SupportsPreview)
 
@@ -101,11 +101,13 @@ class FeatureModel(WrappedModel):
         self._module: nn.Module = HeadModule(inner)
         self._shown: PreparedDataset | None = None
         if isinstance(inner, SupportsPreview):
-            setattr(self, "preview", self._preview)  # not a method of the class: others have nothing to draw
+            setattr(
+                self, "preview", self._preview
+            )  # on the instance, because models without a preview must not seem to have one
 
     @property
     def module(self) -> nn.Module:
-        """The network, run from features on; the inner model keeps the whole one."""
+        """The network that starts from features; the inner model keeps the whole network."""
         return self._module
 
     @module.setter
@@ -113,7 +115,7 @@ class FeatureModel(WrappedModel):
         self._module = module
 
     def prepare(self, examples: Sequence[Any], train: bool) -> PreparedDataset:
-        """Run the frozen backbone over the examples, once."""
+        """Run the frozen backbone once over the examples, and return their features."""
         prepared = self.inner.prepare(examples, train)
         if train and isinstance(self.inner, SupportsPreview):
             self._shown = prepared
@@ -123,13 +125,13 @@ class FeatureModel(WrappedModel):
         targets: NDArray[Any] | None = None
         for rows, values in predict_batches(cast(LoadedModel, backbone), prepared, self.hardware, FEATURE_BATCH):
             assert isinstance(values, Tensor)
-            features = _placed(features, rows, values, len(prepared))
+            features = _filled(features, rows, values, len(prepared))
             if backbone.targets is not None:
-                targets = _placed(targets, rows, backbone.targets, len(prepared))
+                targets = _filled(targets, rows, backbone.targets, len(prepared))
         return Features(np.empty((0, 1), dtype=np.float32) if features is None else features, targets)
 
     def _preview(self, examples: Sequence[Any], prepared: PreparedDataset, seed: int) -> Any:
-        """As the inner model draws it, of its own prepared examples; they are let go afterwards."""
+        """Return the inner model's preview of its own prepared examples, and release them."""
         assert isinstance(self.inner, SupportsPreview)
         shown, self._shown = self._shown or self.inner.prepare(examples, True), None
         return self.inner.preview(examples, shown, seed)
@@ -142,22 +144,22 @@ class FeatureModel(WrappedModel):
         return batch
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The head's loss of each example, float32 [b]."""
+        """Return the head's loss of each example, float32 [b]."""
         assert isinstance(self.inner, SupportsFeatures)
         return self.inner.head_loss(self.module(batch["features"]), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Predictions from features."""
+        """Return predictions from features."""
         assert isinstance(self.inner, SupportsFeatures)
         return self.inner.head_predict(self.module(batch["features"]))
 
     def unwrapped(self) -> LoadedModel:
-        """The whole network, run from its inputs on."""
+        """Return the inner model, which starts from inputs."""
         return self.inner
 
 
-def _placed(store: NDArray[Any] | None, rows: NDArray[np.int64], values: Tensor, n: int) -> NDArray[Any]:
-    """An array of n rows, those given filled in; made where there is none yet."""
+def _filled(store: NDArray[Any] | None, rows: NDArray[np.int64], values: Tensor, n: int) -> NDArray[Any]:
+    """Write values into the given rows of an array and return it; create it with n rows if it is None."""
     found = values.cpu().numpy()
     if store is None:
         store = np.empty((n, *found.shape[1:]), dtype=found.dtype)

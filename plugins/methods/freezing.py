@@ -1,4 +1,4 @@
-"""Freeze parameters, and free some of them again."""
+"""Freeze all parameters except the head's or the biases."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from core.errors import ConfigError, Problem
 
 
 def freeze_all_but(module: nn.Module, heads: Sequence[str]) -> None:
-    """Let only the named submodules train.
+    """Freeze all parameters outside the named submodules.
 
     Raises:
-        ConfigError: None of them has a parameter.
+        ConfigError: The submodules have no parameters.
     """
     for parameter in module.parameters():
         parameter.requires_grad_(False)
@@ -26,10 +26,10 @@ def freeze_all_but(module: nn.Module, heads: Sequence[str]) -> None:
 
 
 def free_biases(model: LoadedModel) -> LoadedModel:
-    """The model with everything frozen but its head and its biases.
+    """Freeze everything but the head and the biases, and return the model.
 
     Raises:
-        ConfigError: Nothing outside the head has a bias.
+        ConfigError: No module outside the head has a bias.
     """
     freeze_all_but(model.module, model.heads)
     within = tuple(f"{head}." for head in model.heads)

@@ -1,9 +1,9 @@
-"""LoRA's linear layers in training: the layer, its update and their gradients in as few products as there can be.
+"""Fused training of LoRA's linear layers: layer, update and gradients in as few matrix products as possible.
 
-What peft's layer computes, term by term, up to rounding. It makes a chain of operations of an update (casts, two
-products, a scaling, a sum), each of which reads and writes as much as the layer itself does, and casts a frozen weight
-to half precision in every pass. Here the update is added inside its second product, and the cast weight is kept: in a
-training pass it would be there anyway, for the gradient.
+The result equals peft's up to rounding. peft computes an update as a chain of operations (casts, two products, a
+scaling, a sum), and each reads and writes as much memory as the layer itself. It also casts the frozen weight to half
+precision in every pass. Here the second product adds the update to the output, and the cast weight is cached: autograd
+would store it for the backward pass anyway.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 ADAPTER = "default"
-"""What peft calls the one adapter of a run."""
+"""peft's name for the only adapter of a run."""
 
 
 def fuse(wrapped: nn.Module) -> int:
-    """Make the adapted linear layers of a `PeftModel` compute fused products in training; return how many do.
+    """Make the adapted linear layers of a `PeftModel` compute fused products in training; return their number.
 
-    State dict, merging and saving stay peft's, and so does what is computed in evaluation.
+    State dict, merging, saving and evaluation remain peft's.
     """
-    fit = [layer for layer in wrapped.modules() if type(layer) is Linear and _suits(layer)]
+    fit = [layer for layer in wrapped.modules() if type(layer) is Linear and _can_fuse(layer)]
     for layer in fit:
         layer.__class__ = FusedLinear
     return len(fit)
 
 
-def _suits(layer: Any) -> bool:
-    """Return whether a layer is a plain frozen matrix under a plain trained update."""
+def _can_fuse(layer: Any) -> bool:
+    """Return whether a layer is a frozen `nn.Linear` with a plain LoRA update."""
     base = layer.base_layer
     frozen = type(base) is nn.Linear and not any(parameter.requires_grad for parameter in base.parameters())
     plain = not layer.lora_variant and not layer.fan_in_fan_out and list(layer.lora_A) == [ADAPTER]
@@ -42,7 +42,7 @@ class FusedLinear(Linear):  # type: ignore[misc]
     """A drop-in replacement for peft's layer."""
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Map [*, in] to [*, out]. Uses peft's own code if nothing trains, or the adapter is merged or disabled."""
+        """Map [*, in] to [*, out]. Calls peft's code outside training, and if the adapter is merged or disabled."""
         device = x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         weight, bias = self.base_layer.weight, self.base_layer.bias
@@ -53,11 +53,11 @@ class FusedLinear(Linear):  # type: ignore[misc]
         mask = None if isinstance(dropout, nn.Identity) else dropout(torch.ones_like(x, dtype=dtype))
         down, up, scale = self.lora_A[ADAPTER].weight, self.lora_B[ADAPTER].weight, self.scaling[ADAPTER]
         return _Product.apply(  # type: ignore[no-any-return]
-            x, mask, self._kept("weight", weight, dtype), self._kept("bias", bias, dtype), down, up, scale
+            x, mask, self._cached("weight", weight, dtype), self._cached("bias", bias, dtype), down, up, scale
         )
 
-    def _kept(self, name: str, parameter: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-        """Return a parameter of the frozen layer in a dtype; cast again only after it changed."""
+    def _cached(self, name: str, parameter: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+        """Return a frozen parameter in a dtype; it is cast again only after it has changed."""
         if parameter is None or parameter.dtype == dtype:
             return parameter
         cast: dict[str, tuple[Any, Tensor]] = self.__dict__.setdefault("_cast", {})

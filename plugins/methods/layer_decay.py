@@ -12,16 +12,16 @@ from plugins.methods.freezing import freeze_all_but
 _COMPILED = "_orig_mod."
 
 
-def depths(model: LoadedModel) -> tuple[tuple[str, ...], ...]:
-    """Return parameter names by depth, from the input on. Those that train with the head come last.
+def layers_by_depth(model: LoadedModel) -> tuple[tuple[str, ...], ...]:
+    """Return parameter names by depth, from the input to the head.
 
-    They are the model's own `layers`, but that norms by themselves are no layer: they go with the one before.
+    These are the model's `layers`, except that a layer of norms alone is joined to the layer before it.
 
     Raises:
-        ConfigError: The model does not say which parameters are at which depth.
+        ConfigError: The model does not declare its `layers`.
     """
     if len(model.layers) < 2:
-        message = f"{type(model.module).__name__} does not say which parameters are at which depth (`layers`)."
+        message = f"{type(model.module).__name__} does not declare which parameters are at which depth (`layers`)."
         raise ConfigError(Problem("method", message, "Use method=lora, or method=full without layer_decay."))
     sizes = {name: parameter.ndim for name, parameter in _parameters(model.module).items()}
     *body, last = model.layers
@@ -38,16 +38,16 @@ def freeze_before(model: LoadedModel, count: int) -> LoadedModel:
     """Freeze everything but the last layers and the head.
 
     Args:
-        model: Declares `layers`.
-        count: How many layers train besides the head's.
+        model: A model that declares `layers`.
+        count: Number of layers to train besides the head's.
 
     Raises:
-        ConfigError: It has fewer layers.
+        ConfigError: The model has fewer layers.
     """
-    *body, last = depths(model)
+    *body, last = layers_by_depth(model)
     if count > len(body):
-        message = f"{count} layers were asked for, and the model has {len(body)} before its head."
-        raise ConfigError(Problem("method.layers", message, f"Give {len(body)} at most, or use method=full."))
+        message = f"{count} layers were requested, but the model has {len(body)} before its head."
+        raise ConfigError(Problem("method.layers", message, f"Use at most {len(body)}, or method=full."))
     freeze_all_but(model.module, model.heads)
     parameters = _parameters(model.module)
     placed = {name for names in (*body, last) for name in names}
@@ -57,21 +57,21 @@ def freeze_before(model: LoadedModel, count: int) -> LoadedModel:
     return model
 
 
-def decayed(model: LoadedModel, lr: float, decay: float) -> list[ParamGroup] | None:
-    """Return the trained parameters by depth, each with its learning rate; None if there is one rate for all.
+def decayed_groups(model: LoadedModel, lr: float, decay: float) -> list[ParamGroup] | None:
+    """Return the trained parameters by depth with their learning rates, or None if all have the same rate.
 
-    The head's layer has the rate `lr`; each layer before it `decay` times that of the layer after it, as in ELECTRA
+    The head has the rate `lr`. Each earlier layer has `decay` times the rate of the layer after it, as in ELECTRA
     (Clark et al. 2020, arXiv:2003.10555, appendix A), after Howard and Ruder's discriminative fine-tuning (2018,
-    arXiv:1801.06146). Parameters that are in no layer go with the first.
+    arXiv:1801.06146). Parameters in no layer are put into the first.
 
     Args:
-        model: Declares `layers`.
-        lr: Of the head's layer.
-        decay: Above 0, at most 1.
+        model: A model that declares `layers`.
+        lr: Learning rate of the head.
+        decay: Ratio of successive rates, above 0, at most 1.
     """
     if decay == 1:
         return None
-    layers = depths(model)
+    layers = layers_by_depth(model)
     distance = {name: len(layers) - 1 - depth for depth, names in enumerate(layers) for name in names}
     groups: dict[int, list[str]] = {}
     for name, parameter in unwrap(model.module).named_parameters():

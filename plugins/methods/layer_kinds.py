@@ -1,4 +1,4 @@
-"""The kinds of layers that some methods cannot adapt."""
+"""The types of layers that some methods cannot adapt."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from collections.abc import Mapping
 CONVOLUTION, TRANSPOSED = "convolution", "transposed"
 """Convolutions, and linear layers that store the transpose of their weights (GPT-2's)."""
 NOTHING: Mapping[str, str] = {}
-"""Of a method that can adapt every layer."""
+"""For a method that can adapt every layer."""

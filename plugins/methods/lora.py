@@ -1,4 +1,4 @@
-"""LoRA, on full-precision base weights and on weights of 4 or 8 bits."""
+"""LoRA on full-precision, 4-bit and 8-bit base weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LOFTQ = "loftq"
 ALTERS_BASE = ("pissa", "olora")
-"""Initializations that subtract from the base weights what the factors hold."""
+"""Initializations that subtract the initial update from the base weights."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Lora(OnModules):
         """Wrap the module in peft's LoRA; only the updates and the head train.
 
         Raises:
-            ConfigError: A target names nothing, or something that cannot be adapted, such as a depthwise convolution.
+            ConfigError: A target matches no module, or one that cannot be adapted, such as a depthwise convolution.
         """
         from plugins.methods.peft_settings import lora
 
@@ -96,18 +96,20 @@ class Lora(OnModules):
         if not self.additive():
             unfit[CONVOLUTION] = f"method.init={self.init} factors a matrix"
         if self.init == "olora":
-            unfit[TRANSPOSED] = "peft's olora takes them as they lie"
+            unfit[TRANSPOSED] = "peft's olora ignores that they are transposed"
         factored, lost = not self.additive(), self.init == LOFTQ
-        return lora(model, self.targets, settings, unfit, factors_base=factored, from_lost=lost, fused=self.fused)
+        return lora(
+            model, self.targets, settings, unfit, factors_base=factored, from_quantization_error=lost, fused=self.fused
+        )
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
-        """With LoRA+, put the B matrices into a group of their own."""
-        from plugins.methods.peft_model import faster_b
+        """Return a separate group for the B matrices with LoRA+, else None."""
+        from plugins.methods.peft_model import loraplus_groups
 
-        return faster_b(model, lr, self.loraplus_lr_ratio)
+        return loraplus_groups(model, lr, self.loraplus_lr_ratio)
 
     def trainable(self, footprint: Footprint) -> int | None:
-        """Return the number of weights in the head and the updates of the family's own targets; None for others."""
+        """Return the number of weights in head and updates for the family's default targets; None for other targets."""
         return None if self.targets is not None else self.rank * footprint.adapted + footprint.head
 
 
@@ -130,18 +132,18 @@ class Qlora(Lora):
     )
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Report hardware that cannot do this, and what to use instead."""
+        """Report hardware without the kernels, and what to use instead."""
         from plugins.methods.quantized_lora import problems
 
         yield from super().check(config)
         yield from problems(config, self.compute_dtype)
 
     def weights(self) -> QuantizationConfig:
-        """Return the plan: 4 bits, by bitsandbytes."""
+        """Return a configuration for 4-bit weights."""
         return QuantizationConfig(4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """Dequantize the base and add the updates to its weights: in 4 bits they would be rounded away."""
+        """Dequantize the base and add the updates to its weights; 4 bits would round them away."""
         from plugins.methods.quantized_lora import merged_model
 
         return merged_model(model)
@@ -156,18 +158,18 @@ class Lora8(Lora):
     needs: ClassVar[Mapping[str, str]] = {**ON_MODULES, QUANTIZED: "its base weights are quantized"}
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Report hardware that cannot do this, and what to use instead."""
+        """Report hardware without the kernels, and what to use instead."""
         from plugins.methods.quantized_lora import problems
 
         yield from super().check(config)
         yield from problems(config, "auto")
 
     def weights(self) -> QuantizationConfig:
-        """Return the plan: 8 bits, by bitsandbytes."""
+        """Return a configuration for 8-bit weights."""
         return QuantizationConfig(8, "int8", False, "auto", "bitsandbytes")
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """Dequantize the base and add the updates to its weights: in 8 bits they would be rounded away."""
+        """Dequantize the base and add the updates to its weights; 8 bits would round them away."""
         from plugins.methods.quantized_lora import merged_model
 
         return merged_model(model)

@@ -11,18 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import ConfigError, Problem
-from plugins.methods.target_modules import matching
+from plugins.methods.target_modules import matching_modules
 
 if TYPE_CHECKING:
     from plugins.methods.peft_model import Saving
 
 
-def plain_again(wrapped: Any) -> Saving:
+def lora_saving(wrapped: Any) -> Saving:
     """Return how to save a module that starts from factors A0, B0 of its base weights.
 
-    Training changes W - s B0 A0 + s B A. Where the base W is not saved too, this is written as a LoRA of twice the rank
-    on W, with factors [A; A0] and [B, -B0] (peft does the same, and drops the head). Where it is, what is left of it
-    goes with the factors as they are. Either way peft must not factor again on opening.
+    Training changes W - s B0 A0 + s B A. If the base W is not saved, this is saved as a LoRA of twice the rank on W,
+    with factors [A; A0] and [B, -B0] (peft does the same, but drops the head). If the base is saved, its residual
+    W - s B0 A0 is saved with A and B. In both cases peft must not factor again when opening.
 
     Args:
         wrapped: A `PeftModel`, before it is trained.
@@ -41,11 +41,11 @@ def plain_again(wrapped: Any) -> Saving:
         try:
             for name, (down, up) in trained.items():
                 first_down, first_up = (each.to(down.device) for each in initial[name])
-                _put(wrapped, name, torch.cat([down, first_down], 0), torch.cat([up, -first_up], 1))
+                _set_factors(wrapped, name, torch.cat([down, first_down], 0), torch.cat([up, -first_up], 1))
             yield
         finally:
             for name, (down, up) in trained.items():
-                _put(wrapped, name, down, up)
+                _set_factors(wrapped, name, down, up)
             kept.base_model_name_or_path = config.base_model_name_or_path
             wrapped.peft_config["default"] = kept
 
@@ -53,35 +53,35 @@ def plain_again(wrapped: Any) -> Saving:
 
 
 def refuse_rank(module: nn.Module, ends: Sequence[str], rank: int) -> None:
-    """Refuse a rank above the number of factors of a matrix.
+    """Refuse a rank above the full rank of a matrix.
 
     Args:
         module: Not wrapped yet.
-        ends: Of the names of the modules to adapt.
-        rank: Of every update.
+        ends: Name endings of the modules to adapt.
+        rank: Rank of every update.
 
     Raises:
-        ConfigError: A matrix has fewer.
+        ConfigError: A matrix has fewer factors.
     """
     layers: Mapping[str, Any] = dict(module.named_modules())
-    found = {name: min(layers[name].weight.shape) for end in ends for name in matching(layers, end)}
+    found = {name: min(layers[name].weight.shape) for end in ends for name in matching_modules(layers, end)}
     name = min(found, key=lambda each: found[each])
     if found[name] < rank:
         message = f"{rank} is more than the {found[name]} factors that the matrix {name} has."
-        raise ConfigError(Problem("method.rank", message, f"At most {found[name]}, or other method.targets."))
+        raise ConfigError(Problem("method.rank", message, f"Use at most {found[name]}, or other method.targets."))
 
 
 @torch.no_grad()
-def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
-    """Start each update from the top singular vectors of the quantization error of its weights.
+def start_from_quantization_error(wrapped: Any, whole: nn.Module) -> None:
+    """Initialize each update from the top singular vectors of its weights' quantization error.
 
-    LoftQ (Li et al. 2023, arXiv:2310.08659) with one iteration: the quantized weights stay as they are, so that the
-    base, quantized again, takes the adapter. Where nothing is quantized, or more ranks are asked for than a matrix has,
-    updates stay as LoRA begins them: A at random, B zero.
+    LoftQ (Li et al. 2023, arXiv:2310.08659) with one iteration. The quantized weights do not change, so the adapter
+    fits the base when it is quantized again. Layers that are not quantized, or have fewer ranks than requested, keep
+    LoRA's default: A random, B zero.
 
     Args:
         wrapped: A `PeftModel` on a quantized base, before it is trained.
-        whole: The base, not quantized; its submodules have the base's names.
+        whole: The base, not quantized, with the same module names.
     """
     from peft.utils.integrations import dequantize_module_weight
 
@@ -93,7 +93,7 @@ def from_what_is_lost(wrapped: Any, whole: nn.Module) -> None:
             continue
         quantized = dequantize_module_weight(layer.base_layer).float()
         stored: Any = whole.get_submodule(names[layer])
-        weights = stored.weight if isinstance(stored, nn.Linear) else stored.weight.T  # GPT-2's lie the other way round
+        weights = stored.weight if isinstance(stored, nn.Linear) else stored.weight.T  # GPT-2's are transposed
         lost = weights.to(quantized.device).float() - quantized
         left, values, right = torch.linalg.svd(lost / layer.scaling["default"], full_matrices=False)
         rank = min(len(down), len(values))
@@ -114,7 +114,7 @@ def _factors(wrapped: Any) -> Iterator[tuple[str, Tensor, Tensor]]:
             yield name, layer.lora_A["default"].weight.detach(), layer.lora_B["default"].weight.detach()
 
 
-def _put(wrapped: Any, name: str, down: Tensor, up: Tensor) -> None:
+def _set_factors(wrapped: Any, name: str, down: Tensor, up: Tensor) -> None:
     layer = wrapped.get_submodule(name)
     for factors, value in ((layer.lora_A, down), (layer.lora_B, up)):
         factors["default"].weight = nn.Parameter(value)

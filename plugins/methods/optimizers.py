@@ -1,4 +1,4 @@
-"""Optimizers that keep their moments in 8 bits, by bitsandbytes."""
+"""Optimizers with 8-bit moments, from bitsandbytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class AdamW8bit(Optimizer):
     """AdamW whose moments take 8 bits each (Dettmers et al. 2021, arXiv:2110.02861).
 
-    Each block of a tensor has a scale of its own. Moments of tensors below 4,096 numbers stay in 32 bits.
+    Each block of a tensor has a separate scale. Moments of tensors with fewer than 4,096 numbers stay in 32 bits.
     """
 
     name: ClassVar[str] = "adamw8bit"
@@ -45,12 +45,12 @@ class AdamW8bit(Optimizer):
 
 @dataclass
 class PagedAdamW8bit(AdamW8bit):
-    """As adamw8bit, and moves its moments to the machine's memory when a GPU's runs short."""
+    """Like adamw8bit, but moves its moments to main memory when the GPU's runs short."""
 
     name: ClassVar[str] = "paged_adamw8bit"
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Refuse a run without a GPU: there is nothing to move the moments away from."""
+        """Refuse a run without a GPU, which has no GPU memory to page out."""
         device = config.train.device
         if not device.startswith("cuda") and not (device == "auto" and gpu_at_hand()):
             message = "paged_adamw8bit moves memory away from a GPU, and this run has none."

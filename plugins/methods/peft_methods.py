@@ -1,4 +1,4 @@
-"""Methods that add small trained updates to a model's modules, besides LoRA. peft computes all of them."""
+"""Methods besides LoRA that add small trained updates to a model's modules, through peft."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ ON_MODULES: Mapping[str, str] = {
     GRADIENTS: "its updates are trained by gradients",
     ADAPTERS: "it puts updates on some of the submodules",
 }
-"""What methods need that put updates on submodules."""
+"""Capabilities that methods with updates on submodules need."""
 TARGETS_HELP = "Name endings of the modules to adapt. null: the model family's default."
-_NOT_BY_PEFT = "peft's update is for those that lie the usual way"
+_NOT_BY_PEFT = "peft's update needs weights that are not transposed"
 DROPOUT_HELP = "Probability of leaving out a module's update in a training step."
 
 
 @dataclass
 class OnModules(AdapterMethod):
-    """What methods share whose updates peft puts on modules: first step, reopening, merging."""
+    """The base of methods whose updates peft puts on modules: the check of unused targets, reopening and merging."""
 
     needs: ClassVar[Mapping[str, str]] = ON_MODULES
 
@@ -37,13 +37,13 @@ class OnModules(AdapterMethod):
             refuse_unused(model.module.named_parameters())
 
     def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
-        """Load the base, and put the adapter from `request.saved` on it."""
+        """Return the base model with the adapter from `request.saved`."""
         from plugins.methods.peft_model import reopen
 
         return reopen(loader, request)
 
     def merge(self, model: LoadedModel) -> LoadedModel:
-        """Add the updates to the weights."""
+        """Return the model with the updates added to its weights."""
         from plugins.methods.peft_model import merged
 
         return merged(model)
@@ -56,7 +56,7 @@ class AdaLora(OnModules):
     name: ClassVar[str] = "adalora"
     defaults: ClassVar[Mapping[str, float]] = {"learning_rate": 2e-3}
     refuses: ClassVar[Mapping[str, str]] = {
-        FP16: "a step that the loss scaler skips would put infinities into the importance of each rank"
+        FP16: "steps that the loss scaler skips would put infinities into the importance of each rank"
     }
 
     rank: int = option(8, "Average rank of an update at the end.", low=1)
@@ -70,23 +70,23 @@ class AdaLora(OnModules):
     targets: list[str] | None = option(None, TARGETS_HELP)
 
     def __post_init__(self) -> None:
-        """Keep a reference to the model whose ranks move, for the state."""
+        """Initialize the reference to the adapted model, whose ranks are part of the state."""
         self._model: LoadedModel | None = None
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Report ranks that do not fall, or that have no time to."""
+        """Report a start rank that is not above the final one, and too few steps to change ranks."""
         if self.first_rank <= self.rank:
-            message = f"{self.first_rank} leaves nothing to drop: the final rank is {self.rank}."
-            yield Problem("method.first_rank", message, f"Give {self.rank + self.rank // 2 + 1}.")
+            message = f"{self.first_rank} must be above the final rank, {self.rank}."
+            yield Problem("method.first_rank", message, f"Use {self.rank + self.rank // 2 + 1}.")
         if self.start + self.end >= 1:
-            message = f"{self.end} and method.start={self.start} leave no steps in which ranks move."
-            yield Problem("method.end", message, "Give shares whose sum is below 1.")
+            message = f"{self.end} and method.start={self.start} leave no steps in which ranks change."
+            yield Problem("method.end", message, "Use shares whose sum is below 1.")
 
     def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's AdaLoRA.
 
         Raises:
-            ConfigError: A target names nothing, or something that cannot be adapted.
+            ConfigError: A target matches no module, or one that cannot be adapted.
         """
         from plugins.methods.peft_settings import adalora
 
@@ -107,33 +107,33 @@ class AdaLora(OnModules):
 
     def after_step(self, model: LoadedModel, step: int) -> None:
         """Update each rank's importance by its gradient, and drop the ranks beyond this step's budget."""
-        from plugins.methods.peft_settings import move_ranks
+        from plugins.methods.peft_settings import update_ranks
 
         super().after_step(model, step)
         self._model = model
-        move_ranks(model, step)
+        update_ranks(model, step)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the importances and the kept ranks."""
+        """Return the importances and the remaining ranks."""
         from plugins.methods.peft_settings import rank_state
 
         return rank_state(self._model) if self._model is not None else {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned, after the method has been applied."""
-        from plugins.methods.peft_settings import take_rank_state
+        """Restore a state from `state_dict`, after the method has been applied."""
+        from plugins.methods.peft_settings import load_rank_state
 
         if self._model is not None and state:
-            take_rank_state(self._model, state)
+            load_rank_state(self._model, state)
 
 
 def phases(total: int, start: float, end: float) -> tuple[int, int]:
     """Return the number of steps before ranks change and after they stop; at least one step lies between.
 
     Args:
-        total: Steps in the whole run.
-        start: Share of them before.
-        end: Share of them after.
+        total: Number of steps in the run.
+        start: Share of steps before ranks change.
+        end: Share of steps after they stop changing.
     """
     before = min(int(total * start), max(0, total - 2))
     return before, min(int(total * end), max(0, total - before - 1))
@@ -155,7 +155,7 @@ class Ia3(OnModules):
         """Wrap the module in peft's IA3.
 
         Raises:
-            ConfigError: A target names nothing, or something that cannot be adapted.
+            ConfigError: A target matches no module, or one that cannot be adapted.
         """
         from plugins.methods.peft_settings import adapt
 
@@ -186,7 +186,7 @@ class Vera(OnModules):
         """Wrap the module in peft's VeRA, with shared matrices generated from the run's seed.
 
         Raises:
-            ConfigError: A target names nothing, or something that is no linear layer.
+            ConfigError: A target matches no module, or one that is not a linear layer.
         """
         from plugins.methods.peft_settings import adapt
 
@@ -222,7 +222,7 @@ class Oft(OnModules):
         """Wrap the module in peft's OFT.
 
         Raises:
-            ConfigError: A target names nothing, or something that cannot be adapted.
+            ConfigError: A target matches no module, or one that cannot be adapted.
         """
         from plugins.methods.peft_settings import oft
 
@@ -247,7 +247,7 @@ class Loha(OnModules):
         """Wrap the module in peft's LoHa.
 
         Raises:
-            ConfigError: A target names nothing, or something that cannot be adapted.
+            ConfigError: A target matches no module, or one that cannot be adapted.
         """
         from plugins.methods.peft_settings import adapt
 
@@ -272,7 +272,7 @@ class Lokr(OnModules):
         """Wrap the module in peft's LoKr.
 
         Raises:
-            ConfigError: A target names nothing, or something that cannot be adapted.
+            ConfigError: A target matches no module, or one that cannot be adapted.
         """
         from plugins.methods.peft_settings import adapt
 

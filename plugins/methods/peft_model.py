@@ -1,4 +1,4 @@
-"""Adapters through peft: wrapping a loaded model, saving what was trained so that it opens anywhere, reopening it."""
+"""Adapters through peft: wrap a loaded model, save the adapter, reopen it, merge it."""
 
 from __future__ import annotations
 
@@ -25,46 +25,46 @@ from core.contracts import (
 from core.errors import ConfigError, Problem
 from core.runtime import unwrap
 from plugins.methods.layer_kinds import NOTHING
-from plugins.methods.target_modules import chosen, ends
+from plugins.methods.target_modules import choose_targets, name_endings
 
 ADAPTER = "adapter"
-"""The folder inside a saved model that holds the adapter alone, where the family's format cannot hold adapters."""
+"""The folder of the adapter inside a saved model of a family whose format cannot hold adapters."""
 BASE = "base"
-"""The folder inside a saved adapter that holds its base, where the base exists nowhere else (scratch weights)."""
+"""The folder of the base inside a saved adapter whose base exists nowhere else (scratch weights)."""
 
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # peft imports it; it warns of kernels that it lacks
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # peft imports it; it warns about missing kernels
 
 Saving = Callable[[Any, bool], AbstractContextManager[None]]
-"""Puts a wrapped module into the form in which it is saved, for a while: (module, whether its base is saved too)."""
+"""Temporarily puts a wrapped module into its saved form; takes the module and whether its base is saved too."""
 
 
-def put_on(
+def wrap_with_peft(
     model: LoadedModel,
     targets: Sequence[str] | None,
     config: Callable[[list[str], list[str]], Any],
     unfit: Mapping[str, str] = NOTHING,
 ) -> AdaptedModel:
-    """The model with its module wrapped by peft.
+    """Wrap the model's module with peft, and return the wrapped model.
 
     Args:
         model: Not wrapped yet.
-        targets: Ends of the names of the modules to adapt; None for the family's own.
-        config: From (ends of the names of modules, names of the heads) to a configuration of peft's.
-        unfit: Kinds of layers that the method cannot adapt, each with the reason as a clause; see `targets`.
+        targets: Name endings of the modules to adapt; None for the family's defaults.
+        config: Maps (name endings of modules, names of the heads) to a configuration of peft.
+        unfit: Types of layers that the method cannot adapt, each with the reason as a clause.
 
     Raises:
-        ConfigError: A target names nothing, or something that cannot be adapted; or the head's name is ambiguous.
+        ConfigError: A target matches no module, or one that cannot be adapted; or the head's name is ambiguous.
     """
     from peft import get_peft_model
 
     refuse_ambiguous(model.module, model.heads)
-    wanted = config(chosen(model, targets, unfit), list(model.heads))
+    wanted = config(choose_targets(model, targets, unfit), list(model.heads))
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # peft's to mend
+            warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")  # a bug of peft
             model.module = get_peft_model(model.module, wanted)
     except (TypeError, ValueError) as error:
-        cure = f"The family's own targets: {', '.join(ends(model.adapter_targets)) or 'none'}."
+        cure = f"The family's default targets: {', '.join(name_endings(model.adapter_targets)) or 'none'}."
         raise ConfigError(
             Problem("method.targets", str(error).partition(" Currently")[0].partition("\n")[0], cure)
         ) from error
@@ -72,16 +72,19 @@ def put_on(
 
 
 def refuse_ambiguous(module: nn.Module, heads: Sequence[str]) -> None:
-    """Refuse a head whose name ends others too: peft would copy and train those modules whole as well."""
+    """Refuse a head whose name is the ending of other names too: peft would fully train those modules as well."""
     within = tuple(f"{head}." for head in heads)
     for name, _ in module.named_modules():
         if name.endswith(tuple(heads)) and not f"{name}.".startswith(within):
-            message = f"peft takes the head's name for the end of a name, and would train {name} whole too."
+            message = f"peft matches the head's name as a name ending, and would also train all of {name}."
             raise ConfigError(Problem("method", message, "Use method=freeze or method=full with this model."))
 
 
-def faster_b(model: LoadedModel, lr: float, ratio: float) -> list[ParamGroup] | None:
-    """LoRA+ (Hayou et al. 2024, arXiv:2402.12354): matrices B at `ratio` times the rate of all else; None for 1."""
+def loraplus_groups(model: LoadedModel, lr: float, ratio: float) -> list[ParamGroup] | None:
+    """Return the groups of LoRA+ (Hayou et al. 2024, arXiv:2402.12354), or None if `ratio` is 1.
+
+    The B matrices have `ratio` times the learning rate of all other parameters.
+    """
     if ratio == 1:
         return None
     names = [name for name, each in unwrap(model.module).named_parameters() if each.requires_grad]
@@ -90,7 +93,7 @@ def faster_b(model: LoadedModel, lr: float, ratio: float) -> list[ParamGroup] | 
 
 
 def reopen(loader: ModelLoader, request: LoadRequest) -> LoadedModel:
-    """Load the base (beside the adapter, or wherever it came from) and put the saved adapter on it."""
+    """Return the base model (saved beside the adapter, else from its origin) with the saved adapter."""
     from peft import PeftModel
 
     assert request.saved is not None
@@ -99,7 +102,7 @@ def reopen(loader: ModelLoader, request: LoadRequest) -> LoadedModel:
     base = request.saved / BASE
     model = loader.load(replace(request, saved=base if base.is_dir() else None))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of AdaLoRA's ranks, which are heeded; of block sizes fitted as in training
+        warnings.simplefilter("ignore")  # about AdaLoRA's ranks, which are applied, and adjusted block sizes
         wrapped: Any = PeftModel.from_pretrained(model.module, str(request.saved))
     model.module = wrapped
     config = wrapped.peft_config["default"]
@@ -109,20 +112,20 @@ def reopen(loader: ModelLoader, request: LoadRequest) -> LoadedModel:
 
 
 def merged(model: LoadedModel) -> LoadedModel:
-    """The model within, its updates added to the weights, in float32; the adapter is used up."""
+    """Return the inner model with the updates added to its float32 weights; the adapter is consumed."""
     plain = model.unwrapped()
     if not isinstance(plain, AdaptedModel):
         return plain  # its family saves merged weights
-    plain.inner.module = _taken_off(unwrap(plain.module).float(), merge=True)
+    plain.inner.module = _without_peft(unwrap(plain.module).float(), merge=True)
     return plain.inner
 
 
 class AdaptedModel(WrappedModel):
-    """A loaded model whose module is a `PeftModel`: it differs in what is saved.
+    """A loaded model whose module is a `PeftModel`; only the adapter is saved.
 
     Attributes:
-        saving: The form in which the module is saved, where it is another than the one that trains.
-        penalty: What is added to the loss of each example, a tensor []; None for nothing.
+        saving: Puts the module into its saved form, if that differs from the trained one.
+        penalty: Returns a term, a tensor [], that is added to the loss of each example; None adds nothing.
     """
 
     withdrawn: ClassVar[tuple[type, ...]] = (SupportsFeatures, SupportsVirtualTokens)
@@ -133,12 +136,12 @@ class AdaptedModel(WrappedModel):
         self.penalty: Callable[[], Tensor] | None = None
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example, with the method's penalty."""
+        """Return the loss of each example, float32 [b], with the method's penalty."""
         losses = self.inner.loss(batch)
         return losses if self.penalty is None else losses + self.penalty()
 
     def save(self, directory: Path) -> None:
-        """The adapter and the head; and the base, where it exists nowhere else."""
+        """Write the adapter and the head, and the base if it exists nowhere else."""
         wrapped: Any = unwrap(self.inner.module)
         if not hasattr(wrapped.get_base_model(), "save_pretrained"):
             self._save_merged(directory, wrapped)
@@ -146,18 +149,18 @@ class AdaptedModel(WrappedModel):
         with_base = self.provenance.init == "scratch"
         if with_base:
             wrapped.peft_config["default"].base_model_name_or_path = str((directory / BASE).absolute())
-            self.inner.module = _taken_off(copy.deepcopy(wrapped), merge=False)
+            self.inner.module = _without_peft(copy.deepcopy(wrapped), merge=False)
             self.inner.save(directory / BASE)
             self.inner.module = wrapped
-        elif self.provenance.revision:  # of the Hub, where peft finds it from any machine
+        elif self.provenance.revision:  # a Hub revision, which peft finds from any machine
             wrapped.peft_config["default"].base_model_name_or_path = self.provenance.checkpoint
             wrapped.peft_config["default"].revision = self.provenance.revision
         with self.saving(wrapped, with_base):
             self.inner.save(directory)
 
     def _save_merged(self, directory: Path, wrapped: Any) -> None:
-        """Merged weights as the family writes them, and the small adapter beside them."""
-        self.inner.module = _taken_off(copy.deepcopy(wrapped), merge=True)
+        """Write merged weights in the family's format, and the small adapter beside them."""
+        self.inner.module = _without_peft(copy.deepcopy(wrapped), merge=True)
         try:
             self.inner.save(directory)
         finally:
@@ -168,10 +171,10 @@ class AdaptedModel(WrappedModel):
             wrapped.save_pretrained(str(directory / ADAPTER), save_embedding_layers=False)  # "auto" may ask the Hub
 
 
-def _taken_off(wrapped: Any, merge: bool) -> nn.Module:
-    """The network without peft: with the updates merged and the trained heads, or as it was. `wrapped` is used up.
+def _without_peft(wrapped: Any, merge: bool) -> nn.Module:
+    """Return the network without peft: with merged updates and trained heads, or the original. Consumes `wrapped`.
 
-    Heads are put back first, as peft's own way of doing it takes every head for a single layer with a weight.
+    Heads are restored first, because peft's own code expects every head to be a single layer with a weight.
     """
     base: nn.Module = wrapped.get_base_model()
     for name, module in list(base.named_modules()):

@@ -1,4 +1,4 @@
-"""Puts peft's updates on a model, from settings that a method states; moves AdaLoRA's ranks while it trains."""
+"""Put peft's updates on a model from a method's settings, and change AdaLoRA's ranks during training."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from core.errors import ConfigError, Problem
 from core.runtime import unwrap
 from plugins.methods.fused_lora import fuse
 from plugins.methods.layer_kinds import NOTHING
-from plugins.methods.lora_init import from_what_is_lost, plain_again, refuse_rank
-from plugins.methods.peft_model import AdaptedModel, put_on
-from plugins.methods.target_modules import chosen
+from plugins.methods.lora_init import lora_saving, refuse_rank, start_from_quantization_error
+from plugins.methods.peft_model import AdaptedModel, wrap_with_peft
+from plugins.methods.target_modules import choose_targets
 
 _EXPECTED = ("Specified to not save vera_A", "Invalid `oft_block_size`")
-"""Warnings of peft's about what the help of an option says already: matrices not saved, a block size fitted."""
+"""Warnings of peft that repeat the help of an option: matrices not saved, an adjusted block size."""
 
 
 def adapt(
@@ -34,13 +34,13 @@ def adapt(
 
     Args:
         model: Not wrapped yet.
-        targets: Ends of the names of the modules to adapt; None for the family's own.
-        config: Name of the class of peft's configuration.
-        settings: Its arguments, but for the modules.
-        unfit: Kinds of layers that the method cannot adapt, each with the reason as a clause.
+        targets: Name endings of the modules to adapt; None for the family's defaults.
+        config: Name of peft's configuration class.
+        settings: Its arguments, except the modules.
+        unfit: Types of layers that the method cannot adapt, each with the reason as a clause.
 
     Raises:
-        ConfigError: A target names nothing, or something that cannot be adapted.
+        ConfigError: A target matches no module, or one that cannot be adapted.
     """
     import peft
 
@@ -50,7 +50,7 @@ def adapt(
     with warnings.catch_warnings():
         for beginning in _EXPECTED:
             warnings.filterwarnings("ignore", message=beginning)
-        return put_on(model, targets, configured, unfit)
+        return wrap_with_peft(model, targets, configured, unfit)
 
 
 def lora(
@@ -60,36 +60,36 @@ def lora(
     unfit: Mapping[str, str],
     *,
     factors_base: bool,
-    from_lost: bool,
+    from_quantization_error: bool,
     fused: bool,
 ) -> AdaptedModel:
     """Return the model with low-rank updates on its linear layers and convolutions.
 
     Args:
         model: Not wrapped yet.
-        targets: As `adapt` takes them.
+        targets: See `adapt`.
         settings: Arguments of `LoraConfig`.
-        unfit: As `adapt` takes it.
+        unfit: See `adapt`.
         factors_base: Whether updates start from factors of the base weights, which are subtracted from them.
-        from_lost: Whether updates start from what quantization loses.
-        fused: Whether linear layers compute in few products.
+        from_quantization_error: Whether updates start from the quantization error (LoftQ).
+        fused: Whether linear layers use fused products in training.
     """
     if factors_base:
-        refuse_rank(model.module, chosen(model, targets, unfit), settings["r"])
-    whole = _whole(model) if from_lost else None
+        refuse_rank(model.module, choose_targets(model, targets, unfit), settings["r"])
+    whole = _unquantized(model) if from_quantization_error else None
     adapted = adapt(model, targets, "LoraConfig", settings, unfit)
     if whole is not None:
-        from_what_is_lost(unwrap(adapted.module), whole)
+        start_from_quantization_error(unwrap(adapted.module), whole)
     if fused:
         fuse(unwrap(adapted.module))
     if factors_base:
-        adapted.saving = plain_again(unwrap(adapted.module))
+        adapted.saving = lora_saving(unwrap(adapted.module))
     return adapted
 
 
-def _whole(model: LoadedModel) -> nn.Module:
+def _unquantized(model: LoadedModel) -> nn.Module:
     if not isinstance(model, SupportsDequantizedLoad):
-        message = "loftq starts from what quantization loses, and this family does not load its weights whole again."
+        message = "loftq needs the quantization error, but this family cannot load its weights without quantization."
         raise ConfigError(Problem("method.init", message, "Leave it at default."))
     return model.dequantized()
 
@@ -97,30 +97,30 @@ def _whole(model: LoadedModel) -> nn.Module:
 def oft(
     model: LoadedModel, targets: Sequence[str] | None, settings: Mapping[str, Any], unfit: Mapping[str, str]
 ) -> AdaptedModel:
-    """Return the model with its targets' inputs rotated, in blocks. Arguments are as for `adapt`, of `OFTConfig`."""
+    """Return the model with rotations of its targets' inputs, in blocks. See `adapt`; settings are of `OFTConfig`."""
     adapted = adapt(model, targets, "OFTConfig", settings, unfit)
     for name, module in adapted.module.named_modules():
         if name.endswith(".oft_R.default"):
             module.register_forward_pre_hook(_as_rows)
-            module.register_forward_hook(_shaped_again)
+            module.register_forward_hook(_restore_shape)
     return adapted
 
 
 def _as_rows(module: Any, inputs: tuple[Tensor]) -> tuple[Tensor]:
-    """Flatten inputs [..., d] of a linear layer to [n, d]: peft takes four dimensions for images."""
+    """Flatten inputs [..., d] of a linear layer to [n, d]: peft treats four-dimensional inputs as images."""
     module.seen_shape = inputs[0].shape
     return (inputs[0].flatten(0, -2),)
 
 
-def _shaped_again(module: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+def _restore_shape(module: Any, inputs: tuple[Tensor], output: Tensor) -> Tensor:
     """Restore the original shape."""
     return output.view(module.seen_shape)
 
 
 def adalora(model: LoadedModel, targets: Sequence[str] | None, settings: Mapping[str, Any]) -> AdaptedModel:
-    """Return the model with updates in the form of singular values and vectors, whose ranks will be moved.
+    """Return the model with updates in the form of singular values and vectors, whose ranks will change.
 
-    Arguments are as for `adapt`, of `AdaLoraConfig`.
+    See `adapt`; settings are of `AdaLoraConfig`.
     """
     adapted = adapt(model, targets, "AdaLoraConfig", settings)
     wrapped: Any = unwrap(adapted.module)
@@ -142,7 +142,7 @@ def _skew(vectors: Sequence[Tensor]) -> Tensor:
 
 @contextmanager
 def _ranks_by_weights(wrapped: Any, with_base: bool) -> Iterator[None]:
-    """Save the ranks that the weights have. The allocator may have moved on since the kept step."""
+    """Save the ranks of the current weights. The allocator may have changed since the best step."""
     config = wrapped.peft_config["default"]
     kept, config.rank_pattern = config.rank_pattern, _pattern(wrapped)
     try:
@@ -161,14 +161,14 @@ def _pattern(wrapped: Any) -> dict[str, list[bool]]:
     return found
 
 
-def move_ranks(model: LoadedModel, step: int) -> None:
+def update_ranks(model: LoadedModel, step: int) -> None:
     """Update the importance of every singular value, and drop those beyond this step's budget."""
     wrapped: Any = unwrap(model.module)
     wrapped.base_model.update_and_allocate(step)
 
 
 def rank_state(model: LoadedModel) -> dict[str, Any]:
-    """Return the allocator's state: smoothed importances, their uncertainty, and the kept ranks."""
+    """Return the allocator's state: smoothed importances, their uncertainty, and the remaining ranks."""
     tuner: Any = unwrap(model.module).base_model
     allocator = tuner.rankallocator
     return {
@@ -178,8 +178,8 @@ def rank_state(model: LoadedModel) -> dict[str, Any]:
     }
 
 
-def take_rank_state(model: LoadedModel, state: dict[str, Any]) -> None:
-    """Restore what `rank_state` returned."""
+def load_rank_state(model: LoadedModel, state: dict[str, Any]) -> None:
+    """Restore a state from `rank_state`."""
     tuner: Any = unwrap(model.module).base_model
     allocator, device = tuner.rankallocator, next(tuner.parameters()).device
     allocator.exp_avg_ipt, allocator.exp_avg_unc = (

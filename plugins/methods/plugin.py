@@ -1,4 +1,4 @@
-"""The adapter methods that Graft announces."""
+"""The plugin of the built-in adapter methods and of bitsandbytes' optimizers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from plugins.methods.selective import BitFit, Freeze, Full, Head
 
 @hookimpl
 def adapter_methods() -> list[type[AdapterMethod]]:
-    """The adapter methods of this plugin."""
+    """Return the adapter methods of this plugin."""
     return [Full, Head, Freeze, BitFit, Lora, Qlora, Lora8, AdaLora, Ia3, Vera, Oft, Loha, Lokr, Prompt, Prefix]
 
 
 @hookimpl
 def optimizers() -> list[type[Optimizer]]:
-    """The optimizers of this plugin."""
+    """Return the optimizers of this plugin."""
     return [AdamW8bit, PagedAdamW8bit]

@@ -35,14 +35,14 @@ class Prompt(AdapterMethod):
         """Wrap the module in peft's prompt tuning. The tokens start as words of the vocabulary.
 
         Raises:
-            ConfigError: The model can read no text so long, or its architecture is not one that peft knows.
+            ConfigError: The tokens leave no room for texts, or peft does not support the architecture.
         """
-        from plugins.methods.virtual_tokens import prompted
+        from plugins.methods.virtual_tokens import add_prompt
 
-        return prompted(model, self.tokens, plan.seed)
+        return add_prompt(model, self.tokens, plan.seed)
 
     def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
-        """Load the base, and put the virtual tokens from `request.saved` in front."""
+        """Return the base model with the virtual tokens from `request.saved`."""
         from plugins.methods.peft_model import reopen
 
         return reopen(loader, request)
@@ -66,21 +66,21 @@ class Prefix(AdapterMethod):
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Report options that contradict each other."""
         if config.train.gradient_checkpointing:
-            message = "computes layers again without the keys and values that a prefix puts before them."
+            message = "recomputes layers without the keys and values of the prefix."
             yield Problem("train.gradient_checkpointing", message, "Leave it out, or use method=prompt.")
 
     def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Wrap the module in peft's prefix tuning.
 
         Raises:
-            ConfigError: The model can read no text so long, or its architecture is not one that peft knows.
+            ConfigError: The tokens leave no room for texts, or peft does not support the architecture.
         """
-        from plugins.methods.virtual_tokens import prefixed
+        from plugins.methods.virtual_tokens import add_prefix
 
-        return prefixed(model, self.tokens)
+        return add_prefix(model, self.tokens)
 
     def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
-        """Load the base, and put the prefix from `request.saved` on it."""
+        """Return the base model with the prefix from `request.saved`."""
         from plugins.methods.peft_model import reopen
 
         return reopen(loader, request)

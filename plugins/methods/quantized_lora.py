@@ -1,4 +1,4 @@
-"""LoRA on quantized base weights: where it cannot run, and exact merging."""
+"""LoRA on quantized base weights: hardware checks and exact merging."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def problems(config: RunConfig, compute_dtype: str) -> Iterator[Problem]:
-    """Report what keeps bitsandbytes from working here, without importing anything.
+    """Yield what prevents bitsandbytes from working on this machine, without importing anything.
 
     Args:
-        config: Says the device and the precision.
-        compute_dtype: Of the products.
+        config: Gives device and precision.
+        compute_dtype: Data type of matrix products.
     """
     method, train = config.method.name, config.train
     on_gpu = train.device.startswith("cuda") or (train.device == "auto" and gpu_at_hand())
@@ -51,12 +51,12 @@ def merged_model(model: LoadedModel) -> LoadedModel:
 
 
 def merged(wrapped: Any) -> nn.Module:
-    """Return the dequantized base with the adapter in its weights. Exact: merging into 4 bits would round again.
+    """Return the dequantized base with the adapter merged into its weights.
 
-    The base is dequantized first, and the adapter put on and merged into what that gives.
+    The base is dequantized first, because merging into 4-bit weights would round again.
 
     Args:
-        wrapped: A `PeftModel` whose base is quantized; it is left as it is.
+        wrapped: A `PeftModel` whose base is quantized; it is not changed.
     """
     from peft import get_peft_model, set_peft_model_state_dict
     from peft.utils import get_peft_model_state_dict
@@ -72,13 +72,13 @@ def merged(wrapped: Any) -> nn.Module:
     for name, source in sources.items():
         layer = result.get_submodule(name)
         if not isinstance(layer, source):
-            result.set_submodule(name, _the_other_way_round(layer, source))
+            result.set_submodule(name, _transposed_again(layer, source))
     return result
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what transformers says about dequantizing, and about a deprecated name that peft still uses."""
+    """Silence transformers' warnings about dequantizing and about a deprecated name that peft still uses."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()
@@ -91,8 +91,8 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
 
 
-def _the_other_way_round(layer: Any, source: Any) -> nn.Module:
-    """Turn a linear layer back into the layer it was before quantization, with transposed weights (GPT-2)."""
+def _transposed_again(layer: Any, source: Any) -> nn.Module:
+    """Return a linear layer as the class that it had before quantization, with transposed weights (GPT-2)."""
     outputs, inputs = layer.weight.shape
     made: Any = source(outputs, inputs)
     made.weight.data, made.bias.data = layer.weight.data.T.contiguous(), layer.bias.data

@@ -28,24 +28,24 @@ class Full(AdapterMethod):
     layer_decay: float = option(1.0, _DECAY_HELP, above=0, high=1)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Report a model that does not know its layers, if learning rates depend on depth."""
+        """Report a model that does not declare its layers, if learning rates depend on depth."""
         if self.layer_decay == 1:
             return
         model = type(config.model)
         lacks = lacking(model, GRADIENTS) or lacking(model, LAYERS)
         if lacks:
-            yield Problem("method.layer_decay", f"gives each layer a learning rate, and {lacks}.", "Leave it at 1.")
+            yield Problem("method.layer_decay", f"gives each layer a learning rate, but {lacks}.", "Leave it at 1.")
 
     def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
-        """Make every weight trainable. Nothing is ever frozen silently.
+        """Make every weight trainable.
 
         Raises:
-            ConfigError: `layer_decay` is asked for, and the model does not say what is at which depth.
+            ConfigError: `layer_decay` is not 1, and the model does not declare its layers.
         """
         if self.layer_decay != 1:
-            from plugins.methods.layer_decay import depths
+            from plugins.methods.layer_decay import layers_by_depth
 
-            depths(model)
+            layers_by_depth(model)
         for parameter in model.module.parameters():
             parameter.requires_grad_(True)
         return model
@@ -56,9 +56,9 @@ class Full(AdapterMethod):
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """Return one group per layer, the head first, if learning rates decay."""
-        from plugins.methods.layer_decay import decayed
+        from plugins.methods.layer_decay import decayed_groups
 
-        return decayed(model, lr, self.layer_decay)
+        return decayed_groups(model, lr, self.layer_decay)
 
 
 @dataclass
@@ -71,11 +71,11 @@ class Head(AdapterMethod):
     frozen: ClassVar[bool] = True
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Report a model from scratch, whose features are worthless."""
+        """Report a model from scratch, whose features are random."""
         if config.model.from_scratch:
             yield Problem(
                 "method",
-                "head trains on the features of a frozen backbone, and one initialized from scratch has none.",
+                "head trains on the features of a frozen backbone, and those of a model from scratch are random.",
                 "Use method=full, or model.init=pretrained.",
             )
 
@@ -85,9 +85,9 @@ class Head(AdapterMethod):
 
     def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
         """Freeze everything but the head. Features are computed once if examples do not change between epochs."""
-        from plugins.methods.cached_features import on_features
+        from plugins.methods.cached_features import train_on_features
 
-        return on_features(model, plan)
+        return train_on_features(model, plan)
 
 
 @dataclass
@@ -123,14 +123,14 @@ class Freeze(AdapterMethod):
         return freeze_before(model, self.layers)
 
     def trainable(self, footprint: Footprint) -> int:
-        """Return the number of weights in these layers and in the head."""
+        """Return the number of weights in the last layers and the head."""
         return footprint.linear * min(self.layers, footprint.layers) // footprint.layers + footprint.head
 
     def param_groups(self, model: LoadedModel, lr: float) -> list[ParamGroup] | None:
         """Return one group per trained layer, the head first, if learning rates decay."""
-        from plugins.methods.layer_decay import decayed
+        from plugins.methods.layer_decay import decayed_groups
 
-        return decayed(model, lr, self.layer_decay)
+        return decayed_groups(model, lr, self.layer_decay)
 
 
 @dataclass
@@ -145,7 +145,7 @@ class BitFit(AdapterMethod):
     }
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Report a model from scratch, whose random matrices biases cannot make up for."""
+        """Report a model from scratch, whose matrices would stay random."""
         if config.model.from_scratch:
             yield Problem(
                 "method",

@@ -13,20 +13,20 @@ from plugins.methods.peft_model import AdaptedModel, refuse_ambiguous
 
 _TASK = "SEQ_CLS"
 _TAKEN_FOR_HEADS = ("classifier", "score")
-"""Names that peft takes for heads by itself in this task type."""
+"""Names that peft treats as heads by default in this task type."""
 _DIMENSIONS = {"token_dim": ("hidden_size", "dim"), "num_attention_heads": ("num_attention_heads", "n_heads")}
-"""What peft must be told of a network, and what its configuration may call it."""
+"""Network dimensions that peft needs, and the names that configurations have for them."""
 
 
-def prompted(model: LoadedModel, tokens: int, seed: int) -> LoadedModel:
+def add_prompt(model: LoadedModel, tokens: int, seed: int) -> LoadedModel:
     """Return the model with virtual tokens in front of each text.
 
     They start as the embeddings of random words, which Lester et al. (2021, section 3.2) found better than noise.
 
     Args:
-        model: A text classifier that can keep places for them.
-        tokens: How many.
-        seed: Draws the words.
+        model: A text classifier that can reserve positions for them.
+        tokens: Number of virtual tokens.
+        seed: Seed of the random words.
     """
     from peft import PromptTuningConfig
 
@@ -39,12 +39,12 @@ def prompted(model: LoadedModel, tokens: int, seed: int) -> LoadedModel:
     return adapted
 
 
-def prefixed(model: LoadedModel, tokens: int) -> LoadedModel:
+def add_prefix(model: LoadedModel, tokens: int) -> LoadedModel:
     """Return the model with keys and values in front of each layer's own.
 
     Args:
-        model: A text classifier whose layers take them.
-        tokens: How many.
+        model: A text classifier whose layers accept past keys and values.
+        tokens: Number of virtual tokens.
     """
     from peft import PrefixTuningConfig
 
@@ -55,7 +55,7 @@ def _wrapped(model: LoadedModel, tokens: int, kind: Any) -> AdaptedModel:
     from peft import get_peft_model
 
     if not isinstance(model, SupportsVirtualTokens):
-        message = f"{type(model).__name__} keeps no places for virtual tokens (`reserve`)."
+        message = f"{type(model).__name__} cannot reserve positions for virtual tokens (`reserve`)."
         raise ConfigError(Problem("method", message, "Use method=lora."))
     refuse_ambiguous(model.module, (*model.heads, *_TAKEN_FOR_HEADS))
     freeze_all_but(model.module, model.heads)

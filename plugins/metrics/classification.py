@@ -1,6 +1,6 @@
 """Metrics of classification with one label or several.
 
-Averages over labels leave out labels that a split does not hold. A score that is not defined is NaN.
+Averages over labels leave out labels that do not occur in a split. An undefined score is NaN.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from plugins.metrics.scorers.scorer import Scored, Scorer
 
 AVERAGES = ("macro", "micro", "weighted", "none")
 AVERAGE_HELP = (
-    "How labels are averaged. macro: each label counts the same. weighted: by how often it occurs. micro: each "
+    "How labels are averaged. macro: each label counts the same. weighted: by its number of examples. micro: each "
     "decision counts the same. none: a table by label."
 )
 RANK_AVERAGES = ("macro", "weighted", "none")
 RANK_AVERAGE_HELP = (
-    "How labels are averaged. macro: each label counts the same. weighted: by how often it occurs. none: a table by "
+    "How labels are averaged. macro: each label counts the same. weighted: by its number of examples. none: a table by "
     "label."
 )
 
@@ -33,7 +33,7 @@ class Accuracy(Scored):
     decides: ClassVar[bool] = True
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """The mean of right examples."""
+        """Return the share of correct examples."""
         from plugins.metrics.scorers import means
 
         return means.accuracy(output.layout)
@@ -48,7 +48,7 @@ class HammingAccuracy(Scored):
     decides: ClassVar[bool] = True
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """The mean of right labels."""
+        """Return the mean share of correct labels."""
         from plugins.metrics.scorers import means
 
         return means.hamming_accuracy()
@@ -63,7 +63,7 @@ class BalancedAccuracy(Scored):
     decides: ClassVar[bool] = True
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """Counts of each label."""
+        """Return a score of each label's counts."""
         from plugins.metrics.scorers import label_counts
 
         return label_counts.balanced_accuracy(len(output.labels), output.layout)
@@ -79,7 +79,7 @@ class Precision(Scored):
     average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """Counts of each label."""
+        """Return a score of each label's counts."""
         from plugins.metrics.scorers import label_counts
 
         return label_counts.averaged("precision", self.average, len(output.labels), output.layout)
@@ -95,7 +95,7 @@ class Recall(Scored):
     average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """Counts of each label."""
+        """Return a score of each label's counts."""
         from plugins.metrics.scorers import label_counts
 
         return label_counts.averaged("recall", self.average, len(output.labels), output.layout)
@@ -111,7 +111,7 @@ class F1(Scored):
     average: str = option("macro", AVERAGE_HELP, choices=AVERAGES)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """Counts of each label."""
+        """Return a score of each label's counts."""
         from plugins.metrics.scorers import label_counts
 
         return label_counts.averaged("f1", self.average, len(output.labels), output.layout)
@@ -126,7 +126,7 @@ class Mcc(Scored):
     decides: ClassVar[bool] = True
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """Counts of each label."""
+        """Return a score of each label's counts."""
         from plugins.metrics.scorers import label_counts
 
         return label_counts.mcc(len(output.labels), output.layout)
@@ -136,7 +136,7 @@ class Mcc(Scored):
 class RocAuc(Scored):
     """Exact area under the ROC curve: of the second of two labels, else of each label against the rest.
 
-    Keeps the predictions and target of every example in memory (4 bytes a label, and the target).
+    Keeps the predictions (4 bytes per label) and the target of every example in memory.
     """
 
     name: ClassVar[str] = "roc_auc"
@@ -154,7 +154,7 @@ class RocAuc(Scored):
 class AveragePrecision(Scored):
     """Exact area under the precision-recall curve: of the second of two labels, else of each label against the rest.
 
-    Keeps the predictions and target of every example in memory (4 bytes a label, and the target).
+    Keeps the predictions (4 bytes per label) and the target of every example in memory.
     """
 
     name: ClassVar[str] = "average_precision"
@@ -177,7 +177,7 @@ class LogLoss(Scored):
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """The mean of logarithms."""
+        """Return the mean negative logarithm."""
         from plugins.metrics.scorers import means
 
         return means.log_loss(output.layout)
@@ -193,7 +193,7 @@ class Ece(Scored):
     bins: int = option(15, "Number of equally wide bins between 0 and 1.", low=1)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """The gap between being right and being sure, in each bin."""
+        """Return the gaps between accuracy and confidence in the bins."""
         from plugins.metrics.scorers import means
 
         return means.calibration(self.bins)
@@ -208,7 +208,7 @@ class ConfusionMatrix(Scored):
     decides: ClassVar[bool] = True
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """The table of torchmetrics."""
+        """Return torchmetrics' confusion matrix."""
         from plugins.metrics.scorers import label_counts
 
         return label_counts.ConfusionTable(len(output.labels))

@@ -21,10 +21,10 @@ AVERAGE_HELP = "How labels are averaged. micro: each object counts the same. mac
 
 @dataclass
 class MeanAveragePrecision(Scored):
-    """Area under the precision-recall curve of each label, by COCO (101 recalls), averaged over labels.
+    """Area under each label's precision-recall curve by COCO's rules (101 recall levels), averaged over labels.
 
-    Keeps the boxes of every example in memory: 24 bytes per box, and of detections the 100 most confident per label
-    and image. Crowds count neither as right nor as wrong. faster-coco-eval computes it once for all metrics of one
+    Keeps all boxes in memory: 24 bytes per object, and per detection among the 100 most confident of each label and
+    image. Crowds count neither as correct nor as wrong. faster-coco-eval computes the value once for all metrics of an
     evaluation. Undefined if there is no object of that size.
     """
 
@@ -43,9 +43,9 @@ class MeanAveragePrecision(Scored):
 
 @dataclass
 class MeanAverageRecall(Scored):
-    """Share of objects among the 100 most confident detections per label and image, averaged over labels.
+    """Share of objects found among the 100 most confident detections per label and image, averaged over labels.
 
-    Keeps the boxes of every example in memory, as `mean_average_precision` does, with which it is computed.
+    It is computed together with `mean_average_precision`, and keeps all boxes in memory.
     """
 
     name: ClassVar[str] = "mean_average_recall"
@@ -62,7 +62,7 @@ class MeanAverageRecall(Scored):
 
 @dataclass
 class BoxPrecision(Scored):
-    """Share of detections that are right (overlap of at least 0.5), at the threshold chosen on validation."""
+    """Share of detections that are correct (overlap of at least 0.5), at the threshold chosen on validation."""
 
     name: ClassVar[str] = "box_precision"
     targets: ClassVar[tuple[str, ...]] = (BOXES,)
@@ -70,7 +70,7 @@ class BoxPrecision(Scored):
     average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """Counts of objects."""
+        """Return a score of the objects' counts."""
         from plugins.metrics.scorers import detection_counts
 
         return detection_counts.averaged("precision", self.average, len(output.labels))
@@ -86,7 +86,7 @@ class BoxRecall(Scored):
     average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """Counts of objects."""
+        """Return a score of the objects' counts."""
         from plugins.metrics.scorers import detection_counts
 
         return detection_counts.averaged("recall", self.average, len(output.labels))
@@ -102,7 +102,7 @@ class BoxF1(Scored):
     average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """Counts of objects."""
+        """Return a score of the objects' counts."""
         from plugins.metrics.scorers import detection_counts
 
         return detection_counts.averaged("f1", self.average, len(output.labels))

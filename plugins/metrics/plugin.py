@@ -1,4 +1,4 @@
-"""The metrics that Graft announces."""
+"""The plugin of the built-in metrics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from plugins.metrics.regression import R2, Mae, Rmse, Spearman
 
 @hookimpl
 def metrics() -> Sequence[type[Metric]]:
-    """Return all metrics."""
+    """Return the metrics of this plugin."""
     plain: list[type[Metric]] = [
         Accuracy, HammingAccuracy, BalancedAccuracy, Precision, Recall, F1, Mcc, RocAuc, AveragePrecision,
         LogLoss, Ece, ConfusionMatrix, Mae, Rmse, R2, Spearman,

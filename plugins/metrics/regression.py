@@ -1,4 +1,4 @@
-"""The metrics of regression. A score that is not defined is NaN."""
+"""Metrics of regression. An undefined score is NaN."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Mae(Scored):
     targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """The mean of absolute errors."""
+        """Return the mean of absolute errors."""
         from plugins.metrics.scorers import means
 
         return means.mae()
@@ -34,7 +34,7 @@ class Rmse(Scored):
     targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """The root of the mean of squared errors."""
+        """Return the root of the mean of squared errors."""
         from plugins.metrics.scorers import means
 
         return means.rmse()
@@ -42,13 +42,13 @@ class Rmse(Scored):
 
 @dataclass
 class R2(Scored):
-    """Share of the targets' variance that the predictions explain; not defined for constant targets."""
+    """Share of the targets' variance that the predictions explain; undefined for constant targets."""
 
     name: ClassVar[str] = "r2"
     targets: ClassVar[tuple[str, ...]] = (REGRESSION,)
 
     def scorer(self, output: OutputSpec) -> Scorer:
-        """Sums of squares."""
+        """Return a score of sums of squares."""
         from plugins.metrics.scorers import means
 
         return means.r2()
@@ -56,9 +56,9 @@ class R2(Scored):
 
 @dataclass
 class Spearman(Scored):
-    """Exact correlation of ranks (Spearman 1904); not defined where either side is constant.
+    """Exact correlation of ranks (Spearman 1904); undefined if predictions or targets are constant.
 
-    Keeps the prediction and target of every example in memory (8 bytes each example).
+    Keeps the prediction and target of every example in memory (8 bytes per example).
     """
 
     name: ClassVar[str] = "spearman"

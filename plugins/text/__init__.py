@@ -1,1 +1,1 @@
-"""Text encoders through transformers."""
+"""Text encoders and decoders from transformers."""

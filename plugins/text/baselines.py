@@ -1,4 +1,4 @@
-"""A simple baseline for text: a linear model on counts of words and word pairs."""
+"""A simple baseline for text: a linear model on TF-IDF of words and word pairs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def tfidf_linear(request: LoadRequest, examples: Sequence[TextExample]) -> Predi
 
     Args:
         request: Task, labels and training split.
-        examples: What to predict for.
+        examples: The examples to predict.
 
     Returns:
-        As `core.tasks` shapes predictions: float32 [n, c], or [n]. A label that no training example bears gets
-        probability 0 (`multi`: the share that bears it, where none or all do).
+        Predictions as `core.tasks` shapes them: float32 [n, c], or [n]. A label without training examples gets
+        probability 0. For `multi`, a label that no or every training example has gets 0 or 1.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -35,7 +35,7 @@ def tfidf_linear(request: LoadRequest, examples: Sequence[TextExample]) -> Predi
     targets = request.output.targets_of(request.train)
     try:
         train = vectorizer.fit_transform(_joined(request.train))
-    except ValueError:  # not one word in the training texts: nothing but the constant can be learned
+    except ValueError:  # no words in the training texts: only a constant can be learned
         train = np.zeros((len(request.train), 1), dtype=np.float32)
         return _predict(request, train, targets, np.zeros((len(examples), 1), dtype=np.float32))
     return _predict(request, train, targets, vectorizer.transform(_joined(examples)))

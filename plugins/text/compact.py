@@ -1,4 +1,4 @@
-"""A compact encoder or decoder and its tokenizer, made from the training texts alone."""
+"""A compact encoder or decoder built from scratch, and its tokenizer, learned from the training texts."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ from core.tasks import TextExample
 from plugins.text.backbones.encoders import Architecture
 
 DROPOUT = 0.3
-"""Where the options do not say otherwise: more than pretrained encoders use, for there is little data and no prior."""
+"""The default rate; above that of pretrained encoders, because there is little data and no pretraining."""
 
 
 def train_tokenizer(architecture: Architecture, examples: Sequence[TextExample], vocabulary: int, length: int) -> Any:
     """Train a tokenizer on the training texts. The same texts give the same tokenizer.
 
     Args:
-        architecture: Decides on WordPiece or byte-level BPE, and on the special tokens. Both fold case: a small corpus
-            has no examples to spare for telling `Great` from `great`.
+        architecture: Gives the algorithm (WordPiece or byte-level BPE) and the special tokens. Both algorithms ignore
+            case, because a small corpus has too few examples to learn `Great` and `great` separately.
         examples: The training split.
-        vocabulary: Most tokens to learn.
-        length: Tokens of a text that will be read.
+        vocabulary: Maximum number of tokens to learn.
+        length: Maximum number of tokens per text.
 
     Raises:
-        WeightsError: There are no training texts to learn from.
+        WeightsError: There are no training texts.
     """
     from transformers import PreTrainedTokenizerFast
 
     if not len(examples):
-        raise WeightsError(
-            Problem("model.init", "a tokenizer from scratch needs training texts, and there are none here.")
-        )
+        raise WeightsError(Problem("model.init", "a tokenizer from scratch needs training texts, and there are none."))
     build = _word_pieces if architecture.word_pieces else _byte_pairs
     learned = build(architecture.special_tokens, _texts(examples), vocabulary)
     roles = _roles(architecture)
@@ -43,7 +41,7 @@ def train_tokenizer(architecture: Architecture, examples: Sequence[TextExample],
 
 
 def _roles(architecture: Architecture) -> dict[str, str]:
-    """Return which special token plays which role."""
+    """Return the special token of each role, as arguments of a tokenizer."""
     names = {token.strip("[]<>").lower(): token for token in architecture.special_tokens}
     start, end = names.get("cls", "<s>"), names.get("sep", "</s>")
     roles = {"cls_token": start, "sep_token": end, "pad_token": names["pad"], "unk_token": names["unk"]}
@@ -66,8 +64,8 @@ def _word_pieces(special: Sequence[str], texts: Iterator[str], vocabulary: int) 
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     corpus = list(texts)
-    # The trainer numbers characters within words (`##a`) in the order of a hash map, which differs from run to run and
-    # decides ties; naming them beforehand, as if they were special, makes the same texts give the same tokenizer.
+    # The trainer numbers characters within words (`##a`) in hash-map order, which changes from run to run and decides
+    # ties. Passing them as special tokens fixes the order, so the same texts give the same tokenizer.
     inner = [f"##{character}" for character in _inner_characters(tokenizer, corpus)]
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary, min_frequency=2, special_tokens=[*special, *inner], show_progress=False
@@ -108,7 +106,7 @@ def _byte_pairs(special: Sequence[str], texts: Iterator[str], vocabulary: int) -
 
 
 def _template(start: str, end: str, architecture: Architecture, tokenizer: Any) -> Any:
-    """Return special tokens around a text and between a pair. RoBERTa has two between."""
+    """Return the post-processor that adds special tokens around texts and pairs. RoBERTa has two between a pair."""
     from tokenizers import processors
 
     second = 1 if architecture.segments else 0
@@ -125,10 +123,10 @@ def compact_config(name: str, architecture: Architecture, options: Any, tokenize
 
     Args:
         name: The architecture's `model_type`.
-        architecture: What Graft knows of it.
-        options: The component: sizes and dropout.
-        tokenizer: Its tokenizer, for the vocabulary and the ids of special tokens.
-        head: Labels and problem type.
+        architecture: Facts about that architecture.
+        options: The component, with sizes and dropout.
+        tokenizer: Gives the vocabulary's size and the ids of special tokens.
+        head: Labels and problem type, as entries of the configuration.
     """
     from transformers import AutoConfig
 

@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 ATTENTION = "graft_sdpa"
-"""The name under which transformers knows attention with this dropout."""
+"""The name that attention with this dropout has in transformers."""
 _LEVELS = 1 << 16
 _HALF_DTYPES = (torch.bfloat16, torch.float16)
 
 
 def scaled_mask(shape: torch.Size, p: float, dtype: torch.dtype) -> Tensor:
-    """Return a mask that is 0 with probability `p`, rounded to 1/65536, and elsewhere 1 / (share that is kept).
+    """Return a mask that is 0 with probability `p`, rounded to 1/65536, and 1 / (1 - p) elsewhere.
 
-    Four 16-bit integers come from each 64-bit one that torch's global generator draws, so its state in a checkpoint
-    is enough to repeat a mask. `torch.bernoulli` draws for each element, serially.
+    Each 64-bit integer from torch's global generator gives four 16-bit integers. The generator's state in a checkpoint
+    is therefore enough to repeat a mask. `torch.bernoulli` is slower: it draws once per element, serially.
     """
     dropped = min(round(p * _LEVELS), _LEVELS - 1)
     scale = _LEVELS / (_LEVELS - dropped)
@@ -32,7 +32,7 @@ def scaled_mask(shape: torch.Size, p: float, dtype: torch.dtype) -> Tensor:
 
 
 class _Dropout(torch.autograd.Function):
-    """Multiplication by a mask, which needs no gradient."""
+    """Multiplication by a random mask; only the mask is stored for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, p: float) -> Tensor:
@@ -48,24 +48,24 @@ class _Dropout(torch.autograd.Function):
 
 
 def drop(hidden: Tensor, p: float) -> Tensor:
-    """Apply dropout in training; by torch where the tensor is not on a CPU, or where a compiler fuses it."""
+    """Apply dropout in training. Off the CPU and under a compiler, torch's own dropout is used."""
     if torch.compiler.is_compiling() or hidden.device.type != "cpu" or not hidden.is_floating_point():
         return nn.functional.dropout(hidden, p, training=True)
     return _Dropout.apply(hidden, p)  # type: ignore[no-any-return]
 
 
 class FastDropout(nn.Dropout):
-    """A drop-in for `nn.Dropout`: no parameters, same name in its parent, same distribution."""
+    """A drop-in replacement for `nn.Dropout`, with the same distribution."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Dropout in training, the identity in evaluation."""
+        """Apply dropout in training; return the input in evaluation."""
         return drop(input, self.p) if self.training and self.p > 0 else input
 
 
 def use_fast_dropout(module: nn.Module) -> None:
-    """Switch a transformers model to these masks, in its `nn.Dropout` modules and in its attention.
+    """Make a transformers model use these masks, in its `nn.Dropout` modules and in its attention.
 
-    State dict and saved configuration do not change. Attention is switched only where it is `sdpa`.
+    State dict and saved configuration do not change. Attention is replaced only if it is `sdpa`.
     """
     for child in module.modules():
         if type(child) is nn.Dropout:
@@ -95,18 +95,18 @@ def attention(
     scaling: float | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention with the fast dropout when training on a CPU, else transformers' own `sdpa`.
+    """Compute attention with the fast dropout when training on a CPU, else with transformers' own `sdpa`.
 
     Args:
-        module: The attention module that calls.
+        module: The attention module that calls this function.
         query, key, value: [b, heads, s, width of a head].
-        attention_mask: bool [b, 1, s, s], True where a token may be seen; None for everywhere, or, in a causal
-            module, for all earlier tokens.
+        attention_mask: bool [b, 1, s, s], True where a token may attend. None allows all tokens, or in a causal module
+            all earlier ones.
         dropout: Probability of dropping an attention weight.
         scaling: Factor of the scores; None for 1 / sqrt(width of a head).
 
     Returns:
-        [b, s, heads, width of a head], and None for the weights.
+        The output, [b, s, heads, width of a head], and None for the attention weights.
     """
     plain = dropout == 0.0 or query.device.type != "cpu" or kwargs.get("position_bias") is not None
     if plain or key.shape[1] != query.shape[1]:
@@ -129,5 +129,5 @@ def attention(
 
 
 def _bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 0 where the mask is true, else the lowest finite number, so that a fully masked row stays finite."""
+    """Return 0 where the mask is true, else the lowest finite number, which keeps fully masked rows finite."""
     return torch.zeros(mask.shape, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)

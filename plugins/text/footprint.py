@@ -1,4 +1,4 @@
-"""The sizes of text networks from their configurations alone, without torch, to estimate memory."""
+"""Sizes of text networks, computed from their configurations without torch, to estimate memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ GATED = frozenset(
 )
 """Architectures whose feed-forward layer has three matrices, by the Hub's `model_type`; others have two."""
 FUSED = frozenset({"gpt2", "phi3", "modernbert", "gpt_neox"})
-"""Architectures with one matrix for queries, keys and values, which is then what adapters wrap by default."""
+"""Architectures with one matrix for queries, keys and values; adapters wrap it by default."""
 POOLED = frozenset({"bert", "roberta", "distilbert", "modernbert"})
-"""Architectures with a square matrix before the last one of the head."""
+"""Architectures whose head has a square matrix before its last matrix."""
 
 
 def _llama(width: int, layers: int, heads: int, inner: int) -> dict[str, Any]:
@@ -46,11 +46,11 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
         **_bert("modernbert", 50368, layers=22), "intermediate_size": 1152, "max_position_embeddings": 0,
     },
 }  # fmt: skip
-"""Configurations of the presets' checkpoints, for where they have not been fetched."""
+"""Configurations of the presets' checkpoints, used when the checkpoint has not been downloaded."""
 
 
 def footprint(options: TextOptions, outputs: int) -> Footprint | None:
-    """Return the footprint of what the options describe; None if the checkpoint is neither here nor known."""
+    """Return the footprint of the described model; None if its checkpoint is neither on this machine nor known."""
     if options.init == "scratch":
         found: Mapping[str, Any] | None = _compact(options)
     else:
@@ -59,7 +59,7 @@ def footprint(options: TextOptions, outputs: int) -> Footprint | None:
     if found is None:
         return None
     rate = options.dropout if options.dropout is not None else _dropout(found)
-    return measured(found, outputs, options.max_length, options.causal, rate > 0)
+    return footprint_of(found, outputs, options.max_length, options.causal, rate > 0)
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
@@ -71,7 +71,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
 
 
 def _compact(options: TextOptions) -> dict[str, Any]:
-    """Return the configuration of the compact network; see `sizes` in architectures.py and decoders.py."""
+    """Return the configuration of the compact network; see `sizes` in encoders.py and decoders.py."""
     inner = 3 if options.causal else 2 if options.architecture == "modernbert" else 4
     return {
         "model_type": options.architecture, "vocab_size": options.vocabulary, "hidden_size": options.hidden_size,
@@ -81,15 +81,15 @@ def _compact(options: TextOptions) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measured(config: Mapping[str, Any], outputs: int, tokens: int, causal: bool, dropout: bool) -> Footprint | None:
+def footprint_of(config: Mapping[str, Any], outputs: int, tokens: int, causal: bool, dropout: bool) -> Footprint | None:
     """Return the footprint of a transformers configuration; None if it lacks a size.
 
     Args:
-        config: What config.json holds.
-        outputs: Of the head.
-        tokens: That are read of a text.
-        causal: Whether it is a decoder.
-        dropout: Whether attention weights are dropped, for which attention is written out.
+        config: The contents of config.json.
+        outputs: Number of outputs of the head.
+        tokens: Maximum number of tokens per text.
+        causal: Whether the network is a decoder.
+        dropout: Whether attention uses dropout, so that its weights are stored in memory.
     """
     kind = str(config.get("model_type", ""))
     width = _first(config, "hidden_size", "dim", "n_embd")
@@ -122,12 +122,12 @@ def measured(config: Mapping[str, Any], outputs: int, tokens: int, causal: bool,
 
 
 def _dropout(config: Mapping[str, Any]) -> float:
-    """Return the dropout of attention weights. Encoders have some unless they state otherwise."""
+    """Return the dropout rate of attention weights. Encoders have a nonzero rate by default."""
     names = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
     usual = 0.1 if config.get("model_type") in ("bert", "roberta", "distilbert", "gpt2") else 0.0
     return next((float(config[name]) for name in names if config.get(name) is not None), usual)
 
 
 def _first(config: Mapping[str, Any], *names: str) -> int:
-    """Return the first of several configuration entries that is set; 0 if none is."""
+    """Return the first of several configuration entries that is set, or 0."""
     return next((int(config[name]) for name in names if config.get(name)), 0)

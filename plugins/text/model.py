@@ -16,30 +16,30 @@ from core.training import per_example_loss, to_predictions
 from plugins.text import dropout, quantization, tokenization
 from plugins.text.backbones.encoders import Architecture
 from plugins.text.backbones.pooling import LastToken
-from plugins.text.quantization import Original, is_quantized
+from plugins.text.quantization import StoredBase, is_quantized
 from plugins.text.quiet_transformers import quiet
 from plugins.text.target_scaling import Scale
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _PLACES = 5
 _SHORTEST = 8
-"""Tokens of a text that must find room beside virtual tokens: as few as `model.max_length` may say."""
+"""Minimum number of text tokens beside virtual tokens; also the lower limit of `model.max_length`."""
 
 
 class TextClassifierModel(LoadedModel):
-    """An encoder of unknown architecture: everything works except `features`.
+    """A text classifier of any architecture. `FeaturedEncoder` adds `features` where the architecture is known.
 
     Args:
         module: A sequence-classification network of transformers.
         tokenizer: Its tokenizer.
-        request: What was asked for.
+        request: The load request.
         provenance: Where the base weights came from.
-        heads: Names of the submodules that are the head.
+        heads: Names of the submodules that form the head.
         final: Name of the last linear layer of the head.
-        adapter_targets: Ends of the names of what an adapter may wrap.
-        layers: Names of the parameters by depth; empty where they are not known.
+        adapter_targets: Name endings of the modules that an adapter may wrap.
+        layers: Parameter names by depth; empty if unknown.
         defaults: Options of `train` that suit this model.
-        scale: Of the targets, for regression.
+        scale: Scale of the regression targets.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class TextClassifierModel(LoadedModel):
         self.defaults = defaults
         self.scale = scale
         self.findings: list[DataIssue] = []
-        self.original: Original | None = None
+        self.original: StoredBase | None = None
         self.stored: Path | None = None
         self.known = {"padded_right": True} if isinstance(module, LastToken) else {}
-        if request.saved is not None:  # else they are of another task
+        if request.saved is not None:  # otherwise the base's thresholds belong to another task
             self.thresholds = request.output.read_thresholds(getattr(module.config, "thresholds", None))
         self._segments = "token_type_ids" in tokenizer.model_input_names
 
@@ -79,27 +79,27 @@ class TextClassifierModel(LoadedModel):
         return int(self.tokenizer.model_max_length)
 
     def prepare(self, examples: Sequence[TextExample], train: bool) -> tokenization.TokenizedTexts:
-        """Tokenize. Texts that are cut are counted in `findings` under the code `truncated`."""
+        """Tokenize a split. Truncated texts are counted in `findings` under the code `truncated`."""
         request = self.request
         prepared = tokenization.prepare(self.tokenizer, examples, self.max_length, request.fingerprint, request.output)
-        if count := len(prepared.cut):
+        if count := len(prepared.truncated):
             split = "training" if train else "evaluation"
             message = (
-                f"{count} of {len(examples)} {split} texts are longer than {self.max_length} tokens and were cut; "
-                f"model.max_length reads more."
+                f"{count} of {len(examples)} {split} texts are longer than {self.max_length} tokens and were "
+                f"truncated; raise model.max_length to read more."
             )
-            places = [examples[int(row)].place or f"example {row}" for row in prepared.cut[:_PLACES]]
+            places = [examples[int(row)].place or f"example {row}" for row in prepared.truncated[:_PLACES]]
             self.findings.append(DataIssue("truncated", message, count, tuple(places)))
         return prepared
 
     def collate(self, items: Sequence[tokenization.TokenIds]) -> dict[str, Tensor]:
-        """Stack examples, padded to the longest; on a GPU to a multiple of eight."""
+        """Stack examples, padded to the longest, on a GPU to a multiple of eight."""
         multiple = 8 if self.request.device.startswith("cuda") else 1
         segments = self._segments and any(item.second < len(item.ids) for item in items)
         return tokenization.collate(items, int(self.tokenizer.pad_token_id), segments, multiple)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return the loss of each example, float32 [b]; for regression, of standardized values."""
+        """Return the loss of each example, float32 [b]. Regression values are standardized first."""
         return self.head_loss(self._logits(batch), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
@@ -131,7 +131,7 @@ class TextClassifierModel(LoadedModel):
         room = _positions(self.module) - places
         if room < _SHORTEST:
             message = f"{places} virtual tokens leave no room for texts: the model reads {room + places} in all."
-            raise ConfigError(Problem("method.tokens", message, "Ask for fewer."))
+            raise ConfigError(Problem("method.tokens", message, "Use fewer."))
         if self.max_length > room:
             self.tokenizer.model_max_length = room
 
@@ -140,27 +140,27 @@ class TextClassifierModel(LoadedModel):
         dropout.use_fast_dropout(self.module)
 
     def parameter_elements(self, parameter: Tensor) -> int:
-        """How many numbers a parameter stands for; two lie in a byte where it has 4 bits."""
+        """Return the number of weights in a parameter; a byte holds two 4-bit weights."""
         return quantization.elements(parameter)
 
     def parameter_bytes(self, parameter: Tensor) -> int:
-        """Bytes of a parameter, with the constants of its quantisation."""
-        return quantization.held_bytes(parameter)
+        """Return the bytes of a parameter, including its quantization constants."""
+        return quantization.stored_bytes(parameter)
 
     def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
-        """Let a parameter, and whatever else refers to its 8-bit weights, use memory of another model."""
+        """Make a parameter, and all other references to its 8-bit weights, use another model's memory."""
         quantization.share(self.module, parameter, data)
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute each layer's activations in the backward pass.
 
         Raises:
-            ConfigError: transformers cannot do so for this network.
+            ConfigError: transformers does not support it for this network.
         """
         module: Any = self.module
         exact = {"use_reentrant": False}
         if not module.supports_gradient_checkpointing:
-            message = f"transformers cannot compute the activations of a {type(module).__name__} again."
+            message = f"transformers does not support gradient checkpointing for {type(module).__name__}."
             raise ConfigError(Problem("train.gradient_checkpointing", message, "Leave it out."))
         if hasattr(module, "activation_checkpointing_enable"):  # its name from 5.2x on
             module.activation_checkpointing_enable(activation_checkpointing_kwargs=exact)
@@ -168,11 +168,10 @@ class TextClassifierModel(LoadedModel):
             module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=exact)
 
     def dequantized(self) -> nn.Module:
-        """The network whose weights were quantized as they were loaded, as they are stored; see
-        `SupportsDequantizedLoad`."""
+        """Return the network with its stored weights, not quantized; see `SupportsDequantizedLoad`."""
         from plugins.text.backbones.networks import unquantized
 
-        assert self.stored is not None, "quantized weights come from a folder"
+        assert self.stored is not None, "quantized weights are always loaded from a folder"
         with quiet():
             return unquantized(type(self.module), self.stored)
 
@@ -183,7 +182,7 @@ class TextClassifierModel(LoadedModel):
 
     @property
     def offset(self) -> float | None:
-        """What a decoder's head adds to each value; None if it adds nothing, or transformers knows it."""
+        """The constant that a decoder's head adds to each value; None if there is none, or transformers saves it."""
         module: Any = self.module
         module = module.get_base_model() if hasattr(module, "get_base_model") else module
         head: Any = getattr(module, "score", None)
@@ -193,12 +192,14 @@ class TextClassifierModel(LoadedModel):
         directory.mkdir(parents=True, exist_ok=True)
         module: Any = self.module
         if self.original is not None and not hasattr(module, "peft_config") and is_quantized(module):
-            self.original.copy(directory)  # what would be written is quantized, and quantized again when it is opened
+            self.original.copy(
+                directory
+            )  # the weights in memory are quantized, and would be quantized again when opened
             return
         vars(module.config).pop("thresholds", None)
         if self.thresholds is not None:
             module.config.thresholds = self.request.output.name_thresholds(self.thresholds)
-        if self.offset is not None:  # transformers' decoders have no such parameter: its values lack it
+        if self.offset is not None:  # transformers' decoders have no such parameter, so the saved module cannot hold it
             module.config.value_offset = self.offset
         adapter = {"save_embedding_layers": False} if hasattr(module, "peft_config") else {}  # "auto" may ask the Hub
         with quiet():
@@ -207,7 +208,7 @@ class TextClassifierModel(LoadedModel):
 
 
 class FeaturedEncoder(TextClassifierModel):
-    """An encoder whose backbone and head can run separately; see `core.contracts.SupportsFeatures`."""
+    """An encoder whose backbone and head can run separately; see `core.SupportsFeatures`."""
 
     architecture: Architecture
 
@@ -217,12 +218,12 @@ class FeaturedEncoder(TextClassifierModel):
         return self.architecture.features(module, _inputs(batch))
 
     def head(self, features: Tensor) -> Tensor:
-        """Return the logits, [b, c], of features."""
+        """Return logits [b, c] from features."""
         return self.architecture.head(self.module, features)
 
 
 def _positions(module: Any) -> int:
-    """Return the number of tokens that have positions. RoBERTa's start after the padding token's."""
+    """Return the maximum number of positions. RoBERTa's start after the padding token's id."""
     tables = [layer for name, layer in module.named_modules() if name.endswith("position_embeddings")]
     skipped = [layer.padding_idx + 1 for layer in tables if getattr(layer, "padding_idx", None) is not None]
     return int(module.config.max_position_embeddings) - max(skipped, default=0)

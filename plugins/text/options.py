@@ -15,10 +15,10 @@ DECODERS = ("llama",)
 
 @dataclass
 class TextOptions:
-    """Where the weights come from, how much of a text is read, and the compact model built from scratch."""
+    """Options about base weights, text length, and the compact model built from scratch."""
 
     causal: ClassVar[bool]
-    """Whether the networks are decoders: a token sees those before it, and the last one feeds the head."""
+    """Whether the networks are decoders: tokens attend to earlier tokens, and the last one feeds the head."""
 
     checkpoint: str = option(
         "",
@@ -36,7 +36,7 @@ class TextOptions:
     )
     sha256: str = option("", "Required SHA-256 of model.safetensors. Empty: not checked.")
     max_length: int = option(
-        256, "Maximum number of tokens per text (or pair). Longer texts are cut and counted.", low=8, high=32768
+        256, "Maximum number of tokens per text (or pair). Longer texts are truncated and counted.", low=8, high=32768
     )
     dropout: float | None = option(
         None,

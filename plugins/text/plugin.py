@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class TextClassifier(TextOptions, ModelLoader):
-    """What encoders and decoders share."""
+    """The model loader that encoders and decoders share."""
 
     task_types: ClassVar[tuple[str, ...]] = ("text-classification",)
     capabilities: ClassVar[frozenset[str]] = frozenset(
@@ -38,7 +38,7 @@ class TextClassifier(TextOptions, ModelLoader):
 
     @property
     def from_scratch(self) -> bool:
-        """Whether the weights are random whatever is found."""
+        """Whether the weights are always random."""
         return self.init == "scratch"
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
@@ -47,14 +47,14 @@ class TextClassifier(TextOptions, ModelLoader):
             yield Problem(
                 "model.checkpoint",
                 "is empty, so there are no weights to start from.",
-                "Give model.checkpoint=ORG/NAME or a folder, take a preset (model=roberta, model=llama), or set "
+                "Set model.checkpoint=ORG/NAME or a folder, use a preset (model=roberta, model=llama), or set "
                 "model.init=scratch.",
             )
         if self.init == "scratch" and not self.architecture:
             yield Problem(
                 "model.architecture",
-                "must be given with init=scratch.",
-                f"It is one of: {', '.join(self.buildable())}.",
+                "is required with init=scratch.",
+                f"Choose one of: {', '.join(self.buildable())}.",
             )
         if self.hidden_size % (2 * self.attention_heads):
             yield Problem(
@@ -66,7 +66,7 @@ class TextClassifier(TextOptions, ModelLoader):
         if plan is not None and plan.bits == 4 and self.init == "scratch" and self.hidden_size % 64:
             yield Problem(
                 "model.hidden_size",
-                f"{self.hidden_size} leaves nothing to quantize: 4-bit layers need inputs in multiples of 64.",
+                f"{self.hidden_size} leaves no layer to quantize: 4-bit layers need inputs in multiples of 64.",
                 "Use model.hidden_size=64 (or 128, …), or method=lora.",
             )
 
@@ -74,21 +74,21 @@ class TextClassifier(TextOptions, ModelLoader):
         """Find the weights, add a new head for the task, and prepare the matching tokenizer.
 
         Raises:
-            WeightsError: The weights cannot be had, or are not those of such a network.
-            ConfigError: `max_length` is more than the checkpoint can read.
+            WeightsError: The weights cannot be loaded, or belong to another type of network.
+            ConfigError: `max_length` exceeds what the checkpoint can read.
         """
         from plugins.text.loading import load_text_model
 
         return load_text_model(self, request)
 
     def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
-        """Estimate sizes from the checkpoint's config.json, or from facts about the preset."""
+        """Return sizes from the checkpoint's config.json, or from what is known about the preset."""
         from plugins.text.footprint import footprint
 
         return footprint(self, outputs)
 
     def baselines(self, request: LoadRequest, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """Fit a linear model on TF-IDF of words and word pairs to the training split."""
+        """Return the predictions of a linear model on TF-IDF of words and word pairs."""
         from plugins.text.baselines import tfidf_linear
 
         return {"tfidf_linear": tfidf_linear(request, examples)}
@@ -131,7 +131,7 @@ class Decoder(TextClassifier):
 
 @hookimpl
 def task_types() -> Sequence[type[TaskType]]:
-    """Return text classification: one label, several labels, pairs, or a value."""
+    """Return the task type text-classification."""
     return [TextClassification]
 
 

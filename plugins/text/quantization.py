@@ -1,4 +1,4 @@
-"""Quantization of base weights while they are loaded, by bitsandbytes: which layers, and how large they then are."""
+"""Quantize base weights with bitsandbytes while loading: which layers, and how much memory they take."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from core.issues import DataIssue
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BLOCK, ROWS = 64, 32
-"""4-bit kernels need inputs in multiples of the first and outputs in multiples of the second."""
+"""4-bit kernels need inputs in multiples of `BLOCK` and outputs in multiples of `ROWS`."""
 _SHOWN = 5
 
-logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # transformers imports it; it warns of kernels it lacks
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # transformers imports it; it warns about missing kernels
 
 
 def compute_dtype(plan: QuantizationConfig, precision: str) -> torch.dtype:
-    """Return the dtype of the products: the plan's, or with `auto` that of the run."""
+    """Return the dtype of matrix products: the plan's, or with `auto` the run's."""
     if plan.compute_dtype != "auto":
         return DTYPES[plan.compute_dtype]
     return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
 
 
-def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> tuple[list[str], list[str]]:
-    """Return the names of the linear layers that are not quantized: the head, and layers of unfit sizes.
+def unquantized_layers(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> tuple[list[str], list[str]]:
+    """Return the names of the linear layers that are not quantized.
 
     Args:
         network: A class of transformers.
         config: Its configuration.
-        heads: Names of the submodules that are the head.
+        heads: Names of the submodules that form the head.
         bits: 4 or 8.
 
     Returns:
-        The heads; and the layers of unfit sizes.
+        The heads, and the layers whose sizes the 4-bit kernels do not support.
 
     Raises:
-        WeightsError: Nothing would be quantised.
+        WeightsError: Nothing would be quantized.
     """
     with torch.device("meta"):
         empty = network(config)
@@ -55,15 +55,15 @@ def kept_apart(network: Any, config: Any, heads: tuple[str, ...], bits: int) -> 
     if len(odd) == len(body):
         shape = "none" if not body else " x ".join(map(str, _shape(next(iter(body.values())))))
         message = (
-            f"nothing in this model can be quantised: 4-bit layers need inputs in multiples of {BLOCK} and outputs in "
-            f"multiples of {ROWS} (its first: {shape})."
+            f"nothing in this model can be quantized: 4-bit layers need inputs in multiples of {BLOCK} and outputs in "
+            f"multiples of {ROWS} (the first layer: {shape})."
         )
         raise WeightsError(Problem("method", message, "Use method=lora, or a model of other sizes (width 64, 128, …)."))
     return [*heads], odd
 
 
 def is_linear(layer: nn.Module) -> bool:
-    """Return whether a layer is a matrix product: torch's, or GPT-2's, whose weights are transposed."""
+    """Return whether a layer is linear: torch's class, or GPT-2's, whose weights are transposed."""
     from transformers.pytorch_utils import Conv1D
 
     return isinstance(layer, nn.Linear | Conv1D)
@@ -98,13 +98,12 @@ def options(plan: QuantizationConfig, request: LoadRequest, apart: Iterable[str]
     return {"quantization_config": config, "device_map": {"": request.device}}
 
 
-def settle(module: nn.Module, dtype: torch.dtype) -> None:
-    """Prevent two ways in which a forward pass changes quantized layers for good.
+def prevent_permanent_changes(module: nn.Module, dtype: torch.dtype) -> None:
+    """Prevent two permanent changes that a forward pass makes to quantized layers.
 
-    bitsandbytes casts biases to the dtype of the input. Rounded to the dtype of the products beforehand, they keep
-    their values, also when the model is loaded again. And on processors with AVX512-BF16 the first pass outside of
-    training repacks 4-bit weights for inference; later training steps then have wrong or missing gradients, with only
-    a warning.
+    bitsandbytes casts biases to the dtype of the input. Rounding them to the dtype of the products first keeps their
+    values, also when the model is reloaded. On processors with AVX512-BF16, the first evaluation pass repacks 4-bit
+    weights for inference. Later training steps then have wrong or missing gradients, with only a warning.
     """
     for layer in module.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
@@ -114,11 +113,13 @@ def settle(module: nn.Module, dtype: torch.dtype) -> None:
             bias.data = bias.data.to(dtype).to(bias.dtype)
 
 
-def finding(odd: Sequence[str]) -> list[DataIssue]:
-    """Return the finding about layers that are not quantized."""
+def unquantized_issue(odd: Sequence[str]) -> list[DataIssue]:
+    """Return the issue about layers that are not quantized, if there are any."""
     if not odd:
         return []
-    message = f"{len(odd)} layers are not quantised: their sizes are not multiples of {BLOCK} (inputs) and {ROWS}."
+    message = (
+        f"{len(odd)} layers are not quantized: their sizes are not multiples of {BLOCK} (inputs) and {ROWS} (outputs)."
+    )
     return [DataIssue("not_quantised", message, len(odd), tuple(odd[:_SHOWN]), level="info")]
 
 
@@ -128,25 +129,25 @@ def is_quantized(module: nn.Module) -> bool:
 
 
 def elements(parameter: Any) -> int:
-    """Return how many numbers a parameter stands for; two lie in a byte of 4-bit weights."""
+    """Return the number of weights in a parameter; a byte holds two 4-bit weights."""
     state = getattr(parameter, "quant_state", None)
     return int(parameter.numel() if state is None else state.shape.numel())
 
 
-def held_bytes(parameter: Any) -> int:
-    """Return the bytes of a parameter, with the constants of its quantisation."""
+def stored_bytes(parameter: Any) -> int:
+    """Return the bytes of a parameter, including its quantization constants."""
     state, rows = getattr(parameter, "quant_state", None), getattr(parameter, "SCB", None)
     constants = [rows] if rows is not None else []
-    while state is not None:  # constants that are quantised themselves have a state of their own
+    while state is not None:  # constants may be quantized too, and then have another state
         constants.append(state.absmax)
         state = state.state2
     return sum(each.numel() * each.element_size() for each in (parameter, *constants))
 
 
 def share(module: nn.Module, parameter: Tensor, data: Tensor) -> None:
-    """Let a parameter use memory that another model holds.
+    """Make a parameter use memory that another model holds.
 
-    bitsandbytes keeps 8-bit weights in an attribute `CB` too, and restores the parameter's data from it in each pass.
+    bitsandbytes also keeps 8-bit weights in an attribute `CB`, and restores the parameter's data from it in each pass.
 
     Args:
         module: The network that the parameter belongs to.
@@ -164,8 +165,8 @@ def share(module: nn.Module, parameter: Tensor, data: Tensor) -> None:
                 setattr(holder, "CB", data)
 
 
-def measured(module: nn.Module) -> dict[str, float]:
-    """Return the bytes of a network's weights in memory, beside what they would take in bf16."""
+def memory_usage(module: nn.Module) -> dict[str, float]:
+    """Return the bytes of a network's weights in memory, and what they would take in bf16."""
     kept: dict[str, float] = {"bytes": 0, "bf16_bytes": 0, "quantised_bytes": 0, "quantised_bf16_bytes": 0}
     for layer in module.modules():
         for parameter in layer.parameters(recurse=False):
@@ -188,14 +189,14 @@ def measured(module: nn.Module) -> dict[str, float]:
 
 
 def _constants(state: Any) -> list[torch.Tensor]:
-    """Return the quantization constants of a 4-bit weight, with those of a second quantization."""
+    """Return the quantization constants of a 4-bit weight, including those of double quantization."""
     nested = [] if state.state2 is None else _constants(state.state2)
     more = [tensor for tensor in (state.absmax, state.code, state.offset) if isinstance(tensor, torch.Tensor)]
     return more + nested
 
 
-class Original:
-    """A copy on disk of a network that was not pretrained; an adapter is reopened by quantizing it again."""
+class StoredBase:
+    """A copy on disk of a network built from scratch; reopening an adapter quantizes the copy again."""
 
     def __init__(self, module: Any, tokenizer: Any) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="graft-")
@@ -204,8 +205,8 @@ class Original:
         tokenizer.save_pretrained(str(self.path))
 
     def copy(self, directory: Path) -> None:
-        """Write it to a folder."""
+        """Copy the network into a folder."""
         shutil.copytree(self.path, directory, dirs_exist_ok=True)
 
-    def __deepcopy__(self, memo: Mapping[int, Any]) -> Original:
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> StoredBase:
         return self

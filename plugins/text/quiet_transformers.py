@@ -1,4 +1,4 @@
-"""Runs transformers without telemetry, progress bars and warnings while Graft loads or saves."""
+"""Silence transformers' telemetry, progress bars and warnings while Graft loads or saves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def quiet() -> Iterator[None]:
     """Silence transformers, and restore its settings afterwards.
 
-    Its warning that a head starts from random weights would be true of every run, and its bars are for shards.
+    Its warning about a randomly initialized head would appear in every run. Its progress bars count shards.
     """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from transformers.utils import logging

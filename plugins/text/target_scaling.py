@@ -1,4 +1,4 @@
-"""The scale of regression targets: the head learns standardized values and is saved for the task's own."""
+"""The scale of regression targets: the head learns standardized values, and is saved to return the task's values."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from core.tasks import TextExample
 class Scale:
     """Mean and standard deviation of the training targets.
 
-    A head that starts near zero would need thousands of steps to reach values of, say, 500, at a rate that suits the
-    rest of the network; standardized values are near at once, whatever their unit.
+    A new head returns values near zero. At a learning rate that suits the rest of the network it would need thousands
+    of steps to reach values such as 500. Standardized values are close from the start, in any unit.
     """
 
     mean: float = 0.0
@@ -59,7 +59,7 @@ class Scale:
 
 
 def _is_layer(name: str, layer: nn.Module, final: str) -> bool:
-    """Return whether this is the head's last layer, or peft's trained copy of it (not the one set aside)."""
+    """Return whether this is the head's last layer, or peft's trained copy of it (not the stored original)."""
     if not isinstance(layer, nn.Linear) or "original_module" in name:
         return False
     plain = name.replace(".modules_to_save.default", "")
@@ -67,7 +67,7 @@ def _is_layer(name: str, layer: nn.Module, final: str) -> bool:
 
 
 def scale_of(examples: Sequence[TextExample]) -> Scale:
-    """Return the scale of training targets; the identity if there are none, or all are equal."""
+    """Return the scale of training targets; the identity if there are none or all are equal."""
     values = np.asarray([example.target for example in examples if example.target is not None], dtype=np.float64)
     if not len(values) or not values.std() > 0:
         return Scale()

@@ -1,4 +1,4 @@
-"""Texts as token ids: tokenized once, stored flat (on disk if there are many), and stacked into padded batches."""
+"""Tokenize texts once, store the ids in flat arrays (large splits on disk), and stack padded batches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.tasks import Targets
 
 CACHED_FROM = 20_000
-"""Number of examples from which tokens are kept on disk, memory-mapped, for this run and later ones."""
+"""From this number of examples on, tokens are cached on disk and memory-mapped, also by later runs."""
 _CHUNK = 1024
 
 
@@ -32,8 +32,8 @@ class TokenIds(NamedTuple):
     """One example, ready to be stacked.
 
     Attributes:
-        ids: int32 [s], with the special tokens.
-        second: Where the second segment begins; s where there is none.
+        ids: int32 [s], including special tokens.
+        second: Where the second segment begins; s if there is none.
         target: int, float, float32 [c], or None.
     """
 
@@ -47,18 +47,18 @@ class TokenizedTexts:
     """A split as token ids; a `core.contracts.PreparedDataset`.
 
     Attributes:
-        flat: int32, the ids of all texts one after the other.
+        flat: int32, the concatenated ids of all texts.
         offsets: int64 [n + 1], where each text begins.
-        seconds: int64 [n], where each text's second segment begins, counted from its start.
-        cut: int64, the examples that were longer than allowed.
-        targets: As `OutputSpec.stack` returns them, or None where they are not known.
-        lengths: Tokens of each example, int64 [n].
+        seconds: int64 [n], where each text's second segment begins, counted from the text's start.
+        truncated: int64, indices of the examples that were longer than allowed.
+        targets: As `OutputSpec.stack` returns them, or None if unknown.
+        lengths: Number of tokens per example, int64 [n].
     """
 
     flat: NDArray[np.int32]
     offsets: NDArray[np.int64]
     seconds: NDArray[np.int64]
-    cut: NDArray[np.int64]
+    truncated: NDArray[np.int64]
     targets: Targets | None = None
     lengths: NDArray[np.int64] = field(init=False)
 
@@ -82,11 +82,11 @@ def prepare(
     Args:
         tokenizer: A tokenizer of transformers.
         examples: The split.
-        max_length: Tokens that are kept of each text or pair; of a pair, the longer text is cut.
-        fingerprint: Of the splits, a part of the cache's key.
-        output: What is predicted.
+        max_length: Maximum number of tokens per text or pair; in a pair, the longer text is truncated.
+        fingerprint: The splits' fingerprint, a part of the cache key.
+        output: The task's output.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # else a warning at each fork of a data worker
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # avoids a warning at each fork of a data worker
     targets = [example.target for example in examples]
     known = bool(targets) and all(each is not None for each in targets)
     encoded = output.stack(targets) if known else None
@@ -101,18 +101,18 @@ _Arrays = tuple["NDArray[np.int32]", "NDArray[np.int64]", "NDArray[np.int64]", "
 
 def _tokenize_in_memory(tokenizer: Any, examples: Sequence[TextExample], max_length: int) -> _Arrays:
     sink = io.BytesIO()
-    offsets, seconds, cut = _tokenize(tokenizer, examples, max_length, sink)
-    return np.frombuffer(sink.getbuffer(), dtype=np.int32), offsets, seconds, cut
+    offsets, seconds, truncated = _tokenize(tokenizer, examples, max_length, sink)
+    return np.frombuffer(sink.getbuffer(), dtype=np.int32), offsets, seconds, truncated
 
 
 def _tokenize(
     tokenizer: Any, examples: Sequence[TextExample], max_length: int, sink: IO[bytes]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Write the ids of all texts to `sink`; return offsets, starts of second segments, and rows that were cut."""
+    """Write the ids of all texts to `sink`; return offsets, starts of second segments, and truncated rows."""
     lengths: list[int] = []
     seconds: list[int] = []
-    cut: list[int] = []
-    stand_in = _stand_in(tokenizer)
+    truncated: list[int] = []
+    empty_id = _empty_text_id(tokenizer)
     for start in range(0, len(examples), _CHUNK):
         chunk = [examples[row] for row in range(start, min(start + _CHUNK, len(examples)))]
         texts, pairs = _texts(chunk)
@@ -129,18 +129,18 @@ def _tokenize(
             for position, row in enumerate(long):
                 for name in full:
                     full[name][row] = short[name][position]
-        ids = full["input_ids"] = [each or [stand_in] for each in full["input_ids"]]
+        ids = full["input_ids"] = [each or [empty_id] for each in full["input_ids"]]
         lengths += map(len, ids)
         segments = full.get("token_type_ids")
         seconds += map(len, ids) if segments is None else [len(each) - sum(each) for each in segments]
-        cut += [start + row for row in long]
+        truncated += [start + row for row in long]
         sink.write(np.concatenate([np.asarray(each, dtype=np.int32) for each in ids]).tobytes())
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-    return offsets, np.asarray(seconds, dtype=np.int64), np.asarray(cut, dtype=np.int64)
+    return offsets, np.asarray(seconds, dtype=np.int64), np.asarray(truncated, dtype=np.int64)
 
 
-def _stand_in(tokenizer: Any) -> int:
-    """Return the ids of an empty text, if the tokenizer returns nothing at all for it."""
+def _empty_text_id(tokenizer: Any) -> int:
+    """Return the id to use for an empty text, for which some tokenizers return no ids."""
     known = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
     return next(int(each) for each in (*known, 0) if each is not None)
 
@@ -171,7 +171,7 @@ def _call(tokenizer: Any, texts: list[str], pairs: list[str] | None, **how: Any)
 
 
 def _key(tokenizer: Any, examples: Sequence[TextExample], max_length: int, fingerprint: str) -> str:
-    """Return a hash of everything that decides the ids."""
+    """Return a hash of everything that the ids depend on."""
     digest = hashlib.sha256(json.dumps(["1", fingerprint, len(examples), max_length]).encode())
     backend = getattr(tokenizer, "backend_tokenizer", None)
     digest.update((backend.to_str() if backend else json.dumps(tokenizer.get_vocab(), sort_keys=True)).encode())
@@ -206,11 +206,11 @@ def _write(folder: Path, tokenize: Callable[[IO[bytes]], tuple[NDArray[np.int64]
 
 
 def _read(folder: Path) -> _Arrays:
-    offsets, seconds, cut = (np.load(folder / f"{name}.npy") for name in ("offsets", "seconds", "cut"))
+    offsets, seconds, truncated = (np.load(folder / f"{name}.npy") for name in ("offsets", "seconds", "cut"))
     flat = np.memmap(folder / "flat.int32", dtype=np.int32, mode="r")
     if len(flat) != offsets[-1]:
         raise ValueError(f"{folder} is damaged")
-    return flat, offsets, seconds, cut
+    return flat, offsets, seconds, truncated
 
 
 # --- batches --------------------------------------------------------------------------------------------------------
@@ -220,14 +220,14 @@ def collate(items: Sequence[TokenIds], pad_id: int, segments: bool, multiple: in
     """Stack examples, padded on the right to the longest.
 
     Args:
-        items: What `fetch` gave.
+        items: Examples as `fetch` returns them.
         pad_id: The id of the padding token.
-        segments: Whether to give `token_type_ids`.
+        segments: Whether to return `token_type_ids`.
         multiple: Pad to a multiple of this length.
 
     Returns:
-        `input_ids` and `attention_mask`, int64 [b, s]; `token_type_ids`, int64 [b, s], where asked for; and `targets`,
-        int64 [b], float32 [b] or float32 [b, c], where known.
+        `input_ids` and `attention_mask`, int64 [b, s]; with `segments`, `token_type_ids`, int64 [b, s]; and `targets`,
+        int64 [b], float32 [b] or float32 [b, c], if known.
     """
     import torch
 

@@ -26,11 +26,11 @@ SMALL = ["model.width=0.125", "model.depth=0.34", "seed=3"]
 
 def told(folder: Path, **more: Any) -> list[str]:
     options = DetectionOptions(image_size=64, batch_size=8, epochs=1, **{"examples": 16, **more})
-    return [*detection.tell(options, folder).overrides, *SMALL]
+    return [*detection.describe(options, folder).overrides, *SMALL]
 
 
 def test_the_work_is_graft_s_own_command_line(tmp_path: Path) -> None:
-    work = detection.tell(DetectionOptions(examples=4, max_steps=2, image_size=96), tmp_path)
+    work = detection.describe(DetectionOptions(examples=4, max_steps=2, image_size=96), tmp_path)
     config = resolve(work.overrides)
     assert (config.train.epochs, config.train.batch_size, config.train.max_steps) == (36.0, 16, 2)
     assert (config.model.name, config.model.image_size) == ("ultralytics", 96)  # type: ignore[attr-defined]

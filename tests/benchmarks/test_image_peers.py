@@ -38,7 +38,7 @@ def pictures(tmp_path: Path) -> Path:
 
 def told(folder: Path, model: str = "resnet18", **more: int) -> list[str]:
     options = ImageOptions(data=str(folder), model=model, image_size=32, batch_size=8, epochs=1, **more)
-    return [*images.tell(options, folder).overrides, "seed=3"]
+    return [*images.describe(options, folder).overrides, "seed=3"]
 
 
 def asked(peer: Program, overrides: list[str], folder: Path) -> Asked:
@@ -49,7 +49,7 @@ def asked(peer: Program, overrides: list[str], folder: Path) -> Asked:
 
 def test_the_work_is_graft_s_own_command_line(pictures: Path) -> None:
     options = ImageOptions(data=str(pictures), model="vit_tiny", examples=9, max_steps=2)
-    work = images.tell(options, pictures)
+    work = images.describe(options, pictures)
     config = resolve([*work.overrides, "seed=1"])
     assert (config.train.epochs, config.train.batch_size, config.train.max_steps) == (15.0, 32, 2)
     assert config.model.scratch_args == {"patch_size": 8, "embed_dim": 192, "depth": 12, "num_heads": 3}  # type: ignore[attr-defined]

@@ -76,7 +76,7 @@ def test_a_file_a_run_and_the_table_from_files_alone(tmp_path: Path) -> None:
         "33 s",
     ]  # fmt: skip
     assert "- text, vera: it broke" in table
-    assert "Warning: others kept the processors busy before text lora;" in table
+    assert "Warning: other processes kept the processors busy before text lora;" in table
 
 
 @pytest.mark.parametrize("name", WORKS)

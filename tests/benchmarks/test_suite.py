@@ -114,7 +114,7 @@ def test_a_process_that_dies_without_a_report_is_told_of_and_does_not_end_the_su
 
 def test_a_cell_past_its_limit_says_so_and_may_go_on_later(tmp_path: Path) -> None:
     run(tmp_path, FakeRunner("interrupted", code=130, timed_out=True))
-    assert "past the suite's limit" in status(tmp_path)["error"]
+    assert "at the suite's time limit" in status(tmp_path)["error"]
     runner = FakeRunner()
     run(tmp_path, runner)
     assert runner.commands[0][3] == "resume"

@@ -212,7 +212,7 @@ def test_check_reports_what_the_data_check_found(graft: Graft, tmp_path: Path) -
         file.write(f"\n{'long ' * 50},good\n")
     code, out, _ = graft("check", *text_runs.words(path))
     assert code == 0
-    assert "longer than 24 tokens and were cut" in out
+    assert "longer than 24 tokens and were truncated" in out
 
 
 # --- a run, and several -----------------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def refused(program: Program, *words: Any) -> str:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("method=head",), "from scratch has none"),
+        (("method=head",), "from scratch are random"),
         (("model.augment=non",), "none"),
         (("model.imagesize=3",), "image_size"),
         (("metrics=regression",), "single"),
@@ -195,7 +195,7 @@ def test_one_class_and_an_empty_class(program: Program, tmp_path: Path) -> None:
     (photos / "nothing").mkdir()
     assert "nothing" in refused(program, *image_runs.words(photos, f"hydra.run.dir={tmp_path / 'run'}"))
     said = refused(program, *image_runs.words(photos / "dark", f"hydra.run.dir={tmp_path / 'other'}"))
-    assert "holds no folders of classes" in said
+    assert "contains no class folders" in said
     alone = tmp_path / "alone"
     alone.mkdir()
     (photos / "dark").rename(alone / "dark")

@@ -1,4 +1,4 @@
-"""A bag of words as a network: what Graft's training loop needs of a family."""
+"""A bag of words as a network, with everything that Graft's training loop needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from acme_graft import words
 from core import LoadedModel, LoadRequest, Provenance
-from core.issues import DataIssue
+from core.data import DataIssue
 from core.tasks import TextExample
 from core.training import per_example_loss, to_predictions
 
@@ -24,7 +24,7 @@ WEIGHTS, FACTS = "model.safetensors", "bag.json"
 
 
 class Network(nn.Module):
-    """Mean of word vectors, a hidden layer, a head."""
+    """The mean of word vectors, a hidden layer and a head."""
 
     def __init__(self, vocabulary: int, width: int, outputs: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Network(nn.Module):
         self.head = nn.Linear(width, outputs)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Logits [b, c] of numbers of words [b, s]; padding counts for nothing."""
+        """Return logits [b, c] from word numbers [b, s]; padding is ignored."""
         there = (ids != words.PADDING).unsqueeze(-1)  # [b, s, 1]
         mean = (self.embedding(ids) * there).sum(dim=1) / there.sum(dim=1)  # [b, d]
         logits: Tensor = self.head(torch.relu(self.hidden(mean)))
@@ -41,7 +41,7 @@ class Network(nn.Module):
 
 
 class BagModel(LoadedModel):
-    """The network with its words and the task."""
+    """The network with its vocabulary and the task."""
 
     heads = ("head",)
     adapter_targets = ("hidden",)
@@ -54,15 +54,15 @@ class BagModel(LoadedModel):
         self.findings: list[DataIssue] = []
 
     def prepare(self, examples: Sequence[TextExample], train: bool) -> words.Texts:
-        """Texts as numbers of words."""
+        """Return texts as word numbers."""
         return words.Texts(examples, self.vocabulary, self.request.output)
 
     def collate(self, items: Sequence[words.Item]) -> dict[str, Tensor]:
-        """Stack and pad."""
+        """Stack texts, padded to the longest."""
         return words.collate(items)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example, float32 [b]."""
+        """Return the loss of each example, float32 [b]."""
         request = self.request
         logits = self.module(batch["ids"])
         return per_example_loss(
@@ -70,11 +70,11 @@ class BagModel(LoadedModel):
         )
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Probabilities, float32 [b, c]."""
+        """Return probabilities, float32 [b, c]."""
         return to_predictions(self.module(batch["ids"]), self.request.output)
 
     def save(self, directory: Path) -> None:
-        """Weights as safetensors; words and labels as JSON beside them."""
+        """Write weights as safetensors, and words and labels as JSON."""
         directory.mkdir(parents=True, exist_ok=True)
         save_file(self.module.state_dict(), directory / WEIGHTS)
         facts = {"labels": self.request.labels, "vocabulary": list(self.vocabulary)}
@@ -82,7 +82,7 @@ class BagModel(LoadedModel):
 
 
 def load(options: Bag, request: LoadRequest) -> BagModel:
-    """A fresh network whose words come from the training texts, or the one saved in `request.saved`."""
+    """Return a new network with the words of the training texts, or the one saved in `request.saved`."""
     if request.saved is not None:
         weights = load_file(request.saved / WEIGHTS)
         vocabulary = json.loads((request.saved / FACTS).read_text(encoding="utf-8"))["vocabulary"]
@@ -90,6 +90,6 @@ def load(options: Bag, request: LoadRequest) -> BagModel:
         network.load_state_dict(weights)
         return BagModel(network, vocabulary, request)
     vocabulary = words.learn(request.train, options.vocabulary)
-    with torch.random.fork_rng(devices=[]):  # the seed decides the weights, and nothing else notices
+    with torch.random.fork_rng(devices=[]):  # the seed sets the weights without changing the global generator
         torch.manual_seed(request.seed)
         return BagModel(Network(len(vocabulary), options.width, request.output.width), vocabulary, request)

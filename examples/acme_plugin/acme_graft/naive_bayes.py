@@ -1,4 +1,4 @@
-"""Multinomial naive Bayes: a model that fits itself, so that Graft's training loop is not used."""
+"""Multinomial naive Bayes: a model that fits itself, without Graft's training loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from acme_graft import words
 from core import LoadedModel, LoadRequest, Provenance
-from core.issues import DataIssue
+from core.data import DataIssue
 from core.tasks import TextExample
 from core.training import per_example_loss, to_predictions
 
@@ -26,7 +26,7 @@ WEIGHTS, FACTS = "model.safetensors", "naive_bayes.json"
 
 
 class NaiveBayesModel(LoadedModel):
-    """Log probabilities of labels, [c], and of words given a label, [v, c]; those of padding are 0."""
+    """Holds log probabilities of labels, [c], and of words given a label, [v, c]; those of padding are 0."""
 
     heads: tuple[str, ...] = ()
     adapter_targets: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class NaiveBayesModel(LoadedModel):
         self.table = torch.zeros(len(vocabulary) + 2, request.output.width)
 
     def fit(self, examples: Sequence[TextExample], weights: NDArray[np.float32] | None, seed: int) -> None:
-        """Count. An example of weight 2 counts twice."""
+        """Fit the model by counting; an example of weight 2 counts twice."""
         texts, c = self.prepare(examples, train=True), self.request.output.width
         assert texts.targets is not None
         weight = np.ones(len(texts)) if weights is None else weights.astype(np.float64)
@@ -55,26 +55,26 @@ class NaiveBayesModel(LoadedModel):
         self.prior = torch.from_numpy(np.log(shares / shares.sum()).astype(np.float32))
 
     def prepare(self, examples: Sequence[TextExample], train: bool) -> words.Texts:
-        """Texts as numbers of words."""
+        """Return texts as word numbers."""
         return words.Texts(examples, self.vocabulary, self.request.output)
 
     def collate(self, items: Sequence[words.Item]) -> dict[str, Tensor]:
-        """Stack and pad."""
+        """Stack texts, padded to the longest."""
         return words.collate(items)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The loss of each example, float32 [b]; nothing is trained by it."""
+        """Return the loss of each example, float32 [b], for evaluation only."""
         return per_example_loss(self._logits(batch["ids"]), batch["targets"], self.request.output)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Probabilities, float32 [b, c]."""
+        """Return probabilities, float32 [b, c]."""
         return to_predictions(self._logits(batch["ids"]), self.request.output)
 
     def _logits(self, ids: Tensor) -> Tensor:
         return self.prior.to(ids.device) + self.table.to(ids.device)[ids].sum(dim=1)
 
     def save(self, directory: Path) -> None:
-        """The tables as safetensors; words and labels as JSON beside them."""
+        """Write the tables as safetensors, and words and labels as JSON."""
         directory.mkdir(parents=True, exist_ok=True)
         save_file({"prior": self.prior, "table": self.table}, directory / WEIGHTS)
         facts = {"labels": self.request.labels, "vocabulary": list(self.vocabulary)}
@@ -82,7 +82,7 @@ class NaiveBayesModel(LoadedModel):
 
 
 def load(options: NaiveBayes, request: LoadRequest) -> NaiveBayesModel:
-    """A model that waits for its `fit`, or the one saved in `request.saved`."""
+    """Return a model that is not fitted yet, or the one saved in `request.saved`."""
     if request.saved is None:
         return NaiveBayesModel(words.learn(request.train, options.vocabulary), options.smoothing, request)
     vocabulary = json.loads((request.saved / FACTS).read_text(encoding="utf-8"))["vocabulary"]

@@ -1,4 +1,4 @@
-"""What this plugin announces. It imports the standard library and `core` only; the other modules import torch."""
+"""The components and hooks of this plugin. It imports the standard library and `core` only, so it is light."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from core import (
     Splits,
     Task,
     TrainingPlan,
+    capabilities,
     hookimpl,
     option,
 )
-from core.contracts import ADAPTERS, GRADIENTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ class Tickets(SplitOptions, DataAdapter):
     path: str = option("", "A file of [[ticket]] tables; empty reads the 72 tickets of this package.", path=True)
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Read and split the tickets."""
+        """Read the tickets, and create the splits."""
         from acme_graft import tickets
 
         return tickets.load(self.path, self, task, seed)
@@ -58,13 +58,13 @@ class Bag(ModelLoader):
 
     name: ClassVar[str] = "bag"
     task_types: ClassVar[tuple[str, ...]] = TEXTS
-    capabilities: ClassVar[frozenset[str]] = frozenset({GRADIENTS, ADAPTERS})
+    capabilities: ClassVar[frozenset[str]] = frozenset({capabilities.GRADIENTS, capabilities.ADAPTERS})
 
     width: int = option(64, "Width of the word vectors and of the hidden layer.", low=1)
     vocabulary: int = option(5000, "Size of the vocabulary; all other words share one entry.", low=2)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Refuse what it cannot do, before anything is read."""
+        """Refuse target types that it cannot predict, before any data is read."""
         if config.task.target == "regression":
             yield Problem("model", f"{self.name} predicts labels, not values.", "Use model=minilm.")
 
@@ -87,7 +87,7 @@ class NaiveBayes(ModelLoader):
     vocabulary: int = option(5000, "Size of the vocabulary; all other words share one entry.", low=2)
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Refuse what it cannot do, before anything is read."""
+        """Refuse target types that it cannot predict, before any data is read."""
         if config.task.target != "single":
             yield Problem("model", f"{self.name} predicts one label per text.", "Use model=bag for several labels.")
 
@@ -146,7 +146,7 @@ class QuadraticKappa(Metric):
     targets: ClassVar[tuple[str, ...]] = ("single",)
 
     def build(self, output: OutputSpec) -> torchmetrics.Metric:
-        """A fresh metric of torchmetrics."""
+        """Return a new streaming metric."""
         from acme_graft import kappa
 
         return kappa.build(len(output.labels))
@@ -154,7 +154,7 @@ class QuadraticKappa(Metric):
     def resample(
         self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], output: OutputSpec
     ) -> NDArray[np.float64]:
-        """All resamples in one matrix product; without this method they would be computed one by one."""
+        """Return kappa of all resamples from one matrix product; without this method, each is computed separately."""
         from acme_graft import kappa
 
         return kappa.resample(predictions, targets, counts)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core import DataError, Problem, SplitOptions, Splits, Task
-from core.data import Row, Source, build_splits
-from core.issues import RowIssue
+from core.data import Row, RowIssue, Source, build_splits
 from core.tasks import TextExample
 
 OWN = Path(__file__).with_name("tickets.toml")

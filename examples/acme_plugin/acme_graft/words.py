@@ -1,4 +1,4 @@
-"""Words and their numbers, and splits made of them; both models read texts this way."""
+"""Vocabulary and tokenization, which both models share."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ _WORD = re.compile(r"\w+|[!?]")
 
 
 def words(example: TextExample) -> list[str]:
-    """The words of a text, or of a pair of texts, in lower case."""
+    """Return the words of a text, or of a pair of texts, in lower case."""
     return _WORD.findall(f"{example.text} {example.pair or ''}".lower())
 
 
 def learn(examples: Iterable[TextExample], size: int) -> list[str]:
-    """The most frequent words; of equally frequent ones, the first in the alphabet."""
+    """Return the most frequent words; equally frequent ones in alphabetical order."""
     counts = Counter(word for example in examples for word in words(example))
     return sorted(counts, key=lambda word: (-counts[word], word))[:size]
 
 
 class Item(NamedTuple):
-    """One text: the numbers of its words, int64 [s], and its target where it is known."""
+    """One text: its word numbers, int64 [s], and its target or None."""
 
     ids: NDArray[np.int64]
     target: Any
 
 
 class Texts:
-    """A split as numbers of words: a `core.contracts.PreparedDataset`.
+    """A split as word numbers; a `core.PreparedDataset`.
 
     Args:
         examples: The split.
-        vocabulary: The words that have numbers of their own, from 2.
-        output: What is predicted.
+        vocabulary: The known words; their numbers start at 2.
+        output: The task's output.
     """
 
     def __init__(self, examples: Sequence[TextExample], vocabulary: Sequence[str], output: OutputSpec) -> None:
@@ -61,12 +61,12 @@ class Texts:
         return len(self.ids)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> Item:
-        """One text; the same in every epoch, so `rng` is not drawn from."""
+        """Return one text; it is the same in every epoch, so `rng` is not used."""
         return Item(self.ids[index], None if self.targets is None else self.targets[index])
 
 
 def collate(items: Sequence[Item]) -> dict[str, Tensor]:
-    """Stack texts, padded with zeros to the longest: `ids` int64 [b, s], and `targets` where they are known."""
+    """Return texts padded with zeros to the longest: `ids`, int64 [b, s], and `targets`, if known."""
     batch = {"ids": pad_sequence([torch.from_numpy(item.ids) for item in items], batch_first=True)}
     if items[0].target is not None:
         batch["targets"] = torch.from_numpy(np.stack([item.target for item in items]))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core import Task
-    from core.issues import RowIssue
+    from core.data import RowIssue
     from core.tasks import Predictions, Targets
 
 
@@ -36,7 +36,7 @@ class Ordinal(SingleLabel):
     train_options: ClassVar[frozenset[str]] = frozenset()
 
     def encoder(self, task: Task) -> Encoder:
-        """Return an encoder that refuses labels whose order nobody has stated."""
+        """Return an encoder that refuses labels without a stated order."""
         return OrdinalEncoder(super().encoder(task), stated=bool(task.labels))
 
     def outputs(self, labels: Sequence[str]) -> int:
@@ -59,7 +59,7 @@ class Ordinal(SingleLabel):
         return functional.binary_cross_entropy_with_logits(logits.float(), above, reduction="none").sum(dim=1)
 
     def predictions(self, logits: Tensor) -> Tensor:
-        """Return the probability of each label, float32 [b, c]: the differences of those of the steps."""
+        """Return the probability of each label, float32 [b, c]: differences of the steps' probabilities."""
         import torch
 
         above = logits.float().sigmoid().cummin(dim=1).values  # a label above k + 1 is above k, too
@@ -77,7 +77,7 @@ class Ordinal(SingleLabel):
         labels: Sequence[str],
         thresholds: Sequence[float] | None = None,
     ) -> dict[str, ResultTable]:
-        """Return the tables of `single`, and how many steps predictions are off."""
+        """Return the tables of `single`, and a table of how many steps predictions are off."""
         import numpy as np
 
         off = np.bincount(np.abs(predictions.argmax(axis=1) - targets), minlength=len(labels))
@@ -87,7 +87,7 @@ class Ordinal(SingleLabel):
 
 
 class OrdinalEncoder:
-    """Encodes one label per row; complains where the order of the labels is not known.
+    """Encodes one label per row, and reports labels without a known order.
 
     Args:
         inner: Encodes the labels.
@@ -98,11 +98,11 @@ class OrdinalEncoder:
         self._inner, self._stated = inner, stated
 
     def add(self, raw: object) -> RowIssue | None:
-        """Keep one label, or return what is wrong with it."""
+        """Add one label, or return its issue."""
         return self._inner.add(raw)
 
     def finish(self) -> tuple[Encoded, list[tuple[str, str]]]:
-        """Return the targets; numbers are their own order, other labels need `task.labels`."""
+        """Return the targets and complaints; labels that are not numbers need `task.labels`."""
         encoded, complaints = self._inner.finish()
         if not self._stated and not all(_is_number(label) for label in encoded.labels):
             found = ", ".join(encoded.labels[:5])
@@ -121,5 +121,5 @@ def _is_number(label: str) -> bool:
 
 @hookimpl
 def target_types() -> Sequence[type[TargetType]]:
-    """Return what `task.target=` finds here."""
+    """Return the target types of this plugin."""
     return [Ordinal]

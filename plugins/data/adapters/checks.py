@@ -9,23 +9,23 @@ from core.tasks import MULTI
 
 
 def sources(path: str, train: str, val: str, test: str, what: str = "FILE") -> Iterator[Problem]:
-    """Report a missing or doubled source: `path`, or `train` with or without the others."""
+    """Yield a missing or duplicate source: `path`, or `train` with or without the others."""
     if not path and not train:
         yield Problem("data.path", "is not given.", f"data.path={what}, or data.train={what} data.test={what}")
     if path and (train or val or test):
-        yield Problem("data.path", "train, val or test is given too.", f"Give data.path, or {what}s for the splits.")
+        yield Problem("data.path", "train, val or test is set too.", f"Set data.path, or {what}s for the splits.")
 
 
 def columns(
     config: RunConfig, label: str, label_columns: Sequence[str], split: str, group: str, given: Sequence[str]
 ) -> Iterator[Problem]:
-    """Report contradictory columns of labels, splits and groups. `given` are the sources of train, val and test."""
+    """Yield contradictory columns of labels, splits and groups. `given` are the sources of train, val and test."""
     if label and label_columns:
-        yield Problem("data.label_columns", "label is given too.", "Give one of the two.")
+        yield Problem("data.label_columns", "label is set too.", "Set only one of the two.")
     if label_columns and config.task.target != MULTI:
         message = f"the task's target is {config.task.target}; columns of 0 and 1 are for multi."
         yield Problem("data.label_columns", message, "Use data.label, or a task whose target is multi.")
     if split and any(given):
-        yield Problem("data.split", "the files name the splits already.", "Give data.path, or leave out data.split.")
+        yield Problem("data.split", "the files name the splits already.", "Set data.path, or leave out data.split.")
     if group and all(given):
-        yield Problem("data.group", "all splits are given, so that nothing is cut.", "Leave it out.")
+        yield Problem("data.group", "all splits are given, so it would have no effect.", "Leave it out.")

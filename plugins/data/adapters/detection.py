@@ -48,7 +48,7 @@ class DigitScenes(FileAdapter):
         return digit_scenes.load_scenes(self._recipe(), self, task, seed)
 
     def _recipe(self) -> dict[str, int]:
-        """What decides the scenes. The cache key is a hash of it, so its keys must not change."""
+        """Return everything that the scenes depend on. The cache key is a hash of it, so its keys must not change."""
         val, test = (max(1, round(self.scenes * share)) for share in (self.val_fraction, self.test_fraction))
         counts = {"train": self.scenes - val - test, "val": val, "test": test}
         sizes = {"size": self.size, "objects": self.objects, "smallest": self.min_size, "largest": self.max_size}
@@ -80,7 +80,7 @@ class Yolo(FileAdapter):
     root: str = option("", _ROOT, path=True)
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
-        """Report options that are missing or cannot work."""
+        """Report options that are missing or invalid."""
         yield from self.split_problems()
         yield from _needed(self.path, "data.yaml")
 
@@ -112,7 +112,7 @@ class Voc(FileAdapter):
     root: str = option("", _ROOT, path=True)
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
-        """Report options that are missing or cannot work."""
+        """Report options that are missing or invalid."""
         yield from self.split_problems()
         yield from _needed(self.path, "FOLDER")
 

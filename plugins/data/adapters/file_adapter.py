@@ -1,4 +1,4 @@
-"""What the file adapters share: options for splitting, and reading examples without labels for `predict`."""
+"""The base of the file adapters: options for splitting, and reading unlabeled examples for `predict`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FileAdapter(SplitOptions, DataAdapter):
         return self.split_problems()
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[Any]:
-        """Read texts from a file of any format; or images from a file, a folder, a glob or a table."""
+        """Return texts from a file of any format, or images from a file, a folder, a glob or a table."""
         from plugins.data.adapters.unlabeled import read
 
         return read(task.type, path)

@@ -44,17 +44,17 @@ class Hub(FileAdapter):
         """Report options that are missing or contradict each other."""
         yield from self.split_problems()
         if bool(self.dataset) == bool(self.path):
-            message = "is not given." if not self.dataset else "and data.path are given, which are two sources."
+            message = "is not given." if not self.dataset else "and data.path are both set."
             yield Problem("data.dataset", message, "data.dataset=owner/name, or data.path=FOLDER")
         for each in ("subset", "revision"):
             if self.path and getattr(self, each):
-                yield Problem(f"data.{each}", "means nothing for a folder.", "Leave it out.")
+                yield Problem(f"data.{each}", "does not apply to a folder.", "Leave it out.")
         for each in ("text", "pair") if config.task.type in IMAGE else ("image",):
             if getattr(self, each):
-                yield Problem(f"data.{each}", f"means nothing for a task of {config.task.type}.", "Leave it out.")
+                yield Problem(f"data.{each}", f"does not apply to {config.task.type}.", "Leave it out.")
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Fetch or open the dataset, and split it where it has no splits."""
+        """Download or open the dataset, and create the splits that are missing."""
         from plugins.data.hub import datasets
         from plugins.data.tabular.rows import Reading
 
@@ -67,7 +67,7 @@ class Hub(FileAdapter):
         return datasets.load_remote(self.dataset, self.subset, self.revision, splits, reading, self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample | ImageExample]:
-        """Read texts or images from a local file with the same columns, or images from a folder or a glob."""
+        """Return texts or images from a local file with the same columns, or images from a folder or a glob."""
         from plugins.data.adapters.unlabeled import read
 
         return read(task.type, path, columns_of(self.text, self.pair, image=self.image))

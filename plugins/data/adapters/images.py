@@ -26,7 +26,7 @@ class Digits(FileAdapter):
     task_types: ClassVar[tuple[str, ...]] = IMAGE
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Read and split the digits."""
+        """Return the digits, split by seed."""
         from plugins.data.builtin import digits
 
         return digits.load_digits(self, task, seed)
@@ -74,7 +74,7 @@ class ImageFolder(FileAdapter):
         yield from checks.columns(config, self.label, self.label_columns, self.split, self.group, given)
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Inspect each image once, then split them."""
+        """Inspect each image once, and create the splits that are missing."""
         from plugins.data.images import folder
         from plugins.data.tabular.rows import Reading
 
@@ -83,7 +83,7 @@ class ImageFolder(FileAdapter):
         return folder.load_images(sources, reading, self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[ImageExample]:
-        """Read the images of a file, a folder or a glob, or those a table names, and ignore labels."""
+        """Return the images of a file, a folder, a glob or a table, without labels."""
         from plugins.data.adapters.unlabeled import read
 
         return read(task.type, path, self._columns(), root=self.root)

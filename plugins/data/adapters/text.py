@@ -32,7 +32,7 @@ class Reviews(FileAdapter):
     task_types: ClassVar[tuple[str, ...]] = TEXT
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Read and split the reviews."""
+        """Return the reviews, split by seed."""
         from plugins.data.tabular import rows, table
 
         reading = rows.Reading(columns_of("text", label="label"), task.target)
@@ -82,13 +82,13 @@ class Table(FileAdapter):
         yield from checks.columns(config, self.label, self.label_columns, self.split, self.group, given)
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Read and split the files."""
+        """Read the files, and create the splits that are missing."""
         from plugins.data.tabular import table
 
         return table.load_table(self._files(), self._reading(task), self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
-        """Read the texts of a file with the same columns and ignore its labels."""
+        """Return the texts of a file with the same columns, without labels."""
         from plugins.data.adapters.unlabeled import read
 
         return read(task.type, path, self._reading(task).columns, self._files())
@@ -127,13 +127,13 @@ class Lines(FileAdapter):
             yield Problem("data.path", "is not given.", "data.path=FOLDER")
 
     def load(self, task: Task, seed: int) -> Splits:
-        """Read and split the files."""
+        """Read the files, and create the splits that are missing."""
         from plugins.data.tabular import lines
 
         return lines.load_lines(self.path, self.encoding, self.label_names, self, task, seed)
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
-        """Read the lines of a file."""
+        """Return the lines of a file."""
         from plugins.data import files
         from plugins.data.tabular import plain_text
 
@@ -150,7 +150,7 @@ def columns_of(
     group: str = "",
     image: str = "",
 ) -> Columns:
-    """Return the columns as the options name them."""
+    """Return the columns that the options name."""
     from plugins.data.tabular.columns import Columns
 
     return Columns(text, pair, label, labels, split, group, image)

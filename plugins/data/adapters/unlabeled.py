@@ -1,4 +1,4 @@
-"""Examples without labels, for `predict`: texts, or images in folders and tables."""
+"""Read examples without labels for `predict`: texts, or images in folders and tables."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from plugins.data.tabular.table import TextFiles
 
 
 def read(
-    kind: str, path: Path, columns: Columns | None = None, files: TextFiles | None = None, root: str = ""
+    task_type: str, path: Path, columns: Columns | None = None, files: TextFiles | None = None, root: str = ""
 ) -> Sequence[Any]:
-    """Return the examples at a path; labels there are ignored.
+    """Return the examples at a path, without labels.
 
     Args:
-        kind: The task type.
-        path: Where to look.
-        columns: Those of a table that hold the content; by default they are told from the names.
-        files: How files of text are written; by default this is detected.
-        root: The folder that paths in a table of images start from; by default the table's.
+        task_type: Name of the task type.
+        path: A file, a folder or a glob.
+        columns: The columns of a table with the content; by default guessed from their names.
+        files: The format of text files; by default detected.
+        root: The folder that paths in a table of images start from; by default the table's folder.
 
     Raises:
         DataError: There are no such files, or one of them cannot be read.
     """
-    if kind == ObjectDetection.name:
+    if task_type == ObjectDetection.name:
         return _unannotated(path)
-    if kind == ImageClassification.name:
-        return folder.unlabelled(columns or Columns(), root, path)
-    return table.unlabelled(files or TextFiles(), columns or Columns(), path)
+    if task_type == ImageClassification.name:
+        return folder.unlabeled(columns or Columns(), root, path)
+    return table.unlabeled(files or TextFiles(), columns or Columns(), path)
 
 
 def _unannotated(path: Path) -> Sequence[BoxExample]:

@@ -1,4 +1,4 @@
-"""Annotated images of any format as splits. Objects are checked against their images, and problems are counted."""
+"""Turn annotated images of any format into splits. Objects are checked against their images; issues are counted."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from plugins.data.boxes.faults import image_fault, object_fault
 from plugins.data.images.inspection_cache import ImageSource, inspect_all
 
 ROUNDING = 0.5
-"""A box may reach so many pixels beyond its image without a word: it is clipped."""
+"""A box that exceeds its image by at most this many pixels is clipped without a note."""
 _LEAST = 0.01
-"""A box with less of a pixel has no width or height."""
+"""Minimum width and height of a box, in pixels."""
 _PIECE = 256
 
 
@@ -31,10 +31,10 @@ class StatedObject:
     """One object as a file states it.
 
     Attributes:
-        label: Its label's name; empty where `fault` says why there is none.
-        corners: x1, y1, x2, y2 in pixels, or in shares of the image's width and height where that is `relative`.
-        place: Where it was read: `labels/1.txt:3`.
-        crowd: As `NamedBox.crowd`.
+        label: Label name; empty if unusable (see `fault`).
+        corners: x1, y1, x2, y2 in pixels, or in shares of width and height if the image is `relative`.
+        place: Where it is stated: `labels/1.txt:3`.
+        crowd: See `NamedBox.crowd`.
         fault: Why it cannot be used, or None.
     """
 
@@ -50,14 +50,14 @@ class Annotated:
     """One image with its objects as a file states them.
 
     Attributes:
-        image: Its path, absolute; None where `fault` says why there is none.
-        place: What messages call it.
-        objects: None where nobody has annotated it.
+        image: Absolute path; None if there is no image (see `fault`).
+        place: Its name in messages.
+        objects: Its objects; None if it is not annotated.
         split: `TRAIN`, `VAL`, `TEST` or `UNDECIDED`.
-        stated: Width and height that the annotations are made for; (0, 0) where they do not say.
+        stated: Width and height that the annotations state; (0, 0) for none.
         relative: Whether corners are shares of the upright image's width and height.
         root: The real path of the folder that it must lie in; empty for any.
-        fault: What is wrong with it, or None.
+        fault: Its issue, or None.
     """
 
     image: Path | None
@@ -82,13 +82,13 @@ def load_boxes(
     """Turn annotated images into splits; see `core.data.build_splits`.
 
     Args:
-        found: All images, faulty ones included.
-        names: Label names in their order, where the format states them: names that never occur are labels too.
-        origin: What to call the source.
-        findings: What was found while opening it.
-        options: How to cut.
-        task: The task; its own labels come before `names`.
-        seed: Of the cut.
+        found: All images, including unusable ones.
+        names: Label names in order, if the format states them; names that never occur are labels too.
+        origin: Name of the source in messages.
+        findings: Issues found while opening it.
+        options: How to split.
+        task: The task; its labels take precedence over `names`.
+        seed: Seed of the split.
     """
     if task.labels is None and names is not None:
         task = replace(task, labels=list(names))
@@ -101,9 +101,9 @@ class BoxRows:
     """Annotated images, each inspected once."""
 
     def __init__(self, found: Sequence[Annotated]) -> None:
-        """Inspect the images. The cache groups them by their folders."""
+        """Inspect all images. The cache groups results by folder."""
         self._found = found
-        roots = {each.root: files.Root(each.root) for each in found}
+        roots = {each.root: files.RootFolder(each.root) for each in found}
         pieces = (
             [_picture(each, roots[each.root]) for each in found[at : at + _PIECE]]
             for at in range(0, len(found), _PIECE)
@@ -117,7 +117,7 @@ class BoxRows:
                 yield Row(None, None, each.place, each.split, fault=fault)
                 continue
             example = self._example(number)
-            objects, parts, wrong = checked(each, example.size)
+            objects, parts, wrong = check_objects(each, example.size)
             label = None if objects is None else tuple(objects)
             yield Row(example, label, each.place, each.split, fault=wrong or fault, parts=tuple(parts))
 
@@ -126,13 +126,12 @@ class BoxRows:
         return [self._example(int(number)) for number in rows]
 
     def digest(self) -> str:
-        """Return a hash of everything that the annotations state."""
+        """Return a hash of the annotations; hexadecimal."""
         total = hashlib.sha256()
         for each in self._found:
             fault = each.fault.code if each.fault else ""
-            stated = (
-                f"({each.place!r}, {_spelled(each.objects)}, {each.split}, {each.stated}, {each.relative}, {fault!r})"
-            )
+            objects = _digest_text(each.objects)
+            stated = f"({each.place!r}, {objects}, {each.split}, {each.stated}, {each.relative}, {fault!r})"
             total.update(stated.encode("utf-8", "surrogatepass") + b"\n")
         return total.hexdigest()
 
@@ -143,8 +142,8 @@ class BoxRows:
         return BoxExample(each.image, None, size, seen.digest[number].decode(), each.place)
 
 
-def _spelled(objects: tuple[StatedObject, ...] | None) -> str:
-    """What `BoxRows.digest` hashes of objects. Fingerprints of older runs hold it, so it does not follow our names."""
+def _digest_text(objects: tuple[StatedObject, ...] | None) -> str:
+    """Return the objects as text for `BoxRows.digest`. Its names are fixed, because older fingerprints depend on it."""
     if objects is None:
         return "None"
     texts = []
@@ -158,7 +157,7 @@ def _spelled(objects: tuple[StatedObject, ...] | None) -> str:
     return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
 
-def _picture(each: Annotated, root: files.Root) -> ImageSource:
+def _picture(each: Annotated, root: files.RootFolder) -> ImageSource:
     """Return the image to inspect, or why it cannot be used."""
     if each.fault is not None and each.fault.level != "note":
         return each.fault
@@ -173,18 +172,18 @@ def _picture(each: Annotated, root: files.Root) -> ImageSource:
     return each.image
 
 
-def checked(
+def check_objects(
     each: Annotated, size: tuple[int, int]
 ) -> tuple[list[NamedBox] | None, list[tuple[str, RowIssue]], RowIssue | None]:
     """Check the objects of one image of `size` (width, height, upright).
 
     Returns:
-        The objects that can be used, clipped to the image, in pixels of it (None where nobody annotated it); what is
-        to be said of single objects, with their places; and what is to be said of the image, or None.
+        The usable objects, clipped to the image, in its pixels (None if it is not annotated); issues of single objects
+        with their places; and the image's issue, or None.
     """
     if each.objects is None:
         return None, [], None
-    turn, wrong = orientation.turning(each.image, each.stated, size)
+    turn, wrong = orientation.corner_map(each.image, each.stated, size)
     if wrong is not None and wrong.level != "note":
         return None, [], wrong
     kept: dict[NamedBox, None] = {}
@@ -193,14 +192,14 @@ def checked(
         corners = _pixels(found.corners, size) if each.relative else turn(found.corners)
         box, fault = _placed(found, corners, size)
         if box is not None and box in kept:
-            message = "the object repeats another one of its image, and is left out"
+            message = "the object duplicates another one in its image, and is left out"
             fault = faults.note("duplicate_object", message)
         elif box is not None:
             kept[box] = None
         if fault is not None:
             parts.append((found.place, fault))
     if each.objects and not kept:
-        return None, parts, image_fault("no_usable_object", "the image has objects, but none that can be used")
+        return None, parts, image_fault("no_usable_object", "the image has objects, but none is usable")
     return list(kept), parts, wrong
 
 
@@ -210,13 +209,13 @@ def _pixels(corners: Corners, size: tuple[int, int]) -> Corners:
 
 
 def _placed(found: StatedObject, corners: Corners, size: tuple[int, int]) -> tuple[NamedBox | None, RowIssue | None]:
-    """Return an object clipped to its image, and what is wrong or notable about it."""
+    """Return an object clipped to its image, and its issue, if any."""
     if found.fault is not None:
         return None, found.fault
     x1, y1, x2, y2 = corners
     shown = f"the box of {found.label!r} ({x1:g} {y1:g} {x2:g} {y2:g})"
     if not all(map(math.isfinite, corners)):
-        return None, object_fault("not_finite", f"{shown} holds what is not a finite number")
+        return None, object_fault("not_finite", f"{shown} contains a number that is not finite")
     if x2 < x1 or y2 < y1:
         return None, object_fault("inverted_box", f"{shown} ends before it begins")
     if x2 - x1 < _LEAST or y2 - y1 < _LEAST:

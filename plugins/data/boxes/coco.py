@@ -1,7 +1,7 @@
-"""Annotations in one JSON file, in the format of COCO instances: boxes are x, y, width, height in pixels.
+"""Read annotations from a JSON file in the format of COCO instances: boxes are x, y, width, height in pixels.
 
-Images without an annotation show no object. Segmentations are not looked at. Labels are in the order of their
-categories' numbers, also those that never occur.
+Images without an annotation show no object. Segmentations are ignored. All categories are labels, in the order of their
+numbers, even if they never occur.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class CocoFiles:
-    """Where the data is.
+    """Paths of a COCO data set.
 
     Attributes:
         path: A JSON file or a folder, or empty.
@@ -57,16 +57,16 @@ def annotated(given: CocoFiles) -> tuple[list[Annotated], list[str]]:
     """Return all images of a data set, and the label names in order.
 
     Raises:
-        DataError: A file does not exist, is not JSON, or lacks what it needs; two files name categories differently.
+        DataError: A file does not exist, is not JSON, or is incomplete; or two files name categories differently.
     """
-    parts = [(split, path, read(path, boxes_files.called(path, base))) for base, split, path in _files(given)]
+    parts = [(split, path, read(path, boxes_files.relative_name(path, base))) for base, split, path in _files(given)]
     names = _names(parts)
     found = []
     for split, path, instances in parts:
         images = Images(path, split, given.images, given.root, [each.file for each in instances.images.values()])
         found += list(_part(instances, images, split, names))
     if not found:
-        raise DataError(Problem(str(parts[0][1]), "names no images.", "Its `images` must list them."))
+        raise DataError(Problem(str(parts[0][1]), "lists no images.", "Its `images` must list them."))
     return found, [names[number] for number in sorted(names)]
 
 
@@ -87,12 +87,12 @@ def _files(given: CocoFiles) -> Iterator[tuple[Path, int, Path]]:
     splits = [_split(path, base) for path in found]
     named = [(split, path) for split, path in zip(splits, found, strict=True) if split != UNDECIDED]
     if not found:
-        cure = "Give the JSON file itself, or the folder that holds it."
-        raise DataError(Problem("data.path", f"{base} holds no JSON file.", cure))
+        cure = "Pass the JSON file itself, or the folder that contains it."
+        raise DataError(Problem("data.path", f"{base} contains no JSON file.", cure))
     if len(found) > 1 and not any(NAMES[split] == "train" for split, _ in named):
-        names = ", ".join(boxes_files.called(path, base) for path in found[:5])
+        names = ", ".join(boxes_files.relative_name(path, base) for path in found[:5])
         cure = "data.train=FILE data.val=FILE data.test=FILE"
-        raise DataError(Problem("data.path", f"it cannot be told which of {names} is the training split.", cure))
+        raise DataError(Problem("data.path", f"cannot tell which of {names} is the training split.", cure))
     for split, path in named if len(found) > 1 else [(splits[0], found[0])]:
         yield base, split, path
 
@@ -116,12 +116,12 @@ def _names(parts: Sequence[tuple[int, Path, Instances]]) -> dict[int, str]:
     for _, path, instances in parts:
         for number, name in instances.categories.items():
             if names.setdefault(number, name) != name:
-                message = f"the category {number} is {name!r} here, and {names[number]!r} in another file."
+                message = f"the category {number} is {name!r} here, but {names[number]!r} in another file."
                 raise DataError(Problem(str(path), message, "The files of one data set must agree."))
     repeated = sorted({name for name in names.values() if list(names.values()).count(name) > 1})
     if repeated:
-        message = f"one name stands for several categories: {', '.join(repeated)}."
-        raise DataError(Problem(str(parts[0][1]), message, "Give each category its own."))
+        message = f"several categories have the same name: {', '.join(repeated)}."
+        raise DataError(Problem(str(parts[0][1]), message, "Give each category a different name."))
     return names
 
 
@@ -132,13 +132,13 @@ def _part(instances: Instances, images: Images, split: int, names: Mapping[int, 
         place = f"{instances.name}:annotations[{at}]"
         number = said.get("image_id") if isinstance(said, dict) else None
         if not isinstance(number, int | str) or number not in objects:
-            message = f"the annotation is of an image {number!r}, which `images` does not list"
+            message = f"the annotation is for image {number!r}, which `images` does not list"
             yield Annotated(None, place, split=split, fault=image_fault("unknown_image", message))
         else:
             objects[number].append(_object(said, place, names))
     for number, image in instances.images.items():
         path, fault = images.find(image.file)
-        place = f"{instances.name}:{image.place}" if path is None else boxes_files.called(path, instances.base)
+        place = f"{instances.name}:{image.place}" if path is None else boxes_files.relative_name(path, instances.base)
         yield Annotated(
             path, place, tuple(objects[number]), split, stated=image.size, root=images.root, fault=image.fault or fault
         )

@@ -1,4 +1,4 @@
-"""Finds the images of a COCO file: beside it, in the usual folders, or by their last name alone."""
+"""Find the images of a COCO file: beside it, in the usual folders, or by the last part of their paths."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Images:
         Args:
             path: The JSON file.
             split: Its split.
-            given: The folder that the options name, or empty.
+            given: The configured folder, or empty.
             root: The folder that images must lie in, or empty.
-            names: What the file calls the images.
+            names: The images' names in the file.
 
         Raises:
-            DataError: `given` is no folder.
+            DataError: `given` is not a folder.
         """
         tops = [files.folder("data.images", given)] if given else [path.parent, path.parent.parent]
         tail = path.stem.rpartition("_")[2]
@@ -38,15 +38,15 @@ class Images:
         folders = [top / each for top in tops for each in inner]
         folders = [each for each in folders if each.is_dir()] or tops
         tried = names[:: max(1, len(names) // _TRIED)][:_TRIED]
-        self._folder = max(folders, key=lambda each: _held(each, tried))
+        self._folder = max(folders, key=lambda each: _count_existing(each, tried))
         self.root = os.path.realpath(root or self._folder)
-        self._inside = files.Root(self.root)
+        self._inside = files.RootFolder(self.root)
 
     def find(self, name: str) -> tuple[Path | None, RowIssue | None]:
         """Return the path of an image by its `file_name`, or by its last part if the full path does not exist.
 
         Returns:
-            The path or None, and what is to be said of it.
+            The path or None, and its issue or None.
         """
         plain = name.replace("\\", "/")
         path = self._folder / plain
@@ -54,7 +54,7 @@ class Images:
             return path, None
         moved = self._folder / plain.rpartition("/")[2]
         if moved.is_file():
-            message = f"the path {name} leads nowhere in the folder of images; the image is found by its last part"
+            message = f"the path {name} does not exist in the folder of images; the image was found by its last part"
             return moved, note("moved_image", message, "image")
         if path.is_file():
             return None, image_fault("path_outside", f"the image {name} lies outside the folder {self.root}")
@@ -62,7 +62,7 @@ class Images:
         return None, image_fault("label_without_image", message)
 
 
-def _held(folder: Path, names: Sequence[str]) -> tuple[int, int]:
+def _count_existing(folder: Path, names: Sequence[str]) -> tuple[int, int]:
     """Return how many of `names` exist in a folder: as written, and by their last part."""
     plain = [name.replace("\\", "/") for name in names]
     whole = sum((folder / name).is_file() for name in plain if not name.startswith(("/", "..")))

@@ -1,4 +1,4 @@
-"""Reads a JSON file of COCO instances and checks it."""
+"""Read a JSON file of COCO instances and check it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from plugins.data.boxes.faults import image_fault
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class ImageEntry:
     """One entry of `images`.
 
     Attributes:
         file: Its `file_name`.
         place: `images[3]`.
-        size: Width and height as they are stated; (0, 0) where they are not.
+        size: Stated width and height; (0, 0) for none.
         fault: Why it cannot be used, or None.
     """
 
@@ -35,16 +35,16 @@ class Instances:
     """The contents of a file.
 
     Attributes:
-        name: What messages call it.
-        base: The folder that it lies in.
-        images: By their numbers (or whatever stands for them); those without a usable one by a negative number.
+        name: Its name in messages.
+        base: The folder that contains it.
+        images: Images by id; those without a usable id by (None, position).
         categories: Names by number.
-        annotations: As they stand.
+        annotations: Unchecked annotations.
     """
 
     name: str
     base: Path
-    images: Mapping[Any, Image]
+    images: Mapping[Any, ImageEntry]
     categories: Mapping[int, str]
     annotations: Sequence[Any]
 
@@ -54,16 +54,16 @@ def read(path: Path, name: str) -> Instances:
 
     Args:
         path: The file.
-        name: What messages call it.
+        name: Its name in messages.
 
     Raises:
-        DataError: It is empty or not JSON, or holds no instances; the place in it is named.
+        DataError: It is empty, is not JSON, or contains no instances; the error names the place in it.
     """
     said = _parse(path)
     wanted = ("images", "annotations", "categories")
     lacking = [key for key in wanted if not isinstance(said, dict) or not isinstance(said.get(key), list)]
     if lacking:
-        cure = "It should hold `images`, `annotations` and `categories`, as COCO's instances do."
+        cure = "It needs `images`, `annotations` and `categories`, as COCO's instances have."
         raise DataError(Problem(str(path), f"it has no list {', '.join(lacking)}.", cure))
     categories = dict(_categories(path, said["categories"]))
     return Instances(name, path.parent, dict(_images(said["images"])), categories, said["annotations"])
@@ -73,11 +73,11 @@ def _parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if not text.strip():
-            raise DataError(Problem(str(path), "the file is empty.", "Export the annotations anew."))
+            raise DataError(Problem(str(path), "the file is empty.", "Export the annotations again."))
         return json.loads(text)
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}"
-        raise DataError(Problem(where, f"is not valid JSON: {error.msg}.", "Export the annotations anew.")) from error
+        raise DataError(Problem(where, f"is not valid JSON: {error.msg}.", "Export the annotations again.")) from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(Problem(str(path), f"cannot be read as JSON: {error}.")) from error
 
@@ -95,20 +95,20 @@ def _categories(path: Path, said: Sequence[Any]) -> Iterator[tuple[int, str]]:
         yield number, name.strip()
 
 
-def _images(said: Sequence[Any]) -> Iterator[tuple[Any, Image]]:
+def _images(said: Sequence[Any]) -> Iterator[tuple[Any, ImageEntry]]:
     seen: set[Any] = set()
     for at, each in enumerate(said):
         place = f"images[{at}]"
         number, file = (each.get("id"), each.get("file_name")) if isinstance(each, dict) else (None, None)
         if not isinstance(number, int | str) or not isinstance(file, str) or not file.strip() or "\0" in file:
             fault = image_fault("broken_annotation", "an image needs an id and a file_name")
-            yield (None, at), Image("", place, fault=fault)
+            yield (None, at), ImageEntry("", place, fault=fault)
         elif number in seen:
             fault = image_fault("broken_annotation", f"the image id {number!r} occurs twice")
-            yield (None, at), Image(file, place, fault=fault)
+            yield (None, at), ImageEntry(file, place, fault=fault)
         else:
             seen.add(number)
-            yield number, Image(file, place, _size(each))
+            yield number, ImageEntry(file, place, _size(each))
 
 
 def _size(said: Mapping[str, Any]) -> tuple[int, int]:

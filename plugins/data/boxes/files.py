@@ -1,4 +1,4 @@
-"""Folders of images and annotations: what they contain, and what messages call it."""
+"""List the files in folders of images and annotations, and name them in messages."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ def folder(option: str, given: str) -> Path:
     """Return an existing folder as an absolute path.
 
     Raises:
-        DataError: There is none; the nearest name beside it is offered.
+        DataError: There is none; the error suggests the nearest name beside it.
     """
     path = Path(given).expanduser().absolute()
     if path.is_dir():
         return path
     if path.exists():
-        raise DataError(Problem(option, f"{path} is not a folder.", "Give the folder that holds the data."))
+        raise DataError(Problem(option, f"{path} is not a folder.", "Pass the folder that contains the data."))
     names = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
     close = nearest(path.name, names)
-    cure = f"Did you mean {str(path.parent / close)!r}?" if close else f"The folder in use is {Path.cwd()}."
+    cure = f"Did you mean {str(path.parent / close)!r}?" if close else f"The current folder is {Path.cwd()}."
     raise DataError(Problem(option, f"there is no folder {path}.", cure))
 
 
 def walk(top: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
-    """Return files at any depth with one of these suffixes, sorted. Skips hidden files; reads linked folders once."""
+    """Return files at any depth with one of these suffixes, sorted, without hidden files. Reads linked folders once."""
     found: list[Path] = []
     seen: set[str] = set()
     for place, folders, names in os.walk(top, followlinks=True):
@@ -56,12 +56,12 @@ def is_a(name: str, suffixes: Sequence[str] = SUFFIXES) -> bool:
     return not _is_hidden(name) and os.path.splitext(name)[1].lower() in suffixes
 
 
-def called(path: Path, base: Path) -> str:
-    """Return how messages write a path: relative to `base` if it lies within."""
+def relative_name(path: Path, base: Path) -> str:
+    """Return a path for messages: relative to `base` if it lies within."""
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
 
 
-class Root:
+class RootFolder:
     """A folder that files must lie in, even after symbolic links are followed."""
 
     def __init__(self, real: str) -> None:
@@ -84,10 +84,10 @@ class Root:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Return the non-blank lines of a text file with their numbers. Bytes that are not UTF-8 become U+FFFD.
+    """Yield the non-blank lines of a text file with their numbers. Bytes that are not UTF-8 become U+FFFD.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     return ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip())

@@ -1,7 +1,7 @@
-"""Decides which orientation annotations refer to: the image as stored, or turned by its EXIF orientation.
+"""Decide which orientation annotations refer to: the stored image, or the image rotated by its EXIF orientation.
 
-Boxes are in pixels of the upright image, as every tool that people annotate with shows it. Where the annotations state
-the size of the image as it is stored, and a quarter turn makes that another one, they are turned with the image.
+Boxes are usually in pixels of the upright image, which annotation tools show. If the annotations state the size of the
+stored image, and a quarter turn changes that size, the boxes are rotated with the image.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Turn: TypeAlias = Callable[[Corners], Corners]
 _ORIENTATION = 0x0112
 
 
-def turning(image: Path | None, stated: tuple[int, int], size: tuple[int, int]) -> tuple[Turn, RowIssue | None]:
-    """Return how box corners map to the upright image, and a remark about the image.
+def corner_map(image: Path | None, stated: tuple[int, int], size: tuple[int, int]) -> tuple[Turn, RowIssue | None]:
+    """Return the map of box corners to the upright image, and the image's issue or None.
 
     Args:
         image: The file.
@@ -31,7 +31,7 @@ def turning(image: Path | None, stated: tuple[int, int], size: tuple[int, int]) 
     orientation = _orientation(image) if stated == size[::-1] and image is not None else 1
     if orientation in _QUARTER_TURNS:
         quarter = _QUARTER_TURNS[orientation]
-        message = "the boxes are of the image as it is stored, and are turned as its EXIF orientation says"
+        message = "the boxes refer to the stored image, and are rotated by its EXIF orientation"
         return (lambda corners: _ordered(corners, quarter(*stated))), note("turned_boxes", message, "image")
     message = f"the annotations are for {stated[0]} × {stated[1]} pixels, the image has {size[0]} × {size[1]}"
     return _same, image_fault("size_differs", message)
@@ -48,11 +48,11 @@ _QUARTER_TURNS: dict[int, Callable[[int, int], Callable[[float, float], Point]]]
     7: lambda width, height: lambda x, y: (height - y, width - x),
     8: lambda width, height: lambda x, y: (y, width - x),
 }
-"""By EXIF orientation: where a point of an image stored with that width and height is, once it is upright."""
+"""For each EXIF orientation: maps a point of the stored image, with its width and height, to the upright image."""
 
 
 def _ordered(corners: Corners, turn: Callable[[float, float], Point]) -> Corners:
-    """Return the turned corners; an inverted box stays inverted."""
+    """Return the rotated corners; an inverted box stays inverted."""
     (ax, ay), (bx, by) = turn(corners[0], corners[1]), turn(corners[2], corners[3])
     if corners[0] > corners[2] or corners[1] > corners[3]:
         return corners

@@ -1,4 +1,4 @@
-"""Parses XML into a tree with line numbers; refuses whatever could expand or fetch anything."""
+"""Parse XML into a tree with line numbers, and refuse documents that could expand entities or fetch files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_ELEMENTS = 1_000_000
 
 
 class BrokenXmlError(Exception):
-    """A file that cannot be used: what is wrong, and on which line (0: the whole file)."""
+    """The file is unusable. Has a message and the line (0: the whole file)."""
 
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class Element:
         return (each for each in self.children if each.name == name)
 
     def find(self, *names: str) -> Element | None:
-        """Follow a path of child names, always taking the first match; None if there is none."""
+        """Return the element at a path of child names, always the first match; None if there is none."""
         found: Element | None = self
         for name in names:
             found = None if found is None else next(found.all(name), None)
@@ -45,14 +45,14 @@ class Element:
 
 
 def parse(path: Path) -> Element:
-    """Read a file.
+    """Return the root element of a file.
 
-    A document type is refused, and with it every entity that a document could declare: they are how small files become
-    huge ones, and how files fetch others.
+    Document types are refused, and so are the entities that they declare: entities can expand a small file into a huge
+    one, or fetch other files.
 
     Raises:
-        BrokenXmlError: It is empty, is not well-formed, or has a document type.
-        OSError: It cannot be read.
+        BrokenXmlError: The file is empty, is not well-formed, or has a document type.
+        OSError: The file cannot be read.
     """
     content = path.read_bytes()
     if not content.strip():

@@ -1,7 +1,7 @@
-"""Annotations in XML files, one per image, as written by Pascal VOC and many tools.
+"""Read annotations from XML files, one per image, as written by Pascal VOC and many tools.
 
-Boxes are xmin, ymin, xmax, ymax in pixels, taken as they stand: xmax is the right edge. `difficult` objects are marked
-as crowds: finding them is neither right nor wrong.
+Boxes are xmin, ymin, xmax, ymax in pixels; xmax is the right edge. `difficult` objects are marked as crowds, so
+detecting them counts neither as correct nor as wrong.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 @dataclass(frozen=True)
 class VocFiles:
-    """Where the data is.
+    """Paths of a Pascal VOC data set.
 
     Attributes:
         path: The folder.
@@ -53,10 +53,10 @@ def load_voc(given: VocFiles, options: SplitOptions, task: Task, seed: int) -> S
 
 
 def annotated(given: VocFiles) -> tuple[list[Annotated], list[DataIssue]]:
-    """Return all images of a data set, and findings about it.
+    """Return all images of a data set, and issues about it.
 
     Raises:
-        DataError: There is no such folder, or no annotation in it.
+        DataError: There is no such folder, or it contains no annotations.
     """
     base = files.folder("data.path", given.path)
     found, findings = [], list[DataIssue]()
@@ -66,8 +66,8 @@ def annotated(given: VocFiles) -> tuple[list[Annotated], list[DataIssue]]:
         found += [reader.read(stem, part) for stem, part in chosen]
         findings += reader.findings({stem for stem, _ in chosen})
     if not found:
-        cure = "It should hold Annotations with XML files, or XML files beside their images."
-        raise DataError(Problem("data.path", f"{base} holds no annotations.", cure))
+        cure = "It needs a folder Annotations with XML files, or XML files beside their images."
+        raise DataError(Problem("data.path", f"{base} contains no annotations.", cure))
     return found, findings
 
 
@@ -92,7 +92,7 @@ class _Reader:
         self._images = {each.stem: each for each in reversed(self._named.values())}
 
     def chosen(self, split: int) -> list[tuple[str, int]]:
-        """Return stems with their splits: those listed in ImageSets/Main, else all."""
+        """Return file stems with their splits: those listed in ImageSets/Main, else all."""
         lists = {part: self._folder / "ImageSets" / "Main" / f"{name}.txt" for name, part in _LISTS}
         if lists[TRAIN].is_file():
             del lists[UNDECIDED]
@@ -109,8 +109,8 @@ class _Reader:
             if image is None:
                 message = f"{stem!r} is listed, but has neither an image nor annotations"
                 return Annotated(None, stem, split=split, fault=image_fault("missing_annotation", message))
-            return Annotated(image, files.called(image, self._base), None, split, root=self._root)
-        name = files.called(xml, self._base)
+            return Annotated(image, files.relative_name(image, self._base), None, split, root=self._root)
+        name = files.relative_name(xml, self._base)
         try:
             top = safe_xml.parse(xml)
         except BrokenXmlError as error:
@@ -126,18 +126,18 @@ class _Reader:
             message = f"there is no image {wanted} for the annotations"
             return Annotated(None, name, split=split, fault=image_fault("label_without_image", message))
         if top.name != "annotation":
-            message = f"the file holds <{top.name}>, not <annotation>"
+            message = f"the file contains <{top.name}>, not <annotation>"
             return Annotated(None, name, split=split, fault=image_fault("broken_annotation", message))
         objects = tuple(_object(each, name, self._first) for each in top.all("object"))
-        place = files.called(image, self._base)
+        place = files.relative_name(image, self._base)
         return Annotated(image, place, objects, split, stated=_size(top), root=self._root)
 
     def findings(self, used: set[str]) -> Iterator[DataIssue]:
-        """Report annotations that no list names."""
+        """Yield an issue about annotations that no list names."""
         others = sorted(self._xml.keys() - used)
         if others:
-            message = f"{len(others):,} annotated images are in no list of ImageSets/Main, and are not used."
-            places = tuple(files.called(self._xml[each], self._base) for each in others[:SHOWN])
+            message = f"{len(others):,} annotated images are in no list in ImageSets/Main, and are not used."
+            places = tuple(files.relative_name(self._xml[each], self._base) for each in others[:SHOWN])
             yield DataIssue("in_no_list", message, len(others), places)
 
     def _image_folder(self) -> Path:
@@ -147,7 +147,7 @@ class _Reader:
         return self._folder
 
     def _stem_shown(self, stem: str) -> str:
-        """Return the stem of the annotated image: the annotation's own, or that of the file it names."""
+        """Return the stem of the annotated image: the annotation's stem, or that of the file it names."""
         if stem in self._images:
             return stem
         try:
@@ -158,7 +158,7 @@ class _Reader:
 
 
 def _last(path: str) -> str:
-    """Return the last part of a path of any operating system. Annotations often hold old paths."""
+    """Return the last part of a path of any operating system. Annotations often contain old paths."""
     return path.replace("\\", "/").rpartition("/")[2]
 
 

@@ -1,7 +1,7 @@
-"""Writes images with boxes as Pascal VOC, COCO or YOLO folders, which the adapters of these names can read.
+"""Write images with boxes as Pascal VOC, COCO or YOLO folders, which the adapters of these names can read.
 
-Image files are copied as they are; numbers are written as exactly as they are known. A box of a YOLO file cannot be
-marked as a crowd: there, crowds are written like other objects.
+Image files are copied unchanged, and numbers are written in full precision. YOLO files cannot mark crowds, so crowds
+are written there like other objects.
 
     from plugins.data.boxes.writers import parts, write_coco
 
@@ -36,10 +36,10 @@ def write_voc(parts: Parts, labels: Sequence[str], folder: Path) -> None:
     Args:
         parts: Examples of each split, with targets.
         labels: Label names.
-        folder: Where to; made where it does not exist.
+        folder: The folder to write, created if missing.
 
     Raises:
-        DataError: An example has no target.
+        DataError: An example is not annotated.
         OSError: A file cannot be written.
     """
     for part, examples in parts.items():
@@ -57,10 +57,10 @@ def write_coco(parts: Parts, labels: Sequence[str], folder: Path) -> None:
     Args:
         parts: Examples of each split, with targets.
         labels: Label names, all of which become categories.
-        folder: Where to; made where it does not exist.
+        folder: The folder to write, created if missing.
 
     Raises:
-        DataError: An example has no target.
+        DataError: An example is not annotated.
         OSError: A file cannot be written.
     """
     categories = [{"id": number, "name": name} for number, name in enumerate(labels, start=1)]
@@ -92,10 +92,10 @@ def write_yolo(parts: Parts, labels: Sequence[str], folder: Path) -> None:
     Args:
         parts: Examples of each split, with targets.
         labels: Label names.
-        folder: Where to; made where it does not exist.
+        folder: The folder to write, created if missing.
 
     Raises:
-        DataError: An example has no target.
+        DataError: An example is not annotated.
         OSError: A file cannot be written.
     """
     for part, examples in parts.items():

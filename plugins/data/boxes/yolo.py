@@ -1,7 +1,7 @@
-"""Annotations in text files, one per image, as in YOLO: `class x y w h`, or a class and a polygon.
+"""Read annotations from text files, one per image, as in YOLO: `class x y w h`, or a class and a polygon.
 
 Numbers are shares of the width and height of the upright image. The text file of `…/images/…/1.jpg` is
-`…/labels/…/1.txt`, and lies beside the image where no folder is called images. An empty one says: no object.
+`…/labels/…/1.txt`, or lies beside the image if no folder is called images. An empty file means no object.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from plugins.data.boxes import annotations as boxes_annotations
 from plugins.data.boxes import files, yolo_config
 from plugins.data.boxes.annotations import Annotated, StatedObject
 from plugins.data.boxes.faults import image_fault, note, object_fault
-from plugins.data.boxes.yolo_config import Config
+from plugins.data.boxes.yolo_config import YoloConfig
 from plugins.data.files import SPLIT_NAMES
 
 _PIXELS = 2.0
-"""A number above this is of pixels, not a share."""
+"""A number above this is in pixels, not a share."""
 _NO_LABELS = ("classes.txt", "train.txt", "val.txt", "test.txt", "README.txt", "obj.names")
-_UNLABELLED: Mapping[str, RowIssue | None] = {
+_UNLABELED: Mapping[str, RowIssue | None] = {
     "background": note(
         "background", "the image has no label file; it is taken to show no object (data.unlabelled_images)", "image"
     ),
@@ -38,20 +38,20 @@ _UNLABELLED: Mapping[str, RowIssue | None] = {
 
 @dataclass(frozen=True)
 class YoloFiles:
-    """Where the data is.
+    """Paths and options of a YOLO data set.
 
     Attributes:
         path: A data.yaml, or a folder.
         images: The folder of images, or empty.
         names: Label names, or none.
-        unlabelled: What an image without a label file is: `background`, `error` or `skip`.
+        unlabeled: How to treat an image without a label file: `background`, `error` or `skip`.
         root: The folder that images must lie in, or empty.
     """
 
     path: str
     images: str = ""
     names: tuple[str, ...] = ()
-    unlabelled: str = "background"
+    unlabeled: str = "background"
     root: str = ""
 
 
@@ -65,28 +65,30 @@ def load_yolo(given: YoloFiles, options: SplitOptions, task: Task, seed: int) ->
     )
 
 
-def annotated(config: Config, given: YoloFiles) -> list[Annotated]:
+def annotated(config: YoloConfig, given: YoloFiles) -> list[Annotated]:
     """Return all images of a data set, followed by label files without an image.
 
     Raises:
-        DataError: There is no image, or no label file.
+        DataError: There are no images, or no label files.
     """
     reader = _Reader(config, given)
     found = [each for split, part in config.parts for each in reader.part(split, part)]
     if not found:
         where = ", ".join(str(part) for _, part in config.parts)
         raise DataError(
-            Problem("data.path", f"there is no image in {where}.", "data.images=FOLDER, or correct the data.yaml.")
+            Problem("data.path", f"there is no image in {where}.", "Set data.images=FOLDER, or correct the data.yaml.")
         )
-    if not reader.labelled:
+    if not reader.labeled:
         first = next((each.image for each in found if each.image is not None), None)
-        wanted = "" if first is None else f" One of them would be {reader.label_file(first)}."
+        wanted = "" if first is None else f" For example, {reader.label_file(first)} does not exist."
         message = f"none of {len(found):,} images has a label file.{wanted}"
-        raise DataError(Problem("data.path", message, "Label files lie in a folder labels beside the folder images."))
+        raise DataError(
+            Problem("data.path", message, "Label files belong in a folder labels beside the folder images.")
+        )
     return found + list(reader.orphans())
 
 
-def configured(given: YoloFiles) -> Config:
+def configured(given: YoloFiles) -> YoloConfig:
     """Return the data set that the options name."""
     path = Path(given.path).expanduser().absolute()
     if path.is_file():
@@ -96,30 +98,32 @@ def configured(given: YoloFiles) -> Config:
     return _plain(path, given) if found is None else _renamed(yolo_config.read(found), given)
 
 
-def _renamed(config: Config, given: YoloFiles) -> Config:
+def _renamed(config: YoloConfig, given: YoloFiles) -> YoloConfig:
     if given.images:
-        cure = "Leave it out, or give data.path=FOLDER without a data.yaml."
-        raise DataError(Problem("data.images", "the data.yaml names the folders of images.", cure))
+        cure = "Leave it out, or use data.path=FOLDER without a data.yaml."
+        raise DataError(Problem("data.images", "the data.yaml names the folders of images already.", cure))
     names = dict(enumerate(given.names)) if given.names else config.names
-    return Config(config.base, names, config.parts, config.findings)
+    return YoloConfig(config.base, names, config.parts, config.findings)
 
 
-def _plain(path: Path, given: YoloFiles) -> Config:
+def _plain(path: Path, given: YoloFiles) -> YoloConfig:
     """Read folders images and labels without a data.yaml. Folders train, val and test in or above them are splits."""
     classes = path / "classes.txt"
     names = given.names or (tuple(line for _, line in files.lines(classes)) if classes.is_file() else ())
     if not names:
-        message = f"{path} holds neither a data.yaml nor a classes.txt, so that the labels have no names."
-        raise DataError(Problem("data.names", message, "data.names=[cat,dog], in the order of their numbers."))
+        message = f"{path} contains neither a data.yaml nor a classes.txt, so the labels have no names."
+        raise DataError(Problem("data.names", message, "Set data.names=[cat,dog], in the order of their numbers."))
     if len(set(names)) < len(names):
-        raise DataError(Problem("data.names", "a name stands for several classes.", "Give each class its own."))
+        raise DataError(
+            Problem("data.names", "several classes have the same name.", "Give each class a different name.")
+        )
     images = files.folder("data.images", given.images) if given.images else path / "images"
     parts = _split_folders(images) or [
         (split, each / "images") for split, each in _split_folders(path) if (each / "images").is_dir()
     ]
     if not parts:
         parts = [(UNDECIDED, images if images.is_dir() else path)]
-    return Config(path, dict(enumerate(names)), tuple(parts))
+    return YoloConfig(path, dict(enumerate(names)), tuple(parts))
 
 
 def _split_folders(path: Path) -> list[tuple[int, Path]]:
@@ -128,27 +132,27 @@ def _split_folders(path: Path) -> list[tuple[int, Path]]:
 
 
 class _Reader:
-    def __init__(self, config: Config, given: YoloFiles) -> None:
+    def __init__(self, config: YoloConfig, given: YoloFiles) -> None:
         self._base, self._names, self._given = config.base, config.names, given
         self._elsewhere = Path(given.images).expanduser().absolute() if given.images else None
         self._pairs: dict[Path, Path] = {}
-        self.labelled = 0
+        self.labeled = 0
 
     def part(self, split: int, path: Path) -> Iterator[Annotated]:
-        """Return the images of a folder, or those listed in a text file."""
+        """Yield the images of a folder, or those listed in a text file."""
         if path.is_dir():
             root = os.path.realpath(self._given.root or path)
             labels = self.label_file(path / "_").parent
             for each in files.walk(labels, (".txt",)):
                 self._pairs.setdefault(each.parent, path / each.parent.relative_to(labels))
             for each in files.walk(path):
-                yield self._image(each, files.called(each, self._base), split, root)
+                yield self._image(each, files.relative_name(each, self._base), split, root)
             return
         root = os.path.realpath(self._given.root or self._base)
         for number, line in files.lines(path):
             found = [start / line for start in (self._base, path.parent)]
             image = next((each for each in found if each.is_file()), found[0])
-            yield self._image(image, f"{files.called(path, self._base)}:{number}", split, root)
+            yield self._image(image, f"{files.relative_name(path, self._base)}:{number}", split, root)
 
     def label_file(self, image: Path) -> Path:
         """Return the path of an image's label file."""
@@ -167,7 +171,7 @@ class _Reader:
             for each in files.listed(labels, (".txt",)):
                 if each.stem not in stems and each.name not in _NO_LABELS:
                     fault = image_fault("label_without_image", "there is no image for the label file")
-                    yield Annotated(None, files.called(each, self._base), fault=fault)
+                    yield Annotated(None, files.relative_name(each, self._base), fault=fault)
 
     def _image(self, image: Path, place: str, split: int, root: str) -> Annotated:
         labels = self.label_file(image)
@@ -175,24 +179,24 @@ class _Reader:
         try:
             rows = list(files.lines(labels))
         except FileNotFoundError:
-            fault = _UNLABELLED[self._given.unlabelled]
+            fault = _UNLABELED[self._given.unlabeled]
             objects: tuple[StatedObject, ...] | None = None if fault is None else ()
             return Annotated(image, place, objects, split, root=root, relative=True, fault=fault)
         except OSError as error:
             message = f"its label file {labels} cannot be read ({error.strerror or error})"
             return Annotated(None, place, split=split, fault=image_fault("broken_annotation", message))
-        self.labelled += 1
-        name = files.called(labels, self._base)
+        self.labeled += 1
+        name = files.relative_name(labels, self._base)
         found = tuple(_object(line, f"{name}:{number}", self._names) for number, line in rows)
         return Annotated(image, place, found, split, root=root, relative=True)
 
 
 def _object(line: str, place: str, names: Mapping[int, str]) -> StatedObject:
-    """Parse one row: a class with the center, width and height of its box, or with the corners of a polygon."""
+    """Return the object of one row: a class with the center, width and height of its box, or with a polygon."""
     try:
         number, *values = (float(each) for each in line.split())
     except ValueError:
-        return _bad(place, "bad_box", f"the row {line[:60]!r} holds something else than numbers")
+        return _bad(place, "bad_box", f"the row {line[:60]!r} contains something other than numbers")
     polygon = len(values) >= 6 and len(values) % 2 == 0
     if len(values) != 4 and not polygon:
         message = f"the row has {len(values) + 1} numbers, not a class and a box (5) or a polygon (7, 9, …)"
@@ -202,7 +206,7 @@ def _object(line: str, place: str, names: Mapping[int, str]) -> StatedObject:
         message = f"the class {number:g} is not one of the {len(names)} names ({min(names)} to {max(names)})"
         return _bad(place, "unknown_class", message)
     if any(abs(each) > _PIXELS for each in values if math.isfinite(each)):
-        return _bad(place, "not_normalized", "the row holds pixels, not shares of the image's width and height")
+        return _bad(place, "not_normalized", "the row is in pixels, not in shares of the image's width and height")
     return StatedObject(label, _hull(values) if polygon else _corners(values), place)
 
 

@@ -1,4 +1,4 @@
-"""Reads a data.yaml as Ultralytics defines it: where the splits are, and the label names."""
+"""Read a data.yaml as Ultralytics defines it: the paths of the splits, and the label names."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
-class Config:
+class YoloConfig:
     """A dataset.
 
     Attributes:
         base: The folder that its paths start from.
-        names: Label names by their numbers.
-        parts: A split, and a folder of images or a text file that lists some, each.
-        findings: What is to be said of it.
+        names: Label names by number.
+        parts: Pairs of a split and a folder of images, or a text file that lists images.
+        findings: Issues of the file.
     """
 
     base: Path
@@ -43,15 +43,15 @@ def find(path: Path) -> Path | None:
     chosen = [each for each in files if each.stem == "data"] or files
     if len(chosen) > 1:
         names = ", ".join(each.name for each in chosen)
-        raise DataError(Problem("data.path", f"{path} holds several YAML files: {names}.", "Give one of them."))
+        raise DataError(Problem("data.path", f"{path} contains several YAML files: {names}.", "Pass one of them."))
     return chosen[0] if chosen else None
 
 
-def read(path: Path) -> Config:
+def read(path: Path) -> YoloConfig:
     """Read a data.yaml. Its `download` entry is never run.
 
     Raises:
-        DataError: It is not YAML, or lacks the names or the training split; what it names does not exist.
+        DataError: It is not YAML, lacks the names or the training split, or names a path that does not exist.
     """
     said = _parse(path)
     reader = _Reader(path, said, _base(path, said.get("path")))
@@ -59,7 +59,7 @@ def read(path: Path) -> Config:
     parts = tuple(reader.parts())
     if reader.problems:
         raise DataError(*reader.problems)
-    return Config(reader.base, names, parts, tuple(reader.findings))
+    return YoloConfig(reader.base, names, parts, tuple(reader.findings))
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -70,12 +70,12 @@ def _parse(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        reason = getattr(error, "problem", None) or "it cannot be understood"
+        reason = getattr(error, "problem", None) or "it cannot be parsed"
         raise DataError(Problem(where, f"is not valid YAML: {reason}.", "Correct it.")) from error
     except (OSError, RecursionError, ValueError) as error:
         raise DataError(Problem(str(path), f"cannot be read: {error}.")) from error
     if not isinstance(said, dict):
-        cure = "It needs train, val and names, as Ultralytics' data sets have them."
+        cure = "It needs train, val and names, as in Ultralytics' data sets."
         raise DataError(Problem(str(path), "does not describe a data set.", cure))
     return said
 
@@ -122,13 +122,15 @@ class _Reader:
             found[int(number)] = str(name).strip()
         repeated = sorted({name for name in found.values() if list(found.values()).count(name) > 1})
         if repeated:
-            self._wrong(f"gives one name to several classes: {', '.join(repeated)}.", "Give each class its own.")
+            self._wrong(
+                f"has several classes with the same name: {', '.join(repeated)}.", "Give each a different name."
+            )
         if isinstance(count, int) and count != len(found):
-            self._wrong(f"says nc: {count}, and has {len(found)} names.", "Correct one of them.")
+            self._wrong(f"has nc: {count}, but {len(found)} names.", "Correct one of them.")
         return found
 
     def parts(self) -> Iterator[tuple[int, Path]]:
-        """Return folders and lists of images, with their splits."""
+        """Yield folders and lists of images, with their splits."""
         for key, split in _KEYS.items():
             said = self.said.get(key)
             for entry in said if isinstance(said, list) else [said]:
@@ -144,7 +146,7 @@ class _Reader:
             self._wrong("has no train.", "train: images/train")
 
     def _resolve(self, entry: str) -> Path | None:
-        """Resolve an entry from the base. A leading `../` that leads nowhere is dropped, as Ultralytics does."""
+        """Return an entry's path from the base. As in Ultralytics, a leading `../` is dropped if it leads nowhere."""
         for each in (entry, entry.removeprefix("../"), entry.removeprefix("./")):
             for start in (self.base, self.path.absolute().parent):
                 path = start / Path(each).expanduser()
@@ -159,7 +161,7 @@ class _Reader:
             return
         cure = f"Its paths start from {self.base}. Correct it, or `path`."
         if self.said.get("download"):
-            cure += " It has a key `download`, which Graft never runs: get the data yourself."
+            cure += " It has a key `download`, which Graft never runs: download the data yourself."
         self._wrong(f"{key}: there is no folder or file {entry}.", cure)
 
     def _wrong(self, message: str, cure: str) -> None:

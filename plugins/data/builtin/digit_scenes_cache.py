@@ -19,12 +19,12 @@ from core.tasks import Corners
 from plugins.data.builtin import scene_drawing
 
 _VERSION = 1
-"""Changes when a recipe makes other scenes than before."""
+"""Must change when the same recipe gives different scenes."""
 _LIST = "scenes.json"
 
 
 @dataclass(frozen=True)
-class Scene:
+class DigitScene:
     """One scene.
 
     Attributes:
@@ -32,7 +32,7 @@ class Scene:
         split: `train`, `val` or `test`.
         image: The PNG file, or its bytes.
         digest: Hash of its pixels.
-        objects: Label and place of each digit.
+        objects: Label and box of each digit.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Scene:
 
 
 def key(recipe: Mapping[str, int]) -> str:
-    """Return a hash of everything that decides the scenes; hexadecimal."""
+    """Return a hash of everything that the scenes depend on; hexadecimal."""
     return hashlib.sha256(json.dumps([_VERSION, dict(sorted(recipe.items()))]).encode()).hexdigest()
 
 
-def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[DataIssue]]:
-    """Return the scenes of a recipe, and findings about them."""
+def fetch(recipe: Mapping[str, int]) -> tuple[list[DigitScene], list[DataIssue]]:
+    """Return the scenes of a recipe, and issues about them."""
     folder = cache_directory() / "digit_scenes" / key(recipe)[:16]
     kept = _read(folder)
     if kept is not None:
@@ -62,14 +62,14 @@ def fetch(recipe: Mapping[str, int]) -> tuple[list[Scene], list[DataIssue]]:
     return _read(folder) or made, []
 
 
-def _made(recipe: Mapping[str, int]) -> Iterator[Scene]:
+def _made(recipe: Mapping[str, int]) -> Iterator[DigitScene]:
     digits = scene_drawing.digits()
     for split in NAMES:
         for number in range(recipe[split]):
             pixels, boxes = scene_drawing.draw(recipe, digits[split], split, number)
             image = _png(pixels)
             objects = tuple((box.label, box.corners) for box in boxes)
-            yield Scene(f"{split}-{number:04}", split, image, inspect(image).digest, objects)
+            yield DigitScene(f"{split}-{number:04}", split, image, inspect(image).digest, objects)
 
 
 def _png(pixels: scene_drawing.Pixels) -> bytes:
@@ -81,7 +81,7 @@ def _png(pixels: scene_drawing.Pixels) -> bytes:
     return stream.getvalue()
 
 
-def _write(folder: Path, made: list[Scene]) -> None:
+def _write(folder: Path, made: list[DigitScene]) -> None:
     """Write all scenes into a new folder of the cache."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with new_folder(folder, shared=True) as aside:
@@ -92,11 +92,11 @@ def _write(folder: Path, made: list[Scene]) -> None:
             file = hashlib.blake2b(scene.image, digest_size=16).hexdigest()
             entries.append([scene.name, scene.split, scene.digest, file, scene.objects])
         (aside / _LIST).write_text(json.dumps(entries), encoding="utf-8")
-        if folder.exists():  # damaged, or it would have been read
+        if folder.exists():  # it is damaged, because it could not be read
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read(folder: Path) -> list[Scene] | None:
+def _read(folder: Path) -> list[DigitScene] | None:
     """Return the scenes in a folder; None if one is missing or was changed."""
     try:
         found = []
@@ -105,7 +105,7 @@ def _read(folder: Path) -> list[Scene] | None:
             if hashlib.blake2b(image.read_bytes(), digest_size=16).hexdigest() != file:
                 return None
             placed = tuple((label, (x1, y1, x2, y2)) for label, (x1, y1, x2, y2) in objects)
-            found.append(Scene(name, split, image, digest, placed))
+            found.append(DigitScene(name, split, image, digest, placed))
     except (OSError, ValueError, TypeError):
         return None
     return found

@@ -15,7 +15,7 @@ from core.images import encode_png, inspect
 from core.tasks import ImageExample, Task
 
 _INK = 16
-"""The darkest value of a pixel in the data, where all sixteen dots of its 4 × 4 field are inked."""
+"""Maximum value of a pixel in the data: the number of inked dots in a field of 4 × 4."""
 
 
 @dataclass(frozen=True)
@@ -46,5 +46,5 @@ def load_digits(options: SplitOptions, task: Task, seed: int) -> Splits:
         examples.append(ImageExample(image, None, (8, 8), inspect(image).digest, f"digits:{number}"))
     digits = _Digits(examples, [str(each) for each in read.target])
     digest = hashlib.sha256(pixels.tobytes() + "".join(digits.labels).encode()).hexdigest()
-    origin = "UCI handwritten digits (8×8, carried by scikit-learn)"
+    origin = "UCI handwritten digits (8×8, included in scikit-learn)"
     return build_splits(Source(digits, digits.take, digest, origin), task, seed, options)

@@ -1,8 +1,8 @@
-"""Scenes of handwritten digits with boxes around them, drawn from a seed.
+"""Draw scenes of handwritten digits with their boxes, from a seed.
 
-Every number is drawn by NumPy's frozen generator (`RandomState`) and all arithmetic is on integers, so that the scenes
-are the same on every machine. Digits of the three splits come from different handwriting: no digit of the training
-scenes is in a test scene.
+All random numbers come from NumPy's frozen generator (`RandomState`) and all arithmetic uses integers, so the scenes
+are the same on every machine. The three splits use different digits: no digit of the training scenes is in a test
+scene.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from core.tasks import NamedBox
 
 LABELS = tuple("0123456789")
 _INK_FROM = 96
-"""A pixel with so much ink (of 255) belongs to its digit: its box ends there."""
+"""Pixels with at least this much ink (of 255) belong to a digit and lie inside its box."""
 _EMPTY_PERCENT = 3
 _SHARES = (70, 85)
-"""Percent of scikit-learn's digits before which they are for training scenes, then for validation scenes."""
+"""Percentages of scikit-learn's digits at which the validation digits and the test digits begin."""
 _TRIES = 30
 _OVERLAP = 6
-"""A digit covers less than one part in so many of the box of another, and the other way round."""
+"""Two digits share less than 1 / this of the smaller box."""
 Pixels = NDArray[np.uint8]
 Digits = list[tuple[Pixels, str]]
 
@@ -45,11 +45,11 @@ def digits() -> dict[str, Digits]:
 
 
 def draw(recipe: Mapping[str, int], source: Digits, split: str, number: int) -> tuple[Pixels, list[NamedBox]]:
-    """Draw one scene: uint8 [size, size, 3], and the digits in it.
+    """Return one scene, uint8 [size, size, 3], and the digits in it.
 
     Args:
-        recipe: `size` of the scenes in pixels, most `objects` in one, `smallest` and `largest` digits in pixels, and
-            `draw`, the seed.
+        recipe: `size` of the scenes in pixels, maximum number of `objects`, height of the `smallest` and `largest`
+            digits in pixels, and `draw`, the seed.
         source: The digits to choose from.
         split: The scene's split.
         number: The scene's number in its split.
@@ -67,14 +67,14 @@ def draw(recipe: Mapping[str, int], source: Digits, split: str, number: int) -> 
             x, y = random.randint(size - width + 1), random.randint(size - height + 1)
             box = NamedBox(label, (float(x), float(y), float(x + width), float(y + height)))
             if not any(_overlap(box, other) for other in boxes):
-                _lay(scene[y : y + height, x : x + width], ink, random)
+                _draw_digit(scene[y : y + height, x : x + width], ink, random)
                 boxes.append(box)
                 break
     return _noisy(random, scene), boxes
 
 
 def _background(random: np.random.RandomState, size: int) -> NDArray[np.int64]:
-    """Return a color that changes from corner to corner: int64 [size, size, 3]."""
+    """Return a color gradient between the corners, int64 [size, size, 3]."""
     gray = random.randint(30, 226)
     corners = np.clip(gray + random.randint(-24, 25, (2, 2, 3)), 0, 255)
     ramp = np.arange(size)
@@ -87,7 +87,7 @@ def _background(random: np.random.RandomState, size: int) -> NDArray[np.int64]:
 
 
 def _enlarged(ink: Pixels, height: int) -> Pixels:
-    """Scale a digit from 8 rows to `height` pixels, and crop it to its ink."""
+    """Return a digit scaled from 8 rows to `height` pixels and cropped to its ink."""
     from PIL import Image
 
     large = np.asarray(Image.fromarray(ink).resize((height, height), Image.Resampling.BILINEAR))
@@ -96,7 +96,7 @@ def _enlarged(ink: Pixels, height: int) -> Pixels:
     return large[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _lay(under: NDArray[np.int64], ink: Pixels, random: np.random.RandomState) -> None:
+def _draw_digit(under: NDArray[np.int64], ink: Pixels, random: np.random.RandomState) -> None:
     """Draw a digit in a contrasting color. Changes `under`, int64 [h, w, 3]."""
     gray = int(under.mean())
     contrast = random.randint(70, 140)
@@ -114,7 +114,7 @@ def _noisy(random: np.random.RandomState, scene: NDArray[np.int64]) -> Pixels:
 
 
 def _overlap(one: NamedBox, other: NamedBox) -> bool:
-    """Return whether two boxes share more of the smaller one than is allowed."""
+    """Return whether two boxes share more of the smaller one than allowed."""
     (ax, ay, bx, by), (cx, cy, dx, dy) = one.corners, other.corners
     shared = max(0.0, min(bx, dx) - max(ax, cx)) * max(0.0, min(by, dy) - max(ay, cy))
     return shared * _OVERLAP >= min((bx - ax) * (by - ay), (dx - cx) * (dy - cy))

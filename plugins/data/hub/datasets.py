@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face Hub: from a folder on disk, or from the Hub if it is reachable."""
+"""Load datasets of the Hugging Face Hub: from a folder on disk, or from the Hub if it is reachable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COMMON = {"train": ("train", "training"), "val": ("validation", "valid", "val",
 def load_folder(
     path: str, splits: Mapping[str, str], reading: Reading, options: SplitOptions, task: Task, seed: int
 ) -> Splits:
-    """Load a folder written by `save_to_disk`, or a folder of data files. Nothing is fetched or executed.
+    """Load a folder written by `save_to_disk`, or a folder of data files. Nothing is downloaded or executed.
 
     Raises:
         DataError: See `DataAdapter.load`.
@@ -39,7 +39,7 @@ def load_folder(
         with quiet_datasets(offline=True) as datasets:
             try:
                 loaded = datasets.load_from_disk(str(folder))
-            except Exception as error:  # whatever a damaged folder raises
+            except Exception as error:  # a damaged folder can raise any error
                 raise DataError(Problem(str(folder), f"the dataset cannot be opened: {_line(error)}.")) from error
         return _load(loaded, folder.name, splits, reading, options, task, seed, folder)
     if not folder.is_dir():
@@ -49,7 +49,7 @@ def load_folder(
             loaded = images.open_parquet(datasets, path)
         return _load(loaded, folder.name, splits, reading, options, task, seed, folder)
     if any(splits.values()):
-        message = "a folder of data files has no named splits; files named train, val and test are taken as such."
+        message = "a folder of data files has no named splits; files named train, val and test become splits."
         raise DataError(Problem("data.path", message, "Leave out data.train, data.val and data.test."))
     return load_table(TextFiles(path=path), reading, options, task, seed)
 
@@ -67,7 +67,7 @@ def load_remote(
     """Load a dataset of the Hub, or its local copy if the Hub cannot be reached.
 
     Raises:
-        DataError: It does not exist, is gated, needs code of its own, or cannot be had without a network.
+        DataError: It does not exist, is gated, is a script, or is neither cached nor reachable.
     """
     offline = is_offline()
     with quiet_datasets(offline) as datasets:
@@ -79,7 +79,7 @@ def load_remote(
 
 
 def is_offline() -> bool:
-    """Return whether the Hub must not be asked (`HF_HUB_OFFLINE`, `HF_DATASETS_OFFLINE`) or does not answer."""
+    """Return whether the Hub is disabled (`HF_HUB_OFFLINE`, `HF_DATASETS_OFFLINE`) or does not answer."""
     if os.environ.get("HF_DATASETS_OFFLINE", "").lower() in {"1", "on", "yes", "true"}:
         return True
     return bool(hub_unreachable())
@@ -87,7 +87,7 @@ def is_offline() -> bool:
 
 @contextmanager
 def quiet_datasets(offline: bool) -> Iterator[Any]:
-    """Provide the `datasets` library without telemetry, without progress bars and, if asked, without a network."""
+    """Yield the `datasets` library without telemetry and progress bars and, if `offline`, without a network."""
     import datasets
     import datasets.config
     import huggingface_hub.constants as hub
@@ -126,7 +126,9 @@ def _explain(name: str, error: Exception, offline: bool) -> Problem:
         return Problem(where, "access to the dataset is restricted.", cure)
     if offline:
         cure = "Connect to the network once, or save it with datasets' save_to_disk and use data.path."
-        return Problem(where, f"the Hub cannot be reached and the local cache does not hold it: {_line(error)}.", cure)
+        return Problem(
+            where, f"the Hub cannot be reached and the dataset is not in the local cache: {_line(error)}.", cure
+        )
     if isinstance(error, ValueError) and "onfig" in str(error):
         return Problem(where, f"{_line(error)}.", "Set data.subset.")
     if kinds & {"DatasetNotFoundError", "RepositoryNotFoundError", "FileNotFoundError"}:
@@ -164,7 +166,7 @@ def _load(
 
 
 def _choose(available: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[int, str]:
-    """Return the dataset's split for each of Graft's: as the options say, else by the usual names."""
+    """Return the dataset's split for each of Graft's: the configured one, else by the usual names."""
     problems, chosen = [], {}
     for number, part in enumerate(NAMES):
         name = wanted.get(part, "")
@@ -179,7 +181,7 @@ def _choose(available: Mapping[str, Any], wanted: Mapping[str, str]) -> dict[int
         return {0: next(iter(available))}
     if 0 not in chosen:
         names = ", ".join(available)
-        raise DataError(Problem("data.train", "it cannot be told which split to train on.", f"There are: {names}."))
+        raise DataError(Problem("data.train", "cannot tell which split to train on.", f"There are: {names}."))
     return chosen
 
 
@@ -192,9 +194,9 @@ def _part(dataset: Any, name: str, split: int, lists: Callable[[Any], list[Any]]
 
     Args:
         dataset: The split.
-        name: What it is called there.
-        split: What it is for Graft.
-        lists: Gives the values of an Arrow column.
+        name: Its name in the dataset.
+        split: Its split in Graft.
+        lists: Returns the values of an Arrow column.
     """
     columns = tuple(dataset.column_names)
     names = {at: feature.names for at, each in enumerate(columns) if (feature := _classes(dataset.features[each]))}

@@ -1,4 +1,4 @@
-"""Images of a dataset of the Hub: they stay memory-mapped in the dataset and are fetched by row."""
+"""Read images of a Hub dataset; they stay memory-mapped in the dataset and are fetched by row."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from plugins.data.tabular import row_store
 from plugins.data.tabular.column_names import IMAGES
 from plugins.data.tabular.columns import IMAGE, choose, positions
 from plugins.data.tabular.part import Part
-from plugins.data.tabular.rows import Names, Reading, stored
+from plugins.data.tabular.rows import LabelNames, Reading, stored
 
 _HELD = "(bytes)"
-"""What a row says of an image that the dataset holds without a name."""
+"""The text of a row whose image has no name in the dataset."""
 
 
 @dataclass
-class DatasetShelf:
+class DatasetImages:
     """The images in a column of one split of a dataset.
 
     Attributes:
         name: The split's name.
-        column: The dataset, of that column alone, as Arrow tables.
+        column: The dataset with that column alone, as Arrow tables.
         start: The folder that relative paths start from.
     """
 
@@ -48,16 +48,16 @@ class DatasetShelf:
         return f"{self.name}:{row}"
 
     def images(self, rows: Sequence[int], texts: Sequence[str]) -> list[Path | bytes]:
-        """Return the bytes that the dataset holds, or else the path that it names."""
+        """Return the bytes in the dataset, else the path that it names."""
         table = self.column[[row - 1 for row in rows]]
         return [self._image(value) for value in table.column(0).to_pylist()]
 
     def refuses(self, text: str) -> RowIssue | None:
-        """Return None: images inside a dataset have no path that could lead elsewhere."""
+        """Return None: images inside a dataset have no path that could leave it."""
         return None
 
     def portable(self, text: str) -> str:
-        """Return an empty string: paths in a dataset belong to the machine where it was made."""
+        """Return an empty string: paths in a dataset belong to the machine that wrote it."""
         return ""
 
     def _image(self, value: Any) -> Path | bytes:
@@ -83,34 +83,36 @@ def load_hub_images(
 
     Args:
         datasets: The dataset's splits.
-        parts: The same, as parts.
+        parts: The same splits, as parts.
         reading: How rows become examples.
-        options: How to cut.
+        options: How to split.
         task: The task.
-        seed: Of the cut.
-        origin: What to call the dataset.
-        folder: Where it lies, if that is known.
+        seed: Seed of the split.
+        origin: Name of the dataset in messages.
+        folder: Its folder, if known.
 
     Raises:
         DataError: See `DataAdapter.load`.
     """
     wanted = reading.columns if reading.columns.image else replace(reading.columns, image=_declared(datasets[0]))
     columns = choose(parts[0], wanted, reading.target, content=IMAGE)
-    names = Names(reading.label_names)
+    names = LabelNames(reading.label_names)
     held = row_store.store(names.all_used(stored(enumerate(parts), columns, reading, names)), 0, "")
     start = (folder or Path()).absolute()
-    shelves = []
+    locations = []
     for dataset, part in zip(datasets, parts, strict=True):
         at = positions(part, columns)[IMAGE]
         assert isinstance(at, int)
-        shelves.append(DatasetShelf(part.name, dataset.select_columns([part.columns[at]]).with_format("arrow"), start))
-    images = ImageRows(held, shelves, reading.target == MULTI, f"{origin} {start if folder else ''}")
+        locations.append(
+            DatasetImages(part.name, dataset.select_columns([part.columns[at]]).with_format("arrow"), start)
+        )
+    images = ImageRows(held, locations, reading.target == MULTI, f"{origin} {start if folder else ''}")
     described = f"{origin} ({columns.describe()})"
     return images_rows.split(images, described, parts[0].findings, options, task, seed)
 
 
 def _declared(dataset: Any) -> str:
-    """Return the column declared as images; of several, one with a common name; else empty."""
+    """Return the column declared as images (of several, one with a common name), or an empty string."""
     found = [name for name in dataset.column_names if type(dataset.features[name]).__name__ == "Image"]
     if len(found) == 1:
         return str(found[0])
@@ -119,7 +121,7 @@ def _declared(dataset: Any) -> str:
 
 
 def listed(column: pa.ChunkedArray) -> list[Any]:
-    """Return the values of a column. Images are given by their path or as `(bytes)`, without their content."""
+    """Return the values of a column; for images their path or `(bytes)`, without their content."""
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         return [_HELD if valid else None for valid in column.is_valid().to_pylist()]
     if not pa.types.is_struct(column.type) or {each.name for each in column.type} != {"bytes", "path"}:
@@ -130,10 +132,10 @@ def listed(column: pa.ChunkedArray) -> list[Any]:
 
 
 def open_parquet(datasets: Any, path: str) -> Any:
-    """Open the Parquet files of a folder as a dataset in Graft's cache. Files named after splits become those splits.
+    """Return the Parquet files of a folder as a dataset in Graft's cache. Files named after splits become those splits.
 
     Raises:
-        DataError: There are none, or they cannot be read.
+        DataError: There are no such files, or they cannot be read.
     """
     found = files.by_name("data.path", files.find("data.path", path, (".parquet", ".pq")))
     by_split: dict[str, list[str]] = {}
@@ -142,7 +144,7 @@ def open_parquet(datasets: Any, path: str) -> Any:
         by_split.setdefault(name, []).append(str(file.path.absolute()))
     try:
         return datasets.load_dataset("parquet", data_files=by_split, cache_dir=str(cache_directory() / "datasets"))
-    except Exception as error:  # of the files, of the cache's disk, of many types
+    except Exception as error:  # damaged files and a full disk raise errors of many types
         cause = error.__cause__ or error
         message = f"the Parquet files cannot be read: {(str(cause).strip().splitlines() or [type(cause).__name__])[0]}."
         raise DataError(Problem(str(Path(path)), message)) from error

@@ -1,4 +1,4 @@
-"""Class folders as rows: all images below a folder, at any depth, have its name as their label."""
+"""Read class folders as rows: all images below a folder, at any depth, have its name as their label."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from core.issues import DataIssue
 from plugins.data.files import SPLIT_NAMES
 from plugins.data.tabular.formats import FORMATS
 from plugins.data.tabular.row_store import Stored
-from plugins.data.tabular.rows import Names, Reading, labels
+from plugins.data.tabular.rows import LabelNames, Reading, labels
 
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """Class folders of one split, or of data that is still to be split.
+    """Class folders of one split, or of data without splits.
 
     Attributes:
-        path: The folder that holds them, absolute.
+        path: The absolute folder that contains them.
         option: The option that named it.
-        within: Its path from the folder that images are named from: ``train/``, or empty.
+        within: Its path from the folder that image names start from: ``train/``, or empty.
         split: `TRAIN`, `VAL`, `TEST` or `UNDECIDED`.
     """
 
@@ -35,12 +35,12 @@ class ClassFolders:
 
 
 @dataclass
-class Notes:
+class SkippedFiles:
     """Counts of files that did not become rows.
 
     Attributes:
-        others: Files that are not named as images.
-        repeated: Symbolic links to folders that are read anyway.
+        others: Files without an image's suffix.
+        repeated: Symbolic links to folders that are read already.
     """
 
     others: list[str] = field(default_factory=list)
@@ -55,9 +55,9 @@ class Notes:
             shown.append(place)
 
     def findings(self) -> Iterator[DataIssue]:
-        """Return one finding for each kind of file that was counted."""
+        """Yield an issue for each group of files that was counted."""
         if count := self.counts.get("others", 0):
-            message = f"{count:,} files left out: their names do not end as those of images do ({', '.join(SUFFIXES)})."
+            message = f"{count:,} files were left out: they have no image suffix ({', '.join(SUFFIXES)})."
             yield DataIssue("not_images", message, count, tuple(self.others), "info")
         if count := self.counts.get("repeated", 0):
             message = f"{count:,} symbolic links to folders were not followed: those folders are read already."
@@ -65,10 +65,10 @@ class Notes:
 
 
 def find(option: str, folder: Path, split: int = UNDECIDED) -> list[ClassFolders]:
-    """Return the class folders in a folder. Subfolders train, val and test are splits with class folders of their own.
+    """Return the class folders in a folder. Subfolders train, val and test are splits that contain class folders.
 
     Raises:
-        DataError: There are none, or it cannot be told which folders are splits and which are classes.
+        DataError: There are none, or it is ambiguous which folders are splits and which are classes.
     """
     names = [each.name for each in _folders(option, folder)]
     splits = [name for name in names if name.lower() in SPLIT_NAMES]
@@ -79,18 +79,20 @@ def find(option: str, folder: Path, split: int = UNDECIDED) -> list[ClassFolders
                 message = f"images lie beside the folders of the splits: {', '.join(stray[:5])}."
                 raise DataError(Problem(option, message, "Move them into the folders of their split and class."))
             return [ClassFolders(folder / each, option, f"{each}/", SPLIT_NAMES[each.lower()]) for each in splits]
-        if any(_folders(option, folder / each) for each in splits):  # else a class of railway pictures
+        if any(_folders(option, folder / each) for each in splits):  # otherwise "train" may be a class
             message = f"some folders are named after a split and others are not: {', '.join(others[:5])}."
-            cure = "Name the folders with data.train, data.val and data.test, or move the others away."
+            cure = "Set data.train, data.val and data.test, or move the other folders away."
             raise DataError(Problem(option, message, cure))
     return [ClassFolders(folder, option, "", split)]
 
 
-def rows(number: int, folders: ClassFolders, reading: Reading, names: Names, notes: Notes) -> Iterator[Stored]:
+def rows(
+    number: int, folders: ClassFolders, reading: Reading, names: LabelNames, skipped: SkippedFiles
+) -> Iterator[Stored]:
     """Yield the images of all classes as rows of part `number`. Their content is a path relative to the base folder.
 
     Raises:
-        DataError: There are no folders of classes.
+        DataError: There are no class folders.
     """
     classes = _folders(folders.option, folders.path)
     if not classes:
@@ -101,19 +103,19 @@ def rows(number: int, folders: ClassFolders, reading: Reading, names: Names, not
         tops.add(os.path.realpath(folders.path.parent))
     for each in sorted(os.scandir(folders.path), key=lambda entry: entry.name):
         if _is_image(each.name) and not _is_folder(each):
-            message = "the image lies in no folder of a class"
+            message = "the image is not in a class folder"
             yield _faulty(number, folders.within + each.name, folders.split, "no_class_folder", message)
     for folder in classes:
         label = names.rename(labels(folder.name, reading) or [])
         count = 0
-        for path, code, message in _walk(folder, folders.within + folder.name, tops, notes):
+        for path, code, message in _walk(folder, folders.within + folder.name, tops, skipped):
             count += 1
             if code:
                 yield _faulty(number, path, folders.split, code, message)
             else:
                 yield number, 0, path, None, label, folders.split, None, None, None
         if not count:
-            message = "the folder of the class holds no image"
+            message = "the class folder contains no images"
             yield _faulty(number, f"{folders.within}{folder.name}/", folders.split, "empty_class_folder", message)
 
 
@@ -122,10 +124,10 @@ def _faulty(number: int, path: str, split: int, code: str, message: str) -> Stor
     return number, 0, shown, None, None, split, None, code, message
 
 
-def _walk(top: Path, name: str, tops: set[str], notes: Notes) -> Iterator[tuple[str, str, str]]:
-    """Yield images at any depth: the path as text, and the code and message of a problem, if there is one.
+def _walk(top: Path, name: str, tops: set[str], skipped: SkippedFiles) -> Iterator[tuple[str, str, str]]:
+    """Yield images at any depth: the path as text, and the code and message of an issue, or empty strings.
 
-    A folder that symbolic links lead to is read once, and not at all where it is one of `tops`.
+    A folder behind symbolic links is read once, and not at all if it is one of `tops`.
     """
     seen, waiting = set(tops), [(str(top), name)]
     while waiting:
@@ -137,10 +139,12 @@ def _walk(top: Path, name: str, tops: set[str], notes: Notes) -> Iterator[tuple[
             continue
         within = [entry for entry in entries if not _is_hidden(entry.name) and _is_folder(entry)]
         names, deeper = {entry.name for entry in within}, []
-        for entry in sorted(within, key=os.DirEntry.is_symlink):  # real ones first, by the names that they have here
+        for entry in sorted(
+            within, key=os.DirEntry.is_symlink
+        ):  # real folders before links, so that they keep their names
             real, place = os.path.realpath(entry.path), f"{name}/{entry.name}"
             if real in seen:
-                notes.add("repeated", place)
+                skipped.add("repeated", place)
             else:
                 seen.add(real)
                 deeper.append((entry.path, place))
@@ -149,7 +153,7 @@ def _walk(top: Path, name: str, tops: set[str], notes: Notes) -> Iterator[tuple[
             if _is_hidden(entry.name) or entry.name in names:
                 continue
             if not _is_image(entry.name):
-                notes.add("others", place)
+                skipped.add("others", place)
             elif not _is_utf8(place):
                 yield place, "undecodable_name", "the file's name is not valid UTF-8"
             else:
@@ -192,9 +196,9 @@ def _is_utf8(name: str) -> bool:
 def _no_classes(folders: ClassFolders) -> Problem:
     held = sorted(each for each in os.listdir(folders.path) if not _is_hidden(each))
     tables = [each for each in held if os.path.splitext(each)[1].lower() in FORMATS]
-    cure = "Put the images of each class into a folder of their own, named after the class."
+    cure = "Put the images of each class into a separate folder, named after the class."
     if tables:
-        cure = f"{folders.option}={folders.path / tables[0]} reads images and labels that a table names. Or: {cure}"
+        cure = f"{folders.option}={folders.path / tables[0]} reads a table of images and labels. Or: {cure}"
     elif not held:
         cure = f"The folder is empty. {cure}"
-    return Problem(folders.option, f"{folders.path} holds no folders of classes.", cure)
+    return Problem(folders.option, f"{folders.path} contains no class folders.", cure)

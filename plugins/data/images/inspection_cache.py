@@ -1,4 +1,4 @@
-"""Inspects images: whether they are complete, their size and a hash of their pixels. Results are cached."""
+"""Inspect images (whether they are complete, their size, a hash of their pixels) and cache the results."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from core.issues import RowIssue
 from core.runtime import cache_directory
 
 ImageSource: TypeAlias = Path | bytes | RowIssue | None
-"""An image by its path or its bytes; what is wrong with it; or None for a row that is not looked at."""
+"""An image by its path or its bytes, its known issue, or None for a row that is not inspected."""
 
 SILENT_SECONDS = 5.0
-"""Progress is one line this often, the first one after as long."""
+"""Interval in seconds between lines of progress; also before the first one."""
 _ENTRY = struct.Struct("<16sII16s")
-"""Of one image: its key, width and height, and the hash of its pixels."""
+"""The cache entry of an image: its key, width and height, and the hash of its pixels."""
 _CHECK = 16
 _FORMAT = 1
-"""Changes when an entry does, or when `core.images` sees other pixels in the same file."""
+"""Must change when entries do, or when `core.images` decodes the same file differently."""
 _FORGET = 4
-"""Entries of images that were not met again are dropped when there are so many times more of them than of others."""
+"""Unused entries are dropped when there are this many times more of them than of used ones."""
 
 
 @dataclass
 class Inspections:
-    """What was found, one entry per image.
+    """The results, one entry per image.
 
     Attributes:
-        width, height: int32 [n], in pixels; 0 where nothing was seen.
+        width, height: int32 [n], in pixels; 0 for images that were not decoded.
         digest: Hashes of the pixels as bytes of hexadecimal digits, [n].
-        faults: What is wrong, by number.
+        faults: Issues by image number.
     """
 
     width: NDArray[np.int32]
@@ -56,12 +56,12 @@ def inspect_all(pictures: Iterable[Sequence[ImageSource]], count: int, source: s
     """Inspect images, with one thread per processor.
 
     Args:
-        pictures: The images in pieces, each of which is held in memory at once.
-        count: How many they are.
-        source: Where they come from; images of one source are remembered together.
+        pictures: The images in chunks; one chunk is in memory at a time.
+        count: Number of images.
+        source: Where they come from; results of one source are cached together.
     """
     found = Inspections(np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, "S32"))
-    memory, progress, number = Memory(source), _Progress(count), 0
+    memory, progress, number = InspectionCache(source), _Progress(count), 0
     with ThreadPoolExecutor(_processors(), "graft-inspect") as pool:
         for piece in pictures:
             for seen in pool.map(memory.inspect, piece):
@@ -88,13 +88,13 @@ class _Progress:
         """Report how many images have been inspected."""
         if time.monotonic() - self._said >= SILENT_SECONDS and os.environ.get("RANK", "0") == "0":
             self._said = time.monotonic()
-            print(f"looking at the images: {number:,} of {self._count:,}", file=sys.stderr, flush=True)
+            print(f"inspecting images: {number:,} of {self._count:,}", file=sys.stderr, flush=True)
 
 
-class Memory:
+class InspectionCache:
     """Known results for the images of a source, by path, size and modification time, or by a hash of their bytes.
 
-    Only whole images are remembered. A cache that cannot be read or written, or is damaged, is as good as none.
+    Only complete images are cached. A cache that is damaged, or cannot be read or written, is ignored.
     """
 
     def __init__(self, source: str) -> None:
@@ -106,7 +106,7 @@ class Memory:
         self._met: dict[bytes, Inspected] = {}
 
     def inspect(self, picture: ImageSource) -> Inspected | RowIssue | None:
-        """Return what is known about an image, else decode it. Called from many threads."""
+        """Return the known result of an image, else decode the image. Called from many threads."""
         if picture is None or isinstance(picture, RowIssue):
             return picture
         key = _key(picture)
@@ -121,7 +121,7 @@ class Memory:
         return seen
 
     def save(self) -> None:
-        """Write what is known to the cache."""
+        """Write the known results to the cache."""
         if self._met.keys() <= self._known.keys():
             return
         older = {key: seen for key, seen in self._known.items() if key not in self._met}

@@ -24,18 +24,18 @@ from plugins.data.tabular.faults import bad, restore
 from plugins.data.tabular.row_store import Picker
 
 _PIECE = 128
-"""Images that are fetched and looked at together."""
+"""Number of images that are fetched and inspected together."""
 
 
-class Shelf(Protocol):
-    """Where the images of one part of a source are."""
+class ImageLocation(Protocol):
+    """The location of the images of one part of a source."""
 
     def place(self, row: int, text: str) -> str:
-        """Return what messages call an image, by its row number and the row's text."""
+        """Return an image's name in messages, from its row number and the row's text."""
         ...
 
     def images(self, rows: Sequence[int], texts: Sequence[str]) -> Sequence[Path | bytes]:
-        """Return images by row numbers and row texts."""
+        """Return images by row numbers and the rows' texts."""
         ...
 
     def refuses(self, text: str) -> RowIssue | None:
@@ -43,19 +43,19 @@ class Shelf(Protocol):
         ...
 
     def portable(self, text: str) -> str:
-        """Return the row's text in a form that does not depend on where the source is stored."""
+        """Return the row's text in a form that is independent of the source's location."""
         ...
 
 
 @dataclass
-class FileShelf:
+class FileImages:
     """Image files.
 
     Attributes:
-        name: What messages call the table or, with a slash at its end, the folder; may be empty for a folder.
+        name: The name in messages of the table or, ending in a slash, of the folder; may be empty for a folder.
         start: The absolute folder that relative paths start from.
-        root: The real path of the folder that all images must lie in.
-        listed: Whether the rows are those of a table.
+        root: The real path of the folder that must contain all images.
+        listed: Whether the rows come from a table.
     """
 
     name: str
@@ -73,12 +73,12 @@ class FileShelf:
         return [self.start / text for text in texts]
 
     def refuses(self, text: str) -> RowIssue | None:
-        """Refuse a path that leaves the root, by itself or by a symbolic link."""
+        """Return an issue if the path leaves the root, directly or through a symbolic link."""
         path = self.start / text
         real = self._resolve(path)
         if real == self.root or real.startswith(self.root.rstrip(os.sep) + os.sep):
             return None
-        leads = f" (it is {real})" if os.path.normpath(path) != real else ""
+        leads = f" (a link to {real})" if os.path.normpath(path) != real else ""
         return bad("path_outside", f"the image {text}{leads} lies outside the folder {self.root}")
 
     def portable(self, text: str) -> str:
@@ -96,18 +96,18 @@ class FileShelf:
 
 
 class ImageRows:
-    """Rows of a table of `arrow.store`, each with an image on a shelf."""
+    """Rows of a table of `row_store.store`, each with an image."""
 
-    def __init__(self, table: pa.Table, shelves: Sequence[Shelf], multi: bool, source: str) -> None:
+    def __init__(self, table: pa.Table, locations: Sequence[ImageLocation], multi: bool, source: str) -> None:
         """Inspect all images.
 
         Args:
-            table: The rows; `part` is the number of a shelf.
-            shelves: Where the images are.
+            table: The rows; `part` is an index into `locations`.
+            locations: The locations of the images.
             multi: Whether the label is a list of names.
-            source: Where the images come from, for the cache.
+            source: Name of the source, for the cache.
         """
-        self._table, self._shelves, self._multi = table, shelves, multi
+        self._table, self._locations, self._multi = table, locations, multi
         self._picker = Picker(table, ("part", "row", "text"))
         self.inspected: Inspections = inspect_all(self._pieces(), table.num_rows, source)
 
@@ -119,8 +119,8 @@ class ImageRows:
             ):
                 fault = restore(code, message) if code is not None else inspected.faults.get(number)
                 raw = label if self._multi or label is None or len(label) != 1 else label[0]
-                place = self._shelves[part].place(row, text or "")
-                example = self._example(number, b"", place)  # its digest is all that is asked for here
+                place = self._locations[part].place(row, text or "")
+                example = self._example(number, b"", place)  # splitting needs only its digest
                 yield Row(example, raw, place, split, group, fault)
                 number += 1
 
@@ -128,22 +128,22 @@ class ImageRows:
         """Return examples by row number (int64 [k])."""
         picked = self._picker.pick(rows)
         images: list[Path | bytes] = [b""] * len(rows)
-        for part, shelf in enumerate(self._shelves):
+        for part, location in enumerate(self._locations):
             at = [each for each, values in enumerate(picked) if values[0] == part]
-            found = shelf.images([picked[each][1] for each in at], [picked[each][2] for each in at]) if at else ()
+            found = location.images([picked[each][1] for each in at], [picked[each][2] for each in at]) if at else ()
             for each, image in zip(at, found, strict=True):
                 images[each] = image
         return [
-            self._example(int(number), image, self._shelves[part].place(row, text))
+            self._example(int(number), image, self._locations[part].place(row, text))
             for number, image, (part, row, text) in zip(rows, images, picked, strict=True)
         ]
 
     def digest(self) -> str:
-        """Return a hash of the rows and the pixels, wherever the images are stored; hexadecimal."""
+        """Return a hash of the rows and the pixels, independent of the images' location; hexadecimal."""
         total, number = hashlib.sha256(), 0
         for batch in self._table.drop_columns(["pair", "message"]).to_batches(max_chunksize=1024):
             for part, row, text, *rest in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                named = "" if text is None else self._shelves[part].portable(text)
+                named = "" if text is None else self._locations[part].portable(text)
                 fault = self.inspected.faults.get(number)
                 seen = [self.inspected.digest[number].decode(), fault.code if fault else ""]
                 total.update(json.dumps([part, row, named, *rest, *seen]).encode())
@@ -151,14 +151,14 @@ class ImageRows:
         return total.hexdigest()
 
     def findings(self) -> Iterator[DataIssue]:
-        """Report images of different sizes."""
+        """Yield an issue if the images have different sizes."""
         seen = self.inspected.width > 0
         if not seen.any():
             return
         width, height = self.inspected.width[seen], self.inspected.height[seen]
         if width.min() < width.max() or height.min() < height.max():
             message = (
-                f"the images are of different sizes: {width.min():,} to {width.max():,} pixels wide and "
+                f"the images have different sizes: {width.min():,} to {width.max():,} pixels wide and "
                 f"{height.min():,} to {height.max():,} high."
             )
             yield DataIssue("image_sizes", message, int(seen.sum()), level="info")
@@ -167,7 +167,7 @@ class ImageRows:
         """Return all examples.
 
         Raises:
-            DataError: One of them cannot be used.
+            DataError: An example is unusable.
         """
         problems = [
             Problem(row.place, f"{row.fault.message}.", row.fault.cure)
@@ -187,11 +187,11 @@ class ImageRows:
         for batch in self._table.select(["part", "row", "text", "fault"]).to_batches(max_chunksize=_PIECE):
             rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
             piece: list[ImageSource] = [None] * len(rows)
-            for part, shelf in enumerate(self._shelves):
+            for part, location in enumerate(self._locations):
                 at = [each for each, row in enumerate(rows) if row[0] == part and row[3] is None]
-                refused = {each: shelf.refuses(rows[each][2]) for each in at}
+                refused = {each: location.refuses(rows[each][2]) for each in at}
                 kept = [each for each in at if refused[each] is None]
-                images = shelf.images([rows[each][1] for each in kept], [rows[each][2] for each in kept])
+                images = location.images([rows[each][1] for each in kept], [rows[each][2] for each in kept])
                 for each in at:
                     piece[each] = refused[each]
                 for each, image in zip(kept, images, strict=True):
@@ -206,11 +206,11 @@ def split(
 
     Args:
         rows: The images.
-        origin: What to call the source.
-        found: What was found while opening it.
-        options: How to cut.
+        origin: Name of the source in messages.
+        found: Issues found while opening it.
+        options: How to split.
         task: The task.
-        seed: Of the cut.
+        seed: Seed of the split.
     """
     take: Callable[[NDArray[np.int64]], Sequence[ImageExample]] = rows.take
     source = Source(rows, take, rows.digest(), origin, (*found, *rows.findings()))

@@ -1,4 +1,4 @@
-"""Common column names, by what the columns contain."""
+"""Common column names, by the columns' contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides which column holds what: by the options, else by column names and contents."""
+"""Assign roles to columns: by the options, else by column names and contents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from plugins.data.tabular.column_names import IMAGES, LABELS, PAIRS, TEXTS, VALU
 from plugins.data.tabular.part import Part
 
 TEXT, IMAGE = "text", "image"
-"""What examples are: the column, and the option that names it."""
+"""The content of examples: the column's role, and the option that names the column."""
 _SINGLE = ("text", "pair", "image", "label", "split", "group")
 
 
@@ -20,11 +20,11 @@ class Columns:
     """The role of each column: a name, or a position as text. Empty means none or, in options, a guess.
 
     Attributes:
-        text, pair: The texts.
-        image: The paths of the images.
-        label: The label, the labels in one cell, or the value.
-        labels: Columns of 0 and 1, one a label.
-        split, group: The split's name, and what groups the rows.
+        text, pair: The columns of the texts.
+        image: The column of image paths.
+        label: The column of the label, of several labels in one cell, or of the value.
+        labels: Columns of 0 and 1, one per label.
+        split, group: The columns of split names and of groups.
     """
 
     text: str = ""
@@ -41,22 +41,22 @@ class Columns:
         return [(option, name) for option, name in single if name] + [("label_columns", name) for name in self.labels]
 
     def describe(self) -> str:
-        """Describe the columns in use: `text from 'review', label from 'stars'`."""
+        """Return a description of the columns in use: `text from 'review', label from 'stars'`."""
         return ", ".join(f"{option} from {name!r}" for option, name in self.named() if option != "label_columns")
 
 
-def choose(part: Part, wanted: Columns, target: str, labelled: bool = True, content: str = TEXT) -> Columns:
-    """Fill in the columns that the options leave open.
+def choose(part: Part, wanted: Columns, target: str, labeled: bool = True, content: str = TEXT) -> Columns:
+    """Return the columns, with those that the options leave open guessed.
 
     Args:
-        part: The first file, whose columns are looked at.
-        wanted: What the options say.
+        part: The first file.
+        wanted: The configured columns.
         target: The task's target.
-        labelled: Whether a label is needed.
-        content: What examples are: `text` or `image`.
+        labeled: Whether a label is needed.
+        content: The content of examples: `text` or `image`.
 
     Raises:
-        DataError: A column does not exist, or it cannot be told which one is meant.
+        DataError: A column does not exist, or is ambiguous.
     """
     positions(part, wanted)
     names = [name for name in part.columns if name not in {_resolve(part, each) for _, each in wanted.named()}]
@@ -68,10 +68,10 @@ def choose(part: Part, wanted: Columns, target: str, labelled: bool = True, cont
         found = _first(TEXTS if content == TEXT else IMAGES, names)
         wanted = _with(wanted, content, found)
         names = [name for name in names if name != found]
-    if labelled and not wanted.label and not wanted.labels:
+    if labeled and not wanted.label and not wanted.labels:
         wanted = replace(wanted, label=_first(_label_names(target), names))
         names = [name for name in names if name != wanted.label]
-    return _fill(part, wanted, names, labelled, content)
+    return _fill(part, wanted, names, labeled, content)
 
 
 def _with(columns: Columns, content: str, name: str) -> Columns:
@@ -98,9 +98,9 @@ def _first(common: Iterable[str], names: Sequence[str]) -> str:
     return next((lower[each] for each in common if each in lower), "")
 
 
-def _fill(part: Part, columns: Columns, names: list[str], labelled: bool, content: str) -> Columns:
-    """Assign the remaining columns if just as many are left as needed. The longer, more varied one is the content."""
-    needs_content, needs_label = not getattr(columns, content), labelled and not columns.label and not columns.labels
+def _fill(part: Part, columns: Columns, names: list[str], labeled: bool, content: str) -> Columns:
+    """Assign the remaining columns if exactly the needed number is left. The longer, more varied one is the content."""
+    needs_content, needs_label = not getattr(columns, content), labeled and not columns.label and not columns.labels
     if len(names) == needs_content + needs_label:
         names.sort(key=lambda name: (-_mean_length(part, name), -_distinct(part, name)))
         if needs_content:
@@ -149,7 +149,7 @@ def positions(part: Part, columns: Columns) -> dict[str, int | tuple[int, ...] |
     """Return the position of each column in the records of one file.
 
     Raises:
-        DataError: A column does not exist there; the nearest name is offered.
+        DataError: A column does not exist there; the error suggests the nearest name.
     """
     problems, found = [], {}
     for option, name in columns.named():

@@ -1,4 +1,4 @@
-"""CSV and TSV: detects separator, quoting and header from the first rows, and reads records."""
+"""Read CSV and TSV files; separator, quoting and header are detected from the first rows."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 _BY_NAME = {name: separator for separator, name in _SEPARATORS.items()} | {"\\t": "\t"}
 _QUOTED = re.compile(r'"(?:[^"]|"")*"', re.DOTALL)
 _LONG_NAME = 48
-"""A column's name is seldom longer than this many characters."""
+"""Maximum number of characters in the name of a column, for the detection of headers."""
 
 csv.field_size_limit(2**31 - 1)  # the default refuses texts longer than 131,072 characters
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """What the options say about delimited files.
+    """The options about delimited files.
 
     Attributes:
         separator: `auto`, a character, or its name.
         quoting: `auto`, `double` or `none`.
         header: `auto`, `present` or `absent`.
-        names: The columns that the options name, which a header must hold.
+        names: The columns that the options name, which a header must contain.
     """
 
     separator: str = "auto"
@@ -45,8 +45,8 @@ class Dialect:
 
 
 @dataclass(frozen=True)
-class Form:
-    """How one file is written."""
+class DelimitedFormat:
+    """The detected format of one file."""
 
     separator: str
     quoted: bool
@@ -59,22 +59,22 @@ class Form:
         return _SEPARATORS.get(self.separator, repr(self.separator))
 
 
-def sniff(path: Path, name: str, encoding: str, dialect: Dialect, separator: str) -> Form:
-    """Detect how a file is written from its first lines.
+def sniff(path: Path, name: str, encoding: str, dialect: Dialect, separator: str) -> DelimitedFormat:
+    """Return the format of a file, detected from its first lines.
 
     Args:
         path: The file.
-        name: What it is called in messages.
+        name: Its name in messages.
         encoding: Its encoding.
-        dialect: What is declared.
-        separator: What the file's suffix says, or an empty string.
+        dialect: The options.
+        separator: The separator of the file's suffix, or an empty string.
 
     Raises:
-        DataError: It holds no rows.
+        DataError: The file has no rows.
     """
     sample = list(islice(encodings.lines(path, encoding), SAMPLE))
     if not any(line.strip() for line in sample):
-        raise DataError(Problem(str(path), "the file holds no rows.", "Give a file with examples in it."))
+        raise DataError(Problem(str(path), "the file has no rows.", "Use a file with examples."))
     separator = _separator(sample, dialect, separator)
     quoted = dialect.quoting == "double" or (dialect.quoting == "auto" and _is_quoted(sample, separator))
     rows = [row for row in _split("".join(sample), separator, quoted) if row]
@@ -84,38 +84,40 @@ def sniff(path: Path, name: str, encoding: str, dialect: Dialect, separator: str
         columns = tuple(cell.strip() for cell in first)
         repeated = [column for column, count in Counter(columns).items() if count > 1 and column]
         if repeated:
-            message = f"its header names the column {repeated[0]!r} more than once."
+            message = f"the header contains the column {repeated[0]!r} more than once."
             raise DataError(Problem(f"{name}:1", message, "Rename one, or set data.header=absent."))
         if len(rows) == 1 and len(sample) < SAMPLE:
-            raise DataError(
-                Problem(str(path), "the file holds a header and no rows.", "Give a file with examples in it.")
-            )
+            raise DataError(Problem(str(path), "the file has a header but no rows.", "Use a file with examples."))
     else:
         width = Counter(len(row) for row in rows).most_common(1)[0][0]
         columns = tuple(str(position) for position in range(width))
-    return Form(separator, quoted, header, columns)
+    return DelimitedFormat(separator, quoted, header, columns)
 
 
 def _split(text: str, separator: str, quoted: bool) -> Iterator[list[str]]:
-    """Split a piece of text into rows, leniently."""
+    """Yield the rows of a piece of text, leniently."""
     return csv.reader(
         io.StringIO(text, newline=""), delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     )
 
 
 def _separator(sample: Sequence[str], dialect: Dialect, by_suffix: str) -> str:
-    """Return the separator: as declared, by the suffix, or the one that all rows agree on and no space follows."""
+    """Return the separator: the configured one, the suffix's, or one that all rows share and no space follows."""
     if dialect.separator != "auto":
         separator = _BY_NAME.get(dialect.separator, dialect.separator)
         if len(separator) != 1:
             names = ", ".join(_SEPARATORS.values())
-            raise DataError(Problem("data.separator", f"{separator!r} is not one character.", f"Or one of: {names}."))
+            raise DataError(
+                Problem(
+                    "data.separator", f"{separator!r} is not one character.", f"Use one character, or one of: {names}."
+                )
+            )
         return separator
     scores = {}
     for separator in _SEPARATORS:
         rows = [row for row in _split("".join(sample), separator, separator != "\t") if row]
         width, count = Counter(map(len, rows)).most_common(1)[0]
-        spaced = sum(cell.startswith(" ") for row in rows for cell in row[1:])  # a comma of prose, not of a table
+        spaced = sum(cell.startswith(" ") for row in rows for cell in row[1:])  # a comma in prose, not a separator
         scores[separator] = count / len(rows) / (1 + spaced) if width > 1 else 0.0
     if by_suffix and scores[by_suffix] > 0:
         return by_suffix
@@ -123,7 +125,7 @@ def _separator(sample: Sequence[str], dialect: Dialect, by_suffix: str) -> str:
 
 
 def _is_quoted(sample: Sequence[str], separator: str) -> bool:
-    """Return whether values are quoted. CSV is; TSV is if every field that starts with a quote also ends with one."""
+    """Return whether values are quoted: in CSV, and in TSV if all fields that start with a quote also end with one."""
     if separator != "\t":
         return True
     fields = [field for line in sample for field in line.rstrip("\r\n").split("\t") if field.startswith('"')]
@@ -131,7 +133,7 @@ def _is_quoted(sample: Sequence[str], separator: str) -> bool:
 
 
 def _has_header(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
-    """Return whether the first row is a header: it holds a known column name, or looks like names that never recur."""
+    """Return whether the first row is a header: it has a known column name, or looks like names and never recurs."""
     first, rest = [cell.strip() for cell in rows[0]], rows[1:]
     if set(names) & set(first) or any(is_known(cell) for cell in first):
         return True
@@ -149,8 +151,8 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def read(path: Path, encoding: str, form: Form) -> Iterator[tuple[int, Sequence[str] | RowIssue]]:
-    """Yield every row after the header: its line number, and its values or what is wrong with it."""
+def read(path: Path, encoding: str, form: DelimitedFormat) -> Iterator[tuple[int, Sequence[str] | RowIssue]]:
+    """Yield every row after the header: its line number, and its values or its issue."""
     width, shown = len(form.columns), encoding.removesuffix("-sig")
     reader = csv.reader(
         encodings.lines(path, encoding),
@@ -166,14 +168,14 @@ def read(path: Path, encoding: str, form: Form) -> Iterator[tuple[int, Sequence[
         except StopIteration:
             return
         except csv.Error as error:
-            yield number, bad("broken_quote", f"the quotes of the row are broken ({error})")
+            yield number, bad("broken_quote", f"the row has broken quotes ({error})")
             continue
         if not row:
             yield number, BLANK
         elif header:
             header = False
         elif len(row) != width:
-            yield number, bad("ragged_row", f"the row has {_columns(len(row))} where the file has {width}")
+            yield number, bad("ragged_row", f"the row has {_columns(len(row))} but the file has {width}")
         elif byte := next(filter(None, map(encodings.undecodable, row)), ""):
             yield number, bad("undecodable_bytes", f"the byte {byte} is not valid {shown}")
         else:

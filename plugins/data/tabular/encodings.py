@@ -1,4 +1,4 @@
-"""Text files as lines: detects the encoding, and marks bytes that cannot be decoded."""
+"""Read text files as lines, detect their encoding, and mark bytes that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WEST = "cp1252"
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
-    """Turn each undecodable byte into a lone surrogate, which no decoded text contains."""
+    """Return a lone surrogate, which no decoded text contains, for each undecodable byte."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
@@ -45,19 +45,19 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
     try:
         with path.open(encoding=encoding, errors="graft-mark", newline="") as file:
             yield from file
-    except UnicodeError as error:  # of the file as a whole, such as UTF-16 without its mark
+    except UnicodeError as error:  # an error of the whole file, such as UTF-16 without a byte-order mark
         raise DataError(Problem(str(path), f"cannot be read as {encoding}: {error}.", "Set data.encoding.")) from error
 
 
 def resolve(path: Path, declared: str) -> tuple[str, DataIssue | None]:
-    """Return the encoding of a file, and a finding if it was guessed.
+    """Return the encoding of a file, and an issue if it was guessed.
 
     Args:
         path: The file.
-        declared: `auto`, or an encoding that is taken as it is.
+        declared: `auto`, or the encoding.
 
     Raises:
-        DataError: There is no such encoding, or the file is not of text.
+        DataError: There is no such encoding, or the file is not text.
     """
     if declared != "auto":
         return _known(declared), None
@@ -67,18 +67,18 @@ def resolve(path: Path, declared: str) -> tuple[str, DataIssue | None]:
         if head.startswith(bom):
             return encoding, None
     if b"\0" in head:
-        cure = "Give CSV, TSV or JSON Lines; if it is UTF-16 without a mark, set data.encoding=utf-16-le."
-        raise DataError(Problem(str(path), "it is not a text file: it holds zero bytes.", cure))
+        cure = "Use CSV, TSV or JSON Lines; for UTF-16 without a byte-order mark, set data.encoding=utf-16-le."
+        raise DataError(Problem(str(path), "it is not a text file: it contains zero bytes.", cure))
     if _is_utf8(path):
         return "utf-8", None
-    guess = _guess(_telling_bytes(path))
-    message = f"{path.name} is not UTF-8; it was read as {guess} (data.encoding decides)."
+    guess = _guess(_non_ascii_lines(path))
+    message = f"{path.name} is not UTF-8; it was read as {guess} (data.encoding changes it)."
     return guess, DataIssue("encoding_guessed", message, 1, (path.name,), "info")
 
 
 def _known(declared: str) -> str:
     try:
-        "".encode(declared)  # refuses codecs that are not of text
+        "".encode(declared)  # refuses codecs that are not text encodings
         return "utf-8-sig" if codecs.lookup(declared).name == "utf-8" else codecs.lookup(declared).name
     except LookupError:
         common = ("utf-8", "utf-16", "latin-1", "cp1252", "cp1251", "koi8-r", "gb18030", "shift_jis", "euc-kr", "big5")
@@ -99,8 +99,8 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _telling_bytes(path: Path) -> bytes:
-    """Return the first lines that are not ASCII: only these tell encodings apart."""
+def _non_ascii_lines(path: Path) -> bytes:
+    """Return the first lines that are not ASCII; only these distinguish encodings."""
     sample = bytearray()
     with path.open("rb") as file:
         for line in file:
@@ -112,7 +112,7 @@ def _telling_bytes(path: Path) -> bytes:
 
 
 def _guess(sample: bytes) -> str:
-    """Return charset-normalizer's guess. Of equally likely encodings, take the Western one, by far the most common."""
+    """Return charset-normalizer's guess; among equally likely encodings the Western one, which is the most common."""
     from charset_normalizer import from_bytes
 
     matches = from_bytes(sample)

@@ -1,23 +1,23 @@
-"""What can be wrong with a row, and how to fix it."""
+"""The issues of rows, with cures."""
 
 from __future__ import annotations
 
 from core.issues import RowIssue
 
 VERY_SHORT = 2
-"""A text of so many characters or fewer is worth a note."""
+"""Texts with at most this many characters get a note."""
 
 _CURES = {
-    "ragged_row": "Quote texts that hold the separator, or set data.separator or data.quoting.",
-    "broken_quote": "Close the quote, double quotes inside a text, or set data.quoting=none where quotes mean nothing.",
+    "ragged_row": "Quote texts that contain the separator, or set data.separator or data.quoting.",
+    "broken_quote": "Close the quote, double quotes inside a text, or set data.quoting=none.",
     "broken_json": "Every line must be one JSON object.",
     "undecodable_bytes": "Set data.encoding to the file's encoding (such as cp1252), or save the file as UTF-8.",
     "empty_text": "Give the row a text, or remove it.",
     "not_a_text": "Check which column holds the text (data.text).",
-    "unknown_split": "A split is called train, val (validation, dev) or test.",
-    "not_zero_or_one": "Each of data.label_columns holds 0 or 1.",
+    "unknown_split": "Use train, val (validation, dev) or test.",
+    "not_zero_or_one": "Columns of data.label_columns must contain 0 or 1.",
     "no_image": "Give the row the path of an image file (data.image names the column), or remove it.",
-    "path_outside": "Set data.root to a folder that all images lie in, or move the image.",
+    "path_outside": "Set data.root to a folder that contains all images, or move the image.",
     "no_class_folder": "Move it into the folder of its class, or remove it.",
     "empty_class_folder": "Put images into it, or remove it.",
     "unreadable_folder": "Check its permissions.",
@@ -26,7 +26,7 @@ _CURES = {
 
 
 def bad(code: str, message: str) -> RowIssue:
-    """Return a problem that makes a row unusable."""
+    """Return an issue that makes a row unusable."""
     return RowIssue(code, message, _CURES[code])
 
 
@@ -36,5 +36,5 @@ LEVELS = {each.code: each for each in (BLANK, SHORT)}
 
 
 def restore(code: str, message: str) -> RowIssue:
-    """Return the problem that was stored as a code and a message."""
+    """Return the issue that was stored as a code and a message."""
     return LEVELS[code] if code in LEVELS else bad(code, message)

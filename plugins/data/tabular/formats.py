@@ -1,4 +1,4 @@
-"""Opens files of each format as parts: named columns and numbered records."""
+"""Open files of each format as parts with named columns and numbered records."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ FORMATS = {
 
 
 def format_of(path: Path, declared: str) -> str:
-    """Return the format of a file: as declared, or by its suffix.
+    """Return the format of a file: the configured one, or its suffix's.
 
     Raises:
-        DataError: The suffix says nothing.
+        DataError: The suffix is unknown.
     """
     if declared != "auto":
         return declared
     if path.suffix.lower() in FORMATS:
         return FORMATS[path.suffix.lower()]
     cure = (
-        "Set data.format=csv, tsv, jsonl or parquet; or use data=lines for files of one text a line, one file a class."
+        "Set data.format=csv, tsv, jsonl or parquet; or use data=lines for one file per class with one text per line."
     )
-    raise DataError(Problem(str(path), f"its suffix {path.suffix!r} names no known format.", cure))
+    raise DataError(Problem(str(path), f"its suffix {path.suffix!r} is not a known format.", cure))
 
 
 def open_part(file: File, declared: str, encoding: str, dialect: Dialect) -> Part:
     """Open one file and read its column names.
 
     Raises:
-        DataError: It cannot be read in that format, or holds nothing.
+        DataError: It cannot be read in that format, or is empty.
     """
     form = format_of(file.path, declared)
     try:
@@ -68,7 +68,7 @@ def open_part(file: File, declared: str, encoding: str, dialect: Dialect) -> Par
 
 
 def first(records: Iterator[Record]) -> list[Sequence[Any]]:
-    """Return the first good records as a sample."""
+    """Return the first usable records as a sample."""
     sample: list[Sequence[Any]] = []
     for number, values in records:
         if not isinstance(values, RowIssue):
@@ -96,7 +96,7 @@ def _json_lines(file: File, encoding: str) -> Part:
 
     head = next((line.strip() for line in encodings.lines(file.path, encoding) if line.strip()), "")
     if head.startswith("["):
-        message = "it is one JSON array, not one object a line."
+        message = "it is one JSON array, not one object per line."
         raise DataError(Problem(str(file.path), message, f"Convert it: jq -c '.[]' {file.path.name} > data.jsonl"))
     names: dict[str, None] = {}
     for number, each in objects():
@@ -114,7 +114,7 @@ def _json_lines(file: File, encoding: str) -> Part:
         bad_rows = [
             (number, each) for number, each in objects() if isinstance(each, RowIssue) and each.level == "error"
         ]
-        number, fault = bad_rows[0] if bad_rows else (1, bad("broken_json", "the file holds no rows"))
+        number, fault = bad_rows[0] if bad_rows else (1, bad("broken_json", "the file has no rows"))
         raise DataError(Problem(f"{file.name}:{number}", f"{fault.message}.", fault.cure))
     return Part(file.name, columns, records, split=file.split, sample=first(records()))
 
@@ -131,7 +131,7 @@ def _object(line: str, encoding: str) -> dict[str, Any] | RowIssue:
     except json.JSONDecodeError as error:
         return bad("broken_json", f"the line is not JSON: {error.msg} at column {error.colno}")
     except UnicodeEncodeError:
-        return bad("broken_json", "the line escapes half of a surrogate pair, which is no character")
+        return bad("broken_json", "the line escapes half of a surrogate pair, which is not a character")
     return value if isinstance(value, dict) else bad("broken_json", "the line is not a JSON object")
 
 

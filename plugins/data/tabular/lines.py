@@ -1,4 +1,4 @@
-"""Text files with one text per line; each file is one class."""
+"""Read text files with one text per line; each file is one class."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _files(path: str) -> list[File]:
             )
     found = files.find("data.path", path)
     if len(found) < 2:
-        message = f"{path} is one file, and every file is one class."
+        message = f"{path} is one file, but every file is one class."
         raise DataError(
             Problem("data.path", message, "Give a folder or a glob; for one file with labels use data=table.")
         )

@@ -10,7 +10,7 @@ from core.data import UNDECIDED
 from core.issues import DataIssue, RowIssue
 
 Record = tuple[int, "Sequence[Any] | RowIssue"]
-"""The row's number (from 1; a line of a text file), and its values in the order of the columns, or what is wrong."""
+"""The row's number (from 1; in text files the line), and its values in the order of the columns, or its issue."""
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,16 @@ class Part:
     """One file, or one split of a dataset.
 
     Attributes:
-        name: What it is called in places: `reviews.csv`.
-        columns: The names of its columns, or their positions as text where it has no header.
-        records: Reads its records anew.
+        name: Its name in places: `reviews.csv`.
+        columns: The names of its columns, or their positions as text without a header.
+        records: Returns a new iterator over its records.
         named: Whether the columns have names.
         split: `TRAIN`, `VAL`, `TEST` or `UNDECIDED`.
-        sample: The first few good records, for guessing which column is what.
-        findings: What was found while opening it.
-        how: How it is read, in a few words.
-        written: Everything that decides how its bytes become values, for keys.
-        size: Bytes.
+        sample: The first few usable records, for guessing the columns' roles.
+        findings: Issues found while opening it.
+        how: A short description of its format.
+        written: Everything that the conversion of its bytes to values depends on, for cache keys.
+        size: Size in bytes.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Plain text files with one text per line."""
+"""Read plain text files with one text per line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plugins.data.tabular.part import Part, Record
 
 
 def open_lines(file: File, label: str, encoding: str) -> Part:
-    """Open a file with one text per line; every line has the same label."""
+    """Return a file with one text per line as a part; every line has the same label."""
     found, finding = encodings.resolve(file.path, encoding)
 
     def records() -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""Rows from any source as one Arrow table: in memory if they are few, else memory-mapped from Graft's cache."""
+"""Store rows from any source as an Arrow table: small ones in memory, others memory-mapped from Graft's cache."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from core.runtime import cache_directory
 from core.tasks import TextExample
 
 IN_MEMORY_BYTES = 64 << 20
-"""Sources up to this size are held in memory, and nothing is written."""
+"""Sources up to this size in bytes stay in memory."""
 _BATCH = 8192
 _FORMAT = "1"
-"""Changes when the columns below do, so that a table of an older Graft is not taken for one of this."""
+"""Must change when the columns below do, so that tables of older versions are not used."""
 
 Stored = tuple[int, int, str | None, str | None, list[str] | None, int, str | None, str | None, str | None]
-"""Part, row, text (or an image's path), pair, label (names, or one value as text), split, group, a fault's code and
+"""Part, row, text (or an image's path), pair, label (names, or one value as text), split, group, an issue's code and
 its message."""
 
 _SCHEMA = pa.schema(
@@ -64,10 +64,10 @@ class Picker:
 
 
 class TextRows:
-    """Rows of a table, both as input for splitting and as examples."""
+    """The rows of a table, both for splitting and as examples."""
 
     def __init__(self, table: pa.Table, names: Sequence[str], multi: bool) -> None:
-        """Wrap a table with the names of its parts. `multi` keeps each label as a list of names."""
+        """Wrap a table with the names of its parts. With `multi`, each label is a list of names."""
         self._table, self._names, self._multi = table, tuple(names), multi
         self._picker = Picker(table, ("part", "row", "text", "pair"))
 
@@ -92,11 +92,11 @@ class TextRows:
 
 
 def store(rows: Iterator[Stored], size: int, key: str) -> pa.Table:
-    """Store rows as a table.
+    """Return rows as a table.
 
     Args:
-        rows: The rows; read only where the cache does not hold them.
-        size: Bytes of the source, which decide between memory and the cache.
+        rows: The rows; read only if the cache does not contain them.
+        size: Size of the source in bytes, which decides between memory and the cache.
         key: Hash of the source's bytes and of how they are read.
 
     Raises:
@@ -126,12 +126,12 @@ def _write(rows: Iterator[Stored], path: Path) -> None:
             for batch in _batches(rows):
                 writer.write_batch(batch)
     except OSError as error:
-        cure = "Free some space, or set GRAFT_CACHE to a folder that can be written."
+        cure = "Free some space, or set GRAFT_CACHE to a writable folder."
         raise DataError(Problem(str(path.parent), f"the cache cannot be written: {error}.", cure)) from error
 
 
 def content_digest(table: pa.Table) -> Any:
-    """Return a hash of a table's values, whatever its chunks; hexadecimal."""
+    """Return a hash of a table's values, independent of its chunks; hexadecimal."""
     import hashlib
 
     total = hashlib.sha256()
@@ -141,6 +141,6 @@ def content_digest(table: pa.Table) -> Any:
     return total.hexdigest()
 
 
-def faulty(part: int, row: int, fault: RowIssue) -> Stored:
-    """Return a row that holds nothing but what is wrong with it."""
+def unusable_row(part: int, row: int, fault: RowIssue) -> Stored:
+    """Return a row with an issue and without content."""
     return part, row, None, None, None, -1, None, fault.code, fault.message

@@ -1,4 +1,4 @@
-"""Turns records from any source into rows to be stored: content, label, split and group."""
+"""Turn records from any source into rows for storage: content, label, split and group."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Reading:
     """How records become examples.
 
     Attributes:
-        columns: What the options say of columns.
+        columns: The configured columns.
         target: The task's target.
-        label_separator: Between the labels of one cell (`multi`).
-        label_names: Names to use in place of values.
-        content: What examples are: `text` or `image`.
+        label_separator: Separates the labels in one cell (`multi`).
+        label_names: New names for the data's labels.
+        content: The content of examples: `text` or `image`.
     """
 
     columns: Columns
@@ -39,7 +39,7 @@ class Reading:
     content: str = TEXT
 
 
-class Names:
+class LabelNames:
     """New names for labels, and which of them have not been used yet."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
@@ -54,27 +54,29 @@ class Names:
         """Yield the same rows, then check that every new name was used.
 
         Raises:
-            DataError: After the last one, a name was given to a label that does not occur.
+            DataError: After the last row: a renamed label does not occur.
         """
         yield from rows
         if self._unused:
             names = ", ".join(sorted(self._unused))
-            cure = "Its keys are labels as they stand in the data; remove those that do not occur."
+            cure = "Its keys are labels as written in the data; remove those that do not occur."
             raise DataError(Problem("data.label_names", f"no row has the label {names}.", cure))
 
 
-def stored(parts: Iterable[tuple[int, Part]], columns: Columns, reading: Reading, names: Names) -> Iterator[Stored]:
+def stored(
+    parts: Iterable[tuple[int, Part]], columns: Columns, reading: Reading, names: LabelNames
+) -> Iterator[Stored]:
     """Yield the rows of numbered parts."""
     for number, part in parts:
         at = positions(part, columns)
         for row, values in part.records():
             if isinstance(values, RowIssue):
-                yield row_store.faulty(number, row, values)
+                yield row_store.unusable_row(number, row, values)
             else:
                 try:
                     yield _row(number, row, values, at, part, columns, reading, names)
                 except _BadRowError as error:
-                    yield row_store.faulty(number, row, error.fault)
+                    yield row_store.unusable_row(number, row, error.fault)
 
 
 class _BadRowError(Exception):
@@ -90,7 +92,7 @@ def _row(
     part: Part,
     columns: Columns,
     reading: Reading,
-    names: Names,
+    names: LabelNames,
 ) -> Stored:
     content = _path(values[at[IMAGE]]) if reading.content == IMAGE else _text(values[at[TEXT]], "text")
     pair = None if at["pair"] is None else _text(values[at["pair"]], "second text")
@@ -122,10 +124,10 @@ def _path(value: object) -> str:
     """Return an image's path as written in the row."""
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         missing = value is None or value != value or (isinstance(value, str) and not value.strip())
-        what = "is missing" if missing else f"is not given by a path, but by {str(value)[:40]!r}"
+        what = "is missing" if missing else f"is not a path: {str(value)[:40]!r}"
         raise _BadRowError("no_image", f"the image {what}")
     if value.startswith(("http://", "https://")):
-        raise _BadRowError("no_image", "the image is given by a web address, and Graft fetches none")
+        raise _BadRowError("no_image", "the image is a web address, and Graft downloads no images")
     return value
 
 
@@ -137,7 +139,7 @@ def _split(value: object) -> int:
 
 
 def labels(value: object, reading: Reading) -> list[str] | None:
-    """Return the label names in a cell, one unless the target is `multi`; None if the label is missing."""
+    """Return the label names in a cell (one, or several for `multi`); None if the label is missing."""
     if value is None:
         return None
     if reading.target == REGRESSION:
@@ -156,9 +158,9 @@ def labels(value: object, reading: Reading) -> list[str] | None:
 
 
 def _flags(values: Sequence[object], names: Sequence[str]) -> list[str]:
-    """Return the names of the columns that hold 1."""
+    """Return the names of the columns that contain 1."""
     cells = [label_name(value) if value is not None else "" for value in values]
     for name, cell in zip(names, cells, strict=True):
         if cell not in ("0", "1", "true", "false", "True", "False", "0.0", "1.0"):
-            raise _BadRowError("not_zero_or_one", f"the column {name!r} holds {cell!r}")
+            raise _BadRowError("not_zero_or_one", f"the column {name!r} contains {cell!r}")
     return [name for name, cell in zip(names, cells, strict=True) if cell in ("1", "true", "True", "1.0")]

@@ -1,4 +1,4 @@
-"""Parts of any source (files, splits of a dataset) as splits of text examples."""
+"""Read the parts of any source (files, splits of a dataset) into splits of text examples."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from plugins.data.tabular.formats import FORMATS, open_part
 from plugins.data.tabular.part import Part
 from plugins.data.tabular.plain_text import texts
 from plugins.data.tabular.row_store import TextRows
-from plugins.data.tabular.rows import Names, Reading, stored
+from plugins.data.tabular.rows import LabelNames, Reading, stored
 
 
 @dataclass(frozen=True)
 class TextFiles:
-    """Where the files are and how they are written.
+    """Paths and formats of text files.
 
     Attributes:
-        path, train, val, test: A file, folder or glob each, or empty.
-        format, encoding, dialect: How they are written.
+        path, train, val, test: A file, a folder, a glob, or empty.
+        format, encoding, dialect: The files' format.
     """
 
     path: str = ""
@@ -70,7 +70,7 @@ def open_parts(given: TextFiles, found: Sequence[File]) -> list[Part]:
     """Open files and read their column names.
 
     Raises:
-        DataError: Files are empty, or cannot be read; all are named.
+        DataError: Files are empty or cannot be read; the error names all of them.
     """
     files.refuse_empty(found)
     parts: list[Part] = []
@@ -91,13 +91,13 @@ def load_parts(
     """Turn parts into splits.
 
     Args:
-        parts: What to read.
-        reading: How.
-        options: How to cut.
+        parts: The parts.
+        reading: How records become examples.
+        options: How to split.
         task: The task.
-        seed: Of the cut.
-        origin: What to call the source.
-        digest: Hash of its bytes; empty where only its content can be hashed.
+        seed: Seed of the split.
+        origin: Name of the source in messages.
+        digest: Hash of the source's bytes; empty if only its content can be hashed.
 
     Raises:
         DataError: See `DataAdapter.load`.
@@ -105,7 +105,7 @@ def load_parts(
     columns = choose(parts[0], reading.columns, reading.target)
     key = hashlib.sha256(repr((digest, columns, reading, [(part.name, part.written) for part in parts])).encode())
     size = sum(part.size for part in parts)
-    names = Names(reading.label_names)
+    names = LabelNames(reading.label_names)
     table = row_store.store(names.all_used(stored(enumerate(parts), columns, reading, names)), size, key.hexdigest())
     details = "; ".join(filter(None, dict.fromkeys((*(part.how for part in parts[:1]), columns.describe()))))
     rows = TextRows(table, [part.name for part in parts], reading.target == MULTI)
@@ -119,11 +119,11 @@ def load_parts(
     return build_splits(source, task, seed, options)
 
 
-def unlabelled(given: TextFiles, columns: Columns, path: Path) -> list[TextExample]:
+def unlabeled(given: TextFiles, columns: Columns, path: Path) -> list[TextExample]:
     """Return the texts or pairs of one file without labels. A `.txt` file holds one text per line.
 
     Raises:
-        DataError: The file is missing or malformed; every bad row is an error here.
+        DataError: The file is missing or malformed, or has an unusable row.
     """
     (found,) = files.name_files([(each, UNDECIDED) for each in files.find("the file", str(path))][:1])
     files.refuse_empty([found])
@@ -131,9 +131,9 @@ def unlabelled(given: TextFiles, columns: Columns, path: Path) -> list[TextExamp
         return texts(found, given.encoding)
     part = open_part(found, given.format, given.encoding, given.dialect)
     wanted = Columns(text=columns.text, pair=columns.pair)
-    chosen = choose(part, wanted, "single", labelled=False)
+    chosen = choose(part, wanted, "single", labeled=False)
     reading = Reading(chosen, "single")
-    kept = stored([(0, part)], chosen, reading, Names({}))
+    kept = stored([(0, part)], chosen, reading, LabelNames({}))
     rows = TextRows(row_store.store(kept, 0, ""), [part.name], False)
     problems, examples = [], []
     for row in rows:

@@ -1,1 +1,1 @@
-"""The family FCOS of torchvision."""
+"""FCOS from torchvision."""

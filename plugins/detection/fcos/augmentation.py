@@ -1,6 +1,6 @@
-"""Augments single training scenes: scale, shift, mirror and shade, with Pillow and NumPy alone.
+"""Augment single training scenes (scale, shift, mirror, shade) with Pillow and NumPy alone.
 
-What is drawn for a scene is a function of (seed, epoch, index), as `core.contracts.PreparedDataset` asks.
+Random numbers are a function of (seed, epoch, index), as `core.PreparedDataset` requires.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_SEEN = 0.1
-"""Share of an object's area that must be left in the picture; of one with less, nothing is learned."""
+"""Objects with a smaller share of their area inside the image are dropped."""
 _GRAY = np.asarray((0.299, 0.587, 0.114), dtype=np.float32)
 """Weights of red, green and blue in luma (ITU-R BT.601)."""
 
@@ -27,10 +27,10 @@ class Strength:
     """How strongly scenes are augmented.
 
     Attributes:
-        scale: Scaled by up to this share, up or down.
-        translate: Moved by up to this share of the side.
-        fliplr: Share mirrored left to right.
-        shade: Brightness, contrast and saturation changed by up to this share.
+        scale: Maximum change of scale, up or down, as a share.
+        translate: Maximum shift, as a share of the side.
+        fliplr: Share of scenes mirrored left to right.
+        shade: Maximum change of brightness, contrast and saturation, as a share.
     """
 
     scale: float
@@ -40,13 +40,13 @@ class Strength:
 
 
 @dataclass
-class Jittered:
-    """A training split with augmented scenes; a `core.contracts.PreparedDataset`.
+class JitteredScenes:
+    """A training split with augmented scenes; a `core.PreparedDataset`.
 
     Attributes:
         scenes: The split.
-        strength: How far.
-        ahead: Whether worker processes are worth while even if nothing is decoded (a GPU computes meanwhile).
+        strength: How strongly scenes are augmented.
+        ahead: Whether worker processes pay off even without decoding, because a GPU computes meanwhile.
     """
 
     scenes: Scenes
@@ -61,7 +61,7 @@ class Jittered:
         return len(self.scenes)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
-        """Return one scene as in this epoch; without a generator, unchanged."""
+        """Return one scene as augmented in this epoch, or unchanged without a generator."""
         if rng is None:
             return Letterboxed(self.scenes).fetch(index, epoch, None)
         scene, side, drawn = self.scenes.scene(index), self.scenes.transform.side, rng.random(7)
@@ -71,21 +71,23 @@ class Jittered:
         mirrored = drawn[3] < self.strength.fliplr
         scales = np.asarray([-factor if mirrored else factor, factor])
         offsets = side / 2 + shift - scales * np.asarray([width, height]) / 2
-        pixels = shaded(placed(scene.pixels, scales, offsets, side), 1 + self.strength.shade * (2 * drawn[4:7] - 1))
-        corners, labels = moved(scene.corners, scene.labels, scales, offsets, side)
+        pixels = apply_shade(
+            place_scene(scene.pixels, scales, offsets, side), 1 + self.strength.shade * (2 * drawn[4:7] - 1)
+        )
+        corners, labels = move_boxes(scene.corners, scene.labels, scales, offsets, side)
         return View(pixels, scene.size, *as_shares(corners, labels, side), epoch)
 
 
-def placed(
+def place_scene(
     pixels: NDArray[np.uint8], scales: NDArray[np.float64], offsets: NDArray[np.float64], side: int
 ) -> NDArray[np.uint8]:
     """Scale and shift a scene on a gray square: (x, y) moves to scales · (x, y) + offsets.
 
     Args:
         pixels: uint8 [h, w, 3].
-        scales: float64 [2], of x and y; negative to mirror.
+        scales: float64 [2], factors of x and y; negative factors mirror.
         offsets: float64 [2], in pixels of the square.
-        side: Of the square, in pixels.
+        side: Side of the square, in pixels.
 
     Returns:
         uint8 [side, side, 3].
@@ -99,14 +101,14 @@ def placed(
     return np.asarray(image, dtype=np.uint8)
 
 
-def moved(
+def move_boxes(
     corners: NDArray[np.float32],
     labels: NDArray[np.int64],
     scales: NDArray[np.float64],
     offsets: NDArray[np.float64],
     side: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the boxes where `placed` has put them, float32 [k, 4], and their labels; drop those out of sight."""
+    """Return the boxes as `place_scene` moves them, float32 [k, 4], and their labels, without boxes outside."""
     ends = np.stack([corners[:, :2] * scales + offsets, corners[:, 2:] * scales + offsets])
     whole = np.concatenate([ends.min(axis=0), ends.max(axis=0)], axis=1)
     seen = np.clip(whole, 0, side)
@@ -119,7 +121,7 @@ def _areas(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def shaded(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[np.uint8]:
+def apply_shade(pixels: NDArray[np.uint8], factors: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Change brightness, contrast (around the mean) and saturation by three factors; 1 changes nothing."""
     if np.all(factors == 1):
         return pixels

@@ -1,4 +1,4 @@
-"""Loads an FCOS detector: published weights, a local file or folder, or from scratch."""
+"""Load an FCOS detector from published weights, from a local file or folder, or from scratch."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from plugins.detection.options import is_pickle
 from plugins.detection.saving import WEIGHTS
 
 BODY = "backbone.body."
-"""The beginning of the names that a residual network's weights have in a detector."""
+"""Prefix of the names of the residual network's weights in a detector."""
 _EXAMPLES_SEEN, _RATE = 16000, 2e-4
-"""Of a pretrained model: examples, repeats counted, that it is trained on; and the rate."""
+"""For a pretrained model: the number of training examples, repeats included, and the learning rate."""
 
 
 @dataclass(frozen=True)
-class Base:
-    """What training starts from.
+class BaseWeights:
+    """The base weights.
 
     Attributes:
-        architecture: Of the network.
-        state: Weights by name, those of another number of labels among them; empty from scratch.
-        provenance: Where they came from.
+        architecture: The network's architecture.
+        state: Weights by name, including those for other labels; empty from scratch.
+        provenance: Where the weights came from.
     """
 
     architecture: FcosArchitecture
@@ -45,10 +45,10 @@ def load_fcos(options: FcosOptions, request: LoadRequest) -> FcosModel:
     if request.saved is not None:
         saved = saving.read(request.saved)
         provenance = Provenance("pretrained", str(request.saved), str(request.saved))
-        base = Base(saved.architecture, saved.state, provenance)
+        base = BaseWeights(saved.architecture, saved.state, provenance)
         return _assembled(options, request, base, {}, saved.side, request.labels)
     if options.init == "scratch":
-        return _from_scratch(options, request, "init=scratch was asked for.")
+        return _from_scratch(options, request, "init=scratch was set.")
     asked = options.checkpoint or (COCO if options.variant == FULL.variant else IMAGENET)
     if asked in (COCO, IMAGENET):
         found = torchvision_weights.find(asked, options.variant, options.sha256)
@@ -61,7 +61,9 @@ def load_fcos(options: FcosOptions, request: LoadRequest) -> FcosModel:
     if path.is_dir():
         saved = saving.read(path)
         sha256 = sha256_of(path / WEIGHTS, options.sha256)
-        base = Base(saved.architecture, saved.state, Provenance("pretrained", asked, str(path.resolve()), "", sha256))
+        base = BaseWeights(
+            saved.architecture, saved.state, Provenance("pretrained", asked, str(path.resolve()), "", sha256)
+        )
         return _assembled(options, request, base, _tuned(request), None, saved.labels)
     return _pretrained(options, request, asked, _file(path, asked), str(path.absolute()))
 
@@ -69,8 +71,8 @@ def load_fcos(options: FcosOptions, request: LoadRequest) -> FcosModel:
 def _file(path: Path, asked: str) -> Path:
     if path.is_file() and is_pickle(path.name):
         return path
-    what = f"{path} is no file of weights of torchvision's." if path.is_file() else f"there is no {path.absolute()}."
-    cure = f"Give {COCO}, {IMAGENET}, a .pth file of torchvision's, or the model/ folder of a run with this model."
+    what = f"{path} is not a torchvision weights file." if path.is_file() else f"{path.absolute()} does not exist."
+    cure = f"Use {COCO}, {IMAGENET}, a .pth file from torchvision, or the model/ folder of a run with this model."
     raise WeightsError(Problem("model.checkpoint", f"{asked!r}: {what}", cure))
 
 
@@ -84,7 +86,7 @@ def _from_scratch(options: FcosOptions, request: LoadRequest, why: str) -> FcosM
     provenance = Provenance("scratch", small.name, "its architecture", note=why)
     epochs = epochs_for(options.scratch_examples, len(request.train), 12, 300)
     defaults = {"epochs": epochs, "learning_rate": options.scratch_learning_rate}
-    model = _assembled(options, request, Base(small, {}, provenance), defaults, None, ())
+    model = _assembled(options, request, BaseWeights(small, {}, provenance), defaults, None, ())
     count = f"{sum(p.numel() for p in model.module.parameters()) / 1e6:.1f}M parameters"
     note = f"{why} {small.name} ({count}) starts from random weights."
     model.provenance = replace(provenance, note=note)
@@ -92,7 +94,7 @@ def _from_scratch(options: FcosOptions, request: LoadRequest, why: str) -> FcosM
 
 
 def _pretrained(options: FcosOptions, request: LoadRequest, asked: str, path: Path, source: str) -> FcosModel:
-    """Start from a torchvision file: a full detector's weights, or those of a residual network."""
+    """Return a detector with weights from a torchvision file: a full detector's, or a residual network's."""
     sha256 = sha256_of(path, options.sha256)
     state = torchvision_weights.read(path)
     architecture = FULL
@@ -100,27 +102,27 @@ def _pretrained(options: FcosOptions, request: LoadRequest, asked: str, path: Pa
         state = {BODY + name: value for name, value in state.items() if not name.startswith("fc.")}
         channels, convolutions = options.channels or FULL.channels, options.convolutions or FULL.convolutions
         architecture = FcosArchitecture(options.variant, channels, convolutions, frozen_norms=True)
-    base = Base(architecture, state, Provenance("pretrained", asked, source, "", sha256))
+    base = BaseWeights(architecture, state, Provenance("pretrained", asked, source, "", sha256))
     return _assembled(options, request, base, _tuned(request), None, None)
 
 
 def _assembled(
     options: FcosOptions,
     request: LoadRequest,
-    base: Base,
+    base: BaseWeights,
     defaults: Mapping[str, float],
     side: int | None,
     labels: tuple[str, ...] | None,
 ) -> FcosModel:
-    """Build the network, load weights and describe it.
+    """Build the network, load its weights, and return the model.
 
     Args:
         options: The component.
-        request: What is asked for.
-        base: Where to start.
-        defaults: Options of `train` that suit it.
-        side: Of the squares; None goes by options and images.
-        labels: Those that the base weights tell apart; None where they are unknown.
+        request: The load request.
+        base: The base weights.
+        defaults: Options of `train` that suit the model.
+        side: Side of the squares in pixels; None chooses it from options and images.
+        labels: The labels that the base weights predict; None if unknown.
     """
     limits = {
         "score_thresh": options.score_threshold,
@@ -138,8 +140,8 @@ def _assembled(
     return model
 
 
-def _refuse_other_sizes(options: FcosOptions, base: Base) -> None:
-    """Refuse requested sizes that differ from those of the weights, instead of ignoring them.
+def _refuse_other_sizes(options: FcosOptions, base: BaseWeights) -> None:
+    """Refuse configured sizes that differ from those of the weights, instead of ignoring them.
 
     Raises:
         WeightsError: They differ.
@@ -147,21 +149,21 @@ def _refuse_other_sizes(options: FcosOptions, base: Base) -> None:
     for name in ("channels", "convolutions"):
         asked, has = getattr(options, name), getattr(base.architecture, name)
         if asked not in (None, has):
-            message = f"{asked} was asked for, and the weights of {base.provenance.source} have {has}."
-            cure = f"Leave it out, or take model.checkpoint={IMAGENET} or model.init=scratch."
+            message = f"is {asked}, but the weights of {base.provenance.source} have {has}."
+            cure = f"Leave it out, or use model.checkpoint={IMAGENET} or model.init=scratch."
             raise WeightsError(Problem(f"model.{name}", message, cure))
 
 
 def _without_logits(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop the weights that predict labels, which belong to other labels."""
+    """Return the weights without those that predict labels, which belong to other labels."""
     return {name: value for name, value in state.items() if not name.startswith(LOGITS)}
 
 
-def _fill(detector: Any, state: Mapping[str, Any], base: Base) -> None:
+def _fill(detector: Any, state: Mapping[str, Any], base: BaseWeights) -> None:
     """Load weights into a network. Only complete parts may be missing; they keep their random weights.
 
     Raises:
-        WeightsError: They are of another architecture.
+        WeightsError: The weights belong to another architecture.
     """
     own = detector.state_dict()
     strange = sorted(set(state) - set(own) - {name for name in state if name.endswith("num_batches_tracked")})
@@ -171,8 +173,8 @@ def _fill(detector: Any, state: Mapping[str, Any], base: Base) -> None:
     )
     if odd := strange or other or lacking:
         what = "unknown" if strange else "of another shape" if other else "missing"
-        message = f"the weights of {base.provenance.source} are not those of {base.architecture.name}: "
+        message = f"the weights of {base.provenance.source} do not fit {base.architecture.name}: "
         message += f"{', '.join(odd[:3])}{' …' if len(odd) > 3 else ''} {'is' if len(odd) == 1 else 'are'} {what}."
-        cure = "Set model.variant to the residual network that they are of."
+        cure = "Set model.variant to the residual network of these weights."
         raise WeightsError(Problem("model.checkpoint", message, cure))
     detector.load_state_dict(state, strict=False)

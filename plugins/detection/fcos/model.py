@@ -16,10 +16,10 @@ from core.runtime import unwrap
 from core.tasks import BoxExample, Detections
 from plugins.detection import dataset
 from plugins.detection.dataset import ScaleTransform
-from plugins.detection.defaults import not_kept
+from plugins.detection.defaults import not_cached
 from plugins.detection.fcos import network as parts
 from plugins.detection.fcos import saving
-from plugins.detection.fcos.augmentation import Jittered, Strength
+from plugins.detection.fcos.augmentation import JitteredScenes, Strength
 from plugins.detection.fcos.network import MEAN, STD, FcosArchitecture, Network
 from plugins.detection.fcos.options import FcosOptions
 from plugins.detection.letterbox import Letterboxed, View, corners_in, margins
@@ -33,10 +33,10 @@ class FcosModel(LoadedModel):
     """A detector from torchvision.
 
     Args:
-        detector: A `torchvision.models.detection.FCOS` on its device; it makes the loss and the boxes.
-        architecture: What it was built from.
-        options: The component that it was loaded by.
-        request: What was asked for.
+        detector: A `torchvision.models.detection.FCOS` on its device; it computes the loss and the boxes.
+        architecture: The architecture it was built from.
+        options: The component that loaded it.
+        request: The load request.
         provenance: Where the base weights came from.
         defaults: Options of `train` that suit this model.
         side: Long side of images, and side of the squares that the network reads, in pixels.
@@ -67,18 +67,18 @@ class FcosModel(LoadedModel):
         )
 
     def prepare(self, examples: Sequence[BoxExample], train: bool) -> PreparedDataset:
-        """Decode the images, once if they fit the budget; for training, ready for augmentation."""
+        """Decode the images, once if they fit the budget; training images will be augmented when fetched."""
         options = self.options
         found = dataset.prepare(examples, self._transform(), options.cache_mb * 2**20, self.request.fingerprint)
         if train and found.needs_workers:
-            self.findings.append(not_kept(len(examples), options.cache_mb))
+            self.findings.append(not_cached(len(examples), options.cache_mb))
         if train and self.augmented:
             strength = Strength(options.scale, options.translate, options.fliplr, options.shade)
-            return Jittered(found, strength, ahead=not self.request.device.startswith("cpu"))
+            return JitteredScenes(found, strength, ahead=not self.request.device.startswith("cpu"))
         return Letterboxed(found)
 
     def _transform(self) -> ScaleTransform:
-        """Resize with Pillow, which averages when it makes an image smaller."""
+        """Return a transform that resizes with Pillow, which averages pixels when it shrinks an image."""
         from PIL import Image
         from PIL import __version__ as version
 
@@ -92,7 +92,7 @@ class FcosModel(LoadedModel):
 
         Returns:
             `images`, uint8 [b, 3, S, S], channels last in memory; `sizes`, float32 [b, 2], widths and heights of the
-            images as they are stored; `corners`, float32 [k, 4], in pixels of the squares; `labels`, int64 [k];
+            original images; `corners`, float32 [k, 4], in pixels of the squares; `labels`, int64 [k];
             `counts`, int64 [b], the number of boxes of each image.
         """
         return {
@@ -118,7 +118,7 @@ class FcosModel(LoadedModel):
         return [len(each) for each in self._places]
 
     def _raw(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the network's output in float32, whatever the precision: boxes in bfloat16 would be coarse."""
+        """Return the network's output, always in float32, because boxes in bfloat16 would be coarse."""
         said = self.module((batch["images"].float() - self._mean) / self._std)
         return {name: value.float() for name, value in said.items()}
 
@@ -134,7 +134,7 @@ class FcosModel(LoadedModel):
         return [self._detections(each, (int(w), int(h))) for each, (w, h) in zip(found, sizes, strict=True)]
 
     def _detections(self, found: Mapping[str, Tensor], size: tuple[int, int]) -> Detections:
-        """Convert objects from pixels of the square to pixels of the image; drop those fully outside."""
+        """Return objects in pixels of the image instead of the square, without those fully outside."""
         width, height = self._transform().shape(size)
         left, top = margins(width, height, self.side)
         ratios = np.asarray([size[0] / width, size[1] / height] * 2, dtype=np.float32)
@@ -145,7 +145,7 @@ class FcosModel(LoadedModel):
         return Detections(corners[kept], scores[kept], labels[kept])
 
     def preview(self, examples: Sequence[BoxExample], prepared: PreparedDataset, seed: int) -> Image:
-        """Draw a sheet of training images with boxes, original and as in the first epochs."""
+        """Return a sheet of training images with boxes, original and as in the first epochs."""
         from plugins.detection.preview import sheet
 
         return sheet(examples, prepared, self.request.labels, seed, varied=self.augmented)

@@ -1,4 +1,4 @@
-"""FCOS from torchvision (Tian et al. 2019, arXiv:1904.01355): building it, and the names of its parts."""
+"""Build FCOS from torchvision (Tian et al. 2019, arXiv:1904.01355), and name its parts."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import torch
 from torch import Tensor, nn
 
 STRIDES = (8, 16, 32, 64, 128)
-"""Pixels between the places of each level of the pyramid; the object sizes that a level is for go with them."""
+"""Stride of each pyramid level in pixels; the object sizes of a level are proportional to it."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of red, green and blue in ImageNet, on a scale of 0 to 1, as torchvision normalizes."""
+"""Mean and standard deviation of red, green and blue in ImageNet, from 0 to 1, as torchvision normalizes."""
 HEADS = ("head.classification_head", "head.regression_head")
 LOGITS = "head.classification_head.cls_logits."
-"""The beginning of the names of the weights whose shape goes by the number of labels."""
+"""Prefix of the names of the weights whose shape depends on the number of labels."""
 
 
 @dataclass(frozen=True)
 class FcosArchitecture:
-    """Everything that decides the shapes of the weights, except the number of labels.
+    """Everything that the shapes of the weights depend on, except the number of labels.
 
     Attributes:
         variant: The residual network: `resnet18`, `resnet34` or `resnet50`.
-        channels: Of the pyramid and the heads; a multiple of 32.
-        convolutions: In each head, before its last one.
-        frozen_norms: Whether the residual network's batch norms are constants, as torchvision has them in pretrained
-            detectors: small batches would spoil the statistics.
+        channels: Channels of the pyramid and the heads; a multiple of 32.
+        convolutions: Number of convolutions in each head before its last one.
+        frozen_norms: Whether the residual network's batch norms are constants, as in torchvision's pretrained
+            detectors, because small batches would spoil the statistics.
     """
 
     variant: str
@@ -41,13 +41,13 @@ class FcosArchitecture:
 
 
 FULL = FcosArchitecture("resnet50", 256, 4, True)
-"""What torchvision's weights of COCO are of."""
+"""The architecture of torchvision's COCO weights."""
 
 
 class Network(nn.Module):
-    """Pyramid and heads: from images to raw outputs for each location, before boxes are decoded.
+    """The trainable part of FCOS: maps images to raw outputs per location, before boxes are decoded.
 
-    Its weights bear the names that they have in `torchvision.models.detection.FCOS`.
+    Its weights have the same names as in `torchvision.models.detection.FCOS`.
     """
 
     def __init__(self, detector: Any) -> None:
@@ -69,10 +69,10 @@ def build(architecture: FcosArchitecture, labels: int, seed: int, **limits: Any)
     """Return a `torchvision.models.detection.FCOS` with random weights from the seed.
 
     Args:
-        architecture: Its shapes.
-        labels: How many.
-        seed: Of the weights.
-        limits: `score_thresh`, `nms_thresh` and the like.
+        architecture: The architecture.
+        labels: Number of labels.
+        seed: Seed of the weights.
+        limits: Options of decoding, such as `score_thresh` and `nms_thresh`.
     """
     from torchvision.models import detection, resnet
     from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -95,9 +95,9 @@ def places(detector: Any, side: int, device: str) -> list[Tensor]:
     """Return the locations of predictions as squares, float32 [p, 4], level by level.
 
     Args:
-        detector: Makes them.
-        side: Of the images, in pixels; a multiple of 32.
-        device: Where to.
+        detector: The detector that generates them.
+        side: Side of the images, in pixels; a multiple of 32.
+        device: The device of the result.
     """
     from torchvision.models.detection.image_list import ImageList
 

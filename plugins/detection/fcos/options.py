@@ -8,12 +8,12 @@ from core import option
 
 VARIANTS = ("resnet18", "resnet34", "resnet50")
 COCO, IMAGENET = "coco", "imagenet"
-"""Weights that torchvision publishes: of a whole detector, and of the residual network alone."""
+"""Names of weights that torchvision publishes: of the full detector, and of its residual network."""
 GROUPS = 32
-"""The heads' group norms have so many groups."""
+"""Number of groups in the heads' group norms."""
 LEAST_SIDE = 128
-"""Pixels of FCOS's squares, at least: of smaller ones its coarsest levels would see a single place, and torch leaves
-parts of the gradient of a convolution with stride 2 on a single place unwritten (in bf16 on a CPU)."""
+"""Minimum side of FCOS's squares in pixels. In smaller ones the coarsest levels have a single location, for which torch
+leaves parts of the gradient of a convolution with stride 2 unwritten (in bf16 on a CPU)."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class FcosOptions:
     channels: int | None = option(
         None,
         f"Channels of pyramid and heads, a multiple of {GROUPS} from {2 * GROUPS}. null: 256, or 96 from scratch.",
-        low=2 * GROUPS,  # with one in a group, a single image has nothing to be normalized by on the coarsest level
+        low=2 * GROUPS,  # with one channel per group, a single image could not be normalized on the coarsest level
         high=512,
     )
     convolutions: int | None = option(

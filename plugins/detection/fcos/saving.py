@@ -1,4 +1,4 @@
-"""FCOS on disk: safetensors with torchvision's names, and a configuration to rebuild the network."""
+"""Save and read FCOS: safetensors with torchvision's names, and a configuration to rebuild the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from plugins.detection import saving
 from plugins.detection.fcos.network import MEAN, STD, FcosArchitecture
 from plugins.detection.fcos.options import FcosOptions
 from plugins.detection.letterbox import GRAY
-from plugins.detection.saving import CONFIG, WEIGHTS, Saved, Thresholds, write
+from plugins.detection.saving import CONFIG, WEIGHTS, SavedDetector, Thresholds, write
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,13 +30,13 @@ def save(
     """Write a model to a folder.
 
     Args:
-        network: Unwrapped.
-        directory: The folder, made if it is not there.
-        architecture: What the network was built from.
-        options: The component that it was loaded by.
-        request: What it was loaded for: its task and labels.
-        side: Of the squares that the network reads, in pixels.
-        thresholds: Those that validation chose; None where it chose none.
+        network: The unwrapped network.
+        directory: The folder, created if missing.
+        architecture: The architecture it was built from.
+        options: The component that loaded it.
+        request: The load request, with task and labels.
+        side: Side of the squares that the network reads, in pixels.
+        thresholds: Thresholds chosen on validation, or None.
     """
     from torchvision import __version__ as version
 
@@ -59,12 +59,12 @@ def save(
     write(network, configuration, directory)
 
 
-def read(folder: Path) -> Saved[FcosArchitecture]:
-    """Read what `save` wrote.
+def read(folder: Path) -> SavedDetector[FcosArchitecture]:
+    """Read a folder that `save` wrote.
 
     Raises:
-        WeightsError: The folder does not hold it.
+        WeightsError: The folder does not contain such a model.
     """
     what = f"FCOS as Graft saves it ({CONFIG}, {WEIGHTS})"
-    cure = "Pass the model/ folder of a run with this model, or a .pth file of torchvision's."
+    cure = "Pass the model/ folder of a run with this model, or a .pth file from torchvision."
     return saving.read(folder, lambda config: FcosArchitecture(**config["network"]), what, cure)

@@ -1,4 +1,4 @@
-"""torchvision's published weights: from torch's cache, or downloaded into it."""
+"""Find torchvision's published weights in torch's cache, or download them into it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ NAMES = {
     ("imagenet", "resnet34"): "ResNet34_Weights.IMAGENET1K_V1",
     ("imagenet", "resnet50"): "ResNet50_Weights.IMAGENET1K_V1",
 }
-"""torchvision's names, by what was asked for and the residual network."""
+"""torchvision's file names, by the requested weights and the residual network."""
 _PREFIX = re.compile(r"-([0-9a-f]{8,})\.pth$")
-"""The beginning of a file's SHA-256, in its name."""
+"""The first digits of a file's SHA-256, which its name contains."""
 
 
 @dataclass(frozen=True)
-class Published:
-    """A file of weights, or why there is none.
+class PublishedWeights:
+    """A weights file, or the reason why there is none.
 
     Attributes:
-        path: The file; None where it cannot be had.
+        path: The file; None if it is not available.
         source: Where it was found.
-        why: Why it cannot be had.
-        cure: What would change that.
+        why: Why it is not available.
+        cure: How to make it available.
     """
 
     path: Path | None
@@ -41,16 +41,16 @@ class Published:
     cure: str = ""
 
 
-def find(asked: str, variant: str, sha256: str = "") -> Published:
+def find(asked: str, variant: str, sha256: str = "") -> PublishedWeights:
     """Find weights on this machine, or download them.
 
     Args:
         asked: `coco` or `imagenet`.
         variant: The residual network.
-        sha256: What a fetched file must hash to; empty for what its name says.
+        sha256: Required SHA-256 of the file; if empty, the one in its name.
 
     Raises:
-        WeightsError: The download failed, or the file is not what its name says.
+        WeightsError: The download failed, or the file's hash differs.
     """
     import torch
     from torchvision.models import get_weight
@@ -59,13 +59,15 @@ def find(asked: str, variant: str, sha256: str = "") -> Published:
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(address).path).name
     if path.is_file():
         _check_name(path)
-        return Published(path, "torch's cache")
+        return PublishedWeights(path, "torch's cache")
     server = "{0.scheme}://{0.netloc}".format(urlsplit(address))
     if reason := unreachable(server, "torchvision's server"):
-        cure = f"Where there is a network, fetch {address}; then put it into {path.parent}, or pass its path as "
+        cure = f"On a machine with a network, download {address}; then copy it into {path.parent}, or pass its path as "
         cure += "model.checkpoint. Without pretrained weights: model.init=scratch."
-        return Published(None, why=f"{path.name} is not in torch's cache ({path.parent}), and {reason}.", cure=cure)
-    return Published(_fetched(address, path, sha256), server)
+        return PublishedWeights(
+            None, why=f"{path.name} is not in torch's cache ({path.parent}), and {reason}.", cure=cure
+        )
+    return PublishedWeights(_fetched(address, path, sha256), server)
 
 
 def _fetched(address: str, path: Path, sha256: str) -> Path:
@@ -84,28 +86,28 @@ def _fetched(address: str, path: Path, sha256: str) -> Path:
 
 
 def _check_name(path: Path) -> None:
-    """Refuse a file whose hash is not the one in its name, such as a truncated one."""
+    """Refuse a file whose hash differs from the one in its name, such as a truncated file."""
     found = _PREFIX.search(path.name)
     if found and not sha256_of(path).startswith(found.group(1)):
-        message = f"{path} is damaged: its SHA-256 does not begin with {found.group(1)}, as its name says."
-        raise WeightsError(Problem("model.checkpoint", message, "Delete it, so that it is fetched again."))
+        message = f"{path} is damaged: its SHA-256 does not begin with {found.group(1)}, which its name requires."
+        raise WeightsError(Problem("model.checkpoint", message, "Delete it, so that it is downloaded again."))
 
 
 def read(path: Path) -> Mapping[str, Any]:
     """Return the weights in a file by name. Only tensors are unpickled, so no code in the file runs.
 
     Raises:
-        WeightsError: It holds anything else, or is damaged.
+        WeightsError: The file contains anything else, or is damaged.
     """
     import torch
 
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever unpickling meets
+    except Exception as error:  # unpickling can raise any error
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        message = f"{path} cannot be read as weights of torchvision's: {reason}"
-        raise WeightsError(Problem("model.checkpoint", message, "Check that the file is whole.")) from error
+        message = f"{path} cannot be read as torchvision weights: {reason}"
+        raise WeightsError(Problem("model.checkpoint", message, "Check that the file is complete.")) from error
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        message = f"{path} holds no weights by name (a `state_dict`)."
-        raise WeightsError(Problem("model.checkpoint", message, "Take one of torchvision's files of weights."))
+        message = f"{path} does not contain weights by name (a `state_dict`)."
+        raise WeightsError(Problem("model.checkpoint", message, "Use one of torchvision's weights files."))
     return state

@@ -1,1 +1,1 @@
-"""The family YOLO of Ultralytics."""
+"""YOLO from Ultralytics."""

@@ -1,7 +1,7 @@
-"""Augments training scenes with Ultralytics' own transforms, above all mosaics.
+"""Augment training scenes with Ultralytics' own transforms, above all mosaics.
 
-Each view is a function of (seed, epoch, index): the other scenes of a mosaic are drawn from the whole split, and the
-generators that the transforms draw from are seeded for the length of one view and then put back.
+Each view is a function of (seed, epoch, index). The other scenes of a mosaic are drawn from the whole split. The global
+generators that the transforms use are seeded for each view and restored afterwards.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from plugins.detection.yolo.ultralytics import library, one_thread
 
 
 @dataclass
-class Varied:
-    """A training split augmented by Ultralytics; a `core.contracts.PreparedDataset`.
+class MosaicScenes:
+    """A training split augmented by Ultralytics; a `core.PreparedDataset`.
 
     Attributes:
         scenes: The split.
         options: Shares and strengths of the transforms.
-        schedule: Closes mosaics near the end.
-        ahead: Whether worker processes are worth while even if nothing is decoded (a GPU computes meanwhile).
+        schedule: Turns mosaics off near the end.
+        ahead: Whether worker processes pay off even without decoding, because a GPU computes meanwhile.
     """
 
     scenes: Scenes
@@ -45,7 +45,7 @@ class Varied:
         return len(self.scenes)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> View:
-        """Return one scene as in this epoch, usually a mosaic with three others; without a generator, unchanged."""
+        """Return one scene as augmented in this epoch (usually a mosaic of four), or unchanged without a generator."""
         if rng is None:
             return Letterboxed(self.scenes).fetch(index, epoch, None)
         closed = self.schedule.is_closed(epoch)
@@ -67,10 +67,10 @@ class Varied:
             self._chains[closed] = _transforms(self, closed)
         return self._chains[closed]
 
-    # --- what the transforms take for a dataset ---
+    # --- the data set's interface that the transforms expect ---
 
     cache = "ram"
-    """Tells the mosaic to draw from the whole split, not from what this process happened to read last."""
+    """Makes the mosaic draw from the whole split instead of a buffer of recently read images."""
 
     def get_image_and_label(self, index: int) -> dict[str, Any]:
         """Return one scene in the format of Ultralytics' transforms."""
@@ -84,7 +84,7 @@ class Varied:
         return known | {"img": scene.pixels, "cls": labels, "instances": instances}
 
 
-def _transforms(dataset: Varied, closed: bool) -> Any:
+def _transforms(dataset: MosaicScenes, closed: bool) -> Any:
     """Return Ultralytics' transforms for detection (`v8_transforms`), except those that need segments or packages."""
     options, side, augment = dataset.options, dataset.scenes.transform.side, library().augment
     affine = augment.RandomPerspective(
@@ -106,7 +106,7 @@ def _transforms(dataset: Varied, closed: bool) -> Any:
 
 
 def _to_bgr(labels: dict[str, Any]) -> dict[str, Any]:
-    """Reorder channels as Ultralytics shades them."""
+    """Reorder channels to BGR, which Ultralytics' color transform expects."""
     labels["img"] = np.ascontiguousarray(labels["img"][..., ::-1])
     return labels
 

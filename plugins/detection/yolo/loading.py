@@ -1,4 +1,4 @@
-"""Loads a YOLO detector: from scratch, from a local checkpoint, or as saved by a run."""
+"""Load a YOLO detector from scratch, from a local checkpoint, or as saved by a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from plugins.detection.yolo.options import YoloOptions, untrusted
 from plugins.detection.yolo.ultralytics import library
 
 _EXAMPLES_SEEN, _RATE = 16000, 5e-4
-"""Of a pretrained model: examples, repeats counted, that it is trained on; and the rate."""
+"""For a pretrained model: the number of training examples, repeats included, and the learning rate."""
 
 
 def load_yolo(options: YoloOptions, request: LoadRequest) -> YoloModel:
@@ -30,8 +30,8 @@ def load_yolo(options: YoloOptions, request: LoadRequest) -> YoloModel:
     if options.checkpoint and options.init != "scratch":
         return _pretrained(options, request)
     if options.init == "pretrained":
-        cure = "Give model.checkpoint, or model.init=scratch."
-        raise WeightsError(Problem("model.checkpoint", "is empty, and model.init=pretrained was asked for.", cure))
+        cure = "Set model.checkpoint, or model.init=scratch."
+        raise WeightsError(Problem("model.checkpoint", "is empty, but model.init=pretrained needs it.", cure))
     return _from_scratch(options, request)
 
 
@@ -48,21 +48,21 @@ def _fill(network: Any, state: Mapping[str, Any], folder: Path) -> None:
         network.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
-        message = f"the weights in {folder} are not of the architecture beside them: {reason}"
-        raise WeightsError(Problem("model.checkpoint", message, "Check that the files are of one model.")) from error
+        message = f"the weights in {folder} do not fit the architecture beside them: {reason}"
+        raise WeightsError(Problem("model.checkpoint", message, "Check that all files belong to one model.")) from error
 
 
 def _from_scratch(options: YoloOptions, request: LoadRequest) -> YoloModel:
     n = len(request.labels)
-    architecture = parts.described(options.version, options.size, options.depth, options.width, n)
+    architecture = parts.architecture_for(options.version, options.size, options.depth, options.width, n)
     architecture = architecture.with_heads(options.one_to_one)
     network = parts.build(architecture, request.labels, request.seed)
     count = f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}M parameters"
     why = (
-        "init=scratch was asked for."
+        "init=scratch was set."
         if options.init == "scratch"
-        else "no model.checkpoint is given, and Graft downloads no weights of Ultralytics', which are pickles; "
-        f"model.checkpoint={architecture.name}.pt model.trust=true takes a file that you have."
+        else "model.checkpoint is empty, and Graft does not download Ultralytics' weights, which are pickles; "
+        f"model.checkpoint={architecture.name}.pt model.trust=true uses your own file."
     )
     note = f"{why} {architecture.name} ({count}) starts from random weights."
     provenance = Provenance("scratch", architecture.name, "its architecture's YAML", note=note)
@@ -95,15 +95,15 @@ def _hash_of_pickle(path: Path, options: YoloOptions) -> str:
     """Return the hash of a trusted `.pt` file.
 
     Raises:
-        WeightsError: There is none, or it is not trusted, or it is another one than was pinned.
+        WeightsError: The file does not exist, is not trusted, or does not have the required hash.
     """
     if not path.is_file():
         message = f"there is no file or folder {options.checkpoint!r} (looked for {path.absolute()})"
-        cure = "Give the path of a .pt file that you have, or leave model.checkpoint out to train from scratch."
-        raise WeightsError(Problem("model.checkpoint", f"{message}, and Graft downloads none.", cure))
+        cure = "Pass the path of your own .pt file, or leave model.checkpoint out to train from scratch."
+        raise WeightsError(Problem("model.checkpoint", f"{message}, and Graft does not download it.", cure))
     if not is_pickle(path.name):
-        cure = "Give a .pt file of Ultralytics', or the model/ folder of a run of Graft's."
-        raise WeightsError(Problem("model.checkpoint", f"{path} is no checkpoint of YOLO.", cure))
+        cure = "Pass a .pt file from Ultralytics, or the model/ folder of a run of Graft."
+        raise WeightsError(Problem("model.checkpoint", f"{path} is not a YOLO checkpoint.", cure))
     if not options.trust:
         raise WeightsError(untrusted(options.checkpoint))
     return sha256_of(path, options.sha256)
@@ -113,26 +113,26 @@ def _unpickled(path: Path) -> Any:
     """Return the network in a `.pt` file, in float32.
 
     Raises:
-        WeightsError: It holds no detector that this version of Ultralytics reads.
+        WeightsError: It contains no detector that this version of Ultralytics can read.
     """
     tasks = library().tasks
     try:
         network, _ = tasks.load_checkpoint(str(path))
-    except Exception as error:  # whatever unpickling meets
+    except Exception as error:  # unpickling can raise any error
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         message = f"Ultralytics {library().version} cannot read {path}: {reason}"
-        raise WeightsError(Problem("model.checkpoint", message, "Check that the file is whole.")) from error
+        raise WeightsError(Problem("model.checkpoint", message, "Check that the file is complete.")) from error
     if type(network) is not tasks.DetectionModel:
-        message = f"{path} holds a {type(network).__name__}, not a detector of boxes."
-        raise WeightsError(Problem("model.checkpoint", message, "Take one such as yolo26n.pt."))
+        message = f"{path} contains a {type(network).__name__}, not a detector of boxes."
+        raise WeightsError(Problem("model.checkpoint", message, "Use a file such as yolo26n.pt."))
     if network.is_fused():
-        cure = "Take the file as its training wrote it."
+        cure = "Use the file as its training wrote it."
         raise WeightsError(Problem("model.checkpoint", f"{path} is fused for inference and cannot be trained.", cure))
     return network
 
 
 def _plain(values: Any) -> Any:
-    """Return nested plain values, for YAML."""
+    """Return nested values with only plain dictionaries and lists, for YAML."""
     if isinstance(values, Mapping):
         return {key: _plain(value) for key, value in values.items()}
     return [_plain(each) for each in values] if isinstance(values, list | tuple) else values

@@ -17,11 +17,11 @@ from core.runtime import unwrap
 from core.tasks import BoxExample, Detections
 from plugins.detection import dataset
 from plugins.detection.dataset import ScaleTransform
-from plugins.detection.defaults import not_kept
+from plugins.detection.defaults import not_cached
 from plugins.detection.letterbox import Letterboxed, Schedule, View
 from plugins.detection.yolo import network as parts
 from plugins.detection.yolo import saving
-from plugins.detection.yolo.augmentation import Varied
+from plugins.detection.yolo.augmentation import MosaicScenes
 from plugins.detection.yolo.network import YoloArchitecture
 from plugins.detection.yolo.options import YoloOptions
 from plugins.detection.yolo.ultralytics import library, one_thread
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 MANY_FIRST, MANY_LAST = 0.8, 0.1
-"""Share in the loss of the head that finds objects many times, at the start and at the end, with two heads."""
+"""With two heads: weight of the one-to-many head's loss at the start and at the end of training."""
 _FOREVER = 1e9
 
 
@@ -41,9 +41,9 @@ class YoloModel(LoadedModel):
 
     Args:
         network: An `ultralytics.nn.tasks.DetectionModel` on its device.
-        architecture: What it was built from.
-        options: The component that it was loaded by.
-        request: What was asked for.
+        architecture: The architecture it was built from.
+        options: The component that loaded it.
+        request: The load request.
         provenance: Where the base weights came from.
         defaults: Options of `train` that suit this model.
         side: Long side of images, and side of the squares that the network reads, in pixels.
@@ -59,7 +59,7 @@ class YoloModel(LoadedModel):
         defaults: Mapping[str, float],
         side: int,
     ) -> None:
-        parts.made_trainable(network)
+        parts.prepare_for_training(network)
         self.module: nn.Module = network
         self.architecture, self.options, self.request, self.side = architecture, options, request, side
         self.provenance, self.defaults = provenance, defaults
@@ -75,22 +75,22 @@ class YoloModel(LoadedModel):
         self._criterion = network.init_criterion()
 
     def on_train_start(self, plan: TrainingPlan) -> None:
-        """Learn the length of training, which decides when mosaics stop and how the two heads are weighted."""
+        """Store the number of epochs, which determines when mosaics stop and how the two heads are weighted."""
         self.schedule.epochs = plan.epochs
 
     def prepare(self, examples: Sequence[BoxExample], train: bool) -> PreparedDataset:
-        """Decode the images, once if they fit the budget; for training, ready for augmentation."""
+        """Decode the images, once if they fit the budget; training images will be augmented when fetched."""
         budget = self.options.cache_mb * 2**20
         with one_thread():
             found = dataset.prepare(examples, self._transform(), budget, self.request.fingerprint)
         if train and found.needs_workers:
-            self.findings.append(not_kept(len(examples), self.options.cache_mb))
+            self.findings.append(not_cached(len(examples), self.options.cache_mb))
         if train and self.augmented:
-            return Varied(found, self.options, self.schedule, ahead=not self.request.device.startswith("cpu"))
+            return MosaicScenes(found, self.options, self.schedule, ahead=not self.request.device.startswith("cpu"))
         return Letterboxed(found)
 
     def _transform(self) -> ScaleTransform:
-        """Resize as Ultralytics' letterbox does."""
+        """Return a transform that resizes as Ultralytics' letterbox does."""
         cv2 = library().cv2
 
         def resize(pixels: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
@@ -104,7 +104,7 @@ class YoloModel(LoadedModel):
 
         Returns:
             `img`, uint8 [b, 3, S, S], channels last in memory; `sizes`, float32 [b, 2], widths and heights of the
-            images as they are stored; `bboxes`, float32 [k, 4], center, width and height as shares of S; `cls`, float32
+            original images; `bboxes`, float32 [k, 4], center, width and height as shares of S; `cls`, float32
             [k, 1]; `batch_idx`, float32 [k], the image of each box; `done`, float32 [], the share of training done.
         """
         images = torch.from_numpy(np.stack([item.pixels for item in items]))
@@ -142,7 +142,7 @@ class YoloModel(LoadedModel):
     def predict(self, batch: dict[str, Tensor]) -> list[Detections]:
         """Return the objects in each image, most confident first, in pixels of the stored upright image.
 
-        Boxes are decoded in float32 whatever the precision is: bfloat16 holds pixels to about one in 256.
+        Boxes are always decoded in float32, because bfloat16 resolves pixels only to about one in 256.
         """
         raw = self._raw(batch)
         with torch.autocast(batch["img"].device.type, enabled=False):
@@ -160,7 +160,7 @@ class YoloModel(LoadedModel):
         return torch.cat([boxes, raw["scores"].sigmoid()], dim=1)
 
     def _suppressed(self, decoded: Tensor) -> list[Tensor]:
-        """Apply Ultralytics' NMS to the best label of each box, without a time limit: [k, 6] per image."""
+        """Return boxes after Ultralytics' NMS on each box's best label, without its time limit, [k, 6] per image."""
         options = self.options
         found: list[Tensor] = library().nms.non_max_suppression(
             decoded,
@@ -181,7 +181,7 @@ class YoloModel(LoadedModel):
         return [row[row[:, 4] > self.options.score_threshold] for row in rows]
 
     def _detections(self, found: Tensor, size: Sequence[float]) -> Detections:
-        """Convert objects from pixels of the square to pixels of the image; drop those fully outside."""
+        """Return objects in pixels of the image instead of the square, without those fully outside."""
         rows = found.float().cpu()
         shape = (int(size[1]), int(size[0]))
         corners = library().ops.scale_boxes((self.side, self.side), rows[:, :4].clone(), shape).numpy()
@@ -190,7 +190,7 @@ class YoloModel(LoadedModel):
         return Detections(corners[kept], scores[kept], labels[kept])
 
     def preview(self, examples: Sequence[BoxExample], prepared: PreparedDataset, seed: int) -> Image:
-        """Draw a sheet of training images with boxes, original and as in the first epochs."""
+        """Return a sheet of training images with boxes, original and as in the first epochs."""
         from plugins.detection.preview import sheet
 
         return sheet(examples, prepared, self.request.labels, seed, varied=self.augmented)
@@ -209,7 +209,7 @@ class YoloModel(LoadedModel):
 
 
 def _in_full(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return raw predictions in float32, and only the shapes of feature maps, which is all that is used of them."""
+    """Return raw predictions in float32, with feature maps replaced by empty ones of the same shape."""
     blank = raw["boxes"].new_zeros((), dtype=torch.float32)
     features = [blank.expand(each.shape) for each in raw["feats"]]
     return {"boxes": raw["boxes"].float(), "scores": raw["scores"].float(), "feats": features}

@@ -1,4 +1,4 @@
-"""YOLO's network: its architecture as plain values, building it, and the names of its parts."""
+"""Build YOLO's network from an architecture of plain values, and name its parts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from plugins.detection.yolo.ultralytics import library
 _FILES = {"26": "26/yolo26.yaml", "12": "12/yolo12.yaml", "11": "11/yolo11.yaml", "8": "v8/yolov8.yaml"}
 _ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Z]\w*\([\w.=, -]*\)")
 BRANCHES = ("cv3", "one2one_cv3")
-"""The parts of the head that tell labels, for each size of object."""
+"""The parts of the head that predict labels, one per object size."""
 
 
 @dataclass(frozen=True)
 class YoloArchitecture:
-    """Everything that decides the shapes of the weights, except the number of labels.
+    """Everything that the shapes of the weights depend on, except the number of labels.
 
     Attributes:
         plan: Ultralytics' model YAML, as nested plain values.
-        made_for: The number of labels that the hidden layers of the head were made for: those of the base weights.
+        made_for: The base weights' number of labels, which the width of the head's hidden layers depends on.
     """
 
     plan: Mapping[str, Any]
@@ -42,7 +42,9 @@ class YoloArchitecture:
         return replace(self, plan={**self.plan, "end2end": one_to_one})
 
 
-def described(version: str, size: str, depth: float | None, width: float | None, labels: int) -> YoloArchitecture:
+def architecture_for(
+    version: str, size: str, depth: float | None, width: float | None, labels: int
+) -> YoloArchitecture:
     """Return Ultralytics' architecture for a version and a size, optionally thinner or shallower."""
     import yaml
 
@@ -78,10 +80,10 @@ def build(architecture: YoloArchitecture, labels: Sequence[str], seed: int) -> A
 
 
 def _refuse_code(plan: Mapping[str, Any], name: str) -> None:
-    """Refuse an architecture that does more than build layers: Ultralytics evaluates one value as Python.
+    """Refuse an architecture that could run code: Ultralytics evaluates its activation as Python.
 
     Raises:
-        WeightsError: It names something that is no layer, or its activation is not a plain call of one.
+        WeightsError: It names something that is not a layer, or its activation is not a plain call of one.
     """
     activation = plan.get("activation")
     wrong = None if activation is None or _ACTIVATION.fullmatch(str(activation)) else activation
@@ -92,8 +94,8 @@ def _refuse_code(plan: Mapping[str, Any], name: str) -> None:
         if not (isinstance(found, type) and issubclass(found, nn.Module)):
             wrong = kind
     if wrong is not None:
-        message = f"the architecture of {name} names {wrong!r}, which is no layer of a network."
-        raise WeightsError(Problem("model.checkpoint", message, "Take one whose source you know."))
+        message = f"the architecture of {name} names {wrong!r}, which is not a layer of a network."
+        raise WeightsError(Problem("model.checkpoint", message, "Use a checkpoint whose source you trust."))
 
 
 def _relabel(network: Any, labels: int) -> None:
@@ -107,11 +109,11 @@ def _relabel(network: Any, labels: int) -> None:
     head.bias_init()
 
 
-def made_trainable(network: Any) -> None:
-    """Prepare a network for Graft's loop: a constant becomes a buffer, and no anchors are cached between passes.
+def prepare_for_training(network: Any) -> None:
+    """Prepare a network for Graft's loop: a constant becomes a buffer, and anchors are not cached between passes.
 
-    The distances' bins are a frozen parameter in Ultralytics; here no method can thaw it. Anchors that were kept from
-    evaluation could not be used in training, being tensors of inference mode.
+    The bins of the distances are a frozen parameter in Ultralytics; as a buffer, no method can unfreeze them. Anchors
+    cached during evaluation are tensors of inference mode, which training cannot use.
     """
     head = network.model[-1]
     convolution = getattr(head.dfl, "conv", None)

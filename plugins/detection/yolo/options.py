@@ -9,7 +9,7 @@ from core import Problem, option
 VERSIONS = ("26", "12", "11", "8")
 SIZES = ("n", "s", "m", "l", "x")
 NARROWEST = {"26": 0.125, "12": 0.25, "11": 0.125}
-"""The least width that the generations with attention can have."""
+"""Minimum width of the generations with attention."""
 
 
 @dataclass
@@ -89,9 +89,9 @@ class YoloOptions:
 
 
 def untrusted(checkpoint: str) -> Problem:
-    """Return why a `.pt` file is not read."""
+    """Return the problem that a `.pt` file is not trusted."""
     message = (
         f"{checkpoint} is a pickle: reading it may run any code that its author put into it, "
-        "and Ultralytics' files hold their whole network that way, so they cannot be read otherwise."
+        "and Ultralytics' files store the whole network that way, so there is no safe way to read them."
     )
-    return Problem("model.trust", message, "Where you trust its source, add model.trust=true.")
+    return Problem("model.trust", message, "If you trust its source, add model.trust=true.")

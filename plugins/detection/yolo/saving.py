@@ -1,4 +1,4 @@
-"""YOLO on disk: safetensors and YAML that Graft reads, and an export for `ultralytics.YOLO`."""
+"""Save and read YOLO: safetensors and YAML for Graft, and an export for `ultralytics.YOLO`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from core.contracts import LoadRequest
 from plugins.detection import saving
 from plugins.detection.letterbox import GRAY
-from plugins.detection.saving import CONFIG, WEIGHTS, Saved, Thresholds, write
+from plugins.detection.saving import CONFIG, WEIGHTS, SavedDetector, Thresholds, write
 from plugins.detection.yolo import network as parts
 from plugins.detection.yolo.network import YoloArchitecture
 from plugins.detection.yolo.options import YoloOptions
@@ -37,13 +37,13 @@ def save(
     """Write a model to a folder.
 
     Args:
-        network: Unwrapped.
-        directory: The folder, made if it is not there.
-        architecture: What the network was built from.
-        options: The component that it was loaded by.
-        request: What it was loaded for: its task and labels.
-        side: Of the squares that the network reads, in pixels.
-        thresholds: Those that validation chose; None where it chose none.
+        network: The unwrapped network.
+        directory: The folder, created if missing.
+        architecture: The architecture it was built from.
+        options: The component that loaded it.
+        request: The load request, with task and labels.
+        side: Side of the squares that the network reads, in pixels.
+        thresholds: Thresholds chosen on validation, or None.
     """
     chosen = request.output.name_thresholds(thresholds)
     configuration = {
@@ -69,7 +69,7 @@ def save(
 
 
 def _export(exported: Any, side: int, one_to_one: bool, path: Path) -> None:
-    """Write a checkpoint in Ultralytics' format, in float32, so that it predicts what Graft does."""
+    """Write a checkpoint in Ultralytics' format, in float32, so that its predictions equal Graft's."""
     arguments = {"task": "detect", "mode": "train", "imgsz": side, "rect": False, "model": PLAN, "data": None}
     exported.args, exported.task = arguments, "detect"
     exported.end2end = one_to_one
@@ -88,11 +88,11 @@ def _export(exported: Any, side: int, one_to_one: bool, path: Path) -> None:
     torch.save(checkpoint, path)
 
 
-def read(folder: Path) -> Saved[YoloArchitecture]:
-    """Read what `save` wrote.
+def read(folder: Path) -> SavedDetector[YoloArchitecture]:
+    """Read a folder that `save` wrote.
 
     Raises:
-        WeightsError: The folder does not hold it.
+        WeightsError: The folder does not contain such a model.
     """
 
     def architecture(config: Mapping[str, Any]) -> YoloArchitecture:
@@ -100,5 +100,5 @@ def read(folder: Path) -> Saved[YoloArchitecture]:
         return YoloArchitecture(plan, int(config["made_for"]))
 
     what = f"YOLO as Graft saves it ({CONFIG}, {PLAN}, {WEIGHTS})"
-    cure = "Pass the model/ folder of a run of Graft's, or a .pt file of Ultralytics' with model.trust=true."
+    cure = "Pass the model/ folder of a run of Graft, or a .pt file from Ultralytics with model.trust=true."
     return saving.read(folder, architecture, what, cure)

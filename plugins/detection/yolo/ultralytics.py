@@ -1,8 +1,9 @@
-"""Ultralytics as a library: imported once, silently and offline, without side effects on the process.
+"""Import Ultralytics once, silently and offline, without side effects on the process.
 
-On import it would look up names, read and write a settings file in the home folder, fetch a font when it draws, send
-errors home where a client of theirs is installed, set thread numbers and print options, and replace `PIL.Image.open`,
-`torch.save` and environment variables. Here it finds what it looks for in Graft's cache, and the rest is undone.
+On import it would resolve host names, read and write a settings file in the home folder, download a font for drawing,
+report errors to its makers if their client is installed, set thread numbers and print options, and replace
+`PIL.Image.open`, `torch.save` and environment variables. Here it finds its files in Graft's cache, and all other
+changes are undone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ NAME = "ultralytics"
 _SILENT = {"sync": False, "vscode_msg": False, "openvino_msg": False} | dict.fromkeys(
     ("clearml", "comet", "dvc", "mlflow", "raytune", "tensorboard", "wandb"), False
 )
-"""Its settings: nothing is sent, and no tracker is used because it happens to be installed."""
+"""Ultralytics' settings: nothing is sent, and installed trackers are not used."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Library:
     """The parts of Ultralytics that Graft uses.
 
     Attributes:
-        version: Of the package.
-        models: The folder of its architectures, as YAML files.
+        version: The package's version.
+        models: The folder with its architectures, as YAML files.
         tasks: `ultralytics.nn.tasks`: the networks, and the reader of `.pt` files.
-        augment: `ultralytics.data.augment`: mosaic, perspective, shades, flips, letterbox.
-        instance: `ultralytics.utils.instance`: the boxes that these move.
+        augment: `ultralytics.data.augment`: mosaic, perspective, color, flips, letterbox.
+        instance: `ultralytics.utils.instance`: the boxes that these transforms move.
         nms: `ultralytics.utils.nms`.
-        ops: `ultralytics.utils.ops`: boxes from one image's pixels to another's.
-        tal: `ultralytics.utils.tal`: anchors, and distances from them as boxes.
+        ops: `ultralytics.utils.ops`: converts boxes between the pixels of two images.
+        tal: `ultralytics.utils.tal`: anchors, and boxes from distances to them.
         cv2: OpenCV, as Ultralytics uses it.
     """
 
@@ -60,9 +61,9 @@ class Library:
 def library() -> Library:
     """Return Ultralytics, imported on the first call."""
     keep_caches_of_others()
-    _keep_to_itself()
-    with _undone():
-        import torchvision.ops  # noqa: F401  (else its NMS would be another one, by what happens to be imported)
+    _keep_offline()
+    with _undo_import_effects():
+        import torchvision.ops  # noqa: F401  (Ultralytics' choice of NMS depends on whether this is imported)
         import ultralytics
         from ultralytics.data import augment
         from ultralytics.nn import tasks
@@ -70,7 +71,7 @@ def library() -> Library:
 
         ours = Path(USER_CONFIG_DIR).is_relative_to(_folder())
         if any(SETTINGS.get(key) != value for key, value in _SILENT.items()):
-            # Where a program had imported it before, its settings file is not Graft's to write.
+            # If the program has imported it before, the settings file belongs to that program.
             (SETTINGS.update if ours else lambda values: dict.update(SETTINGS, values))(_SILENT)
         LOGGER.setLevel("ERROR")
     import cv2
@@ -81,7 +82,7 @@ def library() -> Library:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep OpenCV from using threads of its own: they compete with torch's, and do not survive a fork."""
+    """Prevent OpenCV from starting threads, which compete with torch's and do not survive a fork."""
     cv2 = library().cv2
     before = cv2.getNumThreads()
     cv2.setNumThreads(0)
@@ -95,8 +96,8 @@ def _folder() -> Path:
     return cache_directory() / NAME
 
 
-def _keep_to_itself() -> None:
-    """Make Ultralytics, here and in child processes, stay offline and write to Graft's cache."""
+def _keep_offline() -> None:
+    """Keep Ultralytics, in this process and its children, offline and let it write only to Graft's cache."""
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
     os.environ["YOLO_CONFIG_DIR"] = str(_folder())
@@ -104,7 +105,7 @@ def _keep_to_itself() -> None:
 
 
 def _put_font(path: Path) -> None:
-    """Put matplotlib's font where Ultralytics would otherwise download one."""
+    """Copy matplotlib's font to where Ultralytics would otherwise download one."""
     if path.is_file() or (matplotlib := find_spec("matplotlib")) is None or matplotlib.origin is None:
         return
     font = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -112,12 +113,12 @@ def _put_font(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_file(path, shared=True) as aside:
             shutil.copyfile(font, aside)
-    except OSError:  # a read-only cache: nothing that Graft does draws with it
+    except OSError:  # a read-only cache; Graft never draws with this font
         pass
 
 
 @contextmanager
-def _undone() -> Iterator[None]:
+def _undo_import_effects() -> Iterator[None]:
     """Undo what importing Ultralytics changes in the process."""
     import cv2
     import numpy as np

@@ -1,1 +1,1 @@
-"""The torchmetrics modules behind the metrics."""
+"""The arithmetic of the metrics, as streaming torchmetrics modules and as vectorized bootstrap scores."""

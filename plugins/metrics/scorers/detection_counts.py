@@ -1,4 +1,4 @@
-"""How many objects of each label were found, are there, and were found rightly: sums over images."""
+"""Precision, recall and F1 of objects, from counts of correct detections, detections and objects per label."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def averaged(of: str, average: str, n_labels: int) -> Sums:
-    """Precision, recall or F1 (`of`) of objects, averaged over labels."""
+    """Return precision, recall or F1 (`of`) of objects, averaged over labels."""
     return from_counts("object_counts", partial(_rows, n_labels=n_labels), of, average, n_labels)
 
 
 def _rows(predictions: Sequence[Detections], targets: Sequence[Boxes], n_labels: int) -> Tensor:
-    """Three columns a label, float64 [b, 3c]: found and there, found, there."""
+    """Return three columns per label, float64 [b, 3c]: correct detections, detections, objects."""
     matched = match(predictions, targets, n_labels)
     cells = matched.images * n_labels + matched.labels
     size = len(targets) * n_labels

@@ -1,8 +1,8 @@
-"""Mean average precision and recall: a record of each image, scored by COCO's rules once for all metrics of a split.
+"""Mean average precision and recall by COCO's rules, computed once for all metrics of a split.
 
-The value comes from torchmetrics and faster-coco-eval. Its interval comes from `core.tasks.detection.matching` and
-`core.tasks.detection.precision_recall`, by
-the same rules: every image is matched once, and a resample only weighs what was matched.
+The value comes from torchmetrics and faster-coco-eval. The interval comes from `core.tasks.match_at` and
+`core.tasks.precision_recall`, which follow the same rules: every image is matched once, and a resample only reweights
+the matches.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from core.tasks import Array, Boxes, Predictions, Targets
 
 KEPT = 4
-"""So many splits are remembered: validation and test, each with and without intervals."""
+"""Number of remembered splits: validation and test, each with and without intervals."""
 _PLACES = {"50-95": slice(None), "50": slice(0, 1), "75": slice(5, 6)}
 _SIZES = tuple(COCO_SIZES)
 
 
 @dataclass
 class SplitScorer:
-    """All figures of one split, for every metric that asks: each is computed once.
+    """Computes each value of one split once, for all metrics.
 
     Attributes:
         n_labels: Number of labels, c.
@@ -46,7 +46,7 @@ class SplitScorer:
     _resampled: dict[tuple[bytes, int], tuple[Array, Array]] = field(default_factory=dict)
 
     def values(self, records: NDArray[np.float32]) -> tuple[Array, Array]:
-        """Average precision and highest recall, float64 [a, t, c] each, of the split's records."""
+        """Return average precision and maximum recall of the split's records, float64 [a, t, c] each."""
         if self._values is None:
             self._values = _evaluate(records, self.n_labels)
         return self._values
@@ -54,13 +54,13 @@ class SplitScorer:
     def resampled(
         self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], size: int
     ) -> tuple[Array, Array]:
-        """Mean average precision and mean recall of each resample, float64 [r, t] each.
+        """Return mean average precision and mean recall of each resample, float64 [r, t] each.
 
         Args:
-            predictions: Of the split.
-            targets: Of the split.
+            predictions: The split's predictions.
+            targets: The split's targets.
             counts: int64 [r, n], how often each image was drawn in each resample.
-            size: Which range of sizes of objects.
+            size: Index of the range of object sizes.
         """
         if self._matches is None:
             self._matches = match_at(predictions, targets, self.n_labels)
@@ -74,11 +74,11 @@ class SplitScorer:
 
 
 _recent: dict[bytes, SplitScorer] = {}
-"""Scorers of the last few splits. Metrics are built one by one and know nothing of each other, so they meet here."""
+"""Scorers of the last few splits, through which separately built metrics share results."""
 
 
 def scorer_of(records: NDArray[np.float32], n_labels: int) -> SplitScorer:
-    """Return the scorer of the split with these records; the oldest of more than `KEPT` is forgotten."""
+    """Return the scorer of the split with these records; the oldest beyond `KEPT` scorers is dropped."""
     key = _digest(records.tobytes(), n_labels)
     if key not in _recent:
         while len(_recent) >= KEPT:
@@ -89,13 +89,13 @@ def scorer_of(records: NDArray[np.float32], n_labels: int) -> SplitScorer:
 
 @dataclass(frozen=True)
 class Curves:
-    """One figure of the precision-recall curves.
+    """One score from the precision-recall curves.
 
     Attributes:
-        recall: The highest recall, else the average precision.
-        iou: Which least overlaps, `50-95`, `50` or `75`.
-        area: Which size of objects.
-        by_label: A table [c], not the mean over labels.
+        recall: Whether it is the maximum recall; if not, the average precision.
+        iou: The minimum overlap: `50-95`, `50` or `75`.
+        area: The range of object sizes.
+        by_label: Whether it is a table [c]; if not, the mean over labels.
         n_labels: Number of labels, c.
     """
 
@@ -107,21 +107,21 @@ class Curves:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the value."""
+        """The shape of the value."""
         return (self.n_labels,) if self.by_label else ()
 
     def build(self) -> CurveMetric:
-        """A streaming metric that keeps boxes."""
+        """Return a streaming metric that keeps boxes."""
         return CurveMetric(self)
 
     def value(self, records: NDArray[np.float32]) -> Array:
-        """The score, float64 [] or [c], of records that `to_record` made, one after another."""
+        """Return the score, float64 [] or [c], of concatenated records from `to_record`."""
         curves = scorer_of(records, self.n_labels).values(records)
         values = curves[self.recall][_SIZES.index(self.area), _PLACES[self.iou]].mean(axis=0)
         return values if self.by_label else np.asarray(_mean(values))
 
     def resample(self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64]) -> Array:
-        """The score of each resample, [r]; NaN for a table, [r, c]."""
+        """Return the score of each resample, [r]; NaN for a table, [r, c]."""
         if self.by_label:
             return np.full((len(counts), self.n_labels), np.nan)
         records = np.concatenate([_NOTHING, *map(to_record, predictions, targets)])
@@ -132,17 +132,17 @@ class Curves:
 
 
 def precision(iou: str, area: str, by_label: bool, n_labels: int) -> Curves:
-    """Mean average precision."""
+    """Return mean average precision."""
     return Curves(False, iou, area, by_label, n_labels)
 
 
 def recall(iou: str, area: str, n_labels: int) -> Curves:
-    """Mean average recall."""
+    """Return mean average recall."""
     return Curves(True, iou, area, False, n_labels)
 
 
 class CurveMetric(torchmetrics.Metric):  # type: ignore[misc]
-    """Streams `Curves`: a record of each image, float32 in one row, joined over processes."""
+    """Streams `Curves`: keeps one flat float32 record per image, concatenated over processes."""
 
     full_state_update = False
 
@@ -152,17 +152,17 @@ class CurveMetric(torchmetrics.Metric):  # type: ignore[misc]
         self.add_state("boxes", [], dist_reduce_fx="cat")
 
     def _wrap_compute(self, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """A table of one label is a table: torchmetrics would make a number of it."""
+        """Return `compute` with its result's shape restored: torchmetrics turns a table of one label into a number."""
         wrapped: Callable[[], Tensor] = super()._wrap_compute(compute)
         return lambda: wrapped().reshape(self.what.shape)
 
     def update(self, predictions: Sequence[Detections], targets: Sequence[Boxes]) -> None:
-        """Keep a batch."""
+        """Add a batch."""
         rows = np.concatenate([_NOTHING, *map(to_record, predictions, targets)])
         self.boxes.append(torch.from_numpy(rows).to(self.device))
 
     def compute(self) -> Tensor:
-        """The score so far, float64, 0-d or a table [c]; NaN where it is not defined."""
+        """Return the score so far, float64, 0-d or a table [c]; NaN if undefined."""
         records = dim_zero_cat(self.boxes).cpu().numpy() if len(self.boxes) else _NOTHING
         return torch.as_tensor(self.what.value(records))
 
@@ -171,10 +171,10 @@ _NOTHING = np.zeros(0, dtype=np.float32)
 
 
 def to_record(found: Detections, truth: Boxes) -> NDArray[np.float32]:
-    """What is kept of an image, float32: two counts, then six numbers for each detection and for each object.
+    """Return an image's record, float32: two counts, then six numbers for each detection and for each object.
 
-    A detection is its corners, score and label; an object its corners, label and whether it is a crowd. Labels and
-    counts are whole numbers below 2²⁴, which float32 holds exactly.
+    A detection has corners, score and label. An object has corners, label and whether it is a crowd. Labels and counts
+    are integers below 2²⁴, which float32 holds exactly.
     """
     if len(found) > MOST:
         kept = np.sort(surest(found, MOST))
@@ -189,7 +189,7 @@ def to_record(found: Detections, truth: Boxes) -> NDArray[np.float32]:
 
 
 def _images(records: NDArray[np.float32]) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Detections float32 [k, 6] and objects float32 [k, 6] of each image."""
+    """Yield each image's detections, float32 [k, 6], and objects, float32 [k, 6]."""
     place = 0
     while place < len(records):
         found, there = records[place : place + 2].astype(np.int64)
@@ -199,13 +199,13 @@ def _images(records: NDArray[np.float32]) -> Iterable[tuple[NDArray[np.float32],
 
 
 def _evaluate(records: NDArray[np.float32], n_labels: int) -> tuple[Array, Array]:
-    """Average precision and highest recall, float64 [a, t, c] each; NaN where there is no such object."""
+    """Return average precision and maximum recall, float64 [a, t, c] each; NaN without objects of that size."""
     nothing = np.full((len(_SIZES), 10, n_labels), np.nan)
     metric: Any = MeanAveragePrecision(backend="faster_coco_eval", extended_summary=True)
     metric.warn_on_many_detections = False
-    metric.distributed_available_fn = lambda: False  # the records of all processes are here
+    metric.distributed_available_fn = lambda: False  # the records are already those of all processes
     images = [tuple(map(torch.from_numpy, pair)) for pair in _images(records)]
-    if all(bool(there[:, 5].all()) for _, there in images):  # nothing, or crowds alone
+    if all(bool(there[:, 5].all()) for _, there in images):  # no objects, or only crowds
         return nothing, nothing
     metric.update(
         [{"boxes": found[:, :4], "scores": found[:, 4], "labels": found[:, 5].long()} for found, _ in images],
@@ -222,7 +222,7 @@ def _evaluate(records: NDArray[np.float32], n_labels: int) -> tuple[Array, Array
 
 
 def _mean(values: Array) -> Array:
-    """Mean over the last axis of what is defined; NaN where nothing is."""
+    """Return the mean over the last axis without NaN values; NaN if there are no others."""
     defined = ~np.isnan(values)
     return divide(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1), empty=np.nan)
 

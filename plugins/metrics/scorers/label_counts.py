@@ -1,4 +1,4 @@
-"""Scores made of how often each label was predicted, applies, and was right."""
+"""Scores computed from the counts of each label's correct predictions, predictions and examples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConfusionTable:
-    """The confusion matrix, [c, c]; it is not resampled, because a table has no interval.
+    """The confusion matrix, [c, c]. It is not resampled, because a table has no interval.
 
     Attributes:
         n_labels: Number of labels, c.
@@ -35,7 +35,7 @@ class ConfusionTable:
     n_labels: int
 
     def build(self) -> torchmetrics.Metric:
-        """A fresh streaming metric."""
+        """Return a new streaming metric."""
         return MulticlassConfusionMatrix(self.n_labels, validate_args=False)
 
     def resample(self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64]) -> Array:
@@ -44,31 +44,34 @@ class ConfusionTable:
 
 
 def averaged(of: str, average: str, n_labels: int, target: str) -> Sums:
-    """Precision, recall or F1 (`of`), averaged over labels."""
+    """Return precision, recall or F1 (`of`), averaged over labels."""
     return _counted(partial(_averaged, of=of, average=average), n_labels, target)
 
 
 def from_counts(name: str, rows: Callable[..., Tensor], of: str, average: str, n_labels: int) -> Sums:
-    """The same of anything that is counted: `rows` gives what is right, was predicted, and applies, float64 [b, 3c]."""
+    """Return precision, recall or F1 of arbitrary counts.
+
+    `rows` returns correct predictions, predictions and examples of each label, float64 [b, 3c].
+    """
     score = partial(_averaged, of=of, average=average)
     return Sums(name, 3 * n_labels, rows, partial(_from_columns, score=score, n_labels=n_labels))
 
 
 def balanced_accuracy(n_labels: int, target: str) -> Sums:
-    """Mean recall over the labels that occur."""
+    """Return mean recall over the labels that occur."""
     return _counted(_balanced_accuracy, n_labels, target)
 
 
 def mcc(n_labels: int, target: str) -> Sums:
-    """Matthews correlation coefficient for any number of labels."""
+    """Return the Matthews correlation coefficient for any number of labels."""
     return _counted(_mcc, n_labels, target)
 
 
 def average_over_labels(values: Array, weights: Array) -> Array:
-    """Weighted mean over the last axis; labels of weight 0 are left out; NaN where nothing is left.
+    """Return the weighted mean over the last axis; NaN if all weights are 0.
 
     Args:
-        values: [..., c]; may be NaN where the weight is 0.
+        values: [..., c]; may be NaN if the weight is 0.
         weights: [..., c].
     """
     kept = np.where(weights > 0, values, 0.0)
@@ -76,7 +79,7 @@ def average_over_labels(values: Array, weights: Array) -> Array:
 
 
 def _counted(score: Callable[[Array, Array, Array], Array], n_labels: int, target: str) -> Sums:
-    """A score of (hits, predicted, support), each [..., c]."""
+    """Return a score computed from (hits, predicted, support), each [..., c]."""
     rows = partial(_label_rows, n_labels=n_labels, target=target)
     return Sums("label_counts", 3 * n_labels, rows, partial(_from_columns, score=score, n_labels=n_labels))
 
@@ -87,7 +90,7 @@ def _from_columns(sums: Array, score: Callable[[Array, Array, Array], Array], n_
 
 
 def _label_rows(predictions: Tensor, targets: Tensor, n_labels: int, target: str) -> Tensor:
-    """Three columns a label, float64 [b, 3c]: predicted and right, predicted, applies."""
+    """Return three columns per label, float64 [b, 3c]: correctly predicted, predicted, applies."""
     if target == MULTI:
         chosen, wanted = predictions >= DEFAULT_THRESHOLD, targets >= 0.5
     else:
@@ -97,7 +100,7 @@ def _label_rows(predictions: Tensor, targets: Tensor, n_labels: int, target: str
 
 
 def _averaged(hits: Array, predicted: Array, support: Array, of: str, average: str) -> Array:
-    """Labels that neither occur nor are predicted have no part in an average, as in scikit-learn."""
+    """Return the average without labels that neither occur nor are predicted, as in scikit-learn."""
     if average == "micro":
         hits, predicted, support = (each.sum(axis=-1, keepdims=True) for each in (hits, predicted, support))
     values = dict(zip(("precision", "recall", "f1"), precision_recall_f1(hits, predicted, support), strict=True))[of]

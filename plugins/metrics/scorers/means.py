@@ -1,4 +1,4 @@
-"""Scores that are means over examples, or little more: accuracy, log loss, calibration, errors of values."""
+"""Scores based on means over examples: accuracy, log loss, calibration, errors of regression."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ if TYPE_CHECKING:
     from core.tasks import Array
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
-"""Probabilities are kept this far from 0 and 1 in logarithms: the spacing of float32 below 2."""
+"""Probabilities are clipped to this distance from 0 and 1 before logarithms: the spacing of float32 below 2."""
 
 CONSTANT = 1e-12
 """Values whose variance is at most this share of their mean square count as constant."""
 
 
 def accuracy(target: str) -> Sums:
-    """Share of examples that are right as a whole."""
+    """Return the share of examples whose labels are all correct."""
     return _mean("right", _all_right if target == MULTI else _right)
 
 
 def hamming_accuracy() -> Sums:
-    """Share of an example's labels that are right."""
+    """Return the mean share of an example's labels that are correct."""
     return _mean("labels_right", _labels_right)
 
 
 def log_loss(target: str) -> Sums:
-    """Mean negative logarithm of the probability given to what is true."""
+    """Return the mean negative logarithm of the true labels' probability."""
     return _mean("log_loss", _log_loss_multi if target == MULTI else _log_loss_single)
 
 
 def mae() -> Sums:
-    """Mean absolute error."""
+    """Return the mean absolute error."""
     return _mean("absolute_error", _absolute_error)
 
 
 def rmse() -> Sums:
-    """Root of the mean squared error."""
+    """Return the root of the mean squared error."""
     return Sums("squared_error", 2, partial(_with_count, of=_squared_error), _root_mean_of)
 
 
 def r2() -> Sums:
-    """Share of the targets' variance that is explained."""
+    """Return the share of the targets' variance that is explained."""
     return Sums("squares", 4, _square_rows, _r2)
 
 
 def calibration(bins: int) -> Sums:
-    """Expected calibration error over equally wide bins."""
+    """Return the expected calibration error over equally wide bins."""
     return Sums("gaps", bins + 1, partial(_gap_rows, bins=bins), _calibration)
 
 
@@ -112,7 +112,7 @@ def _squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 def _square_rows(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Squared error, target, squared target and 1, float64 [b, 4]."""
+    """Return squared error, target, squared target and 1, float64 [b, 4]."""
     wanted = targets.double()
     return torch.stack([_squared_error(predictions, targets), wanted, wanted**2, torch.ones_like(wanted)], dim=1)
 
@@ -124,7 +124,7 @@ def _r2(sums: Array) -> Array:
 
 
 def _gap_rows(predictions: Tensor, targets: Tensor, bins: int) -> Tensor:
-    """Right (1 or 0) less the highest probability, in the column of that probability's bin, and 1: [b, bins + 1]."""
+    """Return correctness (1 or 0) minus confidence, in the column of the confidence's bin, and 1: [b, bins + 1]."""
     confidence, chosen = predictions.double().max(dim=1)
     column = one_hot((confidence * bins).long().clamp(0, bins - 1), bins)
     gap = (chosen == targets).double() - confidence

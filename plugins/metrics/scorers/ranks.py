@@ -1,7 +1,7 @@
-"""Scores of an order: ROC-AUC, average precision and Spearman, of all resamples with one sort.
+"""Scores based on ranks: ROC-AUC, average precision and Spearman, for all resamples with one sort.
 
-A resample gives every example a weight, the number of times that it was drawn. Cumulative sums of weights in the order
-of the predictions then take the place of ranks, [r, n] at once; equal predictions share one place.
+A resample gives every example a weight, the number of times it was drawn. Cumulative sums of weights in the order of
+the predictions, [r, n], replace ranks. Equal predictions share one rank.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 def roc_auc(average: str, target: str) -> Records:
-    """Area under the ROC curve of each label against the rest."""
+    """Return the area under the ROC curve of each label against the rest."""
     return Records(partial(_one_against_rest, of=_roc_auc, average=average, target=target))
 
 
 def average_precision(average: str, target: str) -> Records:
-    """Area under the steps of the precision-recall curve of each label against the rest."""
+    """Return the area under the steps of the precision-recall curve of each label against the rest."""
     return Records(partial(_one_against_rest, of=_average_precision, average=average, target=target))
 
 
 def spearman() -> Records:
-    """Correlation of ranks."""
+    """Return the correlation of ranks."""
     return Records(_spearman)
 
 
@@ -45,7 +45,7 @@ def _one_against_rest(
     average: str,
     target: str,
 ) -> Array:
-    """Scores [r], or a table [r, c]; labels that do not tell examples apart (none or all bear it) are left out."""
+    """Return scores [r], or a table [r, c]. Averages leave out labels that no or every example has."""
     applies = targets >= 0.5 if target == MULTI else targets[:, None] == np.arange(predictions.shape[1])
     if target != MULTI and predictions.shape[1] == 2 and average != "none":
         predictions, applies = predictions[:, 1:], applies[:, 1:]
@@ -57,7 +57,7 @@ def _one_against_rest(
 
 
 def _roc_auc(scores: Array, applies: NDArray[np.bool_], counts: Array) -> Array:
-    """Share of (positive, negative) pairs in the right order, ties counting half (Hanley and McNeil 1982)."""
+    """Return the share of (positive, negative) pairs in the right order, counting ties half (Hanley, McNeil 1982)."""
     order, first, last = _places(scores)
     counts, applies = counts[:, order], applies[order]
     below = _cumulative(counts * ~applies)
@@ -67,7 +67,7 @@ def _roc_auc(scores: Array, applies: NDArray[np.bool_], counts: Array) -> Array:
 
 
 def _average_precision(scores: Array, applies: NDArray[np.bool_], counts: Array) -> Array:
-    """Mean, over positives, of the precision among all that score at least as high, without interpolation."""
+    """Return the mean, over positives, of the precision among examples with at least the same score."""
     order, _, last = _places(-scores)
     counts, applies = counts[:, order], applies[order]
     positive, upto = counts[:, applies], last[applies]
@@ -76,7 +76,7 @@ def _average_precision(scores: Array, applies: NDArray[np.bool_], counts: Array)
 
 
 def _spearman(predictions: Predictions, targets: Targets, counts: Array) -> Array:
-    """Pearson's correlation of ranks, equal values sharing their mean rank (Spearman 1904)."""
+    """Return Pearson's correlation of ranks; equal values share their mean rank (Spearman 1904)."""
     middle = counts.sum(axis=1, keepdims=True) / 2
     x, y = (_middle_places(each, counts) - middle for each in (predictions, targets))
     spread = np.sqrt((counts * x**2).sum(axis=1)) * np.sqrt((counts * y**2).sum(axis=1))
@@ -84,7 +84,7 @@ def _spearman(predictions: Predictions, targets: Targets, counts: Array) -> Arra
 
 
 def _middle_places(values: Array | Predictions | Targets, counts: Array) -> Array:
-    """Mean rank, less one half, of each example in each resample: [r, n]."""
+    """Return the mean rank, minus one half, of each example in each resample: [r, n]."""
     order, first, last = _places(values)
     below = _cumulative(counts[:, order])
     places = np.empty_like(counts)
@@ -95,14 +95,14 @@ def _middle_places(values: Array | Predictions | Targets, counts: Array) -> Arra
 def _places(
     values: Array | Predictions | Targets,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """The ascending order; for each place in it, how many values are smaller, and how many smaller or equal."""
+    """Return the ascending order, and for each position the number of smaller and of smaller or equal values."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     return order, np.searchsorted(ordered, ordered, "left"), np.searchsorted(ordered, ordered, "right")
 
 
 def _cumulative(weights: Array) -> Array:
-    """Sums of the first 0, 1, ..., n columns: [r, n + 1]."""
+    """Return sums of the first 0, 1, ..., n columns: [r, n + 1]."""
     sums = np.zeros((len(weights), weights.shape[1] + 1))
     np.cumsum(weights, axis=1, out=sums[:, 1:])
     return sums

@@ -1,4 +1,4 @@
-"""Scores that need every prediction at once (exact ranks): a small record is kept of each example."""
+"""Scores that need all predictions at once, for exact ranks."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Records:
-    """What to compute from all predictions.
+    """A score of all predictions and targets.
 
     Attributes:
-        score: (predictions, targets, counts float64 [r, n]) to scores [r], or to tables [r, c].
+        score: Maps (predictions, targets, counts float64 [r, n]) to scores [r], or to tables [r, c].
     """
 
     score: Callable[[Predictions, Targets, Array], Array]
 
     def build(self) -> RecordMetric:
-        """A streaming metric that keeps predictions and targets."""
+        """Return a streaming metric that keeps predictions and targets."""
         return RecordMetric(self)
 
     def resample(self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64]) -> Array:
-        """The score of each resample, [r] or [r, c], from counts [r, n]."""
+        """Return the score of each resample, [r] or [r, c], from counts [r, n]."""
         return self.score(predictions, targets, counts.astype(np.float64))
 
 
 class RecordMetric(torchmetrics.Metric):  # type: ignore[misc]
-    """Streams `Records`: predictions and targets as lists of batches, concatenated over processes."""
+    """Streams `Records`: keeps lists of batches of predictions and targets, concatenated over processes."""
 
     full_state_update = False
 
@@ -49,12 +49,12 @@ class RecordMetric(torchmetrics.Metric):  # type: ignore[misc]
         self.add_state("targets", [], dist_reduce_fx="cat")
 
     def update(self, predictions: Tensor, targets: Tensor) -> None:
-        """Keep a batch."""
+        """Add a batch."""
         self.predictions.append(predictions.detach().float())
         self.targets.append(targets.detach())
 
     def compute(self) -> Tensor:
-        """The score so far, float64, 0-d or a table [c]; NaN where it is not defined."""
+        """Return the score so far, float64, 0-d or a table [c]; NaN if undefined."""
         if len(self.predictions) == 0:
             return torch.tensor(torch.nan, dtype=torch.float64)
         predictions, targets = dim_zero_cat(self.predictions).cpu().numpy(), dim_zero_cat(self.targets).cpu().numpy()

@@ -1,4 +1,4 @@
-"""What the metrics have in common: a score is streamed and resampled by the same arithmetic."""
+"""The base of the built-in metrics: a score is streamed and resampled by the same arithmetic."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Scorer(Protocol):
-    """How a score is streamed and resampled: `_sums.Sums` in bounded memory, `_records.Records` for ranks."""
+    """How a score is streamed and resampled: `Sums` in bounded memory, `Records` for ranks."""
 
     def build(self) -> torchmetrics.Metric:
-        """A fresh streaming metric."""
+        """Return a new streaming metric."""
         ...
 
     def resample(self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The score of each resample, [r], or its table, [r, c]."""
+        """Return the score of each resample, [r], or its table, [r, c]."""
         ...
 
 
@@ -37,13 +37,13 @@ class Scored(Metric):
         """Return the arithmetic for this output."""
 
     def build(self, output: OutputSpec) -> torchmetrics.Metric:
-        """A fresh streaming metric; see `Metric.build`."""
+        """Return a new streaming metric; see `Metric.build`."""
         return self.scorer(output).build()
 
     def resample(
         self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64], output: OutputSpec
     ) -> NDArray[np.float64]:
-        """The score of each resample, float64 [r], all at once; NaN for tables. See `Metric.resample`."""
+        """Return the score of each resample, float64 [r]; NaN for tables. See `Metric.resample`."""
         import numpy as np
 
         scores = self.scorer(output).resample(predictions, targets, counts)

@@ -1,4 +1,4 @@
-"""Scores that are a function of sums over examples: bounded memory, and all resamples in one matrix product."""
+"""Scores computed from sums over examples: bounded memory, and all resamples in one matrix product."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from core.tasks import Array, Predictions, Targets
 
 BLOCK_CELLS = 2**21
-"""Examples x columns that are in memory at once while resampling: 16 MiB."""
+"""Maximum number of cells (examples × columns) in memory at once while resampling: 16 MiB."""
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What to sum over examples, and what to make of the sums.
+    """A score computed from sums of k columns over examples.
 
     Attributes:
-        name: Names the columns; two scores of one name sum the same columns.
+        name: Name of the columns; scores with the same name sum the same columns.
         width: Number of columns, k.
-        rows: (predictions, targets) of a batch to float64 [b, k]; of images with boxes, they are lists.
-        score: Sums [..., k] to scores [...], or to a table [..., c].
+        rows: Maps (predictions, targets) of a batch to float64 [b, k]; both are lists for images with boxes.
+        score: Maps sums [..., k] to scores [...], or to a table [..., c].
     """
 
     name: str
@@ -37,11 +37,11 @@ class Sums:
     score: Callable[[Array], Array]
 
     def build(self) -> SumMetric:
-        """A streaming metric that keeps the k sums."""
+        """Return a streaming metric that keeps the k sums."""
         return SumMetric(self)
 
     def resample(self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64]) -> Array:
-        """The score of each resample, [r] or [r, c], from counts [r, n]."""
+        """Return the score of each resample, [r] or [r, c], from counts [r, n]."""
         sums = np.zeros((len(counts), self.width))
         step = max(1, BLOCK_CELLS // self.width)
         for start in range(0, len(targets), step):
@@ -52,7 +52,7 @@ class Sums:
 
 
 def _given(values: Predictions | Targets) -> Any:
-    """A batch as `rows` takes it."""
+    """Return a batch in the form that `rows` expects."""
     return list(values) if values.dtype == object else torch.tensor(values)
 
 
@@ -64,7 +64,7 @@ class SumMetric(torchmetrics.Metric):  # type: ignore[misc]
     def __init__(self, sums: Sums) -> None:
         super().__init__()
         self.what = sums
-        # The state bears the name of its columns: MetricCollection may share states that are called and valued alike.
+        # Named after its columns, because MetricCollection may share states that have equal names and values.
         self.add_state(sums.name, torch.zeros(sums.width, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, predictions: Any, targets: Any) -> None:
@@ -73,5 +73,5 @@ class SumMetric(torchmetrics.Metric):  # type: ignore[misc]
         setattr(self, self.what.name, seen + self.what.rows(predictions, targets).sum(dim=0).to(seen.device))
 
     def compute(self) -> Tensor:
-        """The score so far, float64, 0-d or a table [c]; NaN where it is not defined."""
+        """Return the score so far, float64, 0-d or a table [c]; NaN if undefined."""
         return torch.as_tensor(self.what.score(getattr(self, self.what.name).cpu().numpy()))

@@ -1,1 +1,1 @@
-"""Encoders and decoders for texts, written out in PyTorch."""
+"""What Graft knows about the text architectures of transformers."""

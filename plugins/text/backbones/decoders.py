@@ -1,4 +1,4 @@
-"""What Graft knows about each decoder architecture, as in `architectures.py`. All of them are causal."""
+"""What Graft knows about each decoder architecture; see `encoders.py`. All of them are causal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _llama_sizes(width: int, layers: int, heads: int, positions: int) -> dict[st
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
         "num_key_value_heads": heads,
-        "intermediate_size": 3 * width,  # gated: three matrices, where an encoder has two of four times the width
+        "intermediate_size": 3 * width,  # gated: three matrices; an encoder has two of four times the width
         "max_position_embeddings": positions,
     }
 
@@ -65,4 +65,4 @@ DECODERS: Mapping[str, Architecture] = {
         dropouts=("attention_dropout", "hidden_dropout"),
     ),
 }
-"""By the Hub's `model_type`. In every layer a token sees only what is before it, and positions are counted from 0."""
+"""Decoders by the Hub's `model_type`. A token attends only to earlier tokens, and positions start at 0."""

@@ -11,22 +11,22 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Architecture:
-    """One `model_type` of transformers, as its sequence-classification class is written.
+    """Facts about one `model_type` of transformers and its sequence-classification class.
 
     Attributes:
-        heads: Submodules that are the head.
-        final: The last linear layer of the head, which makes the logits.
-        blocks: The list of its layers, between the embeddings and what the head is fed from.
-        adapter_targets: Ends of the names of the attention's projections.
-        features: What the class feeds its head: from the module and its inputs (`input_ids` and `attention_mask`,
-            [b, s], perhaps `token_type_ids`) to [b, ...].
-        head: The head on its own: from (module, features) to logits [b, c].
+        heads: Names of the submodules that form the head.
+        final: The last linear layer of the head, which returns the logits.
+        blocks: Name of the list of layers between the embeddings and the head's input.
+        adapter_targets: Name endings of the attention's projections.
+        features: Computes the head's input, [b, ...], from the module and its inputs (`input_ids` and
+            `attention_mask`, [b, s], perhaps `token_type_ids`).
+        head: Computes logits [b, c] from (module, features).
         dropouts: Names of the dropout rates in the configuration.
-        sizes: From (width, layers, heads, positions) to the sizes of a configuration.
-        special_tokens: The tokens that start, pad, end, stand for the unknown and mask (if any), in the order of ids.
+        sizes: Maps (width, layers, heads, positions) to entries of a configuration.
+        special_tokens: The start, padding, end, unknown and (if any) mask tokens, in the order of their ids.
         word_pieces: Whether its tokenizer is WordPiece (lower-cased), else byte-level BPE.
         segments: Whether the two texts of a pair get different `token_type_ids`.
-        pooler: A pretrained layer between backbone and head that a checkpoint may lack; it is then part of the head.
+        pooler: A pretrained layer between backbone and head. If a checkpoint lacks it, it is part of the head.
     """
 
     heads: tuple[str, ...]
@@ -42,7 +42,7 @@ class Architecture:
     segments: bool = False
     pooler: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """More of the compact configuration."""
+    """Other entries of the compact configuration."""
 
 
 def _hidden(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -61,7 +61,7 @@ def _first_as_sequence(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
 
 
 def _pooled(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Return the first token or the mean of all, as the configuration says, [b, d]."""
+    """Return the first token's hidden state or the mean of all, as configured, [b, d]."""
     hidden = _hidden(module, inputs)
     if module.config.classifier_pooling == "cls":
         return hidden[:, 0]
@@ -96,7 +96,7 @@ def _bert_sizes(width: int, layers: int, heads: int, positions: int) -> dict[str
 
 
 def _roberta_sizes(width: int, layers: int, heads: int, positions: int) -> dict[str, Any]:
-    # Positions are counted from the id of the padding token, plus one.
+    # Positions start at the padding token's id plus one.
     return {**_bert_sizes(width, layers, heads, positions + 2), "type_vocab_size": 1}
 
 
@@ -111,7 +111,7 @@ def _distilbert_sizes(width: int, layers: int, heads: int, positions: int) -> di
 
 
 def _modernbert_sizes(width: int, layers: int, heads: int, positions: int) -> dict[str, Any]:
-    # Its gated feed-forward layer has half as many matrices again, hence the smaller inner width.
+    # Its gated feed-forward layer has three matrices instead of two, hence the smaller inner width.
     return {**_bert_sizes(width, layers, heads, positions), "intermediate_size": 2 * width}
 
 
@@ -171,7 +171,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 
 _FINAL_NORMS = tuple(f"{norm}.{what}" for norm in ("ln_f", "final_layer_norm") for what in ("weight", "bias"))
-"""Of decoders whose final norm does not say so, or is made before the blocks."""
+"""Final norms of decoders that have another name, or that are created before the blocks."""
 
 
 def layers(module: nn.Module, blocks: str, heads: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -180,7 +180,7 @@ def layers(module: nn.Module, blocks: str, heads: tuple[str, ...]) -> tuple[tupl
     Args:
         module: A sequence-classification network.
         blocks: Name of the list of its blocks.
-        heads: Names of the submodules that are the head.
+        heads: Names of the submodules that form the head.
     """
     count = len(list(module.get_submodule(blocks).children()))
     found: list[list[str]] = [[] for _ in range(count + 2)]
@@ -199,7 +199,7 @@ def layers(module: nn.Module, blocks: str, heads: tuple[str, ...]) -> tuple[tupl
     return tuple(tuple(names) for names in found if names)
 
 
-def repeated(module: Any) -> str:
+def block_list(module: Any) -> str:
     """Return the name of the only list of blocks in an unknown backbone; empty if there is not exactly one."""
     prefix = f"{module.base_model_prefix}."
     named = module.named_modules()

@@ -1,4 +1,4 @@
-"""transformers' networks: their class, dtype, quantization, and which part is the head."""
+"""Networks of transformers: their class, dtype, quantization and head."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from plugins.text.backbones.pooling import LastToken, classifier
 from plugins.text.options import TextOptions
 
 ARCHITECTURES = {**ENCODERS, **DECODERS}
-"""All that Graft has notes on, by the Hub's `model_type`."""
+"""All architectures that Graft knows, by the Hub's `model_type`."""
 
 
 def network_of(config: Any) -> Any:
-    """Return the sequence-classification class for a configuration; for a decoder, with Graft's pooling.
+    """Return the sequence-classification class for a configuration. Decoders get Graft's pooling.
 
     Raises:
-        ValueError: transformers has none.
+        ValueError: transformers has no such class.
     """
     from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as CLASSES
 
@@ -36,9 +36,9 @@ def network_of(config: Any) -> Any:
 
 
 def _is_decoder(network: type[Any], config: Any) -> bool:
-    """Return whether the last token feeds the head: known decoders, and networks with causal attention only.
+    """Return whether the last token feeds the head, as in all networks with causal attention.
 
-    Of those without notes: transformers has a causal language model, and none that fills gaps.
+    An unknown architecture counts as a decoder if transformers has a causal language model for it and no masked one.
     """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING as CAUSAL
     from transformers import MODEL_FOR_MASKED_LM_MAPPING as FILLING
@@ -54,14 +54,14 @@ def read(
 ) -> tuple[Any, Mapping[str, Any], Sequence[str]]:
     """Return the network, the loading report, and the names of layers that cannot be quantized.
 
-    A head of another size is made anew. Heads are float32 whatever the rest is.
+    A head of another size is initialized anew. Heads are always float32.
 
     Raises:
-        ValueError: It is a decoder with another kind of head.
+        ValueError: It is a decoder whose head is not called `score`.
     """
     network, more, odd = network_of(config), dict[str, Any](), list[str]()
     if request.weights is not None:
-        heads, odd = quantization.kept_apart(network, config, heads_of(network, config), request.weights.bits)
+        heads, odd = quantization.unquantized_layers(network, config, heads_of(network, config), request.weights.bits)
         more = quantization.options(request.weights, request, (*heads, *odd))
     module, info = network.from_pretrained(
         str(folder),
@@ -74,16 +74,16 @@ def read(
         **more,
     )
     if isinstance(module, LastToken) and not hasattr(module, "score"):
-        raise ValueError(f"{type(module).__name__} has no head by the name of score")
+        raise ValueError(f"{type(module).__name__} has no head named score")
     for name in heads_in(module):
         module.get_submodule(name).float()
     if request.weights is not None:
-        quantization.settle(module, quantization.compute_dtype(request.weights, request.precision))
+        quantization.prevent_permanent_changes(module, quantization.compute_dtype(request.weights, request.precision))
     return module, info, odd
 
 
 def unquantized(network: Any, folder: Path) -> nn.Module:
-    """Load the network of a folder in its stored dtype, on the CPU. Its head may be any."""
+    """Load the network of a folder in its stored dtype, on the CPU. The head may have any size."""
     with seeded(0):
         module: nn.Module = network.from_pretrained(
             str(folder), dtype="auto", local_files_only=True, use_safetensors=True, ignore_mismatched_sizes=True
@@ -94,8 +94,8 @@ def unquantized(network: Any, folder: Path) -> nn.Module:
 def _dtype(options: TextOptions, request: LoadRequest) -> torch.dtype:
     """Return the dtype of everything that is not quantized, except the head.
 
-    Decoders take their head's input in any dtype; so what does not train may lie in half precision, which is what it is
-    multiplied in anyway: always beside quantized weights, else on a GPU, whose memory is short.
+    A decoder's head accepts input of any dtype. Frozen weights can therefore be stored in half precision, in which they
+    are multiplied anyway. This is done beside quantized weights, and on a GPU to save memory.
     """
     if not options.causal:
         return torch.float32
@@ -106,7 +106,7 @@ def _dtype(options: TextOptions, request: LoadRequest) -> torch.dtype:
 
 
 def heads_of(network: Any, config: Any) -> tuple[str, ...]:
-    """Return the head, and its pooler, of a network that has not been built."""
+    """Return the names of the head and its pooler, for a network that has not been built."""
     architecture = ARCHITECTURES.get(config.model_type)
     if architecture is not None:
         return (*architecture.heads, architecture.pooler) if architecture.pooler else architecture.heads
@@ -115,7 +115,7 @@ def heads_of(network: Any, config: Any) -> tuple[str, ...]:
 
 
 def heads_in(module: Any) -> tuple[str, ...]:
-    """Return the known head, or else all submodules with parameters outside the backbone."""
+    """Return the names of the known head, else of all submodules with parameters outside the backbone."""
     if architecture := ARCHITECTURES.get(module.config.model_type):
         return architecture.heads
     children = module.named_children()
@@ -124,7 +124,7 @@ def heads_in(module: Any) -> tuple[str, ...]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Initialize from a seed. The global generator continues as if nothing had happened."""
+    """Seed the global generator temporarily, and restore its state afterwards."""
     before = torch.default_generator.get_state()
     torch.default_generator.manual_seed(seed)
     try:

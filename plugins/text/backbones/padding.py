@@ -10,30 +10,30 @@ from core.errors import Problem, WeightsError
 from core.tasks import TextExample
 
 MEANT_FOR_PADDING = ("<|finetune_right_pad_id|>", "<pad>", "<|pad|>", "[PAD]", "<|endoftext|>", "<unk>")
-"""Tokens that a vocabulary may hold for the purpose though its tokenizer does not say so, the best first."""
+"""Tokens that can serve as padding where the tokenizer names no padding token, best first."""
 
 
-def settle(tokenizer: Any, config: Any, folder: Path) -> None:
-    """Make tokenizer and configuration agree on the padding token, and pad on the right. Both are saved.
+def set_padding(tokenizer: Any, config: Any, folder: Path) -> None:
+    """Set the same padding token in tokenizer and configuration, and pad on the right. Both are saved.
 
-    transformers finds the last token of a text as the last that is not the padding token, so that a token with which
-    the tokenizer ends texts cannot be it.
+    transformers takes the last token that is not padding as the end of a text. The padding token must therefore differ
+    from a token that the tokenizer appends to texts.
 
     Args:
         tokenizer: Changed in place.
-        config: Of the network; changed in place.
-        folder: For messages.
+        config: The network's configuration; changed in place.
+        folder: Named in messages.
 
     Raises:
-        WeightsError: There is no token to pad with.
+        WeightsError: The vocabulary has no token to pad with.
     """
     vocabulary = tokenizer.get_vocab()
     ending = tokenizer("a").input_ids[-1:]
     named = (tokenizer.pad_token, *MEANT_FOR_PADDING, tokenizer.eos_token)
     fit = [token for token in named if token in vocabulary and vocabulary[token] not in ending]
     if not fit:
-        message = f"the tokenizer in {folder} has no token to pad with, and none that could serve."
-        cure = "Add one where the checkpoint is from: tokenizer.add_special_tokens({'pad_token': '<pad>'})."
+        message = f"the tokenizer in {folder} has no padding token, and no other token that could serve."
+        cure = "Add one to the checkpoint: tokenizer.add_special_tokens({'pad_token': '<pad>'})."
         raise WeightsError(Problem("model.checkpoint", message, cure))
     if tokenizer.pad_token != fit[0]:
         tokenizer.pad_token = fit[0]
@@ -42,13 +42,13 @@ def settle(tokenizer: Any, config: Any, folder: Path) -> None:
 
 
 def separate_pairs(tokenizer: Any, examples: Sequence[TextExample]) -> None:
-    """Put a separator between the two texts of a pair, if the tokenizer has none.
+    """Add a separator between the two texts of a pair, if the tokenizer adds none.
 
-    It becomes part of the saved tokenizer, so that every tool that opens the model does the same.
+    The separator is saved with the tokenizer, so every tool that opens the model adds it too.
 
     Args:
         tokenizer: Changed in place.
-        examples: The training split; the first says whether there are pairs.
+        examples: The training split; its first example shows whether there are pairs.
     """
     sign = tokenizer.sep_token or tokenizer.eos_token or tokenizer.bos_token
     backend = getattr(tokenizer, "backend_tokenizer", None)

@@ -1,4 +1,4 @@
-"""Decoders as classifiers: the last token of each text, found by the attention mask, feeds the head."""
+"""Decoders as classifiers: the head reads the last token of each text, found with the attention mask."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _LEFT_OUT = ("labels", "return_dict", "use_cache", "token_type_ids")
 
 
 class LastToken(nn.Module):
-    """A mixin for transformers' sequence-classification classes that replaces their way to the logits.
+    """A mixin for transformers' sequence-classification classes that replaces how they compute logits.
 
-    transformers looks for the last token that is not the padding token, and where it is given embeddings (as peft's
-    prompt tuning does) takes the last position, which is then padding. Here the mask decides, and positions are
-    counted along it, so that padding on either side, with anything in front, gives the same logits.
+    transformers takes the last token that is not the padding token. Given embeddings (peft's prompt tuning), it takes
+    the last position, which may be padding. Here the attention mask decides, and positions are counted along it.
+    Padding on either side and tokens in front then give the same logits.
     """
 
     score: nn.Linear
@@ -30,7 +30,7 @@ class LastToken(nn.Module):
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         if getattr(config, "problem_type", None) == "regression" and hasattr(self, "score"):
-            # A value needs an offset, and the heads of decoders have none; so does no class of transformers.
+            # Regression needs a bias, which no decoder head of transformers has.
             self.score = nn.Linear(self.score.in_features, self.score.out_features)
             nn.init.normal_(self.score.weight, std=getattr(config, "initializer_range", 0.02))
             nn.init.zeros_(self.score.bias)
@@ -50,12 +50,12 @@ class LastToken(nn.Module):
 
         Args:
             input_ids: int64 [b, s]; or `inputs_embeds`, [b, s, d].
-            attention_mask: [b, s], or [b, p + s] where p positions are in the cache (prefix tuning); 1 for what counts.
-            position_ids: int64 [b, s]; counted along the mask where None.
-            past_key_values, cache: Keys and values of what comes before; the name depends on the version.
-            inputs_embeds: In place of `input_ids`.
-            padded_right: Whether all padding is on the right, where that is known; None to read the mask for it.
-            more: Passed on, but for what only the class of transformers would use.
+            attention_mask: [b, s], or [b, p + s] with p cached positions (prefix tuning); 1 for tokens, 0 for padding.
+            position_ids: int64 [b, s]; None counts them along the mask.
+            past_key_values, cache: Keys and values of earlier positions; the name depends on transformers' version.
+            inputs_embeds: Embeddings in place of `input_ids`.
+            padded_right: Whether all padding is on the right; None derives it from the mask.
+            more: Passed to the backbone, except arguments that only the original class uses.
         """
         from transformers.modeling_outputs import SequenceClassifierOutput
 
@@ -92,9 +92,10 @@ class LastToken(nn.Module):
         return hidden[torch.arange(len(hidden), device=hidden.device), last(attention_mask[:, -width:])]
 
     def _needs_no_mask(self, mask: Tensor, padded_right: bool | None) -> bool:
-        """Return whether causal attention alone hides all padding, as it does if padding is on the right.
+        """Return whether causal attention alone hides all padding, which holds if padding is on the right.
 
-        Without a mask, attention takes its fast causal kernels. To read the mask would let the host wait for a GPU.
+        Without a mask, attention uses fast causal kernels. `padded_right` avoids reading the mask, which would make
+        the host wait for the GPU.
         """
         if self.config.model_type not in DECODERS or getattr(self.config, "use_bidirectional_attention", None):
             return False
@@ -121,5 +122,5 @@ def _arguments(function: Callable[..., Any]) -> frozenset[str]:
 
 @cache
 def classifier(network: type[Any]) -> type[Any]:
-    """Return a sequence-classification class with this pooling, under transformers' own name, which is saved."""
+    """Return a sequence-classification class with this pooling. It keeps transformers' class name, which is saved."""
     return type(network.__name__, (LastToken, network), {"__module__": network.__module__, "__doc__": network.__doc__})

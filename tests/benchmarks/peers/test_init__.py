@@ -87,7 +87,7 @@ def test_ratios_are_taken_within_a_round() -> None:
 def test_an_unfair_comparison_says_so() -> None:
     assert measurements.warnings(THREE) == []
     other = measurement("graft", 1, 160.0, parameters={"total": 9, "trainable": 3})
-    assert "not the same parameters" in measurements.warnings([THREE[0], other])[0]
+    assert "different numbers of parameters" in measurements.warnings([THREE[0], other])[0]
     noisy = measurement("graft", 1, 160.0, others_busy_percent=60.0)
     assert "round 1 graft" in measurements.warnings([noisy])[0]
     assert "options" in measurements.warnings([THREE[0], measurement("graft", 1, 1.0, config={"epochs": 3.0})])[0]
@@ -122,7 +122,13 @@ def test_sst2_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.delenv(text.DATA, raising=False)
     monkeypatch.setattr(command, "environment", lambda: WHERE)
     assert program.main(["peers", "data=sst2"]) == 2
-    assert "SST-2 is not here" in capsys.readouterr().err
+    assert "SST-2 is not available" in capsys.readouterr().err
+
+
+def test_the_environment_is_described_by_a_fresh_process() -> None:
+    found = measure.environment()
+    assert found["device"] == "cpu" or found["gpu"]
+    assert found["versions"]["torch"]
 
 
 @pytest.mark.parametrize(
@@ -132,8 +138,9 @@ def test_sst2_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, capsys:
         (["peers", "only=grafft"], "Did you mean 'graft'?"),
         (["peers", "rounds=0"], "the smallest value is 1"),
         (["peers", "rounds=two"], "rounds"),
-        (["levers", "only=precision"], "precision-fp32"),
-        (["leevers"], "Did you mean 'levers'?"),
+        (["ablation", "only=precision"], "precision-fp32"),
+        (["ablatoin"], "Did you mean 'ablation'?"),
+        (["levers"], "Did you mean 'ablation'?"),
     ],
 )
 def test_wrong_options_are_named(words: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:

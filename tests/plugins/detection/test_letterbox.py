@@ -14,7 +14,7 @@ from core.contracts.model import TrainingPlan
 from core.data.batching import Steps, example_rng
 from plugins.detection.letterbox import Letterboxed, Schedule, View
 from plugins.detection.plugin import Ultralytics
-from plugins.detection.yolo.augmentation import Varied
+from plugins.detection.yolo.augmentation import MosaicScenes
 from plugins.detection.yolo.model import YoloModel
 from plugins.detection.yolo.ultralytics import library
 
@@ -89,7 +89,7 @@ def test_workers_and_micro_batches_change_nothing() -> None:
 def test_partners_come_from_the_whole_split() -> None:
     model, split = loaded(40)
     prepared = model.prepare(split, train=True)
-    assert isinstance(prepared, Varied)
+    assert isinstance(prepared, MosaicScenes)
     asked: list[int] = []
     read = prepared.get_image_and_label
     prepared.get_image_and_label = lambda index: (asked.append(index), read(index))[1]  # type: ignore[method-assign]
@@ -132,7 +132,7 @@ def test_mosaics_close_for_the_last_epochs_but_never_for_more_than_a_third() -> 
     model, split = loaded()
     prepared = model.prepare(split, train=True)
     asked: list[int] = []
-    assert isinstance(prepared, Varied)
+    assert isinstance(prepared, MosaicScenes)
     read = prepared.get_image_and_label
     prepared.get_image_and_label = lambda index: (asked.append(index), read(index))[1]  # type: ignore[method-assign]
     model.on_train_start(TrainingPlan(100, 30.0))

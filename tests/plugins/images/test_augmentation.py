@@ -13,8 +13,8 @@ from plugins.images.augmentation import (
     STRONG,
     Policy,
     apply_shade,
-    as_evaluated,
     blend,
+    evaluation_affine,
     inside,
     mix,
     vary,
@@ -42,14 +42,14 @@ def test_what_is_drawn_is_a_function_of_seed_epoch_and_index() -> None:
 
 def test_an_example_without_variation_is_seen_as_evaluation_sees_it() -> None:
     drawn = vary(Policy(), (30, 20), 0.9, example_rng(0, 0, 0))
-    np.testing.assert_allclose(drawn.affine, as_evaluated((30, 20), 0.9), atol=1e-6)
+    np.testing.assert_allclose(drawn.affine, evaluation_affine((30, 20), 0.9), atol=1e-6)
     np.testing.assert_allclose(drawn.shade, 1)
     assert not drawn.erase.any()
 
 
 def test_the_centre_square_of_a_wide_image_keeps_its_shape() -> None:
     """A wide image is stored squeezed; the affine map must look at the middle third of a 3:1 image only."""
-    affine = torch.tensor(as_evaluated((90, 30), 1.0))
+    affine = torch.tensor(evaluation_affine((90, 30), 1.0))
     corners = affine @ torch.tensor([[-1.0, 1.0], [-1.0, 1.0], [1.0, 1.0]])
     torch.testing.assert_close(corners, torch.tensor([[-1 / 3, 1 / 3], [-1.0, 1.0]]))
 

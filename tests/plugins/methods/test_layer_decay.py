@@ -17,7 +17,7 @@ from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.training.optimizer import build_optimizer
 from plugins.images.plugin import Timm
-from plugins.methods.layer_decay import decayed, depths
+from plugins.methods.layer_decay import decayed_groups, layers_by_depth
 from plugins.methods.selective import Freeze, Full
 
 PLAN = TrainingPlan(1, 1.0)
@@ -62,8 +62,8 @@ def test_a_norm_by_itself_is_no_layer() -> None:
     """timm puts ConvNeXt's last norm at a depth of its own; one layer of it is the last stage all the same."""
     model = timm_model("test_convnext")
     assert model.layers[-2] == ("head.norm.weight", "head.norm.bias")
-    assert len(depths(model)) == len(model.layers) - 1
-    assert depths(model)[-2][-2:] == model.layers[-2]
+    assert len(layers_by_depth(model)) == len(model.layers) - 1
+    assert layers_by_depth(model)[-2][-2:] == model.layers[-2]
 
 
 def test_as_many_layers_as_there_are_train_everything_and_no_more_can_be_asked_for() -> None:
@@ -97,7 +97,7 @@ def test_each_layer_has_its_rate_the_head_the_full_one() -> None:
 
 
 def test_one_rate_for_all_needs_no_groups_and_no_layers() -> None:
-    assert decayed(toy(()), 1.0, 1.0) is None
+    assert decayed_groups(toy(()), 1.0, 1.0) is None
     assert Full().apply(toy(()), PLAN)
 
 
@@ -112,7 +112,7 @@ def test_what_is_frozen_is_in_no_group() -> None:
 
 def test_parameters_of_no_layer_go_with_the_first() -> None:
     model = toy((("body.weight",), ("head.weight", "head.bias")))
-    groups = decayed(model, 1.0, 0.5)
+    groups = decayed_groups(model, 1.0, 0.5)
     assert groups is not None
     assert groups[-1].names == ["body.weight", "body.bias"]
     Freeze(layers=1).apply(model, PLAN)
@@ -122,7 +122,7 @@ def test_parameters_of_no_layer_go_with_the_first() -> None:
 def test_a_compiled_module_keeps_its_groups() -> None:
     model = toy()
     model.module = torch.compile(model.module)  # type: ignore[assignment]
-    groups = decayed(model, 1.0, 0.5)
+    groups = decayed_groups(model, 1.0, 0.5)
     assert groups is not None
     assert [group.lr for group in groups] == [1.0, 0.5]
     assert len(build_optimizer(model, Full(layer_decay=0.5), TrainConfig(), 1e-2).param_groups) == 4

@@ -22,7 +22,7 @@ from core.training.optimizer import build_optimizer
 from plugins.images.plugin import Timm
 from plugins.methods.lora import Lora
 from plugins.methods.peft_model import ADAPTER
-from plugins.methods.target_modules import chosen, refuse_unused
+from plugins.methods.target_modules import choose_targets, refuse_unused
 from plugins.text.plugin import Encoder
 
 FAMILIES = ("test_resnet", "resnet10t", "test_vit", "test_convnext", "test_efficientnet", "mobilenetv3_small_050")
@@ -130,7 +130,11 @@ def test_depthwise_convolutions_are_never_adapted(family: str) -> None:
     [
         ("test_convnext", ["conv_dw"], r"'conv_dw' names stages.0.blocks.0.conv_dw, which is a depthwise convolution"),
         ("test_convnext", ["fc1", "conv_dw"], "whose update could not be merged"),
-        ("test_vit", ["attn.qkvv"], r"no module outside the head.\n    Did you mean 'attn.qkv'\? The family's own tar"),
+        (
+            "test_vit",
+            ["attn.qkvv"],
+            r"no module outside the head.\n    Did you mean 'attn.qkv'\? The family's default tar",
+        ),
         ("test_vit", ["attn.qkv", "query"], "'query' names no module"),
         ("test_vit", ["head"], "'head' names no module outside the head"),
         ("test_vit", ["norm1"], "LayerNorm.* is not supported"),
@@ -175,10 +179,10 @@ def odd(*targets: str) -> LoadedModel:
 
 def test_of_the_familys_own_targets_those_that_peft_gets_wrong_are_left_out() -> None:
     own = ("plain", "grouped", "dilated", "standardized", "attention.out_proj")
-    assert chosen(odd(*own), None) == ["plain"]
-    assert chosen(odd("plain"), None) == ["plain"]
-    with pytest.raises(ConfigError, match="no modules of its own to adapt"):
-        chosen(odd("grouped"), None)
+    assert choose_targets(odd(*own), None) == ["plain"]
+    assert choose_targets(odd("plain"), None) == ["plain"]
+    with pytest.raises(ConfigError, match="declares no modules to adapt"):
+        choose_targets(odd("grouped"), None)
     for name, reason in (
         ("grouped", r"grouped convolution \(2 groups\)"),
         ("dilated", "dilation"),
@@ -186,7 +190,7 @@ def test_of_the_familys_own_targets_those_that_peft_gets_wrong_are_left_out() ->
         ("attention.out_proj", "torch's MultiheadAttention"),
     ):
         with pytest.raises(ConfigError, match=reason):
-            chosen(odd("plain"), [name])
+            choose_targets(odd("plain"), [name])
 
 
 def test_a_module_that_the_network_never_calls_is_refused_after_the_first_step() -> None:

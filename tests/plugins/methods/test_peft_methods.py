@@ -126,8 +126,8 @@ def test_there_is_always_a_step_in_which_ranks_may_move(total: int, start: float
 @pytest.mark.parametrize(
     ("method", "where", "message"),
     [
-        (AdaLora(rank=8, first_rank=8), "method.first_rank", "leaves nothing to drop"),
-        (AdaLora(start=0.5, end=0.5), "method.end", "leave no steps in which ranks move"),
+        (AdaLora(rank=8, first_rank=8), "method.first_rank", "must be above the final rank"),
+        (AdaLora(start=0.5, end=0.5), "method.end", "leave no steps in which ranks change"),
         (Lora(init="loftq"), "method.init", "lora quantizes nothing"),
         (Lora(init="pissa", dora=True), "method.dora", "starts from factors of the weights"),
     ],

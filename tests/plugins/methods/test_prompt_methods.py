@@ -39,7 +39,7 @@ def test_every_encoder_learns_from_virtual_tokens(architecture: str, tmp_path: P
 def test_a_prefix_with_layers_computed_again_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     made = graft_toy.config(model=Decoder(init="scratch", architecture="llama"), method=Prefix())
     check(made)
-    with pytest.raises(ConfigError, match="computes layers again without the keys and values"):
+    with pytest.raises(ConfigError, match="recomputes layers without the keys and values"):
         check(replace(made, train=replace(made.train, gradient_checkpointing=True)))
 
 
@@ -86,7 +86,7 @@ def test_a_model_that_keeps_no_places_is_refused() -> None:
     model = Timm(init="scratch", scratch="test_vit", image_size=32).load(
         image_samples.load_request(image_samples.examples(12))
     )
-    with pytest.raises(ConfigError, match="keeps no places for virtual tokens"):
+    with pytest.raises(ConfigError, match="cannot reserve positions for virtual tokens"):
         Prompt().apply(model, TrainingPlan(1, 1.0))
 
 

@@ -106,7 +106,7 @@ def stored(architecture: str, folder: Path) -> Any:
 
 
 def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
-    with pytest.raises(ConfigError, match="does not load its weights whole again"):
+    with pytest.raises(ConfigError, match="cannot load its weights without quantization"):
         Qlora(init="loftq").apply(graft_toy.Toy().load(load_request()), TrainingPlan(1, 1.0))
     for other in ("pissa", "olora"):
         assert "needs full-precision weights" in refused(Qlora(init=other), device="cpu")

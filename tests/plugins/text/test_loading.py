@@ -70,7 +70,7 @@ def test_local_checkpoint_keeps_its_backbone_and_its_head_only_for_the_same_labe
 def test_damaged_checkpoints_are_named(saved: Path) -> None:
     config = json.loads((saved / "config.json").read_text())
     (saved / "config.json").write_text(json.dumps({**config, "n_layers": 2}))
-    with pytest.raises(WeightsError, match="are missing or of another size"):
+    with pytest.raises(WeightsError, match="are missing or have another size"):
         Encoder(checkpoint=str(saved), max_length=32).load(load_request())
     (saved / "model.safetensors").write_bytes(b"torn")
     with pytest.raises(WeightsError, match="cannot be read"):

@@ -147,7 +147,7 @@ def test_layers_of_other_sizes_stay_and_are_counted(tmp_path: Path) -> None:
 
 def test_sizes_that_leave_nothing_to_quantize_are_refused(tmp_path: Path) -> None:
     loader = Decoder(checkpoint=str(odd_llama(tmp_path, 48, 80)), max_length=32)
-    with pytest.raises(WeightsError, match="nothing in this model can be quantised"):
+    with pytest.raises(WeightsError, match="nothing in this model can be quantized"):
         loader.load(load_request(weights=NF4))
 
 

@@ -1,1 +1,1 @@
-"""Presets. Hydra looks into a folder of a package only where it has an `__init__.py`."""
+"""The presets. Hydra finds a folder of a package only if it has an `__init__.py`."""

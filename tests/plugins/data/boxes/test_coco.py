@@ -95,13 +95,13 @@ def test_an_image_outside_the_folder_is_refused(tmp_path):
     [
         ({"bbox": [10, 5, 0, 10]}, "has no width"),
         ({"bbox": [10, 5, -5, 10]}, "ends before it begins"),
-        ({"bbox": [10, 5, float("nan"), 10]}, "not a finite number"),
+        ({"bbox": [10, 5, float("nan"), 10]}, "a number that is not finite"),
         ({"bbox": [100, 5, 5, 10]}, "lies outside"),
         ({"bbox": [10, 5, 5]}, "not four numbers"),
         ({"bbox": None}, "not four numbers"),
         ({"bbox": ["a", 5, 5, 5]}, "not four numbers"),
         ({"category_id": 8}, "the category 8 is not one of the 3 categories"),
-        ({"image_id": 999}, "an image 999, which `images` does not list"),
+        ({"image_id": 999}, "for image 999, which `images` does not list"),
         ({"image_id": [1]}, "which `images` does not list"),
     ],
 )
@@ -142,10 +142,13 @@ def test_images_that_cannot_be_used(tmp_path, change, text):
         ('{"images": [], "annotations": []}', "it has no list categories"),
         (json.dumps(said(categories=[{"id": 1}])), "categories[0]: a category needs a number"),
         (json.dumps(said(categories=[CATEGORIES[0]] * 2)), "the id 7 occurs twice"),
-        (json.dumps(said(categories=[{"id": 7, "name": "dog"}, {"id": 8, "name": "dog"}])), "several categories: dog"),
+        (
+            json.dumps(said(categories=[{"id": 7, "name": "dog"}, {"id": 8, "name": "dog"}])),
+            "several categories have the same name: dog",
+        ),
         (
             json.dumps(said(categories=[{"id": 7, "name": "wolf"}])),
-            "the category 7 is 'wolf' here, and 'dog' in another",
+            "the category 7 is 'wolf' here, but 'dog' in another",
         ),
     ],
 )

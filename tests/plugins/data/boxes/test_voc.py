@@ -91,7 +91,7 @@ def test_the_image_may_bear_another_name_than_the_annotations(tmp_path):
         (thing(x1="30"), "(30 5 30 15) has no width"),
         (thing(x1="31"), "ends before it begins"),
         (thing(x1="50", x2="60"), "lies outside the image of 40 × 20 pixels"),
-        (thing(x1="nan"), "not a finite number"),
+        (thing(x1="nan"), "a number that is not finite"),
         (thing(x1="left"), "'dog' has no box of four numbers"),
         ("<object><name>dog</name><polygon/></object>\n", "'dog' has no box of four numbers"),
         (thing(name=""), "the object has no name"),
@@ -111,7 +111,7 @@ def test_objects_that_cannot_be_used_are_named_by_their_line(tmp_path, objects, 
     [
         ("", "Annotations/0.xml: the file is empty"),
         ("<annotation>\n<object>", "Annotations/0.xml:2: the file is not well-formed XML"),
-        ("<plist/>", "the file holds <plist>, not <annotation>"),
+        ("<plist/>", "the file contains <plist>, not <annotation>"),
         ('<?xml version="1.0" encoding="klingon"?><annotation/>', "Annotations/0.xml"),
         (xml(thing(), size=(80, 40)), "are for 80 × 40 pixels, the image has 40 × 20"),
         (xml(thing(), size=(20, 40)), "are for 20 × 40 pixels, the image has 40 × 20"),
@@ -177,4 +177,4 @@ def test_boxes_of_the_stored_image_are_turned_with_it(tmp_path, orientation, sto
 
 
 def test_a_folder_without_annotations(tmp_path):
-    assert "holds no annotations" in problem(voc(tmp_path))
+    assert "contains no annotations" in problem(voc(tmp_path))

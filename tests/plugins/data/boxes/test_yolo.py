@@ -126,15 +126,15 @@ def test_download_is_never_run_and_named(tmp_path):
         ("0.5 0.5 0.5 0.1 0.1\n", "the class 0.5 is not one"),
         ("1 0.5 0.5 0.1\n", "the row has 4 numbers"),
         ("1 0.5 0.5 0.1 0.1 0.9\n", "the row has 6 numbers"),
-        ("dog 0.5 0.5 0.1 0.1\n", "holds something else than numbers"),
-        ("1 nan 0.5 0.1 0.1\n", "not a finite number"),
-        ("1 0.5 inf 0.1 0.1\n", "not a finite number"),
-        ("1 0.1 0.1 nan 0.2 0.3 0.3\n", "not a finite number"),
+        ("dog 0.5 0.5 0.1 0.1\n", "contains something other than numbers"),
+        ("1 nan 0.5 0.1 0.1\n", "a number that is not finite"),
+        ("1 0.5 inf 0.1 0.1\n", "a number that is not finite"),
+        ("1 0.1 0.1 nan 0.2 0.3 0.3\n", "a number that is not finite"),
         ("1 0.5 0.5 0 0.1\n", "has no width"),
         ("1 0.5 0.5 0.1 0\n", "has no height"),
         ("1 0.5 0.5 -0.1 0.1\n", "ends before it begins"),
         ("1 1.5 0.5 0.1 0.1\n", "lies outside the image of 40 × 20 pixels"),
-        ("1 20 10 20 10\n", "the row holds pixels"),
+        ("1 20 10 20 10\n", "the row is in pixels"),
     ],
 )
 def test_objects_that_cannot_be_used_are_named_by_their_row(tmp_path, rows, said):
@@ -183,7 +183,7 @@ def test_images_without_a_label_file(tmp_path):
 def test_no_label_file_at_all_says_where_one_would_be(tmp_path):
     folder = dataset(tmp_path)
     (folder / "labels").rename(folder / "annotations")
-    assert f"One of them would be {folder / 'labels/train/0.txt'}" in problem(yolo(folder))
+    assert f"For example, {folder / 'labels/train/0.txt'} does not exist" in problem(yolo(folder))
 
 
 def test_label_files_without_an_image(tmp_path):
@@ -223,8 +223,8 @@ def test_the_shape_is_that_of_the_upright_image(tmp_path):
         ("- a\n", "does not describe a data set"),
         ("train: images/train\n", "has no names"),
         ("names: [a, b]\n", "has no train"),
-        ("train: images/train\nnames: [a, a]\n", "one name to several classes: a"),
-        ("train: images/train\nnames: [a, b]\nnc: 3\n", "says nc: 3, and has 2 names"),
+        ("train: images/train\nnames: [a, a]\n", "several classes with the same name: a"),
+        ("train: images/train\nnames: [a, b]\nnc: 3\n", "has nc: 3, but 2 names"),
         ("train: images/train\nnames: {x: a}\n", "a name that cannot be used"),
         ("train: images/train\nval: gone\nnames: [a, b]\n", "val: there is no folder or file gone"),
         ("train: !!python/object/apply:os.system [ls]\nnames: [a]\n", "is not valid YAML"),

@@ -68,7 +68,7 @@ def test_an_unreachable_hub_fails_within_seconds_and_says_what_to_do(tmp_path, m
     monkeypatch.setattr(hub_datasets, "hub_unreachable", lambda: "there is no network")
     before = datasets.config.HF_HUB_OFFLINE
     start = time.monotonic()
-    with pytest.raises(DataError, match="the Hub cannot be reached and the local cache does not hold it") as error:
+    with pytest.raises(DataError, match="the Hub cannot be reached and the dataset is not in the local cache") as error:
         Hub(dataset="graft-tests/not-in-any-cache").load(Task(), 0)
     assert time.monotonic() - start < 5
     assert "data.path" in str(error.value)

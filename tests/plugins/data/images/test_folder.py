@@ -214,11 +214,11 @@ def test_a_file_name_that_is_not_utf8(tmp_path):
 def test_an_image_beside_the_classes_and_an_empty_class(tmp_path):
     folders(tmp_path)
     write(tmp_path / "stray.png", picture(61))
-    bad(tmp_path, "stray.png", "lies in no folder of a class", "no_class_folder")
+    bad(tmp_path, "stray.png", "is not in a class folder", "no_class_folder")
     (tmp_path / "stray.png").unlink()
     (tmp_path / "bird").mkdir()
     write(tmp_path / "bird" / "readme.txt", b"none yet")
-    bad(tmp_path, "bird/", "holds no image", "empty_class_folder")
+    bad(tmp_path, "bird/", "contains no images", "empty_class_folder")
     folders(tmp_path / "all" / "train")
     write(tmp_path / "all" / "stray.png", picture(62))
     assert "images lie beside the folders of the splits: stray.png" in problem(path=str(tmp_path / "all"))
@@ -231,10 +231,10 @@ def test_one_class_is_not_enough(tmp_path):
 
 
 def test_folders_without_classes(tmp_path):
-    assert "holds no folders of classes.\n    The folder is empty" in problem(path=str(tmp_path))
+    assert "contains no class folders.\n    The folder is empty" in problem(path=str(tmp_path))
     write(tmp_path / "1.png", picture(0))
     listing(tmp_path, ["1.png,a"])
-    assert f"data.path={tmp_path}/labels.csv reads images" in problem(path=str(tmp_path))
+    assert f"data.path={tmp_path}/labels.csv reads a table of images" in problem(path=str(tmp_path))
     assert "data.train: there is no file or folder" in problem(train=str(tmp_path / "trian"))
 
 
@@ -339,7 +339,7 @@ def test_several_labels_in_a_cell_and_in_columns(tmp_path):
     assert splits.labels == ("rain", "sun")
     assert {each.target for each in everything(splits)} == {(0,), (1,), (0, 1), ()}
     write(tmp_path / "flags.csv", ("image,sun,rain\n" + "\n".join([*rows[:-1], "img/11.png,2,0"])).encode())
-    assert "flags.csv:13: the column 'sun' holds '2'" in problem(
+    assert "flags.csv:13: the column 'sun' contains '2'" in problem(
         target="multi", path=path, label_columns=["sun", "rain"]
     )
 
@@ -375,8 +375,8 @@ def test_tables_and_folders_of_splits(tmp_path):
 
 def test_options_of_tables_mean_nothing_for_folders(tmp_path):
     message = problem(path=str(folders(tmp_path)), label="x", split="y")
-    assert "data.label: means nothing for a folder of class folders" in message
-    assert "data.split: means nothing" in message
+    assert "data.label: does not apply to a folder of class folders" in message
+    assert "data.split: does not apply" in message
 
 
 @pytest.mark.parametrize(
@@ -387,9 +387,9 @@ def test_options_of_tables_mean_nothing_for_folders(tmp_path):
         ("../away.png", "the image ../away.png lies outside the folder", "path_outside"),
         ("/etc/hostname", "the image /etc/hostname lies outside the folder", "path_outside"),
         ("img/../../away.png", "lies outside the folder", "path_outside"),
-        ("img/link.png", "the image img/link.png (it is ", "path_outside"),
+        ("img/link.png", "the image img/link.png (a link to ", "path_outside"),
         ("", "the image is missing", "no_image"),
-        ("https://example.com/a.png", "Graft fetches none", "no_image"),
+        ("https://example.com/a.png", "Graft downloads no images", "no_image"),
     ],
 )
 def test_bad_rows_of_a_table(cell, words, code, tmp_path):

@@ -96,4 +96,4 @@ def test_progress_is_told_where_it_takes_long(capfd, monkeypatch):
     assert capfd.readouterr().err == ""
     monkeypatch.setattr(inspection_cache, "SILENT_SECONDS", 0.0)
     look(pictures())
-    assert "looking at the images: 4 of 6\n" in capfd.readouterr().err
+    assert "inspecting images: 4 of 6\n" in capfd.readouterr().err

@@ -127,7 +127,7 @@ def test_a_label_in_test_that_train_lacks(tmp_path):
 def test_ragged_rows_are_named(tmp_path):
     text = as_csv() + "unquoted, with a comma,positive\nalone\n"
     message = problem(path=write(tmp_path / "r.csv", text))
-    assert "r.csv:42: the row has 3 columns where the file has 2 (2 such rows: r.csv:42, r.csv:43)" in message
+    assert "r.csv:42: the row has 3 columns but the file has 2 (2 such rows: r.csv:42, r.csv:43)" in message
     splits = load(path=str(tmp_path / "r.csv"), on_bad_row="skip")
     (found,) = [finding for finding in splits.findings if finding.code == "ragged_row"]
     assert (found.count, found.places, found.level) == (2, ("r.csv:42", "r.csv:43"), "warning")
@@ -241,7 +241,7 @@ def test_json_lines(tmp_path):
     message = problem(path=write(tmp_path / "r.jsonl", "\n".join([*rows, "{'text':", '["a"]', '{"stars": 1}', ""])))
     assert "r.jsonl:41: the line is not JSON" in message
     assert "r.jsonl:43: the text is missing" in message
-    assert "not one object a line" in problem(path=write(tmp_path / "a.json", "[{}]"))
+    assert "not one object per line" in problem(path=write(tmp_path / "a.json", "[{}]"))
 
 
 def test_parquet(tmp_path):
@@ -273,7 +273,7 @@ def test_several_labels_in_a_cell_a_list_or_columns(tmp_path):
     message = problem(
         target="multi", path=write(tmp_path / "f.csv", flags + "t,1,0,2\n"), label_columns=["a", "b", "c"]
     )
-    assert "f.csv:42: the column 'c' holds '2'" in message
+    assert "f.csv:42: the column 'c' contains '2'" in message
 
 
 def test_pairs(tmp_path):

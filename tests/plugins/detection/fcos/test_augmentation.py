@@ -7,27 +7,27 @@ import scene_samples
 
 from core.data.batching import example_rng
 from plugins.detection import dataset
-from plugins.detection.fcos.augmentation import Jittered, Strength, moved, placed, shaded
+from plugins.detection.fcos.augmentation import JitteredScenes, Strength, apply_shade, move_boxes, place_scene
 from plugins.detection.letterbox import Letterboxed, View, corners_in
 from plugins.detection.plugin import Torchvision
 
 FAR = Strength(scale=0.4, translate=0.2, fliplr=0.5, shade=0.3)
 
 
-def split(n: int = 12, strength: Strength = FAR, side: int = 128) -> Jittered:
+def split(n: int = 12, strength: Strength = FAR, side: int = 128) -> JitteredScenes:
     examples = scene_samples.examples(n)
     model = Torchvision(init="scratch", channels=64, convolutions=1, image_size=side).load(
         scene_samples.load_request(examples)
     )
     found = dataset.prepare(examples, model._transform(), 2**30, "jitter")  # type: ignore[attr-defined]
-    return Jittered(found, strength)
+    return JitteredScenes(found, strength)
 
 
 def same(one: View, other: View) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def view(prepared: Jittered, index: int, epoch: int = 0, seed: int = 0) -> View:
+def view(prepared: JitteredScenes, index: int, epoch: int = 0, seed: int = 0) -> View:
     return prepared.fetch(index, epoch, example_rng(seed, epoch, index))
 
 
@@ -77,10 +77,10 @@ def test_boxes_lie_on_what_they_are_of() -> None:
 def test_half_are_mirrored() -> None:
     pixels = np.zeros((4, 8, 3), dtype=np.uint8)
     pixels[:, :2] = 200
-    found = placed(pixels, np.asarray([-1.0, 1.0]), np.asarray([8.0, 0.0]), 8)
+    found = place_scene(pixels, np.asarray([-1.0, 1.0]), np.asarray([8.0, 0.0]), 8)
     assert (found[:4, 6:] == 200).all()
     assert (found[:4, :6] == 0).all()
-    corners, labels = moved(
+    corners, labels = move_boxes(
         np.asarray([[0, 0, 2, 4]], np.float32), np.asarray([3]), np.asarray([-1.0, 1.0]), np.asarray([8.0, 0.0]), 8
     )
     assert corners.tolist() == [[6, 0, 8, 4]]
@@ -90,16 +90,16 @@ def test_half_are_mirrored() -> None:
 def test_objects_out_of_sight_are_not_learned() -> None:
     boxes = np.asarray([[0, 0, 10, 10], [20, 20, 30, 30]], np.float32)
     scales, offsets = np.asarray([1.0, 1.0]), np.asarray([-9.5, 0.0])
-    corners, labels = moved(boxes, np.asarray([0, 1]), scales, offsets, 64)
+    corners, labels = move_boxes(boxes, np.asarray([0, 1]), scales, offsets, 64)
     assert labels.tolist() == [1]
     assert corners.tolist() == [[10.5, 20, 20.5, 30]]
 
 
 def test_shades() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 3)).astype(np.uint8)
-    assert shaded(pixels, np.ones(3)) is pixels
-    grey = shaded(pixels, np.asarray([1.0, 1.0, 0.0]))
+    assert apply_shade(pixels, np.ones(3)) is pixels
+    grey = apply_shade(pixels, np.asarray([1.0, 1.0, 0.0]))
     assert (np.ptp(grey.astype(int), axis=2) == 0).all()
-    flat = shaded(pixels, np.asarray([1.0, 0.0, 0.0]))
+    flat = apply_shade(pixels, np.asarray([1.0, 0.0, 0.0]))
     assert np.ptp(flat) == 0
-    assert shaded(pixels, np.asarray([1.5, 1.0, 1.0])).mean() > pixels.mean()
+    assert apply_shade(pixels, np.asarray([1.5, 1.0, 1.0])).mean() > pixels.mean()

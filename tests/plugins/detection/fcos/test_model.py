@@ -216,7 +216,7 @@ def test_another_task_starts_from_a_run_with_a_new_head(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_anything_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="holds no FCOS"):
+    with pytest.raises(WeightsError, match="does not contain FCOS"):
         Torchvision(checkpoint=str(tmp_path)).load(scene_samples.load_request(scene_samples.examples(2)))
     model, split = loaded()
     model.save(tmp_path)

@@ -131,7 +131,7 @@ def test_sizes_that_the_weights_do_not_have_are_refused(tmp_path: Path) -> None:
     path = put(parts.build(FULL, 91, 5).state_dict(), tmp_path, "fcos")
     for name, value in (("channels", 64), ("convolutions", 2)):
         options: dict[str, Any] = {"checkpoint": str(path), name: value}
-        with pytest.raises(WeightsError, match=f"{value} was asked for") as raised:
+        with pytest.raises(WeightsError, match=f"is {value}, but") as raised:
             Torchvision(**options).load(scene_samples.load_request(scene_samples.examples(4)))
         assert f"model.{name}" in str(raised.value)
 
@@ -144,7 +144,7 @@ def test_weights_of_another_network_are_refused(residual: Path, tmp_path: Path) 
     assert "model.variant" in str(raised.value)
     code = tmp_path / "code.pth"
     torch.save(print, code)
-    with pytest.raises(WeightsError, match="cannot be read as weights"):
+    with pytest.raises(WeightsError, match="cannot be read as torchvision weights"):
         imagenet(checkpoint=str(code))
     with pytest.raises(WeightsError, match="there is no"):
         imagenet(checkpoint="nowhere.pth")

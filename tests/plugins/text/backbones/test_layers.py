@@ -12,7 +12,7 @@ from core.contracts.model import LoadedModel, TrainingPlan
 from core.errors import ConfigError
 from core.testing.samples import sample_request
 from plugins.methods.selective import Freeze
-from plugins.text.backbones.encoders import repeated
+from plugins.text.backbones.encoders import block_list
 from plugins.text.options import ARCHITECTURES
 from plugins.text.plugin import Encoder
 
@@ -41,7 +41,7 @@ def test_the_declared_blocks_are_the_ones_that_would_be_found(architecture: str)
     """What finds the blocks of unknown encoders is right where the answer is known."""
     from plugins.text.backbones.encoders import ARCHITECTURES as NOTES
 
-    assert repeated(tiny(architecture).module) == NOTES[architecture].blocks
+    assert block_list(tiny(architecture).module) == NOTES[architecture].blocks
 
 
 def as_other(model: Any, folder: Path, architecture: str) -> Path:

@@ -17,7 +17,7 @@ PLACE = Path("somewhere")
 
 def settled(tokenizer: Any) -> str:
     config = SimpleNamespace(pad_token_id=None)
-    padding.settle(tokenizer, config, PLACE)
+    padding.set_padding(tokenizer, config, PLACE)
     assert config.pad_token_id == tokenizer.pad_token_id
     assert tokenizer.padding_side == "right"
     return str(tokenizer.pad_token)
