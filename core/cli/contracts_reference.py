@@ -11,7 +11,7 @@ from typing import Any
 
 from core import issues
 from core.component import Component
-from core.contracts import components, model
+from core.contracts import components, model, protocols
 from core.contracts.components import RunConfig
 from core.contracts.footprint import Footprint
 from core.contracts.model import LoadedModel, ParamGroup, PreparedDataset, TrainingPlan, epochs_for
@@ -65,13 +65,13 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
         "Optional protocols",
         "Graft looks for these with `isinstance`. Implement the methods; you do not need to subclass anything.",
         (
-            model.SupportsFeatures,
-            model.SupportsFit,
-            model.SupportsPreview,
-            model.SupportsVirtualTokens,
-            model.SupportsDequantizedLoad,
-            model.SupportsFastDropout,
-            model.NeedsWorkers,
+            protocols.SupportsFeatures,
+            protocols.SupportsFit,
+            protocols.SupportsPreview,
+            protocols.SupportsVirtualTokens,
+            protocols.SupportsDequantizedLoad,
+            protocols.SupportsFastDropout,
+            protocols.NeedsWorkers,
         ),
     ),
     (

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.contracts.model import (
-    LoadedModel,
-    PreparedDataset,
-    Provenance,
+from core.contracts.model import LoadedModel, PreparedDataset, Provenance
+from core.contracts.protocols import (
     SupportsDequantizedLoad,
     SupportsFastDropout,
     SupportsFeatures,

@@ -8,7 +8,8 @@ from dataclasses import asdict
 import torch
 
 from core.contracts.components import ResolvedConfig, RunConfig
-from core.contracts.model import LoadedModel, SupportsFastDropout, TrainingPlan
+from core.contracts.model import LoadedModel, TrainingPlan
+from core.contracts.protocols import SupportsFastDropout
 from core.contracts.train_config import ResolvedTrain, TrainConfig
 from core.runs.context import Context
 from core.runtime.determinism import seed_everything

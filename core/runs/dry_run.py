@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core.contracts.components import RunConfig
-from core.contracts.model import SupportsFit
+from core.contracts.protocols import SupportsFit
 from core.runs.adapt import adapt, count_parameters, resolve_train
 from core.runtime.determinism import seed_everything
 from core.runtime.hardware import Hardware

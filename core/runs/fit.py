@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.contracts.components import ResolvedConfig
-from core.contracts.model import LoadedModel, SupportsFit
+from core.contracts.model import LoadedModel
+from core.contracts.protocols import SupportsFit
 from core.contracts.splits import Splits
 from core.evaluation.scoring import Scoring
 from core.runs.context import Context

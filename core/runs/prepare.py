@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.contracts.components import RunConfig
-from core.contracts.model import LoadedModel, PreparedDataset, SupportsFit, SupportsPreview
+from core.contracts.model import LoadedModel, PreparedDataset
+from core.contracts.protocols import SupportsFit, SupportsPreview
 from core.contracts.splits import Splits
 from core.files import unwritable
 from core.reporting.run_directory import SAMPLES

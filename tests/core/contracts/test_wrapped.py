@@ -10,14 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.contracts.model import (
-    LoadedModel,
-    LoadRequest,
-    SupportsFastDropout,
-    SupportsFeatures,
-    SupportsPreview,
-    TrainingPlan,
-)
+from core.contracts.model import LoadedModel, LoadRequest, TrainingPlan
+from core.contracts.protocols import SupportsFastDropout, SupportsFeatures, SupportsPreview
 from core.contracts.wrapped import CAPABILITIES, WrappedModel
 from core.runs.adapt import adapt, count_parameters, resolve_train
 from core.runtime.hardware import Hardware
