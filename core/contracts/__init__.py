@@ -1,4 +1,4 @@
-"""What a plugin implements: components, loaded models, splits and the options of training."""
+"""What a plugin implements and receives: components, loaded models, splits, options of training."""
 
 from __future__ import annotations
 

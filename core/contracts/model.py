@@ -42,8 +42,8 @@ class LoadRequest:
     """What a model loader receives.
 
     Attributes:
-        output: What is predicted: the task, its label names in the order of the outputs, and its target type.
-        train: Training examples, for a tokenizer from scratch or for image sizes; empty when a saved model is opened.
+        output: The task, its label names in the order of the outputs, and its target type.
+        train: Training examples, for a tokenizer from scratch or for image sizes; empty if a saved model is loaded.
         fingerprint: The fingerprint of the splits, as a key for caches.
         device: A torch device, such as `cpu` or `cuda:0`.
         precision: `fp32`, `bf16` or `fp16`, as resolved for this hardware.
@@ -77,7 +77,7 @@ class LoadRequest:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Label names, in the order of the outputs; empty where the target type has no labels."""
+        """Label names, in the order of the outputs; empty if the target type has no labels."""
         return self.output.labels
 
 
@@ -136,7 +136,7 @@ class LoadedModel(ABC):
         findings: What `prepare` did to examples, such as truncating them.
         augmented: Whether training examples change from epoch to epoch, so that features cannot be cached.
         base_weights: Measured memory of the base weights if they are quantized; see docs/reference/report.md.
-        thresholds: The thresholds that were chosen on the validation split, set before `save`; None if there are none.
+        thresholds: The thresholds chosen on the validation split, set before `save`; None if there are none.
     """
 
     module: nn.Module
@@ -150,8 +150,8 @@ class LoadedModel(ABC):
     base_weights: Mapping[str, float] = {}
     thresholds: tuple[float, ...] | None = None
 
-    def on_train_start(self, plan: TrainingPlan) -> None:  # noqa: B027 - most families need not know
-        """Adjust to the length of the training, such as when mosaics end; called once before training."""
+    def on_train_start(self, plan: TrainingPlan) -> None:  # noqa: B027 - most families do not need it
+        """Adjust to the length of the training, such as the step at which mosaics end; called once before training."""
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass: saves memory, costs one extra forward pass.
@@ -161,7 +161,7 @@ class LoadedModel(ABC):
         raise NotImplementedError
 
     def parameter_elements(self, parameter: Tensor) -> int:
-        """Return the number of weights in a parameter of `module`; a quantized one has several per byte."""
+        """Return the number of weights in a parameter of `module`; a quantized parameter can hold several per byte."""
         return parameter.numel()
 
     def parameter_bytes(self, parameter: Tensor) -> int:
@@ -171,11 +171,11 @@ class LoadedModel(ABC):
     def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
         """Let a parameter of `module` use memory that another model holds.
 
-        Override it where a library keeps a second reference to the parameter's memory.
+        Override it if a library keeps a second reference to the parameter's memory.
 
         Args:
-            parameter: One of `module`'s.
-            data: The other model's tensor, equal to the parameter's own.
+            parameter: A parameter of `module`.
+            data: The tensor of the other model, equal to the parameter's data.
         """
         parameter.data = data
 
@@ -191,8 +191,8 @@ class LoadedModel(ABC):
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the loss of each example, float32 [b], or the mean over the batch, 0-d, if it cannot be separated.
 
-        It depends only on the batch, the module and torch's generators. Do not keep other state between calls: Graft
-        also calls it before training to profile memory, and checkpoints do not contain such state.
+        It depends only on the batch, the module and torch's generators. Keep no other state between calls: Graft also
+        calls it before training to profile memory, and checkpoints do not contain such state.
         """
 
     @abstractmethod

@@ -50,9 +50,9 @@ class SupportsFastDropout(Protocol):
     """
 
     def use_fast_dropout(self) -> None:
-        """Switch every dropout of `module` to the fast way.
+        """Replace the random generation of every dropout layer in `module`.
 
-        Called on a CPU before the method is applied, and again after it, for the dropout that the method inserted.
+        Called on a CPU before the method is applied, and again afterwards for dropout that the method inserted.
         """
         ...
 
@@ -90,7 +90,7 @@ class SupportsDequantizedLoad(Protocol):
 
 @runtime_checkable
 class SupportsFit(Protocol):
-    """A `LoadedModel` that is fitted without gradients, such as one of scikit-learn."""
+    """A `LoadedModel` that is fitted without gradients, such as a scikit-learn model."""
 
     def fit(self, examples: Sequence[Any], weights: NDArray[np.float32] | None, seed: int) -> None:
         """Fit to training examples, each with a weight, or without weights. `module` is an empty `nn.Module`."""

@@ -45,7 +45,7 @@ def complaint(*words: str) -> str:
         ("metrics=clasification", "metrics: there is no", "Did you mean 'classification'?"),
         ("train=smoek", "train: there is no train 'smoek'.", "Did you mean 'smoke'?"),
         ("experiment=none_such", "experiment: there is no experiment 'none_such'.", ""),
-        ("method=roberta", "method: there is no method 'roberta'.", "There is a model of that name: model=roberta."),
+        ("method=roberta", "method: there is no method 'roberta'.", "There is a model with this name: model=roberta."),
     ],
 )
 def test_a_misspelt_word_is_refused_with_its_place_and_the_nearest_name(word: str, place: str, hint: str) -> None:

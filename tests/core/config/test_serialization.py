@@ -70,7 +70,7 @@ def test_a_file_edited_by_hand_is_checked_as_strictly_as_a_command_line() -> Non
     assert "train.epoch: is not an option. (from runs/x/config.yaml)\n    Did you mean 'epochs'?" in text
     assert "Did you mean 'rank'?" in text
     assert "method.dropout: Value 'much' of type 'str' could not be converted to Float" in text
-    assert "model: does not bear the name of its component" in text
+    assert "model: does not name its component" in text
 
 
 def test_an_unknown_component_is_told_with_the_nearest() -> None:

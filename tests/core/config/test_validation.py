@@ -104,7 +104,8 @@ class Elsewhere(graft_toy.Toy):
 def test_a_component_of_another_kind_is_refused() -> None:
     text = complaint(graft_toy.config(model=Elsewhere()))
     assert (
-        "model: elsewhere does not serve the task type 'text-classification'; it serves image-classification." in text
+        "model: elsewhere does not support the task type 'text-classification'; it supports image-classification."
+        in text
     )
     assert "model.width: is not to its liking.\n    Use another." in text
 
@@ -116,8 +117,8 @@ def test_a_socket_that_was_not_set_is_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        ({"train__epochs": 3.0}, "train.epochs: means nothing to guess"),
-        ({"train__ema": 0.9}, "train.ema: means nothing to guess"),
+        ({"train__epochs": 3.0}, "train.epochs: does not apply to guess"),
+        ({"train__ema": 0.9}, "train.ema: does not apply to guess"),
         ({"method": graft_toy.Whole()}, "method: whole cannot adapt guess"),
     ],
 )

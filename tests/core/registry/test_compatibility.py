@@ -116,20 +116,20 @@ def test_a_method_fits_what_offers_all_that_it_needs(method: type[AdapterMethod]
             Lora,
             family(GRADIENTS, LAYERS),
             "it puts updates on some of the submodules",
-            "acme-bag does not say which submodules an adapter may wrap (`adapter_targets`)",
+            "acme-bag does not list the submodules that an adapter can wrap (`adapter_targets`)",
         ),
         (
             Freeze,
             Bag,
             "it trains the last layers",
-            "acme-bag does not say which parameters are at which depth (`layers`)",
+            "acme-bag does not list its parameters by depth (`layers`)",
         ),
-        (Freeze, family(LAYERS), "its last layers are trained by gradients", "acme-bag is not trained by gradients"),
+        (Freeze, family(LAYERS), "its last layers are trained by gradients", "acme-bag does not train with gradients"),
         (
             Quantizing,
             family(GRADIENTS),
             "it trains on 4-bit weights",
-            "acme-bag cannot quantise its weights while it loads them",
+            "acme-bag cannot quantize its weights while it loads them",
         ),
         (Sorcery, Bag, "it works by magic", "acme-bag does not declare the capability 'acme.magic'"),
     ],
@@ -148,7 +148,7 @@ def test_kinds_that_never_meet() -> None:
     text = type("Text", (Quantizing,), {"needs": {}, "task_types": ("text-classification",)})
     assert fit(family(GRADIENTS, kinds=("text-classification", "regression")), text).status == SUPPORTED
     found = fit(family(GRADIENTS, kinds=("image-classification",)), text)
-    assert found == Fit(UNSUPPORTED, "it serves text-classification, and acme-bag serves image-classification")
+    assert found == Fit(UNSUPPORTED, "it supports text-classification, and acme-bag supports image-classification")
 
 
 def test_every_capability_has_words_for_having_and_for_lacking_it() -> None:
@@ -170,11 +170,11 @@ def test_the_families_that_graft_carries_fit_the_methods_that_it_carries(model: 
 @pytest.mark.parametrize(
     ("method", "model", "message"),
     [
-        (Freeze(), graft_toy.Toy(), "freeze cannot adapt toy: it trains the last layers, and toy does not say which"),
+        (Freeze(), graft_toy.Toy(), "freeze cannot adapt toy: it trains the last layers, and toy does not list"),
         (Lora(), graft_toy.Toy(), "lora cannot adapt toy: it puts updates on some of the submodules, and toy does"),
         (Head(), graft_toy.Guess(), "head cannot adapt guess: its head is trained by gradients, and guess is fitted"),
         (Quantizing(), graft_toy.Toy(), "acme-q cannot adapt toy: it trains on 4-bit weights, and toy cannot quan"),
-        (Careless(), graft_toy.Toy(), "acme-careless quantises weights while they are loaded, which model=toy does"),
+        (Careless(), graft_toy.Toy(), "acme-careless quantizes weights while they are loaded, which model=toy does"),
     ],
 )
 def test_check_refuses_what_does_not_fit_with_the_reason(method: Any, model: Any, message: str) -> None:
@@ -235,7 +235,7 @@ def test_list_methods_shows_the_table_and_gives_it_as_json(graft: Graft) -> None
     assert all(set(cells) == set(PRECISIONS) for entry in entries.values() for cells in entry["fits"].values())
     assert entries["lora"]["fits"]["timm"]["bf16"] == {"status": "supported", "reason": ""}
     assert entries["qlora"]["fits"]["timm"]["fp32"]["status"] == "unsupported"
-    assert "timm cannot quantise its weights while it loads them" in entries["qlora"]["fits"]["timm"]["fp32"]["reason"]
+    assert "timm cannot quantize its weights while it loads them" in entries["qlora"]["fits"]["timm"]["fp32"]["reason"]
     assert all("fits" not in entry for entry in json.loads(graft("list", "models", "--json")[1]))
     assert "which method" not in graft("list", "models")[1]
 

@@ -273,7 +273,7 @@ def test_two_presets_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_a_preset_with_the_name_of_a_component_is_refused(tmp_path: Path) -> None:
     folder = preset(tmp_path, "method/lora")
-    with pytest.raises(ConfigError, match=r"preset method/lora.*bears the name of a component"):
+    with pytest.raises(ConfigError, match=r"preset method/lora.*has the name of a component"):
         presets.PresetFolders.named([str(folder)]).refuse_duplicates()
 
 
