@@ -241,7 +241,7 @@ class TestToyRuns:
         before = (tmp_path / "here" / "report.json").read_bytes()
         code, _, err = graft(*self.words, "hydra.run.dir=here")
         assert code == 2
-        assert "already holds a run" in err
+        assert "already contains a run" in err
         assert (tmp_path / "here" / "report.json").read_bytes() == before
 
     def test_several_runs_by_one_command(self, graft: Graft, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_from_a_saved_llama_killed_and_resumed_it_ends_the_same(program: Program
     if method == "lora":
         assert "base_weights" not in report["model"]
     else:
-        assert f"the quantised layers take {report['model']['base_weights']['quantised_ratio']:.3f}" in ended.err
+        assert f"the quantized layers take {report['model']['base_weights']['quantised_ratio']:.3f}" in ended.err
 
     process = program.start(*words(base, method, f"{method}-killed"))
     killed = base / f"{method}-killed"

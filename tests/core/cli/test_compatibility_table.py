@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.cli.compatibility_table import described, table
+from core.cli.compatibility_table import describe_fits, table
 from core.contracts.capabilities import FP16, PRECISIONS
 from core.registry.compatibility import EXPERIMENTAL, NOTES, SUPPORTED, UNSUPPORTED, Fit
 
@@ -60,7 +60,7 @@ def test_a_note_on_one_family_bears_its_name() -> None:
 
 
 def test_a_method_is_described_by_family_and_precision() -> None:
-    assert described(FITS["peel"]) == [
+    assert describe_fits(FITS["peel"]) == [
         "bag in fp32, bf16: experimental; its kernels are new",
         f"bag in fp16: experimental; {NOTES[FP16]}",
         "bow: no; it needs layers, and bow has none",

@@ -207,7 +207,7 @@ def test_an_endless_stream_is_read_as_it_comes(finished_run: Path, shots: Path) 
 def test_a_kind_without_faults_is_not_asked() -> None:
     inputs = Inputs(TextClassification())
     assert [each.text for each in inputs.usable(inputs.read(["one", " ", "two"]))] == ["one", "two"]
-    inputs.refuse_rest()
+    inputs.raise_if_unusable()
     assert inputs.used == 2
 
 
@@ -215,6 +215,6 @@ def test_one_input_that_cannot_be_used_is_all_there_is_to_say() -> None:
     inputs = Inputs(ImageClassification())
     assert list(inputs.usable(inputs.read(["gone.png"]))) == []
     with pytest.raises(DataError) as caught:
-        inputs.refuse_rest()
+        inputs.raise_if_unusable()
     assert [type(each) for each in caught.value.problems] == [Problem]
     assert str(caught.value).startswith("gone.png: there is no such file or folder.")

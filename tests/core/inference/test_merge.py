@@ -136,6 +136,6 @@ def test_the_command_line_tells_the_difference_and_refuses_a_folder_in_use(
     assert "(allowed: 1e-04), on 12 test examples" in out
     code, _, err = graft("export", folder, "--out", tmp_path / "whole")
     assert code == 2
-    assert "holds something already" in err
+    assert "is not empty" in err
     shutil.rmtree(tmp_path / "whole")
     assert json.loads(graft("export", folder, "--out", tmp_path / "whole", "--json")[1])["method"] == "lora"

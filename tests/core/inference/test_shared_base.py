@@ -75,7 +75,7 @@ def test_quantized_weights_are_held_once_after_predictions_too(method: str, tmp_
 
 
 def test_another_base_is_refused_with_what_it_has_in_common(runs: dict[str, Path]) -> None:
-    with pytest.raises(RunError, match=r"is not on the base of .*: \d+ % of its weights are the same"):
+    with pytest.raises(RunError, match=r"has another base model than .*: \d+ % of the weights are equal"):
         open_together([runs["lora"], runs["stranger"]])
 
 
@@ -90,7 +90,7 @@ def test_an_answer_of_each_run_for_each_text(runs: dict[str, Path], graft: Graft
         assert [{"run": str(runs[name]), **row} for row in alone] == [
             row for row in rows if row["run"] == str(runs[name])
         ]
-    assert "% of its weights are those of" in err
+    assert "% of its weights are shared with" in err
 
 
 def test_a_csv_names_the_run_of_each_row(runs: dict[str, Path], graft: Graft) -> None:

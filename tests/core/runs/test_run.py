@@ -238,7 +238,7 @@ def test_class_weights_reach_the_loss(tmp_path: Path) -> None:
 
 def test_a_folder_with_a_run_in_it_is_refused_and_left_as_it_was(completed_run: Path) -> None:
     before = (completed_run / "report.json").read_bytes()
-    with pytest.raises(RunError, match=r"already holds a run\.\n.*resume"):
+    with pytest.raises(RunError, match=r"already contains a run\.\n.*resume"):
         run(graft_toy.config(), completed_run, quiet=True)
     assert (completed_run / "report.json").read_bytes() == before
 
