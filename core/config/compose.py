@@ -31,18 +31,18 @@ from yaml import YAMLError
 from core.component import Component
 from core.config.overrides import (
     SCHEMA,
-    as_given,
-    bad_choice,
-    bad_value,
-    first,
+    choice_problems,
+    first_value,
     hydra_words,
     is_group,
     is_hydra,
-    is_sweep,
     parse,
+    plain_value,
+    sweep_problems,
+    value_problems,
 )
 from core.config.presets import PresetFolders
-from core.config.store import put, share
+from core.config.store import share_entries, store_component
 from core.contracts.components import RunConfig
 from core.errors import ConfigError, Problem, RunError
 from core.registry.preset_files import GROUPS, directory
@@ -74,11 +74,11 @@ def install() -> None:
     """Store every component in Hydra's ConfigStore under its name. Done once per process."""
     store = ConfigStore.instance()
     store.store(name=SCHEMA, node=RunConfig)
-    share(store.repo)
+    share_entries(store.repo)
     registry = load_registry()
     for group in ("data", "model", "method", "metric"):
         for name, component in registry.components[group].items():
-            put(group, component, registry.owners[group][name])
+            store_component(group, component, registry.owners[group][name])
     Plugins.instance().register(_PluginPresets)
     OmegaConf.register_new_resolver("graft.stamp", stamp, use_cache=True)  # all runs of a sweep share it
 
@@ -127,24 +127,25 @@ def resolve(overrides: Sequence[str], several: bool = False, folders: PresetFold
     parsed = parse(overrides)
     with _composing(folders) as compose_config:
         choices = [each for each in parsed if is_group(each)]
-        problems = [] if several else [problem for each in parsed for problem in is_sweep(each)]
-        problems += [problem for each in choices for problem in bad_choice(each, folders)]
+        problems = [] if several else [problem for each in parsed for problem in sweep_problems(each)]
+        problems += [problem for each in choices for problem in choice_problems(each, folders)]
         if problems:
             raise ConfigError(*problems)
-        first_words = [word for each in choices for word in first(each)] + _search_path(folders, parsed)
-        base = _attempt(compose_config, first_words)
+        # Compose the chosen presets first: their options decide which other overrides are valid.
+        search_path = _search_path(folders, parsed)
+        base = _attempt(compose_config, [word for each in choices for word in first_value(each)] + search_path)
         values = [each for each in parsed if not is_group(each) and not is_hydra(each)]
-        problems = [problem for each in values for problem in bad_value(each, base)]
+        problems = [problem for each in values for problem in value_problems(each, base)]
         if problems:
             raise ConfigError(*problems)
         if len(choices) == len(parsed):
             return to_run_config(base)
-        search_path = _search_path(folders, parsed)
         others = [each for each in parsed if not search_path or each.key_or_group != SEARCH_PATH]
-        return to_run_config(_attempt(compose_config, [word for each in others for word in first(each)] + search_path))
+        words = [word for each in others for word in first_value(each)] + search_path
+        return to_run_config(_attempt(compose_config, words))
 
 
-def changed(place: str, component: Component, overrides: Sequence[str]) -> Any:
+def with_overrides(place: str, component: Component, overrides: Sequence[str]) -> Any:
     """Return a copy of a component with overrides such as `data.path=reviews.csv`.
 
     Args:
@@ -157,11 +158,11 @@ def changed(place: str, component: Component, overrides: Sequence[str]) -> Any:
     """
     parsed = parse(overrides)
     base = OmegaConf.create({place: OmegaConf.structured(component)})
-    problems = [problem for each in parsed for problem in (*is_sweep(each), *bad_value(each, base))]
+    problems = [problem for each in parsed for problem in (*sweep_problems(each), *value_problems(each, base))]
     if problems:
         raise ConfigError(*problems)
     for each in parsed:
-        value = as_given(each.value())
+        value = plain_value(each.value())
         OmegaConf.update(base, each.key_or_group, value, merge=isinstance(value, dict))
     return OmegaConf.to_object(base)[place]  # type: ignore[index, call-overload]
 
@@ -191,7 +192,7 @@ def _preset_source(lines: Sequence[str]) -> str:
 
 
 def to_run_config(config: DictConfig) -> RunConfig:
-    """Convert a compose_config configuration to dataclasses.
+    """Convert a composed configuration to dataclasses.
 
     Raises:
         ConfigError: A value is missing, has the wrong type, or is not an option.

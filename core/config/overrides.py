@@ -66,14 +66,14 @@ def hydra_words(override: Override) -> list[str]:
     return [f"++{override.key_or_group}.{key}={json.dumps(str(name))}" for key, name in value.items()]
 
 
-def is_sweep(override: Override) -> Iterator[Problem]:
+def sweep_problems(override: Override) -> Iterator[Problem]:
     """Yield a problem if an override has several values where one is allowed."""
     if override.is_sweep_override():
         cure = f"Add -m for one run per value, or write a list as {override.key_or_group}=[a,b]."
         yield Problem(override.key_or_group, "has several values.", cure, COMMAND_LINE)
 
 
-def first(override: Override) -> list[str]:
+def first_value(override: Override) -> list[str]:
     """Return an override as Hydra expects it; for a sweep, with the first value only."""
     if not override.is_sweep_override():
         return hydra_words(override)
@@ -81,7 +81,7 @@ def first(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}"]
 
 
-def bad_choice(override: Override, folders: PresetFolders) -> Iterator[Problem]:
+def choice_problems(override: Override, folders: PresetFolders) -> Iterator[Problem]:
     """Yield a problem for each name that does not exist in the group."""
     group = override.key_or_group
     if group not in GROUPS or override.is_delete():
@@ -103,7 +103,7 @@ def bad_choice(override: Override, folders: PresetFolders) -> Iterator[Problem]:
             yield Problem(group, message, cure, COMMAND_LINE)
 
 
-def bad_value(override: Override, base: DictConfig) -> Iterator[Problem]:
+def value_problems(override: Override, base: DictConfig) -> Iterator[Problem]:
     """Yield a problem for each option that does not exist and each value of a wrong type."""
     key = override.key_or_group
     if override.is_delete():
@@ -181,10 +181,10 @@ def _unknown_key(place: str, base: DictConfig) -> tuple[str, str]:
     return message, f"There are: {', '.join(names) or 'none'}."
 
 
-def as_given(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """Return plain values: strings without quotes, and the keys of mappings as text."""
     if isinstance(value, dict):
-        return {str(key): as_given(each) for key, each in value.items()}
+        return {str(key): plain_value(each) for key, each in value.items()}
     return str(value) if isinstance(value, str) else value
 
 
@@ -194,7 +194,7 @@ def _wrong_type(parent: Any, leaf: str, value: Any) -> str | None:
         return None
     trial = OmegaConf.create({"x": parent.copy()})["x"]
     try:
-        OmegaConf.update(trial, leaf, as_given(value))
+        OmegaConf.update(trial, leaf, plain_value(value))
     except OmegaConfBaseException as error:
         return str(error).partition("\n")[0]
     return None

@@ -57,17 +57,17 @@ def schema(component: type[Component], owner: str) -> DictConfig:
         raise PluginError(Problem(f"plugin {owner}", message, cure)) from error
 
 
-def put(group: str, component: type[Component], owner: str) -> None:
+def store_component(group: str, component: type[Component], owner: str) -> None:
     """Store a component under its name."""
     group_of: dict[str, Any] = ConfigStore.instance().repo.setdefault(group, {})
     node = LazyNode(group, component, owner)
     group_of[node.name] = node
 
 
-def share(entries: dict[str, Any]) -> None:
+def share_entries(entries: dict[str, Any]) -> None:
     """Make the current entries of Hydra's store shared by its copies."""
     for key, entry in entries.items():
         if isinstance(entry, dict):
-            share(entry)
+            share_entries(entry)
         elif type(entry) is ConfigNode:
             entries[key] = SharedNode(**vars(entry))

@@ -63,10 +63,10 @@ def _problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
         yield problem
         return
     target = registry.target(config.task.target)
-    yield from _loader(config, target)
-    yield from _metrics(config, target, registry)
-    yield from _training(config, target, registry)
-    yield from _method(config)
+    yield from _loader_problems(config, target)
+    yield from _metric_problems(config, target, registry)
+    yield from _training_problems(config, target, registry)
+    yield from _method_problems(config)
     for _, component in components(config):
         yield from component.check(config)
 
@@ -85,7 +85,7 @@ def _target_problem(config: RunConfig, task_type: TaskType, registry: Registry) 
     return Problem("task.target", *unknown(f"target type of {task_type.name}", config.task.target, known))
 
 
-def _loader(config: RunConfig, target: TargetType) -> Iterator[Problem]:
+def _loader_problems(config: RunConfig, target: TargetType) -> Iterator[Problem]:
     """Yield a problem if the loader does not support the target type; if it lists none, it supports all with logits."""
     loader = config.model
     if loader.targets and not target.accepted_by(loader.targets):
@@ -97,7 +97,7 @@ def _loader(config: RunConfig, target: TargetType) -> Iterator[Problem]:
         yield Problem("model", message, "`python -m core list models` shows the others.")
 
 
-def _metrics(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
+def _metric_problems(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
     task = config.task
     if task.primary not in config.metrics:
         yield Problem("task.primary", *unknown("metric in this run", task.primary, list(config.metrics)))
@@ -116,7 +116,7 @@ _FOR_SOME_TARGETS = {"class_weights": "none", "label_smoothing": 0.0, "threshold
 """Options of `train` that apply to some target types only, each with the value that turns it off."""
 
 
-def _training(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
+def _training_problems(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
     train = config.train
     for key, off in _FOR_SOME_TARGETS.items():
         if key not in target.train_options and getattr(train, key) != off:
@@ -128,14 +128,14 @@ def _training(config: RunConfig, target: TargetType, registry: Registry) -> Iter
         cure = "Give both: train.class_weights=given 'train.given_class_weights={LABEL: 2.0, …}'."
         yield Problem("train.class_weights", "given weights and class_weights=given go together.", cure)
     if config.model.own_fit:
-        yield from _own_fit(config)
+        yield from _own_fit_problems(config)
         return
     if train.gradient_checkpointing:
-        yield from _checkpointing(config)
-    yield from _optimizer(config, registry)
+        yield from _checkpointing_problems(config)
+    yield from _optimizer_problems(config, registry)
 
 
-def _checkpointing(config: RunConfig) -> Iterator[Problem]:
+def _checkpointing_problems(config: RunConfig) -> Iterator[Problem]:
     """Yield a problem if the family or the method cannot use gradient checkpointing."""
     where = "train.gradient_checkpointing"
     if lacks := lacking(type(config.model), CHECKPOINTING):
@@ -146,7 +146,7 @@ def _checkpointing(config: RunConfig) -> Iterator[Problem]:
         yield Problem(where, f"{message} There are no activations to save.", "Leave it out.")
 
 
-def _optimizer(config: RunConfig, registry: Registry) -> Iterator[Problem]:
+def _optimizer_problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
     """Yield the problems of the optimizer: unknown, not installed, or not suitable for this run."""
     name, where = config.train.optimizer, "train.optimizer"
     try:
@@ -158,7 +158,7 @@ def _optimizer(config: RunConfig, registry: Registry) -> Iterator[Problem]:
     yield from optimizer.check(config)
 
 
-def _method(config: RunConfig) -> Iterator[Problem]:
+def _method_problems(config: RunConfig) -> Iterator[Problem]:
     """Yield a problem if the method does not fit the model; see `core.registry.compatibility`."""
     model, method = type(config.model), type(config.method)
     precision = config.train.precision
@@ -174,7 +174,7 @@ def _method(config: RunConfig) -> Iterator[Problem]:
         yield Problem("method", message, "`python -m core list methods` shows which fit.")
 
 
-def _own_fit(config: RunConfig) -> Iterator[Problem]:
+def _own_fit_problems(config: RunConfig) -> Iterator[Problem]:
     """Yield a problem for each option of the training loop; a model that is fitted without gradients has no loop."""
     name, defaults = config.model.name, TrainConfig()
     applicable = {"device", "precision", "class_weights", "given_class_weights", "confidence", "bootstrap_resamples"}

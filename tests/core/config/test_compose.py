@@ -66,7 +66,7 @@ def test_a_misspelt_word_is_refused_with_its_place_and_the_nearest_name(word: st
         ("task.labels=good", "task.labels"),
         ("train.batch_size=null", "train.batch_size"),
         ("model=null", "model"),
-        ("method.rank=8", "It is one of method=lora"),
+        ("method.rank=8", "It is an option of method=lora"),
         ("data.path=x.csv", "data=table"),
         ("+model.foo=1", "model.foo: is not an option of model=encoder."),
         ("+foo=1", "foo: is not an option."),

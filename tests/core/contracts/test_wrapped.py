@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import graft_toy
 import pytest
 import torch
+from output_specs import output
 from torch import Tensor, nn
 
 from core.contracts.model import LoadedModel, LoadRequest, TrainingPlan
@@ -64,7 +65,7 @@ class Wrapping(graft_toy.Whole):
 
 @pytest.fixture
 def able() -> Able:
-    model: Any = graft_toy.Toy().load(LoadRequest(Task(), graft_toy.LABELS))
+    model: Any = graft_toy.Toy().load(LoadRequest(output(labels=graft_toy.LABELS)))
     model.__class__ = Able
     assert isinstance(model, Able)
     return model
@@ -81,7 +82,7 @@ def test_every_attribute_is_the_inner_ones(able: Able) -> None:
 
 
 def test_every_method_is_passed_on() -> None:
-    own = {"plain"}  # what is saved is the wrapper, whose `save` is the inner model's
+    own = {"unwrapped"}  # what is saved is the wrapper, whose `save` is the inner model's
     methods = {name for name, value in vars(LoadedModel).items() if callable(value) and not name.startswith("_")}
     assert methods - own <= set(vars(WrappedModel))
 

@@ -75,6 +75,7 @@ def test_the_summary_shows_scores_beside_the_baselines(capsys: pytest.CaptureFix
             "baselines": {"majority": {"accuracy": score | {"value": 0.3}, "f1_macro": score}},
         },
         "per_class": [row],
+        "table_titles": {"per_class": "by label, on the test split"},
         "data": {"sizes": {"test": 4}, "findings": [{"message": "2 texts were cut."}]},
         "model": {"parameters": {"trainable": 10, "total": 1000}},
         "training": {"seconds": 3.0, "examples_per_second": 12.0, "marks": ["time_budget: ended at step 3 of 9"]},
@@ -90,6 +91,7 @@ def test_the_summary_shows_scores_beside_the_baselines(capsys: pytest.CaptureFix
     assert "0.700" in primary
     assert lines.index(primary) < next(i for i, line in enumerate(lines) if "accuracy" in line)
     assert "majority" in out
+    assert "by label, on the test split" in out
     assert "good" in out
     assert out.rstrip().endswith("run: runs/x")
     assert "2 texts were cut." in err
