@@ -64,6 +64,7 @@ def _cell(
             continue
         word = {SUPPORTED: "yes", EXPERIMENTAL: "exp", UNSUPPORTED: "no"}[each.status]
         if each.reason:
+            # Without the name of the family, one note covers all families with the same reason.
             reason = re.sub(rf"(?<![\w-]){re.escape(family)}(?![\w-])", FAMILY, each.reason)
             concerned = notes.setdefault(reason, ([], []))
             for names, name in zip(concerned, (method, family), strict=True):

@@ -1,6 +1,6 @@
 """Names of the capabilities of models, and of the precisions.
 
-`core.registry.compatibility` says what each capability means. Import this module as `core.capabilities`.
+`core.registry.compatibility` says what each capability means. Plugins use `from core import capabilities`.
 """
 
 from __future__ import annotations

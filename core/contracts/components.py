@@ -12,7 +12,7 @@ from core.component import Component
 from core.contracts.model import LoadedModel, LoadRequest, QuantizationConfig
 from core.contracts.splits import Splits
 from core.contracts.train_config import MISSING, ResolvedTrain, TrainConfig
-from core.errors import Problem
+from core.errors import DataError, Problem
 from core.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -61,8 +61,6 @@ class DataAdapter(Configurable):
         Raises:
             DataError: The file is missing or malformed, or this adapter cannot read unlabeled examples.
         """
-        from core.errors import DataError
-
         raise DataError(
             f"data={self.name} cannot read unlabeled examples from a file; give them as arguments or on standard input."
         )
@@ -77,7 +75,7 @@ class ModelLoader(Configurable):
     capabilities: ClassVar[frozenset[str]] = frozenset({"gradients"})
     """What all its models can do, by their names in `core.capabilities`. Methods that need more are refused."""
     partly: ClassVar[Mapping[str, str]] = {}
-    """Capabilities that only some of its models have, each with a note. Others are refused on loading."""
+    """Capabilities that only some of its models have, each with a note. Models without them are refused on loading."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """Precisions in which its models cannot be trained, each with the reason."""
     targets: ClassVar[tuple[str, ...]] = ()

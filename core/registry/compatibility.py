@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from core.contracts.components import AdapterMethod, ModelLoader
 
 
-NOTES = {FP16: "gradients are scaled, on a GPU only; no cell is tested in it"}
+NOTES = {FP16: "needs gradient scaling and a GPU; no combination is tested"}
 """Notes on precisions, for every family and every method."""
 
 
@@ -143,7 +143,7 @@ def fit(model: type[ModelLoader], method: type[AdapterMethod], precision: str = 
     if precision in NOTES and not model.own_fit:
         return Fit(EXPERIMENTAL, NOTES[precision])
     partly = [(reason, model.partly[each]) for each, reason in method.needs.items() if each in model.partly]
-    return Fit(SUPPORTED, "; ".join(f"{reason}; of {model.name}: {which}" for reason, which in partly))
+    return Fit(SUPPORTED, "; ".join(f"{reason}; with {model.name}: {which}" for reason, which in partly))
 
 
 def refuse_precision(model: ModelLoader, method: AdapterMethod, precision: str) -> None:
