@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from hydra import compose, initialize_config_dir
 from hydra import main as hydra_main
@@ -49,6 +49,8 @@ from core.registry.preset_files import GROUPS, directory
 from core.registry.registry import load_registry
 
 SEARCH_PATH = "hydra.searchpath"
+
+ComponentT = TypeVar("ComponentT", bound=Component)
 
 
 class _PluginPresets(SearchPathPlugin):
@@ -145,7 +147,7 @@ def resolve(overrides: Sequence[str], several: bool = False, folders: PresetFold
         return to_run_config(_attempt(compose_config, words))
 
 
-def with_overrides(place: str, component: Component, overrides: Sequence[str]) -> Any:
+def with_overrides(place: str, component: ComponentT, overrides: Sequence[str]) -> ComponentT:
     """Return a copy of a component with overrides such as `data.path=reviews.csv`.
 
     Args:
@@ -164,7 +166,8 @@ def with_overrides(place: str, component: Component, overrides: Sequence[str]) -
     for each in parsed:
         value = plain_value(each.value())
         OmegaConf.update(base, each.key_or_group, value, merge=isinstance(value, dict))
-    return OmegaConf.to_object(base)[place]  # type: ignore[index, call-overload]
+    changed: dict[str, ComponentT] = OmegaConf.to_object(base)  # type: ignore[assignment]
+    return changed[place]
 
 
 def _attempt(compose_config: Callable[[list[str]], DictConfig], overrides: list[str]) -> DictConfig:

@@ -100,7 +100,8 @@ def _loader_problems(config: RunConfig, target: TargetType) -> Iterator[Problem]
 def _metric_problems(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
     task = config.task
     if task.primary not in config.metrics:
-        yield Problem("task.primary", *unknown("metric in this run", task.primary, list(config.metrics)))
+        _, cure = unknown("metric", task.primary, list(config.metrics))
+        yield Problem("task.primary", f"this run has no metric {task.primary!r}.", cure)
     for key, metric in config.metrics.items():
         if not target.accepted_by(metric.targets):
             fit = ", ".join(name for name, other in registry.components["metric"].items() if _accepts(other, target))

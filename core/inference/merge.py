@@ -20,6 +20,8 @@ from core.training.requests import need_for_saved
 if TYPE_CHECKING:
     from torch import nn
 
+    from core.tasks.targets.target import Predictions
+
 EXPORT, RECORD = "export", "export.json"
 PROBE = 16
 """Number of test examples whose outputs are compared before and after merging."""
@@ -97,8 +99,8 @@ def _refuse_differences(folder: Path, compared: Mapping[str, Mapping[str, float]
         raise RunError(Problem(str(folder), message, "Use the run without merging, and please report this."))
 
 
-def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Any:
-    """Return the predictions for a few examples in a precision, as an array."""
+def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Predictions:
+    """Return the predictions for a few examples in a precision."""
     from core.evaluation.predict import predict
 
     prepared = predictor.model.prepare(probe, train=False)
@@ -110,7 +112,7 @@ def coarsest(module: nn.Module) -> str:
     import torch
 
     names = {torch.bfloat16: "bf16", torch.float16: "fp16"}
-    dtypes: set[Any] = {parameter.dtype for parameter in module.parameters()}
+    dtypes = {parameter.dtype for parameter in module.parameters()}
     dtypes |= {getattr(layer, "compute_dtype", torch.float32) for layer in module.modules()}
     return max((names.get(dtype, "fp32") for dtype in dtypes), key=TOLERANCES.__getitem__, default="fp32")
 
@@ -128,8 +130,8 @@ def tolerance(precision: str, weights: QuantizationConfig | None, held: str = "f
 
 def _compare(
     target: TargetType,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
+    before: Mapping[str, Predictions],
+    after: Mapping[str, Predictions],
     weights: QuantizationConfig | None,
     held: str,
 ) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.config.serialization import read_config
 from core.contracts.components import RunConfig
@@ -20,6 +20,9 @@ from core.runtime.hardware import Hardware
 from core.tasks.output import OutputSpec
 from core.tasks.task_type import TaskType
 from core.training.requests import need_for_saved
+
+if TYPE_CHECKING:
+    from core.tasks.targets.target import Predictions
 
 CHUNK = 512
 """Number of examples that are read and predicted together, so that input of any length can be streamed."""
@@ -69,7 +72,7 @@ class Predictor:
         thresholds = output.read_thresholds(report.get("thresholds"))
         return cls(config, model, output, load_registry().task_type(config.task.type), hardware, request, thresholds)
 
-    def raw(self, examples: Sequence[Any]) -> Any:
+    def raw(self, examples: Sequence[Any]) -> Predictions:
         """Return predictions as an array [n, ...], as the target type defines them."""
         from core.contracts.train_config import eval_batch_size
         from core.evaluation.predict import predict

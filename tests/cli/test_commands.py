@@ -40,7 +40,7 @@ def test_version(graft: Graft) -> None:
     [
         (["lst"], "there is no command 'lst'. Did you mean 'list'?"),
         (["evalute", "runs/x", "data=table"], "there is no command 'evalute'. Did you mean 'evaluate'?"),
-        (["qqq"], "A training run is made of key=value"),
+        (["qqq"], "Arguments of a training run are key=value"),
         (["list", "modle"], "there is no group 'modle'.\n    Did you mean 'model'?"),
         (["show", "model/robeta"], "there is no model 'robeta'.\n    Did you mean 'roberta'?"),
         (["show", "modle/roberta"], "there is no group 'modle'"),

@@ -75,8 +75,7 @@ def other_data(config: RunConfig, arguments: Sequence[str], folders: PresetFolde
         return compose.resolve(
             [f"task={config.task.name}"] * bool(config.task.name) + list(arguments), folders=folders
         ).data
-    adapter: DataAdapter = compose.with_overrides("data", config.data, arguments)
-    return adapter
+    return compose.with_overrides("data", config.data, arguments)
 
 
 def _score(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def test_the_defaults_are_valid() -> None:
         ("data.test_fraction=0.95", "data.test_fraction"),
         ("task.target=sinlge", "Did you mean 'single'?"),
         ("task.type=text-clasification", "Did you mean 'text-classification'?"),
-        ("task.primary=f1_micro", "task.primary: there is no metric in this run 'f1_micro'."),
+        ("task.primary=f1_micro", "task.primary: this run has no metric 'f1_micro'."),
         ("train.label_smoothing=0.1", ""),
     ],
 )
