@@ -91,7 +91,7 @@ def test_a_name_server_that_never_answers_delays_little(isolate: list[str], tmp_
     code = (
         "import socket, time; socket.getaddrinfo = lambda *a, **k: time.sleep(60);"
         "from core.pretrained.resolve import find_weights; s = time.monotonic();"
-        "found = find('org/name'); print(found.provenance.init, time.monotonic() - s)"
+        "found = find_weights('org/name'); print(found.provenance.init, time.monotonic() - s)"
     )
     kept = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"} | {"HOME": str(tmp_path)}
     done = subprocess.run([*isolate, sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=False)
