@@ -1,4 +1,4 @@
-"""What a person reads when something is wrong."""
+"""The messages of errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_report_counts_its_problems() -> None:
     assert report.startswith("The data cannot be used (2 problems):\n  a.csv:3: is torn.")
 
 
-def test_every_error_can_be_caught_as_one() -> None:
+def test_every_error_is_a_graft_error() -> None:
     for error in (ConfigError("x"), DataError("x"), RunError("x"), NumericalError("x")):
         assert isinstance(error, GraftError)
         assert error.problems == (Problem("", "x"),)
@@ -33,7 +33,7 @@ def test_the_nearest_name(name: str, expected: str | None) -> None:
     assert nearest(name, ["roberta", "bert", "list", "plugins", "epochs"]) == expected
 
 
-def test_an_unknown_name_is_told_with_those_that_exist() -> None:
+def test_an_unknown_name_is_reported_with_those_that_exist() -> None:
     message, cure = unknown("model", "robeta", ["roberta", "bert"])
     assert message == "there is no model 'robeta'."
     assert cure == "Did you mean 'roberta'? There are: bert, roberta."

@@ -1,4 +1,4 @@
-"""Every room's public names resolve, and its three lists of them agree."""
+"""The public names of every room resolve, and the three lists of them agree."""
 
 from __future__ import annotations
 

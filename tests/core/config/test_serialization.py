@@ -1,4 +1,4 @@
-"""A configuration on its way to `config.yaml` and back."""
+"""Write a configuration to `config.yaml` and read it back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.config.yaml import from_yaml, to_yaml
 from core.errors import ConfigError, GraftError, RunError
 
 
-def test_what_is_written_comes_back(tmp_path: Path) -> None:
+def test_a_configuration_survives_a_round_trip(tmp_path: Path) -> None:
     config = resolve(
         [
             "task=text_multilabel", "model=minilm", "method=lora", "method.targets=[query,value]",
@@ -30,9 +30,9 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert again.train.learning_rate == 1e-5
 
 
-def test_each_component_bears_its_name() -> None:
+def test_each_component_is_named() -> None:
     plain = to_plain(resolve(["method=lora"]))
-    assert [plain[socket]["component"] for socket in ("data", "model", "method")] == ["reviews", "encoder", "lora"]
+    assert [plain[group]["component"] for group in ("data", "model", "method")] == ["reviews", "encoder", "lora"]
     assert plain["metrics"]["f1_macro"]["component"] == "f1"
 
 
@@ -70,28 +70,28 @@ def test_a_file_edited_by_hand_is_checked_as_strictly_as_a_command_line() -> Non
     assert "train.epoch: is not an option. (from runs/x/config.yaml)\n    Did you mean 'epochs'?" in text
     assert "Did you mean 'rank'?" in text
     assert "method.dropout: Value 'much' of type 'str' could not be converted to Float" in text
-    assert "model: does not bear the name of its component" in text
+    assert "model: does not name its component" in text
 
 
-def test_an_unknown_component_is_told_with_the_nearest() -> None:
+def test_an_unknown_component_is_reported_with_the_nearest_name() -> None:
     with pytest.raises(GraftError, match=r"there is no method 'loar'.*\n.*Did you mean 'lora'"):
         from_plain(edited(lambda plain: plain["method"].update(component="loar")), "config.yaml")
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", "- 1\n- 2\n"])
-def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+def test_values_that_are_not_a_mapping_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError):
         read_config(path)
 
 
-def test_no_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"config\.yaml: does not exist"):
         read_config(tmp_path / "config.yaml")
 
 
-def test_a_difference_is_told_leaf_by_leaf() -> None:
+def test_differences_are_listed_by_leaf() -> None:
     before = {"train": {"epochs": 3.0, "ema": 0.0}, "metrics": {"f1": {"average": "macro"}}, "seed": 0}
     after = {"train": {"epochs": 5.0, "ema": 0.0}, "metrics": {}, "seed": 0}
     assert difference(before, after) == ["train.epochs: 3.0 -> 5.0", "metrics.f1: {'average': 'macro'} -> None"]

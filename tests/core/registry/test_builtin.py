@@ -1,4 +1,4 @@
-"""What core itself announces: the optimizer that is the default; and optimizers of plugins beside it."""
+"""The plugin of core announces the default optimizer; plugins announce others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_core_announces_adamw_and_the_methods_announce_the_others() -> None:
     assert {owners["adamw8bit"], owners["paged_adamw8bit"]} == {"methods"}
 
 
-def test_a_misspelt_optimizer_is_refused_with_the_nearest_name() -> None:
+def test_a_misspelled_optimizer_is_refused_with_the_nearest_name() -> None:
     config = graft_toy.config(model=graft_toy.Toy(), method=graft_toy.Whole())
     with pytest.raises(ConfigError, match="adamw8bit") as caught:
         check(replace(config, train=replace(config.train, optimizer="adamw8bits")))

@@ -15,7 +15,7 @@ from core.reporting.report import SCHEMA, read
 from core.reporting.summary import cell, show
 
 
-def test_the_log_forgets_what_comes_after_a_step(tmp_path: Path) -> None:
+def test_rewind_removes_later_lines_of_the_log(tmp_path: Path) -> None:
     log = Log(tmp_path / "log.jsonl")
     log.rewind(3, 3)  # there is none yet
     for step in (2, 4, 6):
@@ -29,7 +29,7 @@ def test_the_log_forgets_what_comes_after_a_step(tmp_path: Path) -> None:
     ]
 
 
-def test_the_log_forgets_an_evaluation_that_will_be_redone(tmp_path: Path) -> None:
+def test_rewind_removes_an_evaluation_that_will_be_rerun(tmp_path: Path) -> None:
     log = Log(tmp_path / "log.jsonl")
     for step in (2, 4):
         log.write({"step": step, "loss": 1.0})
@@ -39,7 +39,7 @@ def test_the_log_forgets_an_evaluation_that_will_be_redone(tmp_path: Path) -> No
     assert [(line["step"], "split" in line) for line in lines] == [(2, False), (2, True), (4, False)]
 
 
-def test_a_folder_that_is_not_a_runs_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is not a run's folder: it has no report\.json"):
         read(tmp_path)
 
@@ -50,7 +50,7 @@ def test_a_report_of_another_schema_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_report_that_is_torn_is_told(tmp_path: Path) -> None:
+def test_a_damaged_report_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text('{"schema": 1, "sta')
     with pytest.raises(RunError, match=r"report\.json"):
         read(tmp_path)
