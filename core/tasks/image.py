@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from core.errors import Problem
-from core.images.examples import fault, found, identity, shown
+from core.images.examples import find_images, identity, path_or_place, read_problem
 from core.tasks.targets.labels import MULTI, SINGLE
 from core.tasks.targets.target import Target
 from core.tasks.task_type import TaskType
@@ -47,7 +47,7 @@ class ImageClassification(TaskType):
 
     def content(self, example: ImageExample) -> dict[str, Any]:
         """The path of its file; of an image that has none, where it was found."""
-        return {"image": shown(example)}
+        return {"image": path_or_place(example)}
 
     def parse(self, text: str) -> ImageExample:
         """The path of an image file."""
@@ -59,8 +59,8 @@ class ImageClassification(TaskType):
         Raises:
             DataError: There is no such file, a folder holds no image, or a glob matches none.
         """
-        return (ImageExample(path, place=str(path)) for path in found(words))
+        return (ImageExample(path, place=str(path)) for path in find_images(words))
 
     def fault(self, example: ImageExample) -> Problem | None:
         """Why its file cannot be read as an image, or None."""
-        return fault(example)
+        return read_problem(example)

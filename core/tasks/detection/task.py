@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.errors import Problem
-from core.images import examples as images_examples
-from core.images.examples import found, shown
+from core.images.examples import find_images, identity, path_or_place, read_problem
 from core.tasks.detection.boxes import BoxExample, Detections
 from core.tasks.detection.target import BOXES
 from core.tasks.task_type import TaskType
@@ -30,11 +29,11 @@ class ObjectDetection(TaskType):
 
     def identity(self, example: BoxExample) -> bytes:
         """The hash of its pixels."""
-        return images_examples.identity(example)
+        return identity(example)
 
     def content(self, example: BoxExample) -> dict[str, Any]:
         """The path of its file; of an image that has none, where it was found."""
-        return {"image": shown(example)}
+        return {"image": path_or_place(example)}
 
     def parse(self, text: str) -> BoxExample:
         """The path of an image file."""
@@ -46,11 +45,11 @@ class ObjectDetection(TaskType):
         Raises:
             DataError: There is no such file, a folder holds no image, or a glob matches none.
         """
-        return (BoxExample(path, place=str(path)) for path in found(words))
+        return (BoxExample(path, place=str(path)) for path in find_images(words))
 
     def fault(self, example: BoxExample) -> Problem | None:
         """Why its file cannot be read as an image, or None."""
-        return images_examples.fault(example)
+        return read_problem(example)
 
     def picture(
         self,
