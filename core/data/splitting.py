@@ -96,7 +96,7 @@ def _split_pool(rows: SplitRows, missing: list[int], options: SplitOptions, seed
             message = f"{n:,} rows with {distinct:,} {what}{labels} are too few for a {NAMES[part]} split."
             cure = f"Add examples, or provide a {NAMES[part]} split."
             if len(rows.encoded.labels) > n / 2 and rows.encoded.target.needs_every_label:
-                cure += " If the labels are numbers to be predicted, use a task whose target is regression."
+                cure += " If the labels are numbers to be predicted, use a task whose target type is regression."
             raise DataError(Problem("data", message, cure))
     return assigned
 
