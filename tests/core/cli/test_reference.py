@@ -9,7 +9,7 @@ import pytest
 from core.cli.reference import pages
 from core.registry import hookspecs
 
-DOCS = Path(__file__).parents[2] / "docs" / "reference"
+DOCS = Path(__file__).parents[3] / "docs" / "reference"
 
 
 @pytest.mark.parametrize("name", sorted(pages()))
