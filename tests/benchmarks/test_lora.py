@@ -1,4 +1,4 @@
-"""LoRA beside every weight: what is compared, and with what options."""
+"""LoRA beside full fine-tuning: what is compared, and with which options."""
 
 from __future__ import annotations
 

@@ -1,3 +1,8 @@
+"""Suites of runs: what is run, skipped or rerun, and how processes and bad input end.
+
+Covers: benchmarks/arguments.py, benchmarks/processes.py, benchmarks/runner.py
+"""
+
 from __future__ import annotations
 
 import json

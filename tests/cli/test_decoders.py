@@ -1,4 +1,4 @@
-"""Decoders on the command line: a compact Llama in full, then LoRA and its quantised kin from what it became."""
+"""Decoders on the command line: a compact Llama in full, then LoRA and its quantized variants on that model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Detection on the command line: train, look, predict, and resume after a kill with mosaic and a moving average."""
+"""Detection on the command line: train, predict with pictures, and resume after a kill with mosaics and an average."""
 
 from __future__ import annotations
 

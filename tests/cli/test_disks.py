@@ -1,4 +1,4 @@
-"""A disk that is full, or that cannot be written: a clear end, and nothing whole is lost."""
+"""A full or read-only disk: the run ends with a clear message, and complete files stay complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images on the command line: train, look, predict, resume after a kill, and every kind of bad input."""
+"""Images on the command line: train, predict, resume after a kill, and bad input of every sort."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that is killed at any instant, or asked to end, goes on and ends as if nothing had happened."""
+"""A run that is killed or interrupted at any moment resumes and ends with the same result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quick start without a network: nothing is asked of it, and nothing is written but the run and Graft's cache."""
+"""The quick start without a network: it opens no connection, and writes only the run and Graft's cache."""
 
 from __future__ import annotations
 

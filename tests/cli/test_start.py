@@ -1,4 +1,4 @@
-"""How soon the command line answers, and that nothing heavy is imported for it."""
+"""How soon the command line answers, and that it imports nothing heavy for that."""
 
 from __future__ import annotations
 

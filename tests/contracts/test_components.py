@@ -1,4 +1,4 @@
-"""Every component of every socket is named, documented and a whole schema; a new one is tested by being registered."""
+"""Every registered component has a name, help and a complete schema; registering one is enough to test it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every data adapter, on a small source of its own format."""
+"""Every data adapter, on a small source in its own format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every adapter method on a small model of each family: the matrix of capabilities, cell by cell."""
+"""Every adapter method on a small model of each family: each cell of the table works or is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every model loader, small and from scratch, for every target of its kind."""
+"""Every model loader, small and from scratch, for each target type of its task types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there at all, and JSON as Graft writes it."""
+"""Files and folders that are complete or absent, and JSON as Graft writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real photographs, as they are found in the wild. Needs GRAFT_TEST_DATA; skipped where it is unset."""
+"""Real photographs. Needs a folder named by GRAFT_TEST_DATA; skipped without it."""
 
 from __future__ import annotations
 

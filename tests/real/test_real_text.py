@@ -1,4 +1,4 @@
-"""Real data, as it is found in the wild. Needs a folder named by GRAFT_TEST_DATA; skipped where there is none."""
+"""Real texts. Needs a folder named by GRAFT_TEST_DATA; skipped without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures and annotations in files, for the tests of the adapters of boxes."""
+"""Pictures and annotations in files, for the tests of box adapters."""
 
 from __future__ import annotations
 

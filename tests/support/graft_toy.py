@@ -1,4 +1,4 @@
-"""A plugin for tests: a few hundred weights of pure torch, and data made in memory, so that a run takes a moment."""
+"""A plugin for tests: a few hundred weights in plain torch and data made in memory, so that a run is quick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The measurement for a GPU, in a tiny shape on a CPU: both ways do the same work, and the figures add up."""
+"""The benchmark of a GPU, in a tiny shape on a CPU: both ways do the same work, and the figures add up.
+
+Covers: benchmarks/gpu/networks.py, benchmarks/gpu/trainings.py
+"""
 
 from __future__ import annotations
 

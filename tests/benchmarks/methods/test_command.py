@@ -1,4 +1,7 @@
-"""The comparison of methods: what is run, what is kept of a run, the table."""
+"""The comparison of methods: which runs it makes, the record of each run, and the table.
+
+Covers: benchmarks/methods/records.py, benchmarks/methods/work.py
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,7 @@ def test_the_command_runs_writes_and_tells_of_failures(
             for cell in suite.cells
         ]
 
-    monkeypatch.setattr(command.cells, "run_suite", fake)
+    monkeypatch.setattr(command.runner, "run_suite", fake)
     words = ["methods", "work=detection", "methods=lora,ia3", f"runs={tmp_path / 'runs'}", f"out={tmp_path / 'out'}"]
     assert program.main(words) == 1
     assert "detection, ia3" in capsys.readouterr().out

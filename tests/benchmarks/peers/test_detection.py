@@ -1,4 +1,7 @@
-"""The detection work: the same files and architecture for Graft and for Ultralytics' own trainer, scored alike."""
+"""Detection with Graft and with Ultralytics' own trainer: the same files and architecture, scored alike.
+
+Covers: benchmarks/peers/detection_ultralytics.py, benchmarks/peers/program.py
+"""
 
 from __future__ import annotations
 

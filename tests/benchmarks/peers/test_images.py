@@ -1,4 +1,8 @@
-"""The image work: the same files, the same weights to start from, and a result with every field from every peer."""
+"""Images with Graft and with its peers: the same files and starting weights, and a result with every field.
+
+Covers: benchmarks/peers/images_timm.py, benchmarks/peers/images_trainer.py, benchmarks/peers/hub.py,
+benchmarks/peers/program.py
+"""
 
 from __future__ import annotations
 

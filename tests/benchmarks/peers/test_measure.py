@@ -1,3 +1,11 @@
+"""Measuring peers in turn: one file per measurement, ratios within a round, and warnings about unfair ones.
+
+The nightly test trains each peer on text; it is the only one that runs `trainer.py`.
+
+Covers: benchmarks/ablation.py, benchmarks/peers/command.py, benchmarks/peers/graft.py,
+benchmarks/peers/measurements.py, benchmarks/peers/text.py, benchmarks/peers/trainer.py, benchmarks/peers/work.py
+"""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,8 @@
-"""The commands, as a person types them."""
+"""The command line as a user types it: help, list, show, plugins, check, and runs.
+
+Covers: core/cli/main.py, core/cli/commands/check.py, core/cli/commands/list.py, core/cli/commands/plugins.py,
+core/cli/commands/show.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of methods and families: narrow, each reason once."""
+"""The table of methods and families: narrow, and each reason is printed once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of contracts: it names every public class, and reads docstrings and signatures correctly."""
+"""The generated page of contracts: it has every public class, and reads docstrings and signatures correctly."""
 
 from __future__ import annotations
 

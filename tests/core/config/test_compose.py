@@ -1,4 +1,7 @@
-"""From words to a configuration: strict at every depth, and with a hint for every mistake."""
+"""From words to a configuration: strict at every depth, and with a hint for each mistake.
+
+Covers: core/config/overrides.py, core/config/presets.py, core/config/store.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Former names: told on the command line, and read in the folders of older runs."""
+"""Former names: the command line offers the new name, and folders of older runs are read."""
 
 from __future__ import annotations
 

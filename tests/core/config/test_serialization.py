@@ -1,4 +1,7 @@
-"""A configuration on its way to `config.yaml` and back."""
+"""A configuration written to `config.yaml` and read back.
+
+Covers: core/config/yaml.py
+"""
 
 from __future__ import annotations
 

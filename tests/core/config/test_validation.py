@@ -1,4 +1,4 @@
-"""What is refused before anything heavy is imported or fetched."""
+"""What is refused before anything heavy is imported or downloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model around another one loses nothing of it, in a third party's hands too."""
+"""A model that wraps another one passes on every attribute, method and capability, also in a third party's package."""
 
 from __future__ import annotations
 

@@ -1,3 +1,8 @@
+"""From rows to splits: stratified, complete, the same for a seed, and with every problem of the data named.
+
+Covers: core/data/checks.py, core/data/rows.py, core/data/splitting.py
+"""
+
 from __future__ import annotations
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: their draws, their ends, and how a score is written."""
+"""Bootstrap intervals: how they are drawn, their ends, and how a score is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation: in order, streamed, with intervals and baselines."""
+"""Scores of a split: streamed in its order, with intervals and baselines."""
 
 from __future__ import annotations
 

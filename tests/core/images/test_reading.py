@@ -1,3 +1,5 @@
+"""Reading images: formats, orientation, transparency, damaged files, and a digest of the pixels."""
+
 from __future__ import annotations
 
 import io

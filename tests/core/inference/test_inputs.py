@@ -1,4 +1,4 @@
-"""`predict` for images: files, folders, globs and lines; what cannot be read does not cost the rest."""
+"""Inputs of `predict` for images: files, folders, globs and lines; unreadable ones do not stop the rest."""
 
 from __future__ import annotations
 

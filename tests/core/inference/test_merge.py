@@ -1,4 +1,4 @@
-"""Whole weights out of a run: merged, compared, opened by other tools; and what cannot be merged."""
+"""Full weights from a run: merged, compared, opened by other tools; and what cannot be merged."""
 
 from __future__ import annotations
 

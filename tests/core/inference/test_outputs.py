@@ -1,4 +1,4 @@
-"""What `predict` writes of objects: a CSV row for each, and pictures that never lie on what was read."""
+"""What `predict` writes for objects: one CSV row each, and pictures that never overwrite an input."""
 
 from __future__ import annotations
 

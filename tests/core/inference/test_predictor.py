@@ -1,4 +1,4 @@
-"""A finished run put to use: by Graft, and by the tools of its family."""
+"""Using a finished run: with Graft, and with the tools of its model family."""
 
 from __future__ import annotations
 

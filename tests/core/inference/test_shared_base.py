@@ -1,4 +1,4 @@
-"""Several adapters on one base: held once, each with its own answers; other bases are refused."""
+"""Several adapters on one base: the base is loaded once, each answers for itself, and other bases are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Finding base weights. The Hub here is a stand-in on 127.0.0.1 that answers as the real one does; nothing leaves."""
+"""Finding base weights. The Hub is a stand-in on 127.0.0.1 that answers as the real one does.
+
+Covers: core/pretrained/hub.py
+"""
 
 from __future__ import annotations
 

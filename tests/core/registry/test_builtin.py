@@ -1,4 +1,4 @@
-"""What core itself announces: the optimizer that is the default; and optimizers of plugins beside it."""
+"""What core itself announces, such as the default optimizer; and optimizers of plugins beside it."""
 
 from __future__ import annotations
 

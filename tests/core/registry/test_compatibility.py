@@ -1,4 +1,4 @@
-"""Which method fits which family: decided by what both declare, told with the reason."""
+"""Which method fits which family: decided by what both declare, and explained with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Finding plugins, and saying whose fault it is when one is wrong."""
+"""Finding plugins, and naming the plugin that is at fault when one is broken.
+
+Covers: core/registry/announcements.py, core/registry/discovery.py, core/registry/hookspecs.py,
+core/registry/preset_files.py
+"""
 
 from __future__ import annotations
 

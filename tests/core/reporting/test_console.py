@@ -1,4 +1,4 @@
-"""What a person sees, at a terminal and in a log file."""
+"""The console: progress on standard error, and how often a line is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A run that finds objects: threshold, report, page of pictures, and what `predict` writes."""
+"""A run of object detection: the score threshold, the report, the page of pictures, and what `predict` writes.
+
+Covers: core/runs/run.py
+"""
 
 from __future__ import annotations
 

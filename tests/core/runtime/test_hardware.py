@@ -1,4 +1,7 @@
-"""The machine: devices, precision, seeds, what is written about it."""
+"""The machine: devices, precision, seeds, and its description in the report.
+
+Covers: core/runtime/determinism.py, core/runtime/memory.py, core/runtime/modules.py, core/runtime/versions.py
+"""
 
 from __future__ import annotations
 

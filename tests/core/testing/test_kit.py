@@ -1,4 +1,9 @@
-"""The conformance kit finds what it is for: components that break one rule each, and the message that says so."""
+"""The conformance kit catches components that break one rule each, and its message names the rule.
+
+Covers: core/testing/components.py, core/testing/data.py, core/testing/expect.py, core/testing/methods.py,
+core/testing/metrics.py, core/testing/models.py, core/testing/plugins.py, core/testing/running.py,
+core/testing/samples.py
+"""
 
 from __future__ import annotations
 
@@ -55,7 +60,7 @@ def method(doc: str | None = "Do something.", **attributes: Any) -> type[Adapter
         (method(doc=None), "needs a docstring"),
         (method(doc="Do something"), "is a sentence"),
         (method(name="Some Method"), "in lower case"),
-        (method(kinds="text-classification"), "must be a tuple of names"),
+        (method(task_types="text-classification"), "must be a tuple of names"),
         (method(rank=8, rank_type=int), "`rank` needs help"),
         (method(rank=option(8, "The rank"), rank_type=int), "is a sentence"),
         (method(rank=option(0, "The rank.", low=1), rank_type=int), "outside its own limits"),
@@ -140,6 +145,7 @@ class Forgetful(Metric):
     """Streams wrongly."""
 
     name: ClassVar[str] = "forgetful"
+    targets: ClassVar[tuple[str, ...]] = ("single",)
 
     def build(self, output: OutputSpec) -> torchmetrics.Metric:
         return LastBatch()

@@ -1,4 +1,7 @@
-"""The conformance kit's part of detection: targets that are boxes, and sample pictures with their exact boxes."""
+"""The kit's samples for detection: targets that are boxes, and pictures that show exactly those boxes.
+
+Covers: core/testing/samples.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or passed over."""
+"""Checkpoints: a damaged one is never used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The one training loop: what it promises about weights, whatever happens on the way."""
+"""The training loop: what it guarantees about weights when a run is interrupted, fails or resumes.
+
+Covers: core/training/state.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The estimate of memory beside what networks hold and what autograd keeps, and how it is shown."""
+"""The memory estimate against the real sizes of networks and of what autograd keeps, and how it is printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The profile that estimates peak memory: what it counts, that it is right, and that it leaves no trace."""
+"""The profile that estimates peak memory: what it counts, that it is right, and that it changes nothing."""
 
 from __future__ import annotations
 

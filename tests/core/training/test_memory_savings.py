@@ -1,4 +1,7 @@
-"""Ways to need less memory: that they change nothing else, and where they are refused."""
+"""Options that save memory: they change nothing else, and are refused where they cannot work.
+
+Covers: core/training/loop.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Schedules, clipping, parameter groups and the moving average."""
+"""Schedules, clipping, parameter groups and the moving average.
+
+Covers: core/training/ema.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks of these tests are so small that threads cost more than they give; YOLO's need the extra `yolo`."""
+"""Networks in these tests are so small that threads cost more than they save. YOLO needs the extra `yolo`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Augmentation: a pure function of its generator, true to shapes, and what it does to a batch."""
+"""Augmentation: a pure function of its generator that keeps shapes, and what it does to a batch."""
 
 from __future__ import annotations
 

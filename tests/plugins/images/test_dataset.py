@@ -1,4 +1,4 @@
-"""Decoding a split once, in memory or in the cache, or each time; and what happens to files that break."""
+"""Decoding a split once, in memory or in the cache, or each time; and files that break later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""From options to a classifier: from scratch, from a folder, and every way in which that can fail."""
+"""From options to a classifier: from scratch, from a folder, and every way in which that can fail.
+
+Covers: plugins/images/architecture.py, plugins/images/input_size.py, plugins/images/options.py,
+plugins/images/plugin.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training the head alone: features once where examples stay as they are, else in every epoch, and said so."""
+"""Training the head alone: features are computed once if examples do not change, else in every epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods of peft beside LoRA: ranks that move, what is saved of them, what is refused; and LoRA's own forms."""
+"""peft's other methods: ranks that change, what is saved, what is refused; and LoRA's variants."""
 
 from __future__ import annotations
 

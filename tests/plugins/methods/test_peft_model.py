@@ -1,4 +1,4 @@
-"""Whole runs of methods with more to remember than weights: broken off and resumed, they end the same."""
+"""Runs of peft's methods: interrupted and resumed they end the same, and a compiled module can be saved."""
 
 from __future__ import annotations
 

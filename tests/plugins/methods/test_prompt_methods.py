@@ -1,4 +1,7 @@
-"""Virtual tokens: where they stand, how they start, what room they leave, what is saved, what cannot be merged."""
+"""Virtual tokens: their place and start values, the room they leave, what is saved, and why they do not merge.
+
+Covers: plugins/methods/virtual_tokens.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LoRA on quantised weights: exact merging, what is saved, and what is refused before any download."""
+"""LoRA on quantized weights: exact merging, what is saved, and what is refused before any download."""
 
 from __future__ import annotations
 

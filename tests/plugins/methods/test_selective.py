@@ -1,4 +1,7 @@
-"""Every adapter method on every target: trains, saves, and predicts the same when loaded again."""
+"""Full, head, freeze and LoRA for each target type: they train, save, and predict the same when reopened.
+
+Covers: plugins/methods/freezing.py
+"""
 
 from __future__ import annotations
 

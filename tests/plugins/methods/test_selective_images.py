@@ -1,4 +1,7 @@
-"""Every adapter method on image classifiers, as whole runs: what is saved predicts the same, and timm opens it."""
+"""Adapter methods on image classifiers, as whole runs: the saved model predicts the same, and timm opens it.
+
+Covers: plugins/methods/selective.py
+"""
 
 from __future__ import annotations
 

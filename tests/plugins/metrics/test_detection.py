@@ -1,4 +1,7 @@
-"""Metrics of boxes: cases worked out by hand, torchmetrics on random scenes, one evaluation for all, resamples."""
+"""Metrics of boxes: cases worked out by hand, torchmetrics on random scenes, one evaluation for all, resamples.
+
+Covers: plugins/metrics/scorers/detection_counts.py, plugins/metrics/scorers/detection_curves.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Every metric of the plugin: streaming, resampling and degenerate splits; the values are scikit-learn's."""
+"""Metrics of labels and values: scikit-learn's results, streaming, resampling, and degenerate splits.
+
+Covers: plugins/metrics/classification.py, plugins/metrics/regression.py, plugins/metrics/scorers/label_counts.py,
+plugins/metrics/scorers/means.py, plugins/metrics/scorers/ranks.py, plugins/metrics/scorers/records.py,
+plugins/metrics/scorers/scorer.py, plugins/metrics/scorers/sums.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The presets of metrics name components and options that exist, and explain every line."""
+"""The metrics that the plugin announces fit the presets: names and options exist, and every line is explained."""
 
 from __future__ import annotations
 

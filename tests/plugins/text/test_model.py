@@ -1,4 +1,7 @@
-"""Encoders as a user meets them: what is trained, saved and opened again gives the same answers."""
+"""Encoders as a user meets them: trained, saved and reopened they give the same answers.
+
+Covers: plugins/text/backbones/pooling.py, plugins/text/target_scaling.py
+"""
 
 from __future__ import annotations
 

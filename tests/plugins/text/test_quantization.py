@@ -1,4 +1,4 @@
-"""Base weights in 4 and 8 bits: what is quantised, how much is left of it, and that training on it is right."""
+"""Base weights in 4 and 8 bits: what is quantized, how large it is, and that training on it is correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Boxes drawn on images: seen where they are, legible on small images, and the page of truth and prediction."""
+"""Boxes drawn on images: in the right place, legible on small images, and the page of truth and prediction.
+
+Covers: core/tasks/detection/task.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Matching detections with objects: COCO's rules, one at a time; and the curves of what was matched."""
+"""Matching detections with objects: COCO's rules, one at a time; and precision and recall of the matches.
+
+Covers: core/tasks/detection/precision_recall.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Tables, baselines and differences of the built-in target types."""
+"""Tables, baselines and differences that the built-in target types return.
+
+Covers: core/tasks/detection/target.py, core/tasks/targets/counts.py, core/tasks/targets/labels.py,
+core/tasks/targets/regression.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Thresholds of several labels: the best on validation, and what is stored is what decides."""
+"""Thresholds of several labels: the best ones on validation are chosen, stored and used.
+
+Covers: core/tasks/output.py
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,8 @@
+"""The embedded reviews: balanced, split in proportion, and varied in length.
+
+Covers: plugins/data/adapters/text.py
+"""
+
 from __future__ import annotations
 
 import re

@@ -1,3 +1,8 @@
+"""Annotated images as rows: the digest, and objects that are invalid.
+
+Covers: plugins/data/boxes/faults.py
+"""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,3 +1,9 @@
+"""COCO annotations: splits, labels, boxes, and every problem of a file.
+
+Covers: plugins/data/boxes/coco_images.py, plugins/data/boxes/coco_json.py, plugins/data/boxes/files.py,
+plugins/data/boxes/orientation.py
+"""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,8 @@
+"""Pascal VOC annotations: splits, labels, boxes, turned images, and every problem of a file.
+
+Covers: plugins/data/boxes/files.py, plugins/data/boxes/orientation.py, plugins/data/boxes/safe_xml.py
+"""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,8 @@
+"""YOLO annotations: `data.yaml`, splits, boxes, and every problem of a file.
+
+Covers: plugins/data/boxes/yolo_config.py
+"""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,8 @@
+"""Scenes drawn from the embedded digits: their boxes are exact, and the cache is reused or made again.
+
+Covers: plugins/data/builtin/digit_scenes_cache.py, plugins/data/builtin/scene_drawing.py
+"""
+
 from __future__ import annotations
 
 import os

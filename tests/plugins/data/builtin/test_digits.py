@@ -1,3 +1,5 @@
+"""The embedded digits: their splits, labels and images."""
+
 from __future__ import annotations
 
 from collections import Counter

@@ -1,3 +1,5 @@
+"""Data sets of the Hub with texts: columns, splits, and what happens without a network."""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,8 @@
+"""Folders of images: one folder per class, tables of labels, splits, and every problem of a file.
+
+Covers: plugins/data/images/class_folders.py, plugins/data/images/rows.py
+"""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""The cache of inspected images: used again for the same file, and ignored when damaged."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,10 @@
+"""Tables of texts: formats, separators, encodings, columns, splits, and every problem of a row.
+
+Covers: plugins/data/tabular/column_names.py, plugins/data/tabular/columns.py, plugins/data/tabular/delimited.py,
+plugins/data/tabular/encodings.py, plugins/data/tabular/faults.py, plugins/data/tabular/formats.py,
+plugins/data/tabular/part.py, plugins/data/tabular/row_store.py, plugins/data/tabular/rows.py
+"""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,8 @@
-"""FCOS in Graft's loop: its loss is torchvision's own, it learns, and what is saved opens with torchvision's parts."""
+"""FCOS in Graft's loop: its loss is torchvision's, it learns, and torchvision opens what is saved.
+
+Covers: plugins/detection/fcos/loading.py, plugins/detection/fcos/network.py, plugins/detection/fcos/options.py,
+plugins/detection/fcos/saving.py, plugins/detection/defaults.py, plugins/detection/preview.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torchvision's published weights: taken from torch's cache, fetched from a server, or missed in clear words.
+"""torchvision's published weights: taken from torch's cache, fetched from a server, or missed with a clear message.
 
 The files are made here with the names and shapes of torchvision's; the server is a real one on this machine.
 """

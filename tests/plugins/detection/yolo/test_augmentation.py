@@ -1,4 +1,7 @@
-"""What YOLO is shown is a function of (seed, epoch, index); boxes lie on what they are of; mosaics close."""
+"""Augmented images for YOLO: a function of (seed, epoch, index), with boxes that stay on their objects.
+
+Covers: plugins/detection/letterbox.py
+"""
 
 from __future__ import annotations
 

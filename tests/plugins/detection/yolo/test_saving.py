@@ -1,4 +1,7 @@
-"""A saved YOLO opens in Graft without a pickle, and in Ultralytics with the same boxes; pickles only if trusted."""
+"""A saved YOLO: Graft opens it without a pickle, Ultralytics finds the same boxes, and pickles need trust.
+
+Covers: plugins/detection/saving.py
+"""
 
 from __future__ import annotations
 

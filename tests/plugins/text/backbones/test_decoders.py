@@ -1,4 +1,4 @@
-"""Decoders as a user meets them: padding on either side, saved and opened again, every architecture with notes."""
+"""Decoders as a user meets them: padding on either side, saved and reopened, with and without notes."""
 
 from __future__ import annotations
 

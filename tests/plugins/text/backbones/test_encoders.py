@@ -1,4 +1,7 @@
-"""The layers of encoders: declared where Graft has notes, else found in the one list of blocks."""
+"""The layers of encoders: declared where Graft has notes, else found as the one list of blocks.
+
+Covers: plugins/text/backbones/networks.py
+"""
 
 from __future__ import annotations
 
