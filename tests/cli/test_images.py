@@ -203,7 +203,7 @@ def test_one_class_and_an_empty_class(program: Program, tmp_path: Path) -> None:
     assert "every example has the label 'dark'; there is nothing to tell apart" in said
 
 
-def test_check_estimates_and_says_the_input_size(program: Program, photos: Path) -> None:
+def test_check_estimates_and_prints_the_input_size(program: Program, photos: Path) -> None:
     words = [word for word in image_runs.words(photos) if "image_size" not in word]
     ended = program.run("check", *words)
     assert ended.code == 0, ended.err

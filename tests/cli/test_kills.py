@@ -117,7 +117,7 @@ def test_killed_at_many_random_moments_it_ends_the_same(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_asked_to_end_it_writes_a_checkpoint_and_says_how_to_go_on(
+def test_an_interrupted_run_writes_a_checkpoint_and_prints_how_to_resume(
     program: Program, reference: dict[str, Any], start: Start, number: signal.Signals
 ) -> None:
     process, run = start(number.name)
@@ -155,7 +155,7 @@ def killed_run(program: Program, reference: dict[str, Any]) -> Path:
     ],
     ids=["truncated", "overwritten", "manifest"],
 )
-def test_with_a_torn_checkpoint_the_one_before_is_used(
+def test_with_a_damaged_checkpoint_the_one_before_is_used(
     program: Program, reference: dict[str, Any], killed_run: Path, tmp_path: Path, tear: Any
 ) -> None:
     run = Path(shutil.copytree(killed_run, tmp_path / "run"))
@@ -166,7 +166,7 @@ def test_with_a_torn_checkpoint_the_one_before_is_used(
     assert_same(run, reference["run"])
 
 
-def test_killed_before_it_wrote_anything_it_begins_anew(
+def test_a_run_killed_before_its_first_checkpoint_starts_over(
     program: Program, reference: dict[str, Any], start: Start
 ) -> None:
     process, run = start("early")

@@ -33,7 +33,7 @@ def test_the_nearest_name(name: str, expected: str | None) -> None:
     assert nearest(name, ["roberta", "bert", "list", "plugins", "epochs"]) == expected
 
 
-def test_an_unknown_name_is_told_with_those_that_exist() -> None:
+def test_an_unknown_name_is_reported_with_those_that_exist() -> None:
     message, cure = unknown("model", "robeta", ["roberta", "bert"])
     assert message == "there is no model 'robeta'."
     assert cure == "Did you mean 'roberta'? There are: bert, roberta."

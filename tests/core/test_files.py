@@ -61,7 +61,7 @@ def test_all_of_a_folder_is_synced_before_it_is_renamed(tmp_path: Path, calls: l
 
 
 @pytest.mark.parametrize("moment", ["while it writes", "before it renames"])
-def test_a_crash_leaves_the_old_file_whole(tmp_path: Path, moment: str) -> None:
+def test_a_crash_leaves_the_old_file_complete(tmp_path: Path, moment: str) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
     code = f"""
@@ -89,7 +89,7 @@ def interrupt(opened: AbstractContextManager[Path]) -> None:
         raise KeyboardInterrupt
 
 
-def test_an_error_leaves_the_old_file_whole_and_nothing_aside(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_file_complete_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
     with pytest.raises(KeyboardInterrupt):

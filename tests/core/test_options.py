@@ -25,7 +25,7 @@ def messages(**values: object) -> list[str]:
     return [str(problem) for problem in violations(Sample(**values), "sample")]  # type: ignore[arg-type]
 
 
-def test_defaults_and_values_on_the_edge_are_fine() -> None:
+def test_defaults_and_values_at_the_limits_are_valid() -> None:
     assert messages() == []
     assert messages(share=0, rate=1e-9, mode="slow") == []
     assert messages(share=1.0, rate=None, on=False) == []  # a switch is no number
@@ -42,11 +42,11 @@ def test_defaults_and_values_on_the_edge_are_fine() -> None:
         ({"rate": float("nan")}, "sample.rate"),
     ],
 )
-def test_a_value_outside_its_limits_is_told_with_them(values: dict[str, object], words: str) -> None:
+def test_a_value_outside_its_limits_is_reported_with_them(values: dict[str, object], words: str) -> None:
     assert words in "\n".join(messages(**values))
 
 
-def test_every_problem_is_told() -> None:
+def test_every_problem_is_reported() -> None:
     assert len(messages(share=2, rate=-1, mode="x")) == 3
 
 

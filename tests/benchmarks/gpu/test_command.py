@@ -64,7 +64,7 @@ def test_its_shape_is_that_of_llama_3_8b() -> None:
     assert twice == pytest.approx(1.5 * once, rel=0.02)
 
 
-def test_without_bitsandbytes_qlora_is_skipped_and_said_so(
+def test_without_bitsandbytes_qlora_is_skipped_and_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "find_spec", lambda name: None)

@@ -55,7 +55,7 @@ def ran(out: Path, name: str, **changes: Any) -> Path:
     return folder
 
 
-def test_a_file_a_run_and_the_table_from_files_alone(tmp_path: Path) -> None:
+def test_each_run_has_a_file_and_the_table_needs_only_the_files(tmp_path: Path) -> None:
     out = tmp_path / "runs"
     good, bad = ran(out, "good"), ran(out, "bad", status="failed", error="it\nbroke", choices={"method": "vera"})
     adapter = good / "model" / "adapter"
@@ -107,7 +107,7 @@ def test_the_digits_of_the_base_are_others_than_those_of_the_comparison(tmp_path
     assert len(list(tmp_path.rglob("*.png"))) == 1797
 
 
-def test_the_command_runs_writes_and_tells_of_failures(
+def test_the_command_runs_writes_and_reports_failures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fake(suite: Any, out: Path, say: Any, runner: Any = None) -> list[Path]:

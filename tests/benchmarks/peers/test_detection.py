@@ -42,7 +42,7 @@ def test_the_work_is_graft_s_own_command_line(tmp_path: Path) -> None:
     assert work.config[measurements.METRIC] == "map50"
 
 
-def test_cells_that_are_not_there_are_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_data_set_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv(DATA, raising=False)
     assert program.main(["peers", "kind=detection", "data=bccd"]) == 2
     assert DATA in capsys.readouterr().err

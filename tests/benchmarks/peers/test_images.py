@@ -61,7 +61,7 @@ def test_the_work_is_graft_s_own_command_line(pictures: Path) -> None:
     assert (work.suffix, work.config["data"], work.config["epochs"]) == ("vit_tiny", "two colours", 15)
 
 
-def test_missing_images_are_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_images_are_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv(DATA, raising=False)
     assert program.main(["suite=peers", "kind=images"]) == 2
     assert f"set {DATA} to one that holds sign_digits" in capsys.readouterr().err
@@ -69,7 +69,7 @@ def test_missing_images_are_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "there is no folder /nowhere" in capsys.readouterr().err
 
 
-def test_the_kind_of_work_has_options_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_type_of_work_has_its_own_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main(["peers", "kind=image"]) == 2
     assert "Did you mean 'images'?" in capsys.readouterr().err
     assert program.main(["peers", "image_size=32"]) == 2

@@ -92,7 +92,7 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert "4.00 (3.00 to 5.00)" in measurements.markdown(THREE)
 
 
-def test_an_unfair_comparison_says_so() -> None:
+def test_an_unfair_comparison_is_reported() -> None:
     assert measurements.warnings(THREE) == []
     other = measurement("graft", 1, 160.0, parameters={"total": 9, "trainable": 3})
     assert "not the same parameters" in measurements.warnings([THREE[0], other])[0]
@@ -126,7 +126,7 @@ def test_the_embedded_reviews_become_the_files_that_all_peers_read(tmp_path: Pat
     assert (config.train.epochs, config.train.batch_size, config.train.max_steps) == (1.0, 8, 2)
 
 
-def test_sst2_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_sst2_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv(text.DATA, raising=False)
     monkeypatch.setattr(command, "environment", lambda: WHERE)
     assert program.main(["peers", "data=sst2"]) == 2

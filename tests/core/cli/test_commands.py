@@ -55,7 +55,7 @@ def test_version(graft: Graft) -> None:
         (["check", "train.epoch=1"], "Did you mean train.epochs?"),
     ],
 )
-def test_what_does_not_exist_is_told_with_the_nearest(graft: Graft, words: list[str], hint: str) -> None:
+def test_an_unknown_word_is_reported_with_the_nearest_name(graft: Graft, words: list[str], hint: str) -> None:
     code, out, err = graft(*words)
     assert (code, out) == (2, "")
     assert hint in err
@@ -63,7 +63,7 @@ def test_what_does_not_exist_is_told_with_the_nearest(graft: Graft, words: list[
 
 
 @pytest.mark.parametrize("verb", ["list", "show", "plugins", "check", "resume", "evaluate", "predict", "export"])
-def test_each_verb_has_a_help_of_its_own(graft: Graft, verb: str) -> None:
+def test_each_command_has_its_own_help(graft: Graft, verb: str) -> None:
     code, out, _ = graft(verb, "--help")
     assert code == 0
     assert f"usage: graft {verb}" in out
@@ -93,7 +93,7 @@ def test_list_of_one_group(graft: Graft) -> None:
         assert "lora" not in out
 
 
-def test_show_tells_every_option_with_its_default_and_help(graft: Graft) -> None:
+def test_show_prints_every_option_with_its_default_and_help(graft: Graft) -> None:
     code, out, _ = graft("show", "method/lora")
     assert code == 0
     assert "  method.rank=8  (int)\n      Rank of each matrix's update.\n" in out
@@ -152,7 +152,7 @@ def test_every_component_can_be_shown(graft: Graft, socket: str) -> None:
         assert out.startswith(f"{socket}/{name}: ")
 
 
-def test_plugins_tells_what_is_installed(graft: Graft) -> None:
+def test_plugins_lists_what_is_installed(graft: Graft) -> None:
     code, out, _ = graft("plugins")
     assert code == 0
     assert "methods (graft-tune" in out
@@ -181,7 +181,7 @@ def test_the_composed_configuration_can_be_printed(graft: Graft) -> None:
     assert "epochs: 4" in out
 
 
-def test_words_of_hydra_are_told_from_overrides() -> None:
+def test_flags_of_hydra_are_separated_from_overrides() -> None:
     words = ["-m", "task=a", "--cfg", "job", "seed=1"]
     assert split_flags(words) == (["task=a", "seed=1"], ["-m", "--cfg", "job"])
 
@@ -189,7 +189,7 @@ def test_words_of_hydra_are_told_from_overrides() -> None:
 # --- check ------------------------------------------------------------------------------------------------------------
 
 
-def test_check_tells_everything_short_of_training(graft: Graft, tmp_path: Path) -> None:
+def test_check_is_a_dry_run_of_everything_before_training(graft: Graft, tmp_path: Path) -> None:
     path = text_runs.table(tmp_path / "reviews.csv")
     code, out, err = graft("check", "--json", *text_runs.words(path))
     assert code == 0, err
@@ -290,7 +290,7 @@ class TestToyRuns:
         assert len(folders) == 1
         assert f"python -m core resume {folders[0]}" in err
 
-    def test_a_run_of_an_experiment_of_ones_own(self, graft: Graft, tmp_path: Path) -> None:
+    def test_a_run_of_an_experiment_of_the_user(self, graft: Graft, tmp_path: Path) -> None:
         (tmp_path / "mine" / "experiment").mkdir(parents=True)
         (tmp_path / "mine" / "experiment" / "quick.yaml").write_text(
             "# @package _global_\n# Quick.\ndefaults:\n  - override /model: toy\n  - override /method: whole\n"

@@ -30,7 +30,7 @@ FITS = {
 }
 
 
-def test_a_cell_is_one_word_unless_precisions_differ_and_each_reason_is_told_once() -> None:
+def test_a_cell_is_one_word_unless_precisions_differ_and_each_reason_is_printed_once() -> None:
     assert table(FITS) == [
         "        bag     bow    counts",
         "full    yes     yes    yes",
@@ -54,7 +54,7 @@ def test_families_that_do_not_fit_side_by_side_follow_below() -> None:
     assert max(map(len, table(many))) <= 100
 
 
-def test_a_note_on_one_family_bears_its_name() -> None:
+def test_a_note_on_one_family_has_its_name() -> None:
     found = {"freeze": {"bag": cells(no("bag")), "baggage": cells(YES)}}
     assert "(1) freeze: it needs layers, and bag has none." in table(found)
 

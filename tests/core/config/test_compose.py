@@ -84,7 +84,7 @@ def test_a_value_that_does_not_fit_is_refused_with_a_cure(word: str, words: str)
     assert words in complaint(word)
 
 
-def test_several_problems_are_told_together() -> None:
+def test_several_problems_are_reported_together() -> None:
     text = complaint("train.epoch=3", "train.batch_size=big", "model.foo=1", "seed=x")
     assert "(4 problems)" in text
     for place in ("train.epoch:", "train.batch_size:", "model.foo:", "seed:"):
@@ -92,7 +92,7 @@ def test_several_problems_are_told_together() -> None:
     assert "(2 problems)" in complaint("model=robeta", "method=loar")
 
 
-def test_every_member_of_a_sweep_is_looked_at() -> None:
+def test_every_member_of_a_sweep_is_checked() -> None:
     for words, expected in ((["method=full,loar"], "there is no method 'loar'"), (["seed=0,1,x"], "seed: Value 'x'")):
         with pytest.raises(ConfigError, match=expected):
             resolve(words, several=True)
@@ -108,7 +108,7 @@ def test_several_values_without_multirun_are_refused_with_the_cure() -> None:
 # --- what a command line says -----------------------------------------------------------------------------------------
 
 
-def test_nothing_said_is_a_whole_run() -> None:
+def test_no_overrides_give_a_complete_run() -> None:
     config = resolve([])
     assert (config.task.name, config.data.name, config.model.name, config.method.name, config.seed) == (
         "sentiment", "reviews", "encoder", "full", 0,
@@ -192,7 +192,7 @@ def test_a_recipe_of_a_plugin_is_picked_up_too(write: Write, monkeypatch: pytest
     assert "roberta-full" in {preset.name for preset in presets.every()}
 
 
-def test_an_experiment_is_a_whole_run_by_name(write: Write) -> None:
+def test_an_experiment_is_a_complete_run_by_name(write: Write) -> None:
     folder = write(
         "experiment/mine",
         "# @package _global_\n# Mine.\ndefaults:\n  - override /model: distilbert\n  - override /method: lora\n"
@@ -204,7 +204,7 @@ def test_an_experiment_is_a_whole_run_by_name(write: Write) -> None:
     assert with_presets(folder, "experiment=mine", "seed=1").seed == 1
 
 
-def test_a_model_preset_of_ones_own(write: Write) -> None:
+def test_a_model_preset_of_the_user(write: Write) -> None:
     folder = write("model/mine", "# Mine.\ndefaults:\n  - encoder\n  - _self_\ncheckpoint: me/mine\nmax_length: 64\n")
     config = with_presets(folder, "model=mine", "model.dropout=0.2")
     assert (config.model.checkpoint, config.model.max_length) == ("me/mine", 64)  # type: ignore[attr-defined]
@@ -220,7 +220,7 @@ def test_a_model_preset_of_ones_own(write: Write) -> None:
         ("max_length: 3\n", "model"),
     ],
 )
-def test_a_mistake_in_a_preset_is_told_with_the_preset(write: Write, text: str, words: str) -> None:
+def test_a_mistake_in_a_preset_is_reported_with_the_preset(write: Write, text: str, words: str) -> None:
     folder = write("model/mine", f"# Mine.\n{text}")
     with pytest.raises(ConfigError) as caught:
         with_presets(folder, "model=mine")
@@ -234,13 +234,13 @@ def test_a_folder_of_presets_that_is_not_there_is_refused(tmp_path: Path) -> Non
             PresetFolders.named([folder])
 
 
-def test_presets_of_ones_own_are_those_of_one_command(write: Write) -> None:
+def test_presets_of_the_user_last_for_one_command(write: Write) -> None:
     folder = write("model/mine", "# Mine.\ndefaults:\n  - encoder\n  - _self_\nmax_length: 64\n")
     assert with_presets(folder, "model=mine").model.max_length == 64  # type: ignore[attr-defined]
     assert "there is no model 'mine'" in complaint("model=mine")
 
 
-def test_presets_of_ones_own_stand_beside_hydras_search_path(write: Write, tmp_path: Path) -> None:
+def test_presets_of_the_user_work_beside_hydras_search_path(write: Write, tmp_path: Path) -> None:
     folder = write("model/mine", "# Mine.\ndefaults:\n  - encoder\n  - _self_\nmax_length: 64\n")
     (tmp_path / "more" / "recipe").mkdir(parents=True)
     (tmp_path / "more" / "recipe" / "mine-full.yaml").write_text("# @package _global_\n# It.\ntrain:\n  epochs: 9\n")
@@ -271,7 +271,7 @@ def test_only_the_schemas_of_what_is_chosen_are_built() -> None:
     assert schema.cache_info().misses == built
 
 
-def test_a_preset_of_ones_own_with_a_taken_name_is_refused_not_ignored(write: Write) -> None:
+def test_a_preset_of_the_user_with_a_taken_name_is_refused_not_ignored(write: Write) -> None:
     folder = write("model/roberta", "# Mine.\ndefaults:\n  - encoder\n  - _self_\nmax_length: 64\n")
     with pytest.raises(GraftError, match="model/roberta"):
         with_presets(folder, "model=roberta")

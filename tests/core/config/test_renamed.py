@@ -45,7 +45,7 @@ def test_an_entry_works_once_the_new_name_exists_and_the_old_one_does_not() -> N
     assert new_option("task", Task, "kind") == "type"
 
 
-def test_a_choice_works_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renamed_choice_works_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renamed, "CHOICES", {"model": {"robrta": "roberta"}})
     assert new_choice("model", "robrta", ["roberta"]) == "roberta"
     assert new_choice("model", "robrta", ["robrta", "roberta"]) is None
@@ -105,7 +105,7 @@ def rank_was_width(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("rank_was_width")
-def test_a_former_name_on_the_command_line_is_told_with_the_new_one() -> None:
+def test_a_former_name_on_the_command_line_is_refused_with_the_new_one() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve(["method=lora", "method.width=4", "train.passes=2"])
     text = caught.value.report()
@@ -139,7 +139,7 @@ def test_former_names_are_no_difference_when_a_run_is_resumed() -> None:
     assert difference(in_present_names(before)[0], plain) == []
 
 
-def test_a_plugin_with_a_former_hook_is_told_the_new_one() -> None:
+def test_a_plugin_with_a_former_hook_gets_the_new_name() -> None:
     assert new_hook("PluginValidationError: unknown hook 'kinds' in plugin <acme>") == (
         "The hook kinds was renamed to task_types."
     )

@@ -33,7 +33,7 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert again.train.learning_rate == 1e-5
 
 
-def test_each_component_bears_its_name() -> None:
+def test_each_component_is_stored_with_its_name() -> None:
     plain = to_plain(resolve(["method=lora"]))
     assert [plain[socket]["component"] for socket in ("data", "model", "method")] == ["reviews", "encoder", "lora"]
     assert plain["metrics"]["f1_macro"]["component"] == "f1"
@@ -76,7 +76,7 @@ def test_a_file_edited_by_hand_is_checked_as_strictly_as_a_command_line() -> Non
     assert "model: does not bear the name of its component" in text
 
 
-def test_an_unknown_component_is_told_with_the_nearest() -> None:
+def test_an_unknown_component_is_reported_with_the_nearest_name() -> None:
     with pytest.raises(GraftError, match=r"there is no method 'loar'.*\n.*Did you mean 'lora'"):
         from_plain(edited(lambda plain: plain["method"].update(component="loar")), "config.yaml")
 
@@ -89,12 +89,12 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
         read_config(path)
 
 
-def test_no_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"config\.yaml: does not exist"):
         read_config(tmp_path / "config.yaml")
 
 
-def test_a_difference_is_told_leaf_by_leaf() -> None:
+def test_a_difference_is_listed_option_by_option() -> None:
     before = {"train": {"epochs": 3.0, "ema": 0.0}, "metrics": {"f1": {"average": "macro"}}, "seed": 0}
     after = {"train": {"epochs": 5.0, "ema": 0.0}, "metrics": {}, "seed": 0}
     assert difference(before, after) == ["train.epochs: 3.0 -> 5.0", "metrics.f1: {'average': 'macro'} -> None"]

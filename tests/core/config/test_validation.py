@@ -24,7 +24,7 @@ def words(*overrides: str) -> str:
     return complaint(resolve(overrides))
 
 
-def test_the_defaults_are_fine() -> None:
+def test_the_defaults_are_valid() -> None:
     check(resolve([]))
     check(graft_toy.config())
 
@@ -52,7 +52,7 @@ def test_values_outside_their_limits_and_combinations(override: str, expected: s
         check(resolve([override]))
 
 
-def test_problems_are_told_together() -> None:
+def test_problems_are_reported_together() -> None:
     text = words("train.epochs=0", "train.warmup=2", "model.max_length=1", "task.primary=nope")
     assert "(4 problems)" in text
 
@@ -80,11 +80,11 @@ def test_label_smoothing_is_for_single_labels() -> None:
     assert "train.label_smoothing" in words("task=text_multilabel", "data.path=x.csv", "train.label_smoothing=0.1")
 
 
-def test_data_options_that_are_missing_are_told() -> None:
+def test_missing_data_options_are_reported() -> None:
     assert "data.path: is not given." in words("task=text_classification")
 
 
-def test_a_package_that_is_not_installed_is_told_with_its_command() -> None:
+def test_a_package_that_is_not_installed_is_reported_with_its_command() -> None:
     text = complaint(graft_toy.config(model=graft_toy.Needy()))
     assert "needs the package a_package_that_nobody_has, which is not installed." in text
     assert "pip install a-package-that-nobody-has" in text
@@ -101,7 +101,7 @@ class Elsewhere(graft_toy.Toy):
         return [Problem("model.width", "is not to its liking.", "Use another.")]
 
 
-def test_a_component_of_another_kind_is_refused() -> None:
+def test_a_component_of_another_extension_point_is_refused() -> None:
     text = complaint(graft_toy.config(model=Elsewhere()))
     assert (
         "model: elsewhere does not serve the task type 'text-classification'; it serves image-classification." in text
@@ -109,7 +109,7 @@ def test_a_component_of_another_kind_is_refused() -> None:
     assert "model.width: is not to its liking.\n    Use another." in text
 
 
-def test_a_socket_that_was_not_set_is_told() -> None:
+def test_a_component_that_was_not_chosen_is_reported() -> None:
     assert "model: is not set." in complaint(RunConfig(data=graft_toy.Words(), method=graft_toy.Whole()))
 
 

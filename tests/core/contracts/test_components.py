@@ -53,5 +53,5 @@ def test_a_method_needs_gradients_keeps_no_state_and_estimates_nothing() -> None
     assert method.state_dict() == {}
 
 
-def test_sizes_of_a_network_keep_full_precision_unless_it_is_said() -> None:
+def test_sizes_of_a_network_keep_full_precision_by_default() -> None:
     assert not SIZES.halves

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.contracts.train_config import ResolvedTrain, TrainConfig, eval_batch_size
 
 
-def test_an_evaluation_takes_twice_the_batch_unless_it_is_told_otherwise() -> None:
+def test_an_evaluation_takes_twice_the_batch_by_default() -> None:
     assert eval_batch_size(TrainConfig(batch_size=24)) == 48
     assert eval_batch_size(TrainConfig(batch_size=24, eval_batch_size=10)) == 10
 

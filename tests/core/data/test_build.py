@@ -42,7 +42,7 @@ def contents(split) -> set[str]:
     return {example.text for example in split}
 
 
-def test_a_cut_is_stratified_complete_and_of_the_asked_size():
+def test_a_split_is_stratified_complete_and_of_the_asked_size():
     splits = cut(texts(300, "aab"))
     assert [len(each) for each in (splits.train, splits.val, splits.test)] == [210, 30, 60]
     assert Counter(example.target for example in splits.test) == {0: 40, 1: 20}
@@ -50,28 +50,28 @@ def test_a_cut_is_stratified_complete_and_of_the_asked_size():
     assert len(contents(splits.train) | contents(splits.val) | contents(splits.test)) == 300
 
 
-def test_a_cut_is_the_same_for_a_seed_and_another_for_another():
+def test_a_split_depends_on_the_seed_alone():
     one, again, other = cut(texts(200)), cut(texts(200)), cut(texts(200), seed=1)
     assert [example.text for example in one.test] == [example.text for example in again.test]
     assert one.fingerprint == again.fingerprint != other.fingerprint
     assert contents(one.test) != contents(other.test)
 
 
-def test_a_cut_never_changes_between_versions_and_machines():
+def test_a_split_never_changes_between_versions_and_machines():
     assert sorted(contents(cut(texts(20)).test)) == ["text 0", "text 11", "text 12", "text 9"]
 
 
-def test_adding_rows_changes_little_of_a_cut():
+def test_adding_rows_changes_little_of_a_split():
     before, after = cut(texts(500)), cut(texts(510))
     assert len(contents(before.test) - contents(after.test)) <= 6
 
 
-def test_the_order_of_rows_does_not_decide_the_cut():
+def test_the_order_of_rows_does_not_change_the_split():
     rows = texts(100)
     assert contents(cut(rows).test) == contents(cut(rows[::-1]).test)
 
 
-def test_duplicates_stay_on_one_side_of_a_cut():
+def test_duplicates_stay_in_one_split():
     rows = texts(120) + [Row(TextExample(f"  text   {number} "), "ab"[number % 2]) for number in range(0, 120, 3)]
     splits = cut(rows)
     sides = [{" ".join(text.split()) for text in contents(each)} for each in (splits.train, splits.val, splits.test)]
@@ -106,7 +106,7 @@ def test_given_splits_are_kept_and_leaks_between_them_are_reported():
 
 
 @pytest.mark.parametrize(("given", "cut_out"), [(TEST, "val"), (VAL, "test")])
-def test_the_missing_split_is_cut_out_of_the_training_rows(given, cut_out):
+def test_a_missing_split_is_taken_from_the_training_rows(given, cut_out):
     splits = cut(texts(100, split=TRAIN) + texts(10, split=given, prefix="held"))
     assert f"{cut_out} cut by seed 0" in splits.description
     kept = splits.test if given == TEST else splits.val
@@ -138,7 +138,7 @@ def test_examples_without_training_rows_are_refused():
         cut(texts(20, split=TEST))
 
 
-def test_too_few_examples_to_cut_are_refused():
+def test_too_few_examples_to_split_are_refused():
     with pytest.raises(DataError, match="too few to cut"):
         cut(texts(2))
     with pytest.raises(DataError, match="20 different examples and 20 labels are too few"):

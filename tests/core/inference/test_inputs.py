@@ -147,7 +147,7 @@ def test_csv_and_a_file_of_the_adapters_own_format(finished_run: Path, shots: Pa
     assert [(row["image"], row["label"]) for row in rows] == [("photo.png", "light"), ("folder/a.png", "dark")]
 
 
-def test_what_cannot_be_read_is_told_at_the_end_and_the_rest_is_labelled(
+def test_unreadable_inputs_are_reported_at_the_end_and_the_rest_is_labelled(
     finished_run: Path, shots: Path, graft: Graft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core.inference import predictor
@@ -204,7 +204,7 @@ def test_an_endless_stream_is_read_as_it_comes(finished_run: Path, shots: Path) 
     assert (inputs.used, inputs.unusable, len(inputs.problems)) == (60, 59, 20)
 
 
-def test_a_kind_without_faults_is_not_asked() -> None:
+def test_task_types_that_refuse_no_example_read_everything() -> None:
     inputs = Inputs(TextClassification())
     assert [each.text for each in inputs.usable(inputs.read(["one", " ", "two"]))] == ["one", "two"]
     inputs.refuse_rest()

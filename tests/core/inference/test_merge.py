@@ -126,7 +126,7 @@ def test_nothing_is_left_of_an_export_that_differs(
     assert not list(folder.glob("export*"))
 
 
-def test_the_command_line_tells_the_difference_and_refuses_a_folder_in_use(
+def test_the_command_line_prints_the_difference_and_refuses_a_folder_in_use(
     table: Path, tmp_path: Path, graft: Graft
 ) -> None:
     folder = trained(table, tmp_path / "run", "method=lora")

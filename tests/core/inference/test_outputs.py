@@ -51,7 +51,7 @@ def test_nothing_found_is_a_table_without_rows() -> None:
     assert out.getvalue().strip() == "image,label,score,x1,y1,x2,y2"
 
 
-def test_pictures_bear_the_names_of_their_images(tmp_path: Path) -> None:
+def test_pictures_have_the_names_of_their_images(tmp_path: Path) -> None:
     pictures = Pictures(tmp_path / "drawn", ObjectDetection(), LABELS, (0.5,))
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

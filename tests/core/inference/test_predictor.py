@@ -207,7 +207,9 @@ def test_predict_writes_csv_of_texts_and_pairs_together(runs: dict[str, Path], g
         (["--output", "no/folder/out.jsonl", "a text"], "cannot be written"),
     ],
 )
-def test_what_predict_cannot_do_is_told(runs: dict[str, Path], graft: Graft, words: list[str], expected: str) -> None:
+def test_what_predict_cannot_do_is_reported(
+    runs: dict[str, Path], graft: Graft, words: list[str], expected: str
+) -> None:
     code, _, err = graft("predict", runs["full"], *words)
     assert code == 2
     assert expected in err
@@ -244,7 +246,7 @@ def test_the_runs_own_test_split_gives_the_scores_of_its_report(
         assert found["scores"][key] == pytest.approx(score, abs=1e-5)
 
 
-def test_other_data_of_the_same_kind_is_scored_whole(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
+def test_all_of_other_data_of_the_same_task_is_scored(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
     import json
 
     text_runs.table(tmp_path / "other.csv", 33)
@@ -273,7 +275,7 @@ def test_words_of_evaluate_are_read_as_those_of_training(
     assert json.loads(out)["examples"] == 30
 
 
-def test_other_data_keeps_what_is_not_said(runs: dict[str, Path]) -> None:
+def test_other_data_keeps_options_that_are_not_given(runs: dict[str, Path]) -> None:
     config = read_config(runs["full"] / "config.yaml")
     found: Any = other_data(config, ["data.label_separator=|", "data.path=x.csv"], PresetFolders.named())
     asked: Any = resolve(["task=text_classification", "data.label_separator=|", "data.path=x.csv"]).data
@@ -301,7 +303,9 @@ def test_a_person_gets_a_table(runs: dict[str, Path], graft: Graft) -> None:
         (["data.path=nowhere.csv"], "nowhere.csv"),
     ],
 )
-def test_what_evaluate_cannot_do_is_told(runs: dict[str, Path], graft: Graft, words: list[str], expected: str) -> None:
+def test_what_evaluate_cannot_do_is_reported(
+    runs: dict[str, Path], graft: Graft, words: list[str], expected: str
+) -> None:
     code, _, err = graft("evaluate", runs["full"], *words)
     assert code == 2
     assert expected in err

@@ -149,7 +149,7 @@ def test_missing_package_prints_the_pip_line(init: str) -> None:
         find_weights("pkg:not_here", init, install={"not_here": 'pip install "graft-tune[starter]"'})
 
 
-def test_scratch_looks_nowhere(tmp_path: Path) -> None:
+def test_scratch_searches_nowhere(tmp_path: Path) -> None:
     assert find_weights(str(tmp_path / "nope"), "scratch").folder is None
 
 

@@ -134,17 +134,17 @@ def test_a_method_fits_what_offers_all_that_it_needs(method: type[AdapterMethod]
         (Sorcery, Bag, "it works by magic", "acme-bag does not declare the capability 'acme.magic'"),
     ],
 )
-def test_what_is_lacking_is_told_with_the_reason_why_it_is_needed(
+def test_a_missing_capability_is_reported_with_the_reason_why_it_is_needed(
     method: type[AdapterMethod], model: type[ModelLoader], needs: str, lacks: str
 ) -> None:
     assert fit(model, method) == Fit(UNSUPPORTED, f"{needs}, and {lacks}")
 
 
-def test_what_is_experimental_is_told_with_a_note() -> None:
+def test_an_experimental_combination_is_reported_with_a_note() -> None:
     assert fit(family(GRADIENTS, QUANTIZED, FEATURES), Quantizing) == Fit(EXPERIMENTAL, "its kernels are new")
 
 
-def test_kinds_that_never_meet() -> None:
+def test_a_method_and_a_family_without_a_common_task_type() -> None:
     text = type("Text", (Quantizing,), {"needs": {}, "task_types": ("text-classification",)})
     assert fit(family(GRADIENTS, kinds=("text-classification", "regression")), text).status == SUPPORTED
     found = fit(family(GRADIENTS, kinds=("image-classification",)), text)
@@ -240,7 +240,7 @@ def test_list_methods_shows_the_table_and_gives_it_as_json(graft: Graft) -> None
     assert "which method" not in graft("list", "models")[1]
 
 
-def test_show_tells_where_a_method_fits(graft: Graft) -> None:
+def test_show_prints_which_families_a_method_fits(graft: Graft) -> None:
     _, out, _ = graft("show", "method/freeze")
     assert "  on model timm in fp32, bf16: yes\n" in out
     assert "  on model timm in fp16: experimental; gradients are scaled" in out

@@ -68,7 +68,7 @@ Fresh = Callable[[], registry.Registry]
 Write = Callable[..., Path]
 
 
-def test_the_built_in_plugins_are_found_like_anyone_elses(fresh: Fresh) -> None:
+def test_the_built_in_plugins_are_found_like_any_other(fresh: Fresh) -> None:
     found = fresh()
     assert {"data", "text", "methods", "metrics"} <= {plugin.name for plugin in found.plugins}
     assert not [plugin.failure for plugin in found.plugins if plugin.failure]
@@ -192,7 +192,7 @@ def test_a_plugin_that_breaks_a_contract_is_left_out(
 
 
 @pytest.mark.parametrize("kind", ["int | dict", "Literal['a', 'b']", "set[int]", "list[int] | str"])
-def test_an_option_that_cannot_be_configured_is_told_at_the_start(fresh: Fresh, plugin: Write, kind: str) -> None:
+def test_an_option_that_cannot_be_configured_is_reported_at_the_start(fresh: Fresh, plugin: Write, kind: str) -> None:
     text = METHOD.format(name="x").replace('= "x"', f'= "x"\n    odd: {kind} = None')
     plugin("wrong", text.replace("import ClassVar", "import ClassVar, Literal"))
     found = fresh()
@@ -223,12 +223,12 @@ def test_hooks_that_raise_leave_the_plugin_out(fresh: Fresh, plugin: Write, caps
     assert "lora" in found.components["method"]
 
 
-def test_what_is_announced_twice_by_one_plugin_is_told(fresh: Fresh, plugin: Write) -> None:
+def test_a_name_that_one_plugin_announces_twice_is_reported(fresh: Fresh, plugin: Write) -> None:
     plugin("wrong", METHOD.format(name="x").replace("[Mine]", "[Mine, Mine]"))
     assert "announces the method 'x' twice" in failures(fresh())["plug_wrong"]
 
 
-def test_an_unknown_component_is_told_with_the_nearest(fresh: Fresh) -> None:
+def test_an_unknown_component_is_reported_with_the_nearest_name(fresh: Fresh) -> None:
     with pytest.raises(PluginError, match="Did you mean 'lora'"):
         fresh().get("method", "loar")
 
@@ -252,7 +252,7 @@ def test_a_preset_with_a_name_of_grafts_own_is_left_out(fresh: Fresh, plugin: Wr
     assert found.config_paths == []
 
 
-def test_a_preset_of_a_plugin_that_was_left_out_is_told_when_it_is_named(
+def test_a_preset_of_a_plugin_that_was_left_out_is_reported_when_it_is_named(
     fresh: Fresh, plugin: Write, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):

@@ -22,7 +22,7 @@ def test_in_a_log_file_progress_is_a_line_now_and_then(
     assert out == ""
 
 
-def test_lines_are_not_written_more_often_than_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_are_not_written_more_often_than_asked(capsys: pytest.CaptureFixture[str]) -> None:
     with Screen().training(1000, 0) as bar:
         for step in range(1000):
             bar.advance(step)

@@ -42,7 +42,7 @@ def test_the_log_forgets_an_evaluation_that_will_be_redone(tmp_path: Path) -> No
     assert [(line["step"], "split" in line) for line in lines] == [(2, False), (2, True), (4, False)]
 
 
-def test_a_folder_that_is_not_a_runs_is_told(tmp_path: Path) -> None:
+def test_a_folder_of_something_other_than_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is not a run's folder: it has no report\.json"):
         read(tmp_path)
 
@@ -53,7 +53,7 @@ def test_a_report_of_another_schema_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_a_report_that_is_torn_is_told(tmp_path: Path) -> None:
+def test_a_damaged_report_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text('{"schema": 1, "sta')
     with pytest.raises(RunError, match=r"report\.json"):
         read(tmp_path)

@@ -70,7 +70,7 @@ def test_the_folder_holds_everything_and_nothing_else(completed_run: Path) -> No
     assert names == ["config.yaml", "log.jsonl", "model", "predictions.jsonl", "report.json"]
 
 
-def test_the_report_tells_the_whole_run(completed_run: Path) -> None:
+def test_the_report_describes_the_whole_run(completed_run: Path) -> None:
     report = record.read(completed_run)
     assert report["schema"] == record.SCHEMA
     assert (report["status"], report["name"], report["init"], report["primary"]) == (
@@ -178,7 +178,7 @@ def test_other_targets(tmp_path: Path, target: str) -> None:
         assert "per_class" not in report
 
 
-def test_lower_is_better_where_the_metric_says_so(tmp_path: Path) -> None:
+def test_lower_is_better_if_the_metric_says_so(tmp_path: Path) -> None:
     report = trained(tmp_path / "run", task__primary="log_loss", train__epochs=4)
     history = {entry["step"]: entry["val"]["log_loss"] for entry in report["training"]["history"]}
     assert report["training"]["best_step"] == min(history, key=history.__getitem__)
@@ -253,7 +253,7 @@ def test_what_cannot_work_makes_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_failed_run_says_so_in_its_report(tmp_path: Path) -> None:
+def test_a_failed_run_has_its_status_in_the_report(tmp_path: Path) -> None:
     with pytest.raises(NumericalError):
         trained(tmp_path / "run", train__learning_rate=1e38, train__clip_norm=0.0, train__log_steps=1)
     report = record.read(tmp_path / "run")
@@ -363,7 +363,7 @@ def test_another_configuration_is_refused_with_the_difference(interrupt_run: Cal
     assert (folder / "report.json").read_bytes() == before
 
 
-def test_a_misspelt_key_in_its_configuration_is_told(interrupt_run: Callable[..., Path]) -> None:
+def test_a_misspelt_key_in_its_configuration_is_reported(interrupt_run: Callable[..., Path]) -> None:
     folder = interrupt_run()
     path = folder / "config.yaml"
     path.write_text(path.read_text().replace("width:", "wdith:"))
@@ -477,7 +477,7 @@ def test_observers_see_the_run_from_its_start_to_its_end(tmp_path: Path, tracker
     ]
 
 
-def test_observers_are_told_of_a_failure(tmp_path: Path, tracker: Any) -> None:
+def test_observers_are_notified_of_a_failure(tmp_path: Path, tracker: Any) -> None:
     watching = tracker()
     with pytest.raises(RunError):
         trained(tmp_path / "run", model__sabotage=True)

@@ -80,7 +80,7 @@ def test_a_cpu_is_deterministic_as_it_is() -> None:
     assert unsure == []
 
 
-def test_what_the_report_says_of_the_machine() -> None:
+def test_the_report_describes_the_machine() -> None:
     found = describe(Hardware("cpu", "fp32"))
     assert found["device"] == "cpu"
     assert found["versions"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]

@@ -76,7 +76,7 @@ def test_a_component_that_breaks_a_rule(broken: type[AdapterMethod], message: st
         check_component(broken)
 
 
-def test_a_whole_component_passes() -> None:
+def test_a_complete_component_passes() -> None:
     check_component(Plain)
     check_component(method(rank=option(8, "The rank.", low=1), rank_type=int, defaults={"learning_rate": 1e-3}))
 

@@ -36,7 +36,7 @@ def test_boxes_that_break_a_rule(value: Any, message: str) -> None:
     assert bool(problem) == bool(message)
 
 
-def test_samples_of_boxes_are_as_the_pictures_show() -> None:
+def test_samples_have_the_boxes_that_their_pictures_show() -> None:
     examples = sample_examples("object-detection", BOXES)
     assert {label for each in examples for label in each.target.labels} == {0, 1, 2}
     assert sorted({len(each.target) for each in examples}) == [0, 1, 2, 3]

@@ -153,7 +153,7 @@ def test_the_sheet_shows_originals_and_epochs() -> None:
     assert len(set(sheet.getdata())) > 50
 
 
-def test_images_that_exceed_the_budget_are_decoded_anew_and_said_so() -> None:
+def test_images_that_exceed_the_budget_are_decoded_each_time_and_reported() -> None:
     model = model_of(cache_mb=0)
     prepared = model.prepare(examples(6), train=True)
     assert getattr(prepared, "needs_workers")

@@ -22,7 +22,7 @@ OPTIONS = ["train.epochs=4", "train.max_steps=24", "train.checkpoint_steps=3", "
 
 
 @pytest.mark.parametrize(("name", "stop"), [("adalora", 7), ("adalora", 20), ("pissa", 7), ("prompt", 7)])
-def test_broken_off_and_resumed_it_ends_the_same(
+def test_an_interrupted_run_resumes_and_ends_the_same(
     name: str, stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped while ranks move, and when they have settled."""

@@ -105,7 +105,7 @@ def stored(architecture: str, folder: Path) -> Any:
     return kind(checkpoint=str(folder), max_length=32)
 
 
-def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
+def test_loftq_is_refused_where_weights_cannot_be_loaded_in_full_precision() -> None:
     with pytest.raises(ConfigError, match="does not load its weights whole again"):
         Qlora(init="loftq").apply(graft_toy.Toy().load(load_request()), TrainingPlan(1, 1.0))
     for other in ("pissa", "olora"):
@@ -129,7 +129,7 @@ def test_of_gpt2_whose_weights_lie_transposed_so_do_the_merged(method: Any, tmp_
 
 @torch.no_grad()
 @pytest.mark.parametrize("method", [Qlora(rank=4), Lora8(rank=4)])
-def test_what_is_merged_is_saved_whole_and_opens_unquantized(method: Any, tmp_path: Path) -> None:
+def test_a_merged_model_is_saved_in_full_and_opens_unquantized(method: Any, tmp_path: Path) -> None:
     model = adapted(method, tmp_path / "base")
     before = predict(model, ROWS)
     merged = method.merge(model)

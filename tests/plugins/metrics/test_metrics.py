@@ -227,7 +227,7 @@ def test_every_metric_explains_itself(component: type[Metric]) -> None:
     assert all(limits(each).help for each in fields(component))
 
 
-def test_memory_is_bounded_unless_the_docstring_says_otherwise() -> None:
+def test_memory_is_bounded_unless_the_docstring_warns() -> None:
     for component in metrics():
         target = component.targets[0]
         name = {SINGLE: "five labels", MULTI: "several labels", REGRESSION: "values"}[target]

@@ -90,6 +90,6 @@ def test_a_page_of_truth_and_prediction() -> None:
     assert ObjectDetection().picture([], objects([]), ["a"]) is None
 
 
-def test_kinds_without_pictures_have_none() -> None:
+def test_task_types_without_pictures_draw_none() -> None:
     assert TextClassification().picture([], np.zeros((0, 2)), ["a", "b"]) is None
     assert TextClassification().drawn(None, None, ["a"]) is None

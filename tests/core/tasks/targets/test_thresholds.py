@@ -85,7 +85,7 @@ def test_a_label_may_apply_to_every_example_where_the_model_knows_nothing() -> N
     assert choose(np.full((12, 1), np.nan, dtype=np.float32), targets) == (0.5,)
 
 
-def test_it_is_fast() -> None:
+def test_choosing_thresholds_is_fast() -> None:
     rng = np.random.default_rng(0)
     predictions = rng.random((20_000, 50), dtype=np.float32)
     targets = (rng.random(predictions.shape) < predictions).astype(np.float32)
@@ -94,7 +94,7 @@ def test_it_is_fast() -> None:
     assert time.perf_counter() - started < 2  # a tenth of what 100,000 examples and 100 labels are
 
 
-def test_a_metric_sees_decisions_only_where_it_looks_at_nothing_else() -> None:
+def test_a_metric_gets_decisions_only_if_it_declares_so() -> None:
     predictions = np.array([[0.3, 0.3], [0.6, 0.1]], dtype=np.float32)
     chosen = Scoring(METRICS, output(MULTI, "ab"), (0.2, 0.4))
     assert chosen.seen_by("accuracy", predictions).tolist() == [[1.0, 0.0], [1.0, 0.0]]
@@ -179,7 +179,7 @@ def test_without_them_one_half_decides_and_probabilities_score_alike(
         assert row["labels"] == [name for name, p in row["probabilities"].items() if p >= 0.5]
 
 
-def test_peers_are_given_thresholds_too(completed_run: Path) -> None:
+def test_baselines_get_thresholds_too(completed_run: Path) -> None:
     (peer,) = record.read(completed_run)["scores"]["baselines"].values()
     shares = encoded([row["target"] for row in rows_of(completed_run)]).mean(axis=0)
     assert peer["f1_macro"]["value"] == pytest.approx(float((2 * shares / (1 + shares)).mean()))  # everything applies

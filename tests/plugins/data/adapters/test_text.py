@@ -18,7 +18,7 @@ def everything():
     return splits, [*splits.train, *splits.val, *splits.test]
 
 
-def test_the_reviews_are_balanced_and_cut_in_proportion():
+def test_the_reviews_are_balanced_and_split_in_proportion():
     splits, examples = everything()
     assert splits.labels == ("negative", "neutral", "positive")
     assert Counter(example.target for example in examples) == {0: 432, 1: 432, 2: 432}

@@ -50,12 +50,12 @@ def test_splits_labels_and_boxes(tmp_path):
 
 
 @pytest.mark.parametrize("images", ["JPEGImages", "images", "."])
-def test_without_split_files_it_is_cut(tmp_path, images):
+def test_without_split_files_the_data_is_split(tmp_path, images):
     splits = load(voc(dataset(tmp_path, images=images, lists=False)))
     assert [len(each) for each in (splits.train, splits.val, splits.test)] == [6, 1, 2]
 
 
-def test_trainval_is_cut_and_test_is_kept(tmp_path):
+def test_trainval_is_split_and_test_is_kept(tmp_path):
     folder = dataset(tmp_path, lists=False)
     write(folder / "ImageSets/Main/trainval.txt", "".join(f"{n} 1\n" for n in range(6)))
     write(folder / "ImageSets/Main/test.txt", "6\n7\n")
@@ -84,7 +84,7 @@ def test_pixels_counted_from_one(tmp_path):
     assert splits.train[0].target.corners == ((9.0, 4.0, 30.0, 15.0),)
 
 
-def test_the_image_may_bear_another_name_than_the_annotations(tmp_path):
+def test_the_image_may_have_another_name_than_the_annotations(tmp_path):
     folder = dataset(tmp_path, xml(thing(), file=r"C:\photos\other.png"), lists=False)
     (folder / "JPEGImages/0.png").rename(folder / "JPEGImages/other.png")
     assert boxes(load(voc(folder)))["JPEGImages/other.png"] == [("dog", (10, 5, 30, 15))]

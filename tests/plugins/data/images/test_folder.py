@@ -144,7 +144,7 @@ def test_an_image_in_two_splits_is_a_leak(tmp_path):
     assert (found.count, found.places) == (1, ("test/cat/copy.bmp = train/cat/0.png",))
 
 
-def test_images_of_many_sizes_are_used_and_their_range_is_said(tmp_path):
+def test_images_of_many_sizes_are_used_and_their_range_is_reported(tmp_path):
     folders(tmp_path)
     write(tmp_path / "cat" / "large.png", picture(70, 300, 200))
     found = finding(load(path=str(tmp_path)), "image_sizes")

@@ -93,7 +93,7 @@ def test_images_that_are_gone_are_forgotten_in_time(cache):
     assert file.stat().st_size < large / 5
 
 
-def test_progress_is_told_where_it_takes_long(capfd, monkeypatch):
+def test_progress_is_printed_if_it_takes_long(capfd, monkeypatch):
     look(pictures())
     assert capfd.readouterr().err == ""
     monkeypatch.setattr(inspection_cache, "SILENT_SECONDS", 0.0)

@@ -73,7 +73,7 @@ def by_ultralytics(folder: Path, split: list[Any], **options: Any) -> np.ndarray
 
 
 @pytest.mark.parametrize("options", [{}, {"one_to_one": True}, {"version": "11"}, {"version": "8"}])
-def test_it_opens_again_and_says_the_same(options: dict[str, Any], tmp_path: Path) -> None:
+def test_it_opens_again_and_predicts_the_same(options: dict[str, Any], tmp_path: Path) -> None:
     model, split = trained(**options)
     before = found(model, split)
     assert any(len(each) for each in before)

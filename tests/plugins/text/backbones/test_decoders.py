@@ -85,7 +85,7 @@ def test_a_decoder_without_notes(architecture: str, tmp_path: Path) -> None:
     assert all(p.grad is not None for p in adapted.module.parameters() if p.requires_grad)
 
 
-def test_a_decoder_with_another_kind_of_head_is_refused(tmp_path: Path) -> None:
+def test_a_decoder_with_another_type_of_head_is_refused(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path, "ctrl", n_embd=16, dff=32)
     with pytest.raises(WeightsError, match="CTRLForSequenceClassification has no head by the name of score"):
         Decoder(checkpoint=str(folder), max_length=32).load(load_request())
@@ -190,7 +190,7 @@ def test_dropout_of_attention_stays_causal() -> None:
     assert not torch.equal(hidden[0][:, -1], hidden[1][:, -1])
 
 
-def test_each_kind_of_checkpoint_with_its_own_component(tmp_path: Path) -> None:
+def test_each_type_of_checkpoint_opens_with_its_own_component(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "gpt2", "gpt2")
     with pytest.raises(WeightsError, match=r"holds a gpt2, which is no encoder.*\n?.*model=decoder"):
         Encoder(checkpoint=str(folder), max_length=32).load(load_request())

@@ -67,7 +67,7 @@ def test_an_encoder_without_notes_is_frozen_by_the_list_of_its_blocks(tmp_path: 
     assert trains == {"electra", "classifier"}
 
 
-def test_an_encoder_of_several_lists_does_not_say_its_layers(tmp_path: Path) -> None:
+def test_an_encoder_of_several_lists_declares_no_layers(tmp_path: Path) -> None:
     folder = as_other(tiny("bert"), tmp_path, "canine")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert config["model_type"] == "canine"
