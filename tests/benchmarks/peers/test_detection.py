@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(find_spec("ultralytics") is None, reason="the yo
 SMALL = ["model.width=0.125", "model.depth=0.34", "seed=3"]
 
 
-def told(folder: Path, **more: Any) -> list[str]:
+def overrides_of(folder: Path, **more: Any) -> list[str]:
     options = DetectionOptions(image_size=64, batch_size=8, epochs=1, **{"examples": 16, **more})
     return [*detection.tell(options, folder).overrides, *SMALL]
 
@@ -55,7 +55,7 @@ def test_both_train_the_same_architecture(tmp_path: Path) -> None:
 
     folder = tmp_path / "run"
     folder.mkdir()
-    config = resolve(told(tmp_path))
+    config = resolve(overrides_of(tmp_path))
     splits = config.data.load(config.task, 0)
     theirs = YOLO(str(_architecture(Asked(config, splits, {}, folder))), task="detect").model
     ours = config.model.load(request_for(config, splits, _cpu(config))).module
@@ -78,7 +78,7 @@ def test_its_trainer_trains_is_timed_and_scored_and_its_pickle_starts_a_run(tmp_
 
     folder = tmp_path / "run"
     folder.mkdir()
-    peer.DEFAULTS.command(told(tmp_path), folder)
+    peer.DEFAULTS.command(overrides_of(tmp_path), folder)
     threads = torch.get_num_threads()
     result = peer.work(Asked.read(folder))
     torch.set_num_threads(threads)  # Ultralytics sets it

@@ -40,12 +40,12 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def told(folder: Path, model: str = "resnet18", **more: int) -> list[str]:
+def overrides_of(folder: Path, model: str = "resnet18", **more: int) -> list[str]:
     options = ImageOptions(data=str(folder), model=model, image_size=32, batch_size=8, epochs=1, **more)
     return [*images.tell(options, folder).overrides, "seed=3"]
 
 
-def asked(peer: Program, overrides: list[str], folder: Path) -> Asked:
+def ask(peer: Program, overrides: list[str], folder: Path) -> Asked:
     folder.mkdir()
     peer.command(overrides, folder)
     return Asked.read(folder)
@@ -81,7 +81,7 @@ def test_each_type_of_work_has_its_own_options(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("model", list(images.NETWORKS))
 def test_every_peer_starts_from_the_weights_that_graft_starts_from(pictures: Path, model: str) -> None:
-    config = resolve(told(pictures, model))
+    config = resolve(overrides_of(pictures, model))
     splits = config.data.load(config.task, config.seed)
     own = config.model.load(request_for(config, splits, Hardware("cpu", "fp32"))).module.state_dict()
     network, given = images.network(config, len(splits.labels))
@@ -92,7 +92,7 @@ def test_every_peer_starts_from_the_weights_that_graft_starts_from(pictures: Pat
 
 
 def test_other_libraries_read_the_files_of_graft_s_split(pictures: Path, tmp_path: Path) -> None:
-    config = resolve(told(pictures))
+    config = resolve(overrides_of(pictures))
     splits = config.data.load(config.task, config.seed)
     folder = images.link(splits, tmp_path / "linked")
     for name, examples in (("train", splits.train), ("test", splits.test)):
@@ -104,7 +104,7 @@ def test_other_libraries_read_the_files_of_graft_s_split(pictures: Path, tmp_pat
 @pytest.mark.parametrize("peer", PROGRAMS, ids=lambda peer: peer.name)
 def test_a_program_trains_and_reports_every_field(peer: Program, pictures: Path, tmp_path: Path) -> None:
     module = images_timm if peer.module == images_timm.MODULE else images_trainer
-    work = asked(peer, [*told(pictures), "model.scratch=test_resnet"], tmp_path / "run")
+    work = ask(peer, [*overrides_of(pictures), "model.scratch=test_resnet"], tmp_path / "run")
     result = module.work(work)
     steps = len(work.splits.train) // 8 if module is images_timm else -(-len(work.splits.train) // 8)
     assert result.detail["steps"] == steps

@@ -27,8 +27,8 @@ def test_no_arguments_prints_a_short_help(graft: Graft) -> None:
     code, out, err = graft()
     assert (code, err) == (0, "")
     assert out == graft("--help")[1] == graft("-h")[1] == graft("help")[1]
-    for verb in ("list", "show", "plugins", "check", "resume", "evaluate", "predict", "export", "--debug", "-m"):
-        assert verb in out
+    for command in ("list", "show", "plugins", "check", "resume", "evaluate", "predict", "export", "--debug", "-m"):
+        assert command in out
     assert len(out.splitlines()) < 30
     assert max(map(len, out.splitlines())) <= 110
 
@@ -62,11 +62,11 @@ def test_an_unknown_word_is_reported_with_the_nearest_name(graft: Graft, words: 
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("verb", ["list", "show", "plugins", "check", "resume", "evaluate", "predict", "export"])
-def test_each_command_has_its_own_help(graft: Graft, verb: str) -> None:
-    code, out, _ = graft(verb, "--help")
+@pytest.mark.parametrize("command", ["list", "show", "plugins", "check", "resume", "evaluate", "predict", "export"])
+def test_each_command_has_its_own_help(graft: Graft, command: str) -> None:
+    code, out, _ = graft(command, "--help")
     assert code == 0
-    assert f"usage: graft {verb}" in out
+    assert f"usage: graft {command}" in out
 
 
 def test_list_shows_every_component_and_preset(graft: Graft) -> None:

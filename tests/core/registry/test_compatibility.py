@@ -88,8 +88,8 @@ class Sorcery(Quantizing):
     needs: ClassVar[Mapping[str, str]] = {"acme.magic": "it works by magic"}
 
 
-def family(*offered: str, kinds: tuple[str, ...] = ()) -> type[ModelLoader]:
-    return type("Some", (Bag,), {"capabilities": frozenset(offered), "task_types": kinds})
+def family(*offered: str, task_types: tuple[str, ...] = ()) -> type[ModelLoader]:
+    return type("Some", (Bag,), {"capabilities": frozenset(offered), "task_types": task_types})
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_an_experimental_combination_is_reported_with_a_note() -> None:
 
 def test_a_method_and_a_family_without_a_common_task_type() -> None:
     text = type("Text", (Quantizing,), {"needs": {}, "task_types": ("text-classification",)})
-    assert fit(family(GRADIENTS, kinds=("text-classification", "regression")), text).status == SUPPORTED
-    found = fit(family(GRADIENTS, kinds=("image-classification",)), text)
+    assert fit(family(GRADIENTS, task_types=("text-classification", "regression")), text).status == SUPPORTED
+    found = fit(family(GRADIENTS, task_types=("image-classification",)), text)
     assert found == Fit(UNSUPPORTED, "it serves text-classification, and acme-bag serves image-classification")
 
 

@@ -29,9 +29,9 @@ TYPES: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", TYPES, ids=str)
-def test_a_type_is_judged_as_omegaconf_judges_it(kind: Any) -> None:
-    made = make_dataclass("Made", [("value", kind, MISSING)])
+@pytest.mark.parametrize("annotation", TYPES, ids=str)
+def test_a_type_is_judged_as_omegaconf_judges_it(annotation: Any) -> None:
+    made = make_dataclass("Made", [("value", annotation, MISSING)])
     try:
         OmegaConf.structured(made)
         supported = True

@@ -191,9 +191,11 @@ def test_a_plugin_that_breaks_a_contract_is_left_out(
     assert "plug_wrong" in line
 
 
-@pytest.mark.parametrize("kind", ["int | dict", "Literal['a', 'b']", "set[int]", "list[int] | str"])
-def test_an_option_that_cannot_be_configured_is_reported_at_the_start(fresh: Fresh, plugin: Write, kind: str) -> None:
-    text = METHOD.format(name="x").replace('= "x"', f'= "x"\n    odd: {kind} = None')
+@pytest.mark.parametrize("annotation", ["int | dict", "Literal['a', 'b']", "set[int]", "list[int] | str"])
+def test_an_option_that_cannot_be_configured_is_reported_at_the_start(
+    fresh: Fresh, plugin: Write, annotation: str
+) -> None:
+    text = METHOD.format(name="x").replace('= "x"', f'= "x"\n    odd: {annotation} = None')
     plugin("wrong", text.replace("import ClassVar", "import ClassVar, Literal"))
     found = fresh()
     assert "the option odd has the type" in failures(found)["plug_wrong"]

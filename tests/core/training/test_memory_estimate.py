@@ -29,9 +29,9 @@ CASES = ["llama", "bert", "roberta", "distilbert", "modernbert"]
 
 
 def loader(architecture: str, **more: Any) -> Any:
-    kind = Decoder if architecture == "llama" else Encoder
+    family = Decoder if architecture == "llama" else Encoder
     sizes = {"hidden_size": 128, "layers": 4, "attention_heads": 4, "vocabulary": 300, "max_length": TOKENS}
-    return kind(init="scratch", architecture=architecture, **{**sizes, **more})
+    return family(init="scratch", architecture=architecture, **{**sizes, **more})
 
 
 def config(model: Any, method: Any, **train: Any) -> Any:

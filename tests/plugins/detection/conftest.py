@@ -9,7 +9,7 @@ import pytest
 import torch
 
 if find_spec("ultralytics") is None:
-    collect_ignore = ["test_library.py", "test_saving.py", "test_views.py", "test_yolo.py"]
+    collect_ignore = ["yolo"]
 
 
 @pytest.fixture(autouse=True)

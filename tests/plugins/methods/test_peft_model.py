@@ -30,13 +30,13 @@ def test_an_interrupted_run_resumes_and_ends_the_same(
     run(config, tmp_path / "whole", quiet=True)
     step: Any = Loop._step
 
-    def broken_off(loop: Any, batches: Any) -> None:
+    def interrupt_at_step(loop: Any, batches: Any) -> None:
         if loop.state.step == stop:
             raise Interrupted
         step(loop, batches)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Loop, "_step", broken_off)
+        patched.setattr(Loop, "_step", interrupt_at_step)
         with pytest.raises(Interrupted):
             run(config, tmp_path / "halved", quiet=True)
     resume(tmp_path / "halved")
@@ -54,11 +54,11 @@ def test_what_is_inserted_draws_its_dropout_masks_the_fast_way_too(
     found: list[str] = []
     begin: Any = Loop._begin
 
-    def look(loop: Any) -> None:
+    def collect(loop: Any) -> None:
         begin(loop)
         found.extend(type(each).__name__ for name, each in loop.module.named_modules() if "lora_dropout." in name)
 
-    monkeypatch.setattr(Loop, "_begin", look)
+    monkeypatch.setattr(Loop, "_begin", collect)
     words = ["method=lora", "method.dropout=0.1", "train.max_steps=1"]
     run(resolve(text_runs.words(text_runs.table(tmp_path / "reviews.csv"), *words)), tmp_path / "run", quiet=True)
     assert found == ["FastDropout"] * 2

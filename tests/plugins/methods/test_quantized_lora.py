@@ -100,9 +100,9 @@ def stored(architecture: str, folder: Path) -> Any:
         checkpoint(folder, architecture, hidden_size=64)
         return Decoder(checkpoint=str(folder), max_length=32)
     sizes: Any = {"hidden_size": 64, "layers": 2, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
-    kind: Any = Decoder if architecture == "llama" else Encoder
-    kind(init="scratch", architecture=architecture, **sizes).load(load_request()).save(folder)
-    return kind(checkpoint=str(folder), max_length=32)
+    family: Any = Decoder if architecture == "llama" else Encoder
+    family(init="scratch", architecture=architecture, **sizes).load(load_request()).save(folder)
+    return family(checkpoint=str(folder), max_length=32)
 
 
 def test_loftq_is_refused_where_weights_cannot_be_loaded_in_full_precision() -> None:

@@ -47,7 +47,7 @@ TARGET = {"several labels": MULTI, "values": REGRESSION}
 
 
 def metrics() -> list[type[Metric]]:
-    """All but those of boxes, which `test_boxes.py` is about."""
+    """All but those of boxes, which `test_detection.py` is about."""
     return [component for component in every_metric() if BOXES not in component.targets]
 
 

@@ -43,7 +43,7 @@ def test_names_and_options_exist(preset: Path) -> None:
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
 def test_keys_say_their_averaging(preset: Path) -> None:
     chosen, options = contents(preset)
-    if preset.stem == "detection":  # its keys say the overlap and the size; see test_boxes.py
+    if preset.stem == "detection":  # its keys give the overlap and the size; see test_detection.py
         return
     for key, name in chosen.items():
         average = options.get(key, {}).get("average")

@@ -115,7 +115,7 @@ def test_what_is_stored_decides_and_nothing_near_it() -> None:
 # --- a whole run ------------------------------------------------------------------------------------------------------
 
 
-def several(folder: Path, **changes: Any) -> dict[str, Any]:
+def train_multi_label(folder: Path, **changes: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {"data__held_out": 60, "train__epochs": 3, "task__target": "multi"} | changes
     run(graft_toy.config(metrics=METRICS, task__primary="f1_macro", **settings), folder, quiet=True)
     return record.read(folder)
@@ -130,7 +130,7 @@ def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     install()
     folder = tmp_path_factory.mktemp("several") / "run"
     with graft_toy.registered(load_registry()):
-        several(folder)
+        train_multi_label(folder)
     return folder
 
 
@@ -166,7 +166,7 @@ def test_the_report_holds_them_and_the_scores_are_at_them(completed_run: Path) -
 def test_without_them_one_half_decides_and_probabilities_score_alike(
     completed_run: Path, tmp_path: Path, toy: None
 ) -> None:
-    half, report = several(tmp_path / "run", train__thresholds="half"), record.read(completed_run)
+    half, report = train_multi_label(tmp_path / "run", train__thresholds="half"), record.read(completed_run)
     assert "thresholds" not in half
     assert "threshold" not in half["per_class"][0]
     for split in ("val", "test"):

@@ -91,7 +91,7 @@ def test_the_image_may_have_another_name_than_the_annotations(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("objects", "said"),
+    ("objects", "expected"),
     [
         (thing(x1="30"), "(30 5 30 15) has no width"),
         (thing(x1="31"), "ends before it begins"),
@@ -102,17 +102,17 @@ def test_the_image_may_have_another_name_than_the_annotations(tmp_path):
         (thing(name=""), "the object has no name"),
     ],
 )
-def test_objects_that_cannot_be_used_are_named_by_their_line(tmp_path, objects, said):
+def test_objects_that_cannot_be_used_are_named_by_their_line(tmp_path, objects, expected):
     folder = dataset(tmp_path, xml(thing() + objects))
     message = problem(voc(folder))
     assert message.startswith("Annotations/0.xml:5: ")
-    assert said in message
+    assert expected in message
     splits = load(voc(folder, on_bad_row="skip"))
     assert boxes(splits)["JPEGImages/0.png"] == [("dog", (10, 5, 30, 15))]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("", "Annotations/0.xml: the file is empty"),
         ("<annotation>\n<object>", "Annotations/0.xml:2: the file is not well-formed XML"),
@@ -122,9 +122,9 @@ def test_objects_that_cannot_be_used_are_named_by_their_line(tmp_path, objects, 
         (xml(thing(), size=(20, 40)), "are for 20 × 40 pixels, the image has 40 × 20"),
     ],
 )
-def test_annotations_that_cannot_be_used(tmp_path, text, said):
+def test_annotations_that_cannot_be_used(tmp_path, text, expected):
     folder = dataset(tmp_path, text)
-    assert said in problem(voc(folder))
+    assert expected in problem(voc(folder))
     assert len(load(voc(folder, on_bad_row="skip")).train) == 2
 
 

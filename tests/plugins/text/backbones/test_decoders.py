@@ -101,14 +101,16 @@ def on_the_left(model: object, given: dict[str, torch.Tensor], extra: int = 3) -
     return model.module(input_ids=moved, attention_mask=seen).logits  # type: ignore[attr-defined, no-any-return]
 
 
-@pytest.mark.parametrize("kind", ["PromptTuningConfig", "PrefixTuningConfig"])
+@pytest.mark.parametrize("config_class", ["PromptTuningConfig", "PrefixTuningConfig"])
 @torch.no_grad()
-def test_virtual_tokens_in_front(kind: str) -> None:
+def test_virtual_tokens_in_front(config_class: str) -> None:
     """Same example, different padding, same logits: transformers' own pooling would take padding for the last token."""
     import peft
 
     model = small_llama().load(load_request())
-    model.module = peft.get_peft_model(model.module, getattr(peft, kind)(task_type="SEQ_CLS", num_virtual_tokens=4))
+    model.module = peft.get_peft_model(
+        model.module, getattr(peft, config_class)(task_type="SEQ_CLS", num_virtual_tokens=4)
+    )
     together = predict(model, ROWS)
     torch.testing.assert_close(torch.cat([predict(model, [row]) for row in ROWS]), together, atol=1e-6, rtol=0)
     logits = on_the_left(model, batch(model, ROWS))
