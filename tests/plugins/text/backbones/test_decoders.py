@@ -1,4 +1,7 @@
-"""Decoders as a user meets them: padding on either side, saved and reopened, with and without notes."""
+"""Decoders as a user meets them: padding on either side, saved and reopened, with and without notes.
+
+Covers: plugins/text/backbones/pooling.py
+"""
 
 from __future__ import annotations
 
