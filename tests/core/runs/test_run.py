@@ -1,6 +1,6 @@
 """A run from a configuration to a report: what its folder holds, and how it ends when something goes wrong.
 
-Covers: core/runs/adapt.py, core/runs/context.py, core/runs/dry_run.py, core/runs/evaluate.py, core/runs/finish.py,
+Covers: core/runs/adapt.py, core/runs/context.py, core/runs/evaluate.py, core/runs/finish.py,
 core/runs/fit.py, core/runs/load.py, core/runs/prepare.py, core/runs/save.py, core/runs/split_scores.py
 """
 

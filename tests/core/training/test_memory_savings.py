@@ -1,6 +1,6 @@
 """Options that save memory: they change nothing else, and are refused where they cannot work.
 
-Covers: core/training/loop.py
+Covers: core/training/optimizer.py
 """
 
 from __future__ import annotations
