@@ -1,4 +1,4 @@
-"""Graft's public names: what a plugin and a Python program need. Importing it imports nothing heavy."""
+"""Graft's public API, for plugins and for Python programs. Importing it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -17,12 +17,9 @@ if TYPE_CHECKING:
         PreparedDataset,
         Provenance,
         QuantizationConfig,
-        SupportsFastDropout,
-        SupportsFeatures,
-        SupportsFit,
-        SupportsPreview,
         TrainingPlan,
     )
+    from core.contracts.protocols import SupportsFastDropout, SupportsFeatures, SupportsFit, SupportsPreview
     from core.contracts.splits import SplitOptions, Splits
     from core.contracts.train_config import TrainConfig
     from core.contracts.wrapped import WrappedModel
@@ -49,17 +46,19 @@ else:
             ),
             "core.contracts.footprint": ("Footprint",),
             "core.contracts.model": (
-                "SupportsFeatures",
-                "SupportsFit",
-                "SupportsPreview",
                 "LoadedModel",
                 "LoadRequest",
                 "ParamGroup",
                 "TrainingPlan",
                 "PreparedDataset",
                 "Provenance",
-                "SupportsFastDropout",
                 "QuantizationConfig",
+            ),
+            "core.contracts.protocols": (
+                "SupportsFeatures",
+                "SupportsFit",
+                "SupportsPreview",
+                "SupportsFastDropout",
             ),
             "core.contracts.splits": ("SplitOptions", "Splits"),
             "core.contracts.train_config": ("TrainConfig",),

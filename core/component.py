@@ -1,4 +1,4 @@
-"""The root of every socket: one dataclass that is both an option schema and an implementation."""
+"""The base class of all components: one dataclass is both the schema of the options and the implementation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Component(ABC):
     """A dataclass: fields are options, methods are behavior, ClassVars identify it, and the docstring is its help.
 
     Attributes:
-        name: Its key in the registry, the configuration and the docs; unique in its extension point.
-        task_types: The task types that it supports; empty for all (of a target type: for those that list it).
+        name: Its key in the registry, the configuration and the docs; unique within its extension point.
+        task_types: The task types that it supports; empty for all. For a target type, empty means those that list it.
         requires: Modules that it needs beyond Graft's own dependencies, each with the command that installs it.
     """
 
@@ -24,5 +24,5 @@ class Component(ABC):
 
     @classmethod
     def summary(cls) -> str:
-        """The first line of the docstring."""
+        """Return the first line of the docstring."""
         return (cls.__doc__ or "").strip().partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Errors a person can act on: what was asked, what exists, the nearest match, and the cure."""
+"""Errors that a user can act on: what was asked for, what exists, the nearest match, and how to fix it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Problem:
 
 
 class GraftError(Exception):
-    """Bad input of any kind. It ends the program with exit code 2 and its message, without a traceback.
+    """Bad input of any kind. It ends the program with a message and exit code 2, without a traceback.
 
     Attributes:
         problems: All problems, in the order in which they were found.
     """
 
-    title = "Graft cannot go on"
+    title = "Graft cannot continue"
 
     def __init__(self, *problems: Problem | str) -> None:
         self.problems: tuple[Problem, ...] = tuple(p if isinstance(p, Problem) else Problem("", p) for p in problems)
@@ -61,9 +61,9 @@ class DataError(GraftError):
 
 
 class WeightsError(GraftError):
-    """The base weights cannot be had: no such checkpoint, gated, or no network."""
+    """The base weights are not available: there is no such checkpoint, it is gated, or there is no network."""
 
-    title = "The base weights cannot be had"
+    title = "The base weights are not available"
 
 
 class PluginError(GraftError):
@@ -73,9 +73,9 @@ class PluginError(GraftError):
 
 
 class RunError(GraftError):
-    """A run cannot start, go on, or be resumed."""
+    """A run cannot start, continue, or be resumed."""
 
-    title = "The run cannot go on"
+    title = "The run cannot continue"
 
 
 class NumericalError(RunError):
@@ -84,23 +84,23 @@ class NumericalError(RunError):
     title = "Training diverged"
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error
-    """The run was asked to stop (SIGINT, SIGTERM); a checkpoint has been written where training had begun."""
+class Interrupted(Exception):  # noqa: N818 - it is not an error
+    """A signal (SIGINT, SIGTERM) asked the run to stop. If training had begun, a checkpoint was written."""
 
 
 def nearest(name: str, options: Iterable[str]) -> str | None:
-    """The option that `name` was most likely meant to be, or None where none is close."""
+    """Return the option that is most similar to `name`, or None if none is similar."""
     matches = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
     return matches[0] if matches else None
 
 
 def unknown(what: str, name: str, options: Sequence[str]) -> tuple[str, str]:
-    """Message and cure for a name that does not exist: the nearest match first, then all that do.
+    """Return the message and the cure for a name that does not exist: the nearest match, then all that exist.
 
     Args:
         what: The noun, such as `model preset`.
-        name: What was asked for.
-        options: What exists.
+        name: The name that does not exist.
+        options: The names that exist.
     """
     close = nearest(name, options)
     cure = f"Did you mean {close!r}? " if close else ""

@@ -1,4 +1,4 @@
-"""Writing files and folders that are whole or not there at all; and JSON as Graft writes it."""
+"""Write files and folders atomically, and write JSON."""
 
 from __future__ import annotations
 
@@ -16,71 +16,71 @@ from core.errors import Problem, RunError
 
 @contextmanager
 def new_file(path: Path, shared: bool = False) -> Iterator[Path]:
-    """Yield a path beside `path` to write a file to; at the end it is synced and renamed to `path`.
+    """Yield a temporary path beside `path`; at the end the file is synced and renamed to `path`.
 
-    A process that is killed at any instant leaves the old file or the new one, never half of one. After an error the
-    old file is still there, and what was written aside is removed.
+    A process that is killed at any instant leaves the old file or the new one, never a part of one. After an error the
+    old file is still there, and the temporary file is removed.
 
     Args:
         path: The file to write or replace; its folder exists.
-        shared: Whether other processes may be writing the same file, as in a cache.
+        shared: Whether other processes can write the same file, as in a cache.
 
     Example:
-        with new_file(path) as aside:
-            aside.write_text(text)
+        with new_file(path) as temporary:
+            temporary.write_text(text)
 
     Raises:
         OSError: The disk is full or read-only.
     """
-    aside = _aside(path, shared)
+    temporary = _temporary_path(path, shared)
     try:
-        yield aside
-        _sync(aside)
-        aside.replace(path)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
     except BaseException:
         with suppress(OSError):
-            aside.unlink()
+            temporary.unlink()
         raise
     _sync_folder(path.parent)
 
 
 @contextmanager
 def new_folder(path: Path, shared: bool = False) -> Iterator[Path]:
-    """Yield a folder beside `path` to write files to; at the end it is synced and renamed to `path`.
+    """Yield a temporary folder beside `path`; at the end it is synced and renamed to `path`.
 
     Args:
-        path: The folder to make; it does not exist or is empty. Its parent exists.
-        shared: Whether other processes may be making the same folder, as in a cache; if one was quicker, its folder
-            stays and this one is removed.
+        path: The folder to create; it does not exist or is empty. Its parent exists.
+        shared: Whether other processes can create the same folder, as in a cache. If one was faster, its folder stays
+            and this one is removed.
 
     Raises:
-        OSError: The disk is full or read-only, or the folder holds something and is not shared.
+        OSError: The disk is full or read-only, or the folder is not empty and not shared.
     """
-    aside = _aside(path, shared)
-    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
-    aside.mkdir()
+    temporary = _temporary_path(path, shared)
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
+    temporary.mkdir()
     try:
-        yield aside
-        for file in aside.rglob("*"):
+        yield temporary
+        for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
             else:
                 _sync_folder(file)
-        _sync_folder(aside)
+        _sync_folder(temporary)
         try:
-            aside.rename(path)  # onto an empty folder too
+            temporary.rename(path)  # this also replaces an empty folder
         except OSError:
             if not (shared and path.is_dir()):
                 raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     _sync_folder(path.parent)
 
 
-def _aside(path: Path, shared: bool) -> Path:
-    """Return a name beside `path`; of its own for each process where others write there too."""
-    own = f".{os.getpid()}-{os.urandom(4).hex()}" if shared else ""
-    return path.with_name(f"{path.name}{own}.partial")
+def _temporary_path(path: Path, shared: bool) -> Path:
+    """Return a temporary path beside `path`; it is unique per process if `shared`."""
+    unique = f".{os.getpid()}-{os.urandom(4).hex()}" if shared else ""
+    return path.with_name(f"{path.name}{unique}.partial")
 
 
 def _sync(file: Path) -> None:
@@ -92,7 +92,7 @@ def _sync(file: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Sync a folder's list of names, so that a rename survives a power cut."""
+    """Sync the entries of a folder, so that a rename survives a power failure."""
     with suppress(OSError):  # Windows and some network file systems cannot sync a folder
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -102,7 +102,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def clean(value: Any) -> Any:
-    """Return the same value with NaN and infinities as null, so that any JSON reader takes it."""
+    """Return the value with None for NaN and infinities, so that any JSON parser can read it."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -113,24 +113,24 @@ def clean(value: Any) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON; see `write_text`."""
+    """Write a value as JSON, atomically; see `write_text`."""
     write_text(path, json.dumps(clean(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON Lines; see `write_text`."""
+    """Write rows as JSON Lines, atomically; see `write_text`."""
     write_text(path, "".join(json.dumps(clean(row), ensure_ascii=False) + "\n" for row in rows))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text in UTF-8, so that a reader never sees half of it.
+    """Write text in UTF-8, atomically: a reader never sees a part of it.
 
     Raises:
         RunError: The disk is full or read-only; the old file is still there.
     """
     try:
-        with new_file(path) as aside:
-            aside.write_text(text, encoding="utf-8")
+        with new_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise unwritable(path, error) from error
 

@@ -1,4 +1,4 @@
-"""What is wrong with data, or worth knowing about it: one row's issue, and issues counted over a data set."""
+"""Issues in data: of one row, and counted over a data set."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RowIssue:
-    """Something about one row that a person must know.
+    """Something that the user must know about one row.
 
     Attributes:
-        code: A stable name, such as `empty_text`; rows are counted by it.
-        message: What is wrong with the row: `the text is empty`.
-        cure: What to do about it.
-        level: `error` for a bad row, subject to `on_bad_row`; `blank` for a line that is no row at all and is left out;
-            `note` for a row that is used all the same.
-        what: The noun for what is counted: `row`, or a part of one such as `object`.
+        code: A stable name, such as `empty_text`; issues are counted by it.
+        message: What is wrong with the row, such as `the text is empty`.
+        cure: How to fix it.
+        level: `error` for a bad row, subject to `on_bad_row`; `blank` for a line that is not a row and is skipped;
+            `note` for a row that is used anyway.
+        what: The noun for what is counted: `row`, or a part of a row such as `object`.
     """
 
     code: str
@@ -27,13 +27,13 @@ class RowIssue:
 
 @dataclass(frozen=True)
 class DataIssue:
-    """An issue that the data check found: how often, and where first.
+    """An issue that the data check found, with its count and its first places.
 
     Attributes:
         code: A stable name, such as `duplicates_across_splits`.
-        message: One sentence with the count in it.
-        count: How many examples it concerns.
-        places: The first few places (`file:row`).
+        message: One sentence that contains the count.
+        count: Number of examples that have the issue.
+        places: Where it occurs first (`file:row`).
         level: `warning` or `info`; errors are raised instead.
     """
 

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported on first use (PEP 562), so that importing the package stays cheap."""
+"""Lazy imports (PEP 562): a package imports its public names on first use, so importing the package is cheap."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 
 def lazy_face(package: str, table: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package.
+    """Return a `__getattr__` for a package.
 
     Args:
         package: The package's `__name__`.
-        table: For each module, the names that the package takes from it; a name may be a submodule's.
+        table: For each module, the names that the package exports from it; a name can be that of a submodule.
     """
-    homes = {name: module for module, names in table.items() for name in names}
+    module_of = {name: module for module, names in table.items() for name in names}
 
     def resolve(name: str) -> Any:
-        if name not in homes:
+        if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = import_module(homes[name])
-        found = getattr(module, name) if hasattr(module, name) else import_module(f"{homes[name]}.{name}")
-        setattr(import_module(package), name, found)
-        return found
+        module = import_module(module_of[name])
+        value = getattr(module, name) if hasattr(module, name) else import_module(f"{module_of[name]}.{name}")
+        setattr(import_module(package), name, value)
+        return value
 
     return resolve

@@ -1,11 +1,10 @@
-"""How a component declares an option: its default, its help and its limits, all in the dataclass field."""
+"""Declare the options of a component: the dataclass field holds the default, the help and the limits."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
@@ -14,16 +13,16 @@ from core.errors import Problem, nearest
 
 @dataclass(frozen=True)
 class Limits:
-    """What the values of an option must satisfy beyond their type.
+    """The help of an option, and what its values must satisfy beyond their type.
 
     Attributes:
         help: One sentence for `show`, `--help` and the generated reference.
         choices: The allowed values, or empty for any.
-        low: Smallest allowed number, inclusive.
-        high: Largest allowed number, inclusive.
+        low: Inclusive lower bound.
+        high: Inclusive upper bound.
         above: Exclusive lower bound.
-        path: Whether the value names a local file or folder (made absolute when the run's config is saved).
-        folder: Whether the value may name a local folder, among other things (made absolute where there is one).
+        path: Whether the value is a local path; it is made absolute in the saved configuration.
+        folder: Whether the value can be a local folder; it is made absolute if the folder exists.
     """
 
     help: str = ""
@@ -36,11 +35,11 @@ class Limits:
 
     @property
     def named_choices(self) -> str:
-        """The allowed values as text; an empty one as two quotes."""
+        """The allowed values as text; an empty value is shown as two quotes."""
         return ", ".join(choice or "''" for choice in self.choices)
 
     def complaint(self, value: object) -> tuple[str, str] | None:
-        """Message and cure for a value outside the limits, or None."""
+        """Return the message and the cure for a value outside the limits, or None."""
         if value is None:
             return None
         if self.choices and value not in self.choices:
@@ -78,9 +77,9 @@ def option(
         help: One sentence for `show`, error messages and the reference.
         factory: A function that returns the default, for lists and dictionaries.
         choices: The allowed values; empty for any.
-        low: The smallest allowed number.
-        high: The largest allowed number.
-        above: An exclusive lower bound.
+        low: Inclusive lower bound.
+        high: Inclusive upper bound.
+        above: Exclusive lower bound.
         path: Whether the value is the path of a file or folder; it is made absolute in the saved configuration.
         folder: Whether the value can be a local folder; it is made absolute if the folder exists.
     """
@@ -91,14 +90,14 @@ def option(
 
 
 def limits(of: Field[Any]) -> Limits:
-    """The limits declared for a field, or empty ones for a plain dataclass field."""
-    found = of.metadata.get("graft", Limits())
-    assert isinstance(found, Limits)
-    return found
+    """Return the limits that a field declares, or no limits for a plain dataclass field."""
+    declared = of.metadata.get("graft", Limits())
+    assert isinstance(declared, Limits)
+    return declared
 
 
 def violations(component: Any, where: str) -> Iterator[Problem]:
-    """The options of a component dataclass whose values are outside their limits.
+    """Yield a problem for each option whose value is outside its limits.
 
     Args:
         component: A dataclass instance.
@@ -110,13 +109,13 @@ def violations(component: Any, where: str) -> Iterator[Problem]:
             yield Problem(f"{where}.{each.name}", *complaint)
 
 
-def options(component: type[Any]) -> Iterable[dict[str, str]]:
-    """Every option of a component: name, type, default and help, as text."""
-    for each in dataclasses.fields(component):
+def options(component: type[Any]) -> Iterator[dict[str, str]]:
+    """Yield each option of a component as text: `name`, `type`, `default` and `help`."""
+    for each in fields(component):
         declared = limits(each)
-        default = each.default if each.default is not dataclasses.MISSING else None
-        if each.default_factory is not dataclasses.MISSING:
+        default = each.default if each.default is not MISSING else None
+        if each.default_factory is not MISSING:
             default = each.default_factory()
-        kind = each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type))
+        type_ = each.type if isinstance(each.type, str) else getattr(each.type, "__name__", str(each.type))
         help_ = declared.help + (f" One of: {declared.named_choices}." if declared.choices else "")
-        yield {"name": each.name, "type": kind, "default": json.dumps(default, default=str), "help": help_}
+        yield {"name": each.name, "type": type_, "default": json.dumps(default, default=str), "help": help_}

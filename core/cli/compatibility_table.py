@@ -1,4 +1,4 @@
-"""Which method fits which family, as text: the table of `list methods` and the lines of `show method/NAME`."""
+"""Render which method fits which family: the table of `list methods` and the lines of `show method/NAME`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from core.contracts.capabilities import PRECISIONS
 from core.registry.compatibility import EXPERIMENTAL, NOTES, SUPPORTED, UNSUPPORTED, Fit, Fits
 
 WIDTH = 100
-"""Columns of a terminal that the table takes at most."""
+"""Maximum width of the table in characters."""
 
 FAMILY = "\0"
-"""Stands for the family's name in a note that may concern several families."""
+"""Placeholder for the name of the family, so that one note can cover several families."""
 
 
-def table(found: Fits, width: int = WIDTH) -> list[str]:
-    """Return the lines of a table: a row per method, a column per family, and numbered notes below.
+def table(fits: Fits, width: int = WIDTH) -> list[str]:
+    """Return the lines of a table: one row per method, one column per family, and numbered notes below.
 
-    A cell is one word where all precisions are alike, else a word for each of them. Where the families do not fit side
-    by side, the table continues below with the remaining ones.
+    A cell is one word if the precisions do not differ, else one word per precision. If the families are too wide, the
+    table continues below with the remaining ones.
 
     Args:
-        found: What `fits` gives.
-        width: Columns of the terminal.
+        fits: What `core.registry.compatibility.fits` returned.
+        width: Maximum width in characters.
     """
     notes: dict[str, tuple[list[str], list[str]]] = {}
     rows = {
         method: {family: _cell(method, family, precisions, notes) for family, precisions in families.items()}
-        for method, families in found.items()
+        for method, families in fits.items()
     }
     lines = []
     for columns in _blocks(rows, width):
@@ -47,9 +47,15 @@ def table(found: Fits, width: int = WIDTH) -> list[str]:
 def _cell(
     method: str, family: str, precisions: Mapping[str, Fit], notes: dict[str, tuple[list[str], list[str]]]
 ) -> str:
-    """`yes`, `exp` or `no`, with the number of the note that says why; collects the notes and what they concern.
+    """Return `yes`, `exp` or `no`, with the number of the note that says why.
 
-    A precision about which there is only a general note goes with the others.
+    A precision that has only a general note counts like the others.
+
+    Args:
+        method: Name of the method.
+        family: Name of the family.
+        precisions: How they fit in each precision.
+        notes: The notes so far, each with its methods and families; this function adds to them.
     """
     words = []
     for each in precisions.values():
@@ -58,6 +64,7 @@ def _cell(
             continue
         word = {SUPPORTED: "yes", EXPERIMENTAL: "exp", UNSUPPORTED: "no"}[each.status]
         if each.reason:
+            # Without the name of the family, one note covers all families with the same reason.
             reason = re.sub(rf"(?<![\w-]){re.escape(family)}(?![\w-])", FAMILY, each.reason)
             concerned = notes.setdefault(reason, ([], []))
             for names, name in zip(concerned, (method, family), strict=True):
@@ -70,15 +77,15 @@ def _cell(
 
 
 def _blocks(rows: Mapping[str, Mapping[str, str]], width: int) -> Iterator[list[str]]:
-    """Cut the families into groups that fit side by side."""
-    first = max(map(len, rows), default=0)
+    """Yield groups of families that fit side by side."""
+    first_column = max(map(len, rows), default=0)
     columns: list[str] = []
-    used = first
+    used = first_column
     for family in next(iter(rows.values()), {}):
         needed = 2 + max(len(family), *(len(cells[family]) for cells in rows.values()))
         if columns and used + needed > width:
             yield columns
-            columns, used = [], first
+            columns, used = [], first_column
         columns.append(family)
         used += needed
     if columns:
@@ -96,19 +103,19 @@ def _note(mark: str, text: str, width: int) -> list[str]:
 
 
 def legend() -> str:
-    """Return the sentence that explains a cell."""
+    """Return the sentence that explains the table."""
     return f"which method (row) can adapt which model (column); where precisions differ: {'/'.join(PRECISIONS)}"
 
 
-def described(found: Mapping[str, Mapping[str, Fit]]) -> Sequence[str]:
-    """Return the same of one method: a line for each family and each group of precisions that are alike in it."""
+def describe_fits(fits: Mapping[str, Mapping[str, Fit]]) -> Sequence[str]:
+    """Return the lines for one method: one line per family and group of precisions with the same fit."""
     words = {SUPPORTED: "yes", EXPERIMENTAL: "experimental", UNSUPPORTED: "no"}
     lines = []
-    for name, cells in found.items():
-        alike: dict[Fit, list[str]] = {}
+    for family, cells in fits.items():
+        groups: dict[Fit, list[str]] = {}
         for precision, each in cells.items():
-            alike.setdefault(each, []).append(precision)
-        for each, precisions in alike.items():
-            where = name if len(alike) == 1 else f"{name} in {', '.join(precisions)}"
+            groups.setdefault(each, []).append(precision)
+        for each, precisions in groups.items():
+            where = family if len(groups) == 1 else f"{family} in {', '.join(precisions)}"
             lines.append(f"{where}: {words[each.status]}{f'; {each.reason}' if each.reason else ''}")
     return lines

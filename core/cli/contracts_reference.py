@@ -1,17 +1,17 @@
-"""The page `docs/reference/contracts.md`: what a plugin implements and receives, read from the code itself."""
+"""Generate `docs/reference/contracts.md` from the code: what a plugin implements, receives and returns."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from core import issues
+from core.cli.docstrings import Docstring, parse
 from core.component import Component
-from core.contracts import components, model
+from core.contracts import components, model, protocols
 from core.contracts.components import RunConfig
 from core.contracts.footprint import Footprint
 from core.contracts.model import LoadedModel, ParamGroup, PreparedDataset, TrainingPlan, epochs_for
@@ -65,13 +65,13 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
         "Optional protocols",
         "Graft looks for these with `isinstance`. Implement the methods; you do not need to subclass anything.",
         (
-            model.SupportsFeatures,
-            model.SupportsFit,
-            model.SupportsPreview,
-            model.SupportsVirtualTokens,
-            model.SupportsDequantizedLoad,
-            model.SupportsFastDropout,
-            model.NeedsWorkers,
+            protocols.SupportsFeatures,
+            protocols.SupportsFit,
+            protocols.SupportsPreview,
+            protocols.SupportsVirtualTokens,
+            protocols.SupportsDequantizedLoad,
+            protocols.SupportsFastDropout,
+            protocols.NeedsWorkers,
         ),
     ),
     (
@@ -129,57 +129,6 @@ def contract_page() -> str:
     return "\n".join(parts)
 
 
-@dataclass(frozen=True)
-class Docstring:
-    """A docstring in Google style, split into its parts.
-
-    Attributes:
-        text: Everything before the first section.
-        sections: The items of each section (`Args`, `Raises`, `Attributes`, …): name and description. The name is empty
-            in a section that is plain text, such as `Returns`.
-    """
-
-    text: str
-    sections: Mapping[str, Sequence[tuple[str, str]]]
-
-
-SECTIONS = ("Attributes", "Args", "Returns", "Raises", "Example")
-
-
-def parse(docstring: str) -> Docstring:
-    """Split a cleaned docstring into its text and its sections."""
-    text: list[str] = []
-    blocks: dict[str, list[str]] = {}
-    lines = text
-    for line in docstring.splitlines():
-        title = line.removesuffix(":")
-        if line.endswith(":") and title in SECTIONS:
-            lines = blocks.setdefault(title, [])
-        elif lines is not text and line and not line.startswith(" "):
-            text.append(line)  # text goes on after a section
-            lines = text
-        else:
-            lines.append(line)
-    return Docstring("\n".join(text).strip(), {title: list(_items(title, block)) for title, block in blocks.items()})
-
-
-def _items(title: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the items of a section. A deeper indent continues the item above."""
-    block = textwrap.dedent("\n".join(lines)).strip()
-    if title in ("Returns", "Example"):
-        yield "", " ".join(block.split()) if title == "Returns" else block
-        return
-    items: list[list[str]] = []
-    for line in filter(str.strip, block.splitlines()):
-        if line.startswith(" ") and items:
-            items[-1].append(line.strip())
-        else:
-            items.append([line])
-    for item in items:
-        name, _, meaning = " ".join(item).partition(": ")
-        yield name, meaning
-
-
 def _class(documented: type) -> Iterator[str]:
     """Yield the lines for one class: its docstring, its attributes, its methods."""
     tree = _tree(documented)
@@ -209,9 +158,9 @@ def _function(documented: Callable[..., Any]) -> Iterator[str]:
 def _callable(node: ast.FunctionDef, heading: bool = True) -> Iterator[str]:
     """Yield the lines for one method or function: its signature and its docstring."""
     marks = {ast.unparse(each) for each in node.decorator_list}
-    kind = "required" if "abstractmethod" in marks else ", ".join(sorted(marks & {"property", "classmethod"}))
+    marker = "required" if "abstractmethod" in marks else ", ".join(sorted(marks & {"property", "classmethod"}))
     if heading:
-        yield f"#### `{node.name}`{f' ({kind})' if kind else ''}\n"
+        yield f"#### `{node.name}`{f' ({marker})' if marker else ''}\n"
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     if "property" not in marks:
         yield f"```python\n{_signature(node, returns)}\n```\n"
@@ -230,13 +179,13 @@ def _callable(node: ast.FunctionDef, heading: bool = True) -> Iterator[str]:
 
 
 def _signature(node: ast.FunctionDef, returns: str) -> str:
-    """Return `name(arguments) -> type`, one argument per line where it would be long."""
+    """Return `name(arguments) -> type`, with one argument per line if it is long."""
     short = f"{node.name}({ast.unparse(node.args)}){returns}"
     if len(short) <= 100:
         return short
     arguments = ast.unparse(node.args)
     pieces, depth, start = [], 0, 0
-    for at, letter in enumerate(arguments):
+    for at, letter in enumerate(arguments):  # split at commas outside brackets
         depth += (letter in "([{") - (letter in ")]}")
         if letter == "," and depth == 0:
             pieces.append(arguments[start:at].strip())
@@ -256,11 +205,11 @@ def _attributes(documented: type, tree: ast.ClassDef, parsed: Docstring) -> Iter
             continue
         name = node.target.id
         if isinstance(node.value, ast.Call) and ast.unparse(node.value.func).startswith("_"):
-            continue  # a wrapper passes this attribute on; its base class describes it
+            continue  # a delegated attribute, which the base class describes
         help_ = limits(fields[name]).help if name in fields else ""
         meaning = described.pop(name, "") or _string(after) or help_
         yield _row(f"`{name}`", f"`{ast.unparse(node.annotation)}`", _default(node.value), meaning)
-    for name, meaning in described.items():  # attributes of a base class that mean something more here
+    for name, meaning in described.items():  # inherited attributes that this class describes again
         annotations = (vars(base).get("__annotations__", {}) for base in documented.__mro__)
         annotation = next((found[name] for found in annotations if name in found), "")
         yield _row(f"`{name}`", f"`{annotation}`" if annotation else "", "", meaning)
@@ -271,7 +220,7 @@ def _row(*cells: str) -> str:
 
 
 def _default(value: ast.expr | None) -> str:
-    """Return the default as code; the first argument where it is a call of `option`."""
+    """Return the default as code; for a call of `option` or `field`, the default in its arguments."""
     if isinstance(value, ast.Call) and ast.unparse(value.func) in ("option", "field"):
         factory = [each.value for each in value.keywords if each.arg in ("factory", "default_factory")]
         value = value.args[0] if value.args else None
@@ -281,7 +230,7 @@ def _default(value: ast.expr | None) -> str:
 
 
 def _string(node: ast.stmt | None) -> str:
-    """Return the text of a string that stands below an attribute."""
+    """Return the string literal below an attribute, or an empty text."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
         return node.value.value
     return ""

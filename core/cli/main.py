@@ -1,4 +1,4 @@
-"""The command line: a thin front that imports what a command needs when it is asked for, and nothing before."""
+"""Dispatch a command line. A command imports what it needs when it runs, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from core.contracts.components import RunConfig
 
 HELP = """\
-Graft fine-tunes a pretrained model on your labelled data.
+Graft fine-tunes a pretrained model on your labeled data.
 
 Train and evaluate (any command line of key=value arguments is a training run):
   python -m core task=sentiment model=roberta
@@ -38,7 +38,7 @@ Environment variables:
   GRAFT_CACHE=DIR             folder of Graft's cache
   GRAFT_PLUGINS=FILE,MODULE   load plugins that are not installed
   GRAFT_DISABLE=NAME,NAME     do not load these plugins
-  GRAFT_STRICT=1              a broken plugin is an error
+  GRAFT_STRICT=1              a plugin with a problem is an error
   HF_HUB_OFFLINE=1            never contact the Hugging Face Hub
 
 Each command has its own --help. Shell completion: eval "$(python -m core -sc install=bash)"
@@ -52,53 +52,53 @@ Command = Callable[[Sequence[str], "PresetFolders"], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; returns its exit code (0 well, 2 bad input, 130 interrupted)."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    """Run the program and return its exit code: 0 success, 1 defect, 2 bad input, 130 interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        return _dispatch(*_take_presets(words))
+        return _dispatch(*_take_preset_folders(arguments))
     except GraftError as error:
         if debug:
             raise
         sys.stderr.write(error.report() + "\n")
         return EXIT_BAD_INPUT
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; nothing to say
+        sys.stderr.close()  # the reader of the output has exited
         return 0
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
-def _dispatch(words: list[str], own_presets: Sequence[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
+def _dispatch(arguments: list[str], own_presets: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
         sys.stdout.write(HELP)
         return 0
-    if words[0] in ("--version", "-V"):
+    if arguments[0] in ("--version", "-V"):
         from core import __version__
 
         sys.stdout.write(f"graft {__version__}\n")
         return 0
     commands = _commands()
-    if words[0] in commands:
-        return commands[words[0]](words[1:], _folders(own_presets))
-    if "=" in words[0] or words[0].startswith(("-", "~", "+")):
-        return _train(words, _folders(own_presets))
-    close = nearest(words[0], commands)
-    hint = f"Did you mean {close!r}?" if close else "A training run is made of key=value, such as task=sentiment."
-    raise GraftError(f"there is no command {words[0]!r}. {hint} `python -m core --help` shows all.")
+    if arguments[0] in commands:
+        return commands[arguments[0]](arguments[1:], _folders(own_presets))
+    if "=" in arguments[0] or arguments[0].startswith(("-", "~", "+")):
+        return _train(arguments, _folders(own_presets))
+    close = nearest(arguments[0], commands)
+    hint = f"Did you mean {close!r}?" if close else "Arguments of a training run are key=value, such as task=sentiment."
+    raise GraftError(f"there is no command {arguments[0]!r}. {hint} `python -m core --help` lists the commands.")
 
 
-def _take_presets(words: list[str]) -> tuple[list[str], list[str]]:
-    """Return the words without `--config-dir DIR`, and every such DIR."""
-    rest, left, folders = iter(words), [], []
-    for word in rest:
-        flag, _, value = word.partition("=")
+def _take_preset_folders(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments without `--config-dir DIR`, and every such DIR."""
+    rest, others, folders = iter(arguments), [], []
+    for argument in rest:
+        flag, _, value = argument.partition("=")
         if flag in ("--config-dir", "-cd"):
             folders.append(value or next(rest, ""))
         else:
-            left.append(word)
-    return left, folders
+            others.append(argument)
+    return others, folders
 
 
 def _folders(own_presets: Sequence[str]) -> PresetFolders:
@@ -108,44 +108,46 @@ def _folders(own_presets: Sequence[str]) -> PresetFolders:
 
 
 def _commands() -> dict[str, Command]:
-    def lazily(module: str, name: str) -> Command:
-        def command(words: Sequence[str], folders: PresetFolders) -> int:
+    """Return the commands by name; each imports its module when it is called."""
+
+    def lazy(module: str, name: str) -> Command:
+        def command(arguments: Sequence[str], folders: PresetFolders) -> int:
             from importlib import import_module
 
-            chosen: Command = getattr(import_module(module), name)
-            return chosen(words, folders)
+            implementation: Command = getattr(import_module(module), name)
+            return implementation(arguments, folders)
 
         return command
 
     return {
-        "list": lazily("core.cli.commands.list", "list_"),
-        "show": lazily("core.cli.commands.show", "show"),
-        "plugins": lazily("core.cli.commands.plugins", "plugins"),
-        "check": lazily("core.cli.commands.check", "check"),
-        "resume": lazily("core.cli.commands.resume", "resume"),
-        "evaluate": lazily("core.cli.commands.evaluate", "evaluate_command"),
-        "predict": lazily("core.cli.commands.predict", "predict_command"),
-        "export": lazily("core.cli.commands.export", "export_command"),
+        "list": lazy("core.cli.commands.list", "list_"),
+        "show": lazy("core.cli.commands.show", "show"),
+        "plugins": lazy("core.cli.commands.plugins", "plugins"),
+        "check": lazy("core.cli.commands.check", "check"),
+        "resume": lazy("core.cli.commands.resume", "resume"),
+        "evaluate": lazy("core.cli.commands.evaluate", "evaluate_command"),
+        "predict": lazy("core.cli.commands.predict", "predict_command"),
+        "export": lazy("core.cli.commands.export", "export_command"),
     }
 
 
-def _train(words: list[str], folders: PresetFolders) -> int:
-    """Check first, then let Hydra make the folder (or folders) and train."""
+def _train(arguments: list[str], folders: PresetFolders) -> int:
+    """Check the configuration, then let Hydra create the folder of each run, and train."""
     from core.config import compose
 
-    overrides, flags = split_flags(words)
+    overrides, flags = split_flags(arguments)
     if not any(flag.startswith(("-sc", "--shell", "--cfg", "-c", "--info")) for flag in flags):
         from core.config.validation import check
 
         several = any(flag in ("-m", "--multirun") for flag in flags)
         check(compose.resolve(overrides, several, folders))
     outcome = _Outcome()
-    compose.launch(words, outcome.work, outcome.failed, folders)
+    compose.launch(arguments, outcome.work, outcome.failed, folders)
     return outcome.code
 
 
 class _Outcome:
-    """What became of a run, or of the members of a sweep."""
+    """The exit code of a run, or of all runs of a sweep."""
 
     def __init__(self) -> None:
         self.code = 0
@@ -156,14 +158,14 @@ class _Outcome:
         return run(config, folder, choices=choices)
 
     def failed(self, error: Exception) -> None:
-        self.code = max(self.code, say_failure(error))
+        self.code = max(self.code, print_failure(error))
 
 
-def say_failure(error: Exception) -> int:
-    """Tell a person what ended a run; returns the exit code that goes with it: 2 for bad input, 1 for a defect.
+def print_failure(error: Exception) -> int:
+    """Print the error that ended a run, and return the exit code: 2 for bad input, 1 for a defect.
 
     Raises:
-        SystemExit: The run was interrupted: the other members of a sweep are not begun.
+        SystemExit: The run was interrupted; a sweep starts no further runs.
     """
     if isinstance(error, GraftError):
         sys.stderr.write(error.report() + "\n")
@@ -177,14 +179,14 @@ def say_failure(error: Exception) -> int:
     return EXIT_DEFECT
 
 
-def split_flags(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Overrides, and the flags of Hydra's own with their values."""
-    overrides, flags, rest = [], [], iter(words)
-    for word in rest:
-        if word in ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-name", "-cn"):
-            flags += [word, next(rest, "")]
-        elif word.startswith("-"):
-            flags.append(word)
+def split_flags(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the overrides, and the flags with their values."""
+    overrides, flags, rest = [], [], iter(arguments)
+    for argument in rest:
+        if argument in ("--cfg", "-c", "--info", "-i", "--package", "-p", "--config-name", "-cn"):
+            flags += [argument, next(rest, "")]
+        elif argument.startswith("-"):
+            flags.append(argument)
         else:
-            overrides.append(word)
+            overrides.append(argument)
     return overrides, flags

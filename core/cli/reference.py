@@ -1,5 +1,4 @@
-"""The generated pages of `docs/reference/`: `python -m core.cli.reference` writes them, a test checks them for
-drift."""
+"""Generate the pages of `docs/reference/`: run `python -m core.cli.reference`. A test checks that they are current."""
 
 from __future__ import annotations
 
@@ -32,13 +31,13 @@ TITLES = {
 
 
 Option = tuple[str, str, str]
-"""What makes options of several components the same: name, type and help."""
+"""Name, type and help; two components share an option if all three are equal."""
 
 
 def pages() -> dict[str, str]:
-    """Return every generated page: its path below `docs/reference/`, and its text."""
+    """Return every generated page: its path in `docs/reference/`, and its text."""
     registry = load_registry()
-    found = {
+    texts = {
         "command-line.md": f"# The command line\n\n```text\n{HELP}```\n",
         "components/README.md": "\n".join(_index(registry)),
         "presets.md": "\n".join(_presets()),
@@ -46,8 +45,8 @@ def pages() -> dict[str, str]:
         "hooks.md": "\n".join(_hooks()),
         "contracts.md": contract_page(),
     }
-    found |= {f"components/{socket}.md": "\n".join(_components(registry, socket)) for socket in EXTENSION_POINTS}
-    return {name: NOTE + text for name, text in found.items()}
+    texts |= {f"components/{group}.md": "\n".join(_components(registry, group)) for group in EXTENSION_POINTS}
+    return {name: NOTE + text for name, text in texts.items()}
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -67,35 +66,35 @@ def _table(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     yield ""
 
 
-def _own(registry: Registry, socket: str) -> dict[str, type[Component]]:
-    """The components of an extension point that Graft carries, by name."""
-    owners = registry.owners[socket]
+def _built_in(registry: Registry, group: str) -> dict[str, type[Component]]:
+    """Return the built-in components of a group, by name."""
+    owners = registry.owners[group]
     return {
         name: component
-        for name, component in sorted(registry.components[socket].items())
+        for name, component in sorted(registry.components[group].items())
         if registry.is_built_in(owners[name])
     }
 
 
 def _index(registry: Registry) -> Iterator[str]:
-    yield "# Components\n\nWhat Graft carries. `python -m core list` also shows what other plugins add.\n"
-    for socket in EXTENSION_POINTS:
-        names = ", ".join(f"`{name}`" for name in _own(registry, socket))
-        yield f"- [{TITLES[socket]}]({socket}.md): {names}"
+    yield "# Components\n\nThe built-in components. `python -m core list` also lists those of other plugins.\n"
+    for group in EXTENSION_POINTS:
+        names = ", ".join(f"`{name}`" for name in _built_in(registry, group))
+        yield f"- [{TITLES[group]}]({group}.md): {names}"
 
 
-def _components(registry: Registry, socket: str) -> Iterator[str]:
-    """One page: each component with the options that only it has, then the options that several share."""
-    yield f"# {TITLES[socket]}\n"
-    rows = {name: list(options(component)) for name, component in _own(registry, socket).items()}
+def _components(registry: Registry, group: str) -> Iterator[str]:
+    """Yield the page of a group: each component with its own options, then the options that several share."""
+    yield f"# {TITLES[group]}\n"
+    rows = {name: list(options(component)) for name, component in _built_in(registry, group).items()}
     shared = _shared(rows)
     if shared:
-        yield "Options that several of them have are described once, [at the end](#shared-options).\n"
-    for name, component in _own(registry, socket).items():
+        yield "Options that several components share are described once, [at the end](#shared-options).\n"
+    for name, component in _built_in(registry, group).items():
         yield f"## `{name}`\n\n{inspect.cleandoc(component.__doc__ or '')}\n"
         yield from _table([row for row in rows[name] if _key(row) not in shared])
-        if common := [f"`{row['name']}`" for row in rows[name] if _key(row) in shared]:
-            yield f"Shared options: {', '.join(common)}.\n"
+        if shared_names := [f"`{row['name']}`" for row in rows[name] if _key(row) in shared]:
+            yield f"Shared options: {', '.join(shared_names)}.\n"
         elif not rows[name]:
             yield "No options.\n"
     if shared:
@@ -111,26 +110,26 @@ def _key(row: Mapping[str, str]) -> Option:
 
 
 def _shared(rows: Mapping[str, Sequence[dict[str, str]]]) -> dict[Option, dict[str, dict[str, str]]]:
-    """The options that several components have, each with its row in each of them."""
-    found: dict[Option, dict[str, dict[str, str]]] = {}
+    """Return the options that several components share, each with its row in each component."""
+    components: dict[Option, dict[str, dict[str, str]]] = {}
     for name, options_of in rows.items():
         for row in options_of:
-            found.setdefault(_key(row), {})[name] = row
-    return {key: owners for key, owners in found.items() if len(owners) > 1}
+            components.setdefault(_key(row), {})[name] = row
+    return {key: owners for key, owners in components.items() if len(owners) > 1}
 
 
 def _default(defaults: Mapping[str, str]) -> str:
-    """The default that most have, and who has another."""
-    usual = max(defaults.values(), key=list(defaults.values()).count)
-    others = [f"{name}: `{value}`" for name, value in defaults.items() if value != usual]
-    return f"`{usual}`" + (f" ({', '.join(others)})" if others else "")
+    """Return the most common default, and the components with another default."""
+    common = max(defaults.values(), key=list(defaults.values()).count)
+    others = [f"{name}: `{value}`" for name, value in defaults.items() if value != common]
+    return f"`{common}`" + (f" ({', '.join(others)})" if others else "")
 
 
 def _presets() -> Iterator[str]:
     yield "# Presets\n\nThe YAML files of `conf/`. `python -m core show GROUP/NAME` prints one.\n"
-    own = [preset for preset in presets.every() if preset.owner == "graft"]
+    built_in = [preset for preset in presets.every() if preset.owner == "graft"]
     for group in GROUPS:
-        if chosen := [preset for preset in own if preset.group == group]:
+        if chosen := [preset for preset in built_in if preset.group == group]:
             yield f"## `{group}=`\n\n| preset | |\n|---|---|"
             yield from (f"| `{preset.name}` | {preset.summary} |" for preset in chosen)
             yield ""

@@ -1,4 +1,4 @@
-"""Presets, Hydra, validation of a configuration, and `config.yaml`."""
+"""Compose a configuration from presets and overrides, validate it, and read and write `config.yaml`."""
 
 from __future__ import annotations
 

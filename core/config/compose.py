@@ -1,4 +1,4 @@
-"""From words on a command line to a `RunConfig`: the only module that knows Hydra and OmegaConf."""
+"""Compose a `RunConfig` from the overrides on a command line, with Hydra."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from hydra import compose, initialize_config_dir
 from hydra import main as hydra_main
@@ -31,18 +31,18 @@ from yaml import YAMLError
 from core.component import Component
 from core.config.overrides import (
     SCHEMA,
-    as_given,
-    bad_choice,
-    bad_value,
-    first,
+    choice_problems,
+    first_value,
     hydra_words,
     is_group,
     is_hydra,
-    is_sweep,
     parse,
+    plain_value,
+    sweep_problems,
+    value_problems,
 )
 from core.config.presets import PresetFolders
-from core.config.store import put, share
+from core.config.store import share_entries, store_component
 from core.contracts.components import RunConfig
 from core.errors import ConfigError, Problem, RunError
 from core.registry.preset_files import GROUPS, directory
@@ -50,9 +50,11 @@ from core.registry.registry import load_registry
 
 SEARCH_PATH = "hydra.searchpath"
 
+ComponentT = TypeVar("ComponentT", bound=Component)
+
 
 class _PluginPresets(SearchPathPlugin):
-    """Puts the presets of plugins on Hydra's search path, behind Graft's own."""
+    """Appends the preset folders of plugins to Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for path, owner in load_registry().config_paths:
@@ -60,7 +62,7 @@ class _PluginPresets(SearchPathPlugin):
 
 
 def _search_path(folders: PresetFolders, parsed: Sequence[Override]) -> list[str]:
-    """The word that puts the folders of `--config-dir` on Hydra's search path, behind the plugins'."""
+    """Return the override that appends the folders of `--config-dir` to Hydra's search path, if there are any."""
     if not folders.own:
         return []
     given = [each.value() for each in parsed if each.key_or_group == SEARCH_PATH]
@@ -71,21 +73,21 @@ def _search_path(folders: PresetFolders, parsed: Sequence[Override]) -> list[str
 
 @cache
 def install() -> None:
-    """Store every component in Hydra's ConfigStore under its name. Done once a process."""
+    """Store every component in Hydra's ConfigStore under its name. Done once per process."""
     store = ConfigStore.instance()
     store.store(name=SCHEMA, node=RunConfig)
-    share(store.repo)
+    share_entries(store.repo)
     registry = load_registry()
-    for socket in ("data", "model", "method", "metric"):
-        for name, component in registry.components[socket].items():
-            put(socket, component, registry.owners[socket][name])
+    for group in ("data", "model", "method", "metric"):
+        for name, component in registry.components[group].items():
+            store_component(group, component, registry.owners[group][name])
     Plugins.instance().register(_PluginPresets)
-    OmegaConf.register_new_resolver("graft.stamp", stamp, use_cache=True)  # the members of a sweep share it
+    OmegaConf.register_new_resolver("graft.stamp", stamp, use_cache=True)  # all runs of a sweep share it
 
 
 def stamp() -> str:
-    """A readable name that no other run has; under torchrun, the same in all processes."""
-    import secrets  # only runs need it, and it takes a while to import
+    """Return a readable, unique name for a run; under torchrun it is the same in all processes."""
+    import secrets  # slow to import, and only runs need it
 
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{secrets.token_hex(2)}"
     if "TORCHELASTIC_RUN_ID" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -97,13 +99,13 @@ def stamp() -> str:
     key = f"graft/stamp/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
     if os.environ.get("RANK") == "0":
         shared.set(key, name)
-    found: bytes = shared.get(key)
-    return found.decode()
+    name_of_rank_0: bytes = shared.get(key)
+    return name_of_rank_0.decode()
 
 
 @contextmanager
 def _composing(folders: PresetFolders) -> Iterator[Callable[[list[str]], DictConfig]]:
-    """A function that composes a list of overrides."""
+    """Yield a function that composes a list of overrides."""
     install()
     folders.refuse_duplicates()
     GlobalHydra.instance().clear()
@@ -113,99 +115,106 @@ def _composing(folders: PresetFolders) -> Iterator[Callable[[list[str]], DictCon
 
 
 def resolve(overrides: Sequence[str], several: bool = False, folders: PresetFolders | None = None) -> RunConfig:
-    """Compose and check words such as `task=sentiment` and `train.epochs=5`.
+    """Compose and check overrides such as `task=sentiment` and `train.epochs=5`.
 
     Args:
-        overrides: Hydra overrides; of a sweep, the first member is returned.
-        several: Whether an option may have several values, as in a multirun.
-        folders: Where presets are looked for; None for Graft's own and the plugins'.
+        overrides: Hydra overrides. For a sweep, the first run's configuration is returned.
+        several: Whether an option can have several values, as in a multirun.
+        folders: The folders of presets; None for those of Graft and of the plugins.
 
     Raises:
-        ConfigError: Everything that is wrong with them, each with the nearest valid name.
+        ConfigError: The overrides have problems; each is listed with the nearest valid name.
     """
     folders = folders or PresetFolders.named()
     parsed = parse(overrides)
-    with _composing(folders) as composed:
+    with _composing(folders) as compose_config:
         choices = [each for each in parsed if is_group(each)]
-        problems = [] if several else [problem for each in parsed for problem in is_sweep(each)]
-        problems += [problem for each in choices for problem in bad_choice(each, folders)]
+        problems = [] if several else [problem for each in parsed for problem in sweep_problems(each)]
+        problems += [problem for each in choices for problem in choice_problems(each, folders)]
         if problems:
             raise ConfigError(*problems)
-        first_words = [word for each in choices for word in first(each)] + _search_path(folders, parsed)
-        base = _attempt(composed, first_words)
+        # Compose the chosen presets first: their options decide which other overrides are valid.
+        search_path = _search_path(folders, parsed)
+        base = _attempt(compose_config, [word for each in choices for word in first_value(each)] + search_path)
         values = [each for each in parsed if not is_group(each) and not is_hydra(each)]
-        problems = [problem for each in values for problem in bad_value(each, base)]
+        problems = [problem for each in values for problem in value_problems(each, base)]
         if problems:
             raise ConfigError(*problems)
         if len(choices) == len(parsed):
             return to_run_config(base)
-        searched = _search_path(folders, parsed)
-        kept = [each for each in parsed if not searched or each.key_or_group != SEARCH_PATH]
-        return to_run_config(_attempt(composed, [word for each in kept for word in first(each)] + searched))
+        others = [each for each in parsed if not search_path or each.key_or_group != SEARCH_PATH]
+        words = [word for each in others for word in first_value(each)] + search_path
+        return to_run_config(_attempt(compose_config, words))
 
 
-def changed(place: str, component: Component, overrides: Sequence[str]) -> Any:
-    """Return a component with other values, given by words such as `data.path=reviews.csv`.
+def with_overrides(place: str, component: ComponentT, overrides: Sequence[str]) -> ComponentT:
+    """Return a copy of a component with overrides such as `data.path=reviews.csv`.
 
     Args:
         place: Its place in the configuration, such as `data`.
-        component: The component, which stays as it is.
+        component: The component; it is not changed.
         overrides: Hydra overrides of its options.
 
     Raises:
-        ConfigError: Everything that is wrong with them, each with the nearest valid name.
+        ConfigError: The overrides have problems; each is listed with the nearest valid name.
     """
     parsed = parse(overrides)
     base = OmegaConf.create({place: OmegaConf.structured(component)})
-    problems = [problem for each in parsed for problem in (*is_sweep(each), *bad_value(each, base))]
+    problems = [problem for each in parsed for problem in (*sweep_problems(each), *value_problems(each, base))]
     if problems:
         raise ConfigError(*problems)
     for each in parsed:
-        value = as_given(each.value())
+        value = plain_value(each.value())
         OmegaConf.update(base, each.key_or_group, value, merge=isinstance(value, dict))
-    return OmegaConf.to_object(base)[place]  # type: ignore[index, call-overload]
+    changed: dict[str, ComponentT] = OmegaConf.to_object(base)  # type: ignore[assignment]
+    return changed[place]
 
 
-def _attempt(composed: Callable[[list[str]], DictConfig], overrides: list[str]) -> DictConfig:
-    """Compose; what Hydra says of a preset file is told with its place."""
+def _attempt(compose_config: Callable[[list[str]], DictConfig], overrides: list[str]) -> DictConfig:
+    """Compose overrides; turn an error of Hydra into a `ConfigError` that names the preset.
+
+    Raises:
+        ConfigError: Hydra or OmegaConf refuses a preset or an override.
+    """
     try:
-        return composed(overrides)
+        return compose_config(overrides)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         cause = error.__cause__ or error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         where = getattr(cause, "full_key", None) or ""
         message = " ".join(lines[:3]) or str(cause)
-        absent = "Could not find" in message or "Could not load" in message
-        cure = "`python -m core plugins` shows which plugins are loaded and which failed." if absent else ""
-        raise ConfigError(Problem(str(where), message, cure, _preset_named(lines))) from error
+        missing = "Could not find" in message or "Could not load" in message
+        cure = "`python -m core plugins` shows which plugins are loaded and which failed." if missing else ""
+        raise ConfigError(Problem(str(where), message, cure, _preset_source(lines))) from error
 
 
-def _preset_named(lines: Sequence[str]) -> str:
+def _preset_source(lines: Sequence[str]) -> str:
+    """Return the preset that an error of Hydra names, or an empty text."""
     first = lines[0] if lines else ""
     return f"preset {first.split(chr(39))[1]}" if first.startswith("In '") else ""
 
 
 def to_run_config(config: DictConfig) -> RunConfig:
-    """The composed configuration as dataclasses.
+    """Convert a composed configuration to dataclasses.
 
     Raises:
-        ConfigError: A value is missing, has the wrong type, or is not an option at all.
+        ConfigError: A value is missing, has the wrong type, or is not an option.
     """
-    strays = list(_strays(config, ""))
-    if strays:
-        raise ConfigError(*(Problem(stray, "is not an option.", "Remove it.") for stray in strays))
+    undeclared = list(_undeclared_keys(config, ""))
+    if undeclared:
+        raise ConfigError(*(Problem(key, "is not an option.", "Remove it.") for key in undeclared))
     try:
-        found = OmegaConf.to_object(config)
+        run_config = OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
         raise ConfigError(Problem(str(error.full_key or ""), str(error).partition("\n")[0])) from error
-    assert isinstance(found, RunConfig)
-    return found
+    assert isinstance(run_config, RunConfig)
+    return run_config
 
 
-def _strays(node: DictConfig, path: str) -> Iterator[str]:
-    """Keys that no dataclass declares: what `+` smuggled in."""
-    kind = OmegaConf.get_type(node)
-    declared = {each.name for each in fields(kind)} if kind is not None and is_dataclass(kind) else None
+def _undeclared_keys(node: DictConfig, path: str) -> Iterator[str]:
+    """Yield keys that no dataclass declares; `+key=value` can add them."""
+    schema = OmegaConf.get_type(node)
+    declared = {each.name for each in fields(schema)} if schema is not None and is_dataclass(schema) else None
     for key in node:
         place = f"{path}.{key!s}".lstrip(".")
         if declared is not None and key not in declared:
@@ -213,23 +222,23 @@ def _strays(node: DictConfig, path: str) -> Iterator[str]:
             continue
         child = node._get_node(key)
         if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
-            yield from _strays(child, place)
+            yield from _undeclared_keys(child, place)
 
 
 def _hydra_arguments(arguments: Sequence[str], folders: PresetFolders) -> list[str]:
-    """The command line as Hydra's own parser takes it: its flags, and the overrides in one piece."""
+    """Return the arguments for Hydra's own parser: flags unchanged, overrides as `hydra_words` spells them."""
     words = [each if each.startswith("-") or "=" not in each else parse([each])[0] for each in arguments]
-    searched = _search_path(folders, [each for each in words if isinstance(each, Override)])
-    place = next((at for at, word in enumerate(words) if isinstance(word, Override)), len(words))
-    found: list[str] = []
+    search_path = _search_path(folders, [each for each in words if isinstance(each, Override)])
+    first_override = next((at for at, word in enumerate(words) if isinstance(word, Override)), len(words))
+    result: list[str] = []
     for at, word in enumerate([*words, ""]):
-        if at == place:
-            found += searched
+        if at == first_override:
+            result += search_path
         if isinstance(word, str):
-            found += [word] if word else []
-        elif not searched or word.key_or_group != SEARCH_PATH:
-            found += hydra_words(word)
-    return found
+            result += [word] if word else []
+        elif not search_path or word.key_or_group != SEARCH_PATH:
+            result += hydra_words(word)
+    return result
 
 
 def launch(
@@ -238,14 +247,18 @@ def launch(
     failed: Callable[[Exception], None],
     folders: PresetFolders,
 ) -> None:
-    """Hand over to Hydra: make the run's folder (or one each for the members of a sweep) and do the work.
+    """Let Hydra create the folder of each run, and call `work` for each; a sweep has several runs.
 
     Args:
-        arguments: The command line as Hydra takes it.
-        work: Trains one member in its folder, told which preset was chosen in each group; returns the primary metric
-            on validation.
-        failed: Told what ended a member; the others of a sweep go on.
-        folders: Where presets are looked for.
+        arguments: The arguments of the command line.
+        work: Trains one run. It receives the configuration, the folder, and the preset chosen in each group. It returns
+            the primary metric on validation.
+        failed: Called with the error of a run; the other runs of a sweep continue.
+        folders: The folders of presets.
+
+    Raises:
+        ConfigError: Hydra refuses the arguments.
+        RunError: A folder cannot be created.
     """
     install()
 
@@ -254,17 +267,17 @@ def launch(
         choices = {group: str(runtime.choices[group]) for group in GROUPS if runtime.choices.get(group)}
         try:
             return work(to_run_config(config), Path(runtime.output_dir), choices)
-        except Exception as error:  # one member's end must not be the others'
+        except Exception as error:  # the other runs of a sweep must continue
             failed(error)
             return math.nan
 
     sys.argv[1:] = _hydra_arguments(arguments, folders)
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # what Hydra finds wrong is told in Graft's words, not in its own
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that Graft can print the error
     try:
         hydra_main(config_path=str(directory()), config_name="config", version_base="1.3")(job)()
     except HydraException as error:
         raise ConfigError(str(error)) from error
     except OSError as error:
-        cure = "Choose another folder with hydra.run.dir=… (or hydra.sweep.dir=… of a sweep)."
+        cure = "Choose another folder with hydra.run.dir=… (for a sweep: hydra.sweep.dir=…)."
         where = str(error.filename or "the run's folder")
-        raise RunError(Problem(where, f"cannot be made: {error.strerror or error}.", cure)) from error
+        raise RunError(Problem(where, f"cannot be created: {error.strerror or error}.", cure)) from error

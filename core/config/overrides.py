@@ -1,4 +1,4 @@
-"""The words of a command line, one by one: whether each names something that exists and has the right type."""
+"""Check each override of a command line: whether its option or preset exists and its value has the right type."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ GROUPS = (*preset_files.GROUPS, "metric")
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
-    """Hydra's reading of each word.
+    """Parse each argument as a Hydra override.
 
     Raises:
-        ConfigError: Every word that is not an override.
+        ConfigError: Some arguments are not overrides; each is listed.
     """
     parser, parsed, problems = OverridesParser.create(), [], []
     for text in overrides:
@@ -44,17 +44,17 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 
 def is_group(override: Override) -> bool:
-    """Whether it chooses a preset or a component, such as `model=roberta`."""
+    """Whether an override chooses a preset or a component, such as `model=roberta`."""
     return override.key_or_group in GROUPS or override.key_or_group.startswith(("hydra/", "metric/"))
 
 
 def is_hydra(override: Override) -> bool:
-    """Whether it is an option of Hydra itself."""
+    """Whether an override sets an option of Hydra."""
     return override.key_or_group.split(".")[0] == "hydra"
 
 
 def hydra_words(override: Override) -> list[str]:
-    """The word as Hydra takes it: an option that is a mapping (`key={a: 1}`) may get keys that it lacks."""
+    """Return an override as Hydra expects it; `++` lets a mapping (`key={a: 1}`) get new keys."""
     word = str(override.input_line)
     if override.is_sweep_override() or override.is_add() or override.is_force_add() or override.is_delete():
         return [word]
@@ -66,23 +66,23 @@ def hydra_words(override: Override) -> list[str]:
     return [f"++{override.key_or_group}.{key}={json.dumps(str(name))}" for key, name in value.items()]
 
 
-def is_sweep(override: Override) -> Iterator[Problem]:
-    """Several values where there may be one."""
+def sweep_problems(override: Override) -> Iterator[Problem]:
+    """Yield a problem if an override has several values where one is allowed."""
     if override.is_sweep_override():
-        cure = f"Add -m for a run each; a list is written {override.key_or_group}=[a,b]."
+        cure = f"Add -m for one run per value, or write a list as {override.key_or_group}=[a,b]."
         yield Problem(override.key_or_group, "has several values.", cure, COMMAND_LINE)
 
 
-def first(override: Override) -> list[str]:
-    """The override itself, or the first member of a sweep, as Hydra takes it."""
+def first_value(override: Override) -> list[str]:
+    """Return an override as Hydra expects it; for a sweep, with the first value only."""
     if not override.is_sweep_override():
         return hydra_words(override)
     value = next(iter(override.sweep_string_iterator()))
     return [f"{override.get_key_element()}={value}"]
 
 
-def bad_choice(override: Override, folders: PresetFolders) -> Iterator[Problem]:
-    """What is wrong with a choice: a name that does not exist."""
+def choice_problems(override: Override, folders: PresetFolders) -> Iterator[Problem]:
+    """Yield a problem for each name that does not exist in the group."""
     group = override.key_or_group
     if group not in GROUPS or override.is_delete():
         return
@@ -99,21 +99,21 @@ def bad_choice(override: Override, folders: PresetFolders) -> Iterator[Problem]:
             message, cure = folders.registry.unknown(group, str(value), options)
             other = next((name for name in GROUPS if str(value) in folders.names(name)), None)
             if other:
-                cure = f"There is a {other} of that name: {other}={value}. " + cure
+                cure = f"There is a {other} with this name: {other}={value}. " + cure
             yield Problem(group, message, cure, COMMAND_LINE)
 
 
-def bad_value(override: Override, base: DictConfig) -> Iterator[Problem]:
-    """What is wrong with a value: an option that does not exist here, or a type that it does not take."""
+def value_problems(override: Override, base: DictConfig) -> Iterator[Problem]:
+    """Yield a problem for each option that does not exist and each value of a wrong type."""
     key = override.key_or_group
     if override.is_delete():
         if OmegaConf.select(base, key) is None or not key.startswith("metrics."):
             yield Problem(key, "cannot be deleted; only an entry of `metrics` can.", "", COMMAND_LINE)
         return
     parent_key, _, leaf = key.rpartition(".")
-    place = _deepest(base, key)
+    place = _missing_prefix(base, key)
     if place is not None:
-        yield Problem(key, *(_renamed_key(override, place, base) or _unknown_key(key, place, base)), COMMAND_LINE)
+        yield Problem(key, *(_renamed_key(override, place, base) or _unknown_key(place, base)), COMMAND_LINE)
         return
     if override.is_add():
         message = "cannot be added: `+` is not needed for an option that exists."
@@ -127,8 +127,8 @@ def bad_value(override: Override, base: DictConfig) -> Iterator[Problem]:
             yield Problem(key, problem, "", COMMAND_LINE)
 
 
-def _deepest(base: DictConfig, key: str) -> str | None:
-    """The first part of a dotted key that does not exist, as a whole path; None where all of it does."""
+def _missing_prefix(base: DictConfig, key: str) -> str | None:
+    """Return the shortest prefix of a dotted key that does not exist, or None if the key exists."""
     node: Any = base
     path: list[str] = []
     for part in key.split("."):
@@ -142,15 +142,15 @@ def _deepest(base: DictConfig, key: str) -> str | None:
 
 
 def _renamed_key(override: Override, place: str, base: DictConfig) -> tuple[str, str] | None:
-    """Message and cure for a key that bears another name today."""
+    """Return the message and the cure for an option that was renamed, or None."""
     parent, _, leaf = place.rpartition(".")
     node = OmegaConf.select(base, parent) if parent else base
     owner = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
     if owner is None or not is_dataclass(owner):
         return None
-    socket = "metric" if parent.startswith("metrics.") else parent
+    group = "metric" if parent.startswith("metrics.") else parent
     component = owner.__dict__.get("name") if issubclass(owner, Component) else None
-    new = new_option(f"{socket}/{component}" if component else socket, owner, leaf)
+    new = new_option(f"{group}/{component}" if component else group, owner, leaf)
     if new is None:
         return None
     rest = override.key_or_group.removeprefix(place)
@@ -158,41 +158,43 @@ def _renamed_key(override: Override, place: str, base: DictConfig) -> tuple[str,
     return f"was renamed to {parent}.{new}.", f"Write {parent}.{new}{rest}={value}"
 
 
-def _unknown_key(key: str, place: str, base: DictConfig) -> tuple[str, str]:
+def _unknown_key(place: str, base: DictConfig) -> tuple[str, str]:
+    """Return the message and the cure for an option that does not exist."""
     parent, _, leaf = place.rpartition(".")
     node = OmegaConf.select(base, parent) if parent else base
-    there = [str(name) for name in node if parent or name != "hydra"] if isinstance(node, DictConfig) else []
+    names = [str(name) for name in node if parent or name != "hydra"] if isinstance(node, DictConfig) else []
     owner = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
     chosen = getattr(owner, "name", "") if isinstance(getattr(owner, "name", ""), str) else ""
-    what = (
+    message = (
         f"is not an option of {parent}={chosen}." if chosen else f"is not an option{f' of {parent}' if parent else ''}."
     )
-    close = nearest(leaf, there)
+    close = nearest(leaf, names)
     if close:
-        return what, f"Did you mean {f'{parent}.{close}'.lstrip('.')}?"
+        return message, f"Did you mean {f'{parent}.{close}'.lstrip('.')}?"
     others = [
         f"{parent}={name}"
         for name, component in load_registry().components.get(parent, {}).items()
         if leaf in {each.name for each in fields(component)}
     ]
     if others:
-        return what, f"It is one of {' and of '.join(others)}."
-    return what, f"There are: {', '.join(there) or 'none'}."
+        return message, f"It is an option of {' and of '.join(others)}."
+    return message, f"There are: {', '.join(names) or 'none'}."
 
 
-def as_given(value: Any) -> Any:
-    """Plain values: quoted strings without their quotes, numeric keys of a mapping as text (as YAML has them)."""
+def plain_value(value: Any) -> Any:
+    """Return plain values: strings without quotes, and the keys of mappings as text."""
     if isinstance(value, dict):
-        return {str(key): as_given(each) for key, each in value.items()}
+        return {str(key): plain_value(each) for key, each in value.items()}
     return str(value) if isinstance(value, str) else value
 
 
 def _wrong_type(parent: Any, leaf: str, value: Any) -> str | None:
+    """Return OmegaConf's message if an option does not accept a value, else None."""
     if not isinstance(parent, DictConfig):
         return None
     trial = OmegaConf.create({"x": parent.copy()})["x"]
     try:
-        OmegaConf.update(trial, leaf, as_given(value))
+        OmegaConf.update(trial, leaf, plain_value(value))
     except OmegaConfBaseException as error:
         return str(error).partition("\n")[0]
     return None

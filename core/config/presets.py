@@ -1,4 +1,4 @@
-"""The presets of one command: YAML files of Graft, of the plugins, and of folders named with `--config-dir`."""
+"""The presets of one command: YAML files of Graft, of the plugins, and of the folders in `--config-dir`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from core.registry.registry import Registry, load_registry
 
 @dataclass(frozen=True)
 class PresetFolders:
-    """The folders in which a command looks for presets. The command line makes one and hands it on.
+    """The folders in which a command looks for presets. The command line creates one and passes it on.
 
     Attributes:
-        registry: The plugins, which announce folders of their own.
-        own: Folders that the person at the command line named with `--config-dir`.
+        registry: The plugins, which can announce folders.
+        own: The folders that the user gave with `--config-dir`.
     """
 
     registry: Registry
@@ -26,7 +26,7 @@ class PresetFolders:
 
     @classmethod
     def named(cls, folders: Sequence[str] = ()) -> PresetFolders:
-        """Return those of Graft and of the plugins, and `folders`.
+        """Return the folders of Graft and of the plugins, and `folders`.
 
         Raises:
             ConfigError: A folder does not exist.
@@ -41,27 +41,27 @@ class PresetFolders:
 
     @cached_property
     def folders(self) -> list[tuple[str, Path]]:
-        """Every folder with its owner, Graft's own first."""
-        found = [("graft", directory())]
-        found += [(owner, locate(path, owner)) for path, owner in self.registry.config_paths]
-        return found + [("--config-dir", folder) for folder in self.own]
+        """Every folder with its owner, Graft's first."""
+        result = [("graft", directory())]
+        result += [(owner, locate(path, owner)) for path, owner in self.registry.config_paths]
+        return result + [("--config-dir", folder) for folder in self.own]
 
     @cached_property
     def presets(self) -> list[Preset]:
-        """Every preset, by group and name."""
-        found = [preset for owner, folder in self.folders for preset in presets_in(folder, owner)]
-        return sorted(found, key=lambda preset: (GROUPS.index(preset.group), preset.name))
+        """Every preset, sorted by group and name."""
+        presets = [preset for owner, folder in self.folders for preset in presets_in(folder, owner)]
+        return sorted(presets, key=lambda preset: (GROUPS.index(preset.group), preset.name))
 
     def names(self, group: str) -> list[str]:
-        """Return what can be chosen in a group: components and presets, sorted."""
+        """Return the sorted names that can be chosen in a group: components and presets."""
         files = {path.stem for _, folder in self.folders for path in (folder / group).glob("*.yaml")}
         return sorted(files | set(self.registry.components.get(group, {})))
 
     def refuse_duplicates(self) -> None:
-        """Refuse two presets of one name, of which Hydra would take the first silently.
+        """Refuse two presets with the same name; Hydra would silently use the first.
 
         Raises:
-            ConfigError: Two presets of a group bear one name, or a preset bears the name of a component.
+            ConfigError: Two presets of a group have the same name, or a preset has the name of a component.
         """
         seen: dict[tuple[str, str], Preset] = {}
         problems = []
@@ -72,12 +72,12 @@ class PresetFolders:
                 problems.append(Problem(where, f"is in {other.path} and in {preset.path}.", "Rename one of them."))
             owner = self.registry.owners.get(preset.group, {}).get(preset.name)
             if owner is not None:
-                message = f"bears the name of a component (plugin {owner})."
+                message = f"has the name of a component (plugin {owner})."
                 problems.append(Problem(where, message, f"Rename {preset.path}."))
         if problems:
             raise ConfigError(*problems)
 
 
 def every() -> list[Preset]:
-    """Return every preset of Graft and of the plugins, by group and name."""
+    """Return every preset of Graft and of the plugins, sorted by group and name."""
     return PresetFolders.named().presets

@@ -1,6 +1,6 @@
-"""Names that were renamed, old to new: for errors on the command line, and for reading the folders of older runs.
+"""Old names and their new ones: for errors on the command line, and to read the folders of older runs.
 
-An entry takes effect once the new name exists and the old one does not; until then it does nothing.
+An entry has an effect only if the new name exists and the old one does not.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     "method/oft": {"block": "block_size"},
     "data/digit_scenes": {"smallest": "min_size", "largest": "max_size", "draw": "scenes_seed"},
 }
-"""Options: by `task`, `train` or EXTENSION POINT/COMPONENT."""
+"""Options, by `task`, `train` or GROUP/COMPONENT."""
 
 CHOICES: Mapping[str, Mapping[str, str]] = {}
-"""Names of components and presets: by group, such as `model` or `task`."""
+"""Names of components and presets, by group, such as `model` or `task`."""
 
 HOOKS: Mapping[str, str] = {"kinds": "task_types"}
 """Hooks of plugins."""
 
 
 def new_option(place: str, options: type[Any], old: str) -> str | None:
-    """Return the present name of an option, or None where `old` is not the former name of one.
+    """Return the current name of an option, or None if `old` is not the old name of an option.
 
     Args:
-        place: `task`, `train` or EXTENSION POINT/COMPONENT.
+        place: `task`, `train` or GROUP/COMPONENT.
         options: The dataclass of the options.
-        old: The name that somebody used.
+        old: The name that the user gave.
     """
     new = OPTIONS.get(place, {}).get(old)
     names = {each.name for each in dataclasses.fields(options)}
@@ -45,13 +45,13 @@ def new_option(place: str, options: type[Any], old: str) -> str | None:
 
 
 def new_choice(group: str, old: str, names: Iterable[str]) -> str | None:
-    """Return the present name of a component or preset, or None where `old` is not the former name of one."""
+    """Return the current name of a component or preset, or None if `old` is not an old name of one."""
     new, known = CHOICES.get(group, {}).get(old), set(names)
     return new if new in known and old not in known else None
 
 
 def new_hook(failure: str) -> str:
-    """Return a hint for the failure of a plugin that implements a renamed hook; else an empty text."""
+    """Return a hint if a plugin failed because it implements a renamed hook, else an empty text."""
     for old, new in HOOKS.items():
         if f"unknown hook {old!r}" in failure:
             return f"The hook {old} was renamed to {new}."
@@ -61,21 +61,21 @@ def new_hook(failure: str) -> str:
 def translated(
     plain: Mapping[str, Any], tables: Mapping[str, type[Any]], components: Mapping[str, Mapping[str, type[Any]]]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return a stored configuration in present names, and what was renamed in it, as `old -> new`.
+    """Return a stored configuration with current names, and what was renamed in it, as `old -> new`.
 
     Args:
-        plain: Nested plain values, as `config.yaml` and the `config` of `report.json` hold them.
+        plain: Nested plain values, as in `config.yaml` and in the `config` of `report.json`.
         tables: The dataclasses of `task` and `train`.
-        components: Component classes by extension point and name.
+        components: Component classes by group and name.
     """
     notices: list[str] = []
     result = dict(plain)
     for place, options in tables.items():
         if isinstance(result.get(place), Mapping):
             result[place] = _options(result[place], place, options, place, notices)
-    for socket, known in components.items():
-        if isinstance(result.get(socket), Mapping):
-            result[socket] = _component(result[socket], socket, known, socket, notices)
+    for group, known in components.items():
+        if isinstance(result.get(group), Mapping):
+            result[group] = _component(result[group], group, known, group, notices)
     metrics = result.get("metrics")
     if isinstance(metrics, Mapping):
         known = components.get("metric", {})
@@ -87,21 +87,22 @@ def translated(
 
 
 def _component(
-    values: Mapping[str, Any], socket: str, known: Mapping[str, type[Any]], where: str, notices: list[str]
+    values: Mapping[str, Any], group: str, known: Mapping[str, type[Any]], where: str, notices: list[str]
 ) -> Mapping[str, Any]:
+    """Return the values of a component with current names; appends what was renamed to `notices`."""
     name = values.get("component")
-    if isinstance(name, str) and (new := new_choice(socket, name, known)):
+    if isinstance(name, str) and (new := new_choice(group, name, known)):
         notices.append(f"{where}={name} -> {where}={new}")
         values, name = {**values, "component": new}, new
     if not isinstance(name, str) or name not in known:
         return values
-    return _options(values, f"{socket}/{name}", known[name], where, notices)
+    return _options(values, f"{group}/{name}", known[name], where, notices)
 
 
 def _options(
     values: Mapping[str, Any], place: str, options: type[Any], where: str, notices: list[str]
 ) -> Mapping[str, Any]:
-    """The values under their present names, in their order; a value under the present name is left alone."""
+    """Return the values under their current names, in the same order; a value under a current name stays unchanged."""
     result = {}
     for key, value in values.items():
         new = new_option(place, options, key)

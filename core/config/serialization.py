@@ -1,4 +1,4 @@
-"""A configuration as plain values and as `config.yaml`, each component bearing its name, and back again."""
+"""Convert a configuration to plain values and `config.yaml`, with the name of each component, and back."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ NAME = "component"
 
 
 def to_plain(config: RunConfig) -> dict[str, Any]:
-    """Nested plain values, from which the run can be rebuilt on any machine; local paths are made absolute."""
+    """Return a configuration as nested plain values, with absolute paths; `from_plain` is the inverse."""
     plain: dict[str, Any] = {"task": _fields(config.task)}
-    for socket in EXTENSION_POINTS:
-        plain[socket] = _component(getattr(config, socket))
+    for group in EXTENSION_POINTS:
+        plain[group] = _component(getattr(config, group))
     plain["metrics"] = {key: _component(metric) for key, metric in config.metrics.items()}
     return plain | {"train": _fields(config.train), "seed": config.seed}
 
@@ -48,14 +48,14 @@ def _is_local(value: str, declared: Limits) -> bool:
 
 
 def config_text(config: RunConfig) -> str:
-    """The text of `config.yaml`."""
+    """Return the text of `config.yaml`."""
     from core.config.yaml import to_yaml
 
     return to_yaml(to_plain(config))
 
 
 def read_config(path: Path) -> RunConfig:
-    """The configuration in a `config.yaml`, checked as strictly as one from the command line.
+    """Return the configuration in a `config.yaml`, checked as strictly as one from the command line.
 
     Raises:
         RunError: There is no such file.
@@ -72,48 +72,48 @@ def read_config(path: Path) -> RunConfig:
 
 
 def in_present_names(plain: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return a stored configuration in present names, and what was renamed in it, as `old -> new`.
+    """Return a stored configuration with current names, and what was renamed in it, as `old -> new`.
 
     Args:
-        plain: What `to_plain` gave when the run was made, perhaps by an older version.
+        plain: What `to_plain` returned for the run, possibly in an older version.
     """
     return translated(plain, {"task": Task, "train": TrainConfig}, load_registry().components)
 
 
 def from_plain(plain: Mapping[str, Any], source: str) -> RunConfig:
-    """Rebuild a configuration from what `to_plain` gave.
+    """Return the configuration that `to_plain` converted.
 
     Args:
         plain: Nested plain values.
         source: Where they came from, for messages.
 
     Raises:
-        ConfigError: Everything that does not fit, together.
+        ConfigError: The values have problems; all are listed.
     """
     from core.config.yaml import typed
 
     problems: list[Problem] = []
 
-    def build(kind: type[Any], values: Any, where: str) -> Any:
-        names = [each.name for each in dataclasses.fields(kind)]
+    def build(schema: type[Any], values: Any, where: str) -> Any:
+        names = [each.name for each in dataclasses.fields(schema)]
         for key in [key for key in values if key not in names and key != NAME]:
             close = nearest(key, names)
             problems.append(
                 Problem(f"{where}.{key}", "is not an option.", f"Did you mean {close!r}?" if close else "", source)
             )
         try:
-            return typed(kind, {key: value for key, value in values.items() if key in names})
+            return typed(schema, {key: value for key, value in values.items() if key in names})
         except ConfigError as error:
             problems.extend(dataclasses.replace(p, where=f"{where}.{p.where}", source=source) for p in error.problems)
             return None
 
-    def component(socket: str, values: Any, where: str) -> Any:
+    def component(group: str, values: Any, where: str) -> Any:
         if not isinstance(values, Mapping) or NAME not in values:
-            problems.append(Problem(where, f"does not bear the name of its component (`{NAME}: …`).", "", source))
+            problems.append(Problem(where, f"does not name its component (`{NAME}: …`).", "", source))
             return None
-        return build(load_registry().get(socket, values[NAME]), values, where)
+        return build(load_registry().get(group, values[NAME]), values, where)
 
-    built = {socket: component(socket, plain.get(socket), socket) for socket in EXTENSION_POINTS}
+    built = {group: component(group, plain.get(group), group) for group in EXTENSION_POINTS}
     metrics = {key: component("metric", values, f"metrics.{key}") for key, values in plain.get("metrics", {}).items()}
     task, train = build(Task, plain.get("task", {}), "task"), build(TrainConfig, plain.get("train", {}), "train")
     if problems:
@@ -122,7 +122,7 @@ def from_plain(plain: Mapping[str, Any], source: str) -> RunConfig:
 
 
 def difference(before: Any, after: Any, where: str = "") -> list[str]:
-    """What differs between two nested plain values: one line a leaf, `train.epochs: 3.0 -> 5.0`."""
+    """Return the differences of two nested plain values: one line per leaf, such as `train.epochs: 3.0 -> 5.0`."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         keys = [*before, *(key for key in after if key not in before)]
         return [

@@ -1,4 +1,4 @@
-"""Components in Hydra's store; each schema is built when it is first chosen, so that start-up does not pay for all."""
+"""Put components into Hydra's store. Each schema is built on first use, so that the start stays fast."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from core.errors import PluginError, Problem
 class LazyNode(ConfigNode):
     """An entry of Hydra's store that builds its schema on first use.
 
-    Hydra copies its whole store for each composition, and copies a schema again when it hands it out. Entries are
-    therefore shared by the copies of the store.
+    Hydra copies its whole store for each composition, and copies a schema again before it uses it. So the copies of the
+    store can share their entries.
     """
 
     def __init__(self, group: str, component: type[Component], owner: str) -> None:
@@ -34,7 +34,7 @@ class LazyNode(ConfigNode):
 
 
 class SharedNode(ConfigNode):
-    """One of Hydra's own entries, shared by the copies of the store."""
+    """An entry of Hydra itself that the copies of the store share."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SharedNode:
         return self
@@ -48,8 +48,8 @@ def schema(component: type[Component], owner: str) -> DictConfig:
         PluginError: An option has a type that cannot be configured.
     """
     try:
-        made: DictConfig = OmegaConf.structured(component)
-        return made
+        config: DictConfig = OmegaConf.structured(component)
+        return config
     except OmegaConfBaseException as error:
         reason = str(error).partition("\n")[0]
         message = f"{component.name} has an option of a type that cannot be configured: {reason}"
@@ -57,17 +57,17 @@ def schema(component: type[Component], owner: str) -> DictConfig:
         raise PluginError(Problem(f"plugin {owner}", message, cure)) from error
 
 
-def put(group: str, component: type[Component], owner: str) -> None:
+def store_component(group: str, component: type[Component], owner: str) -> None:
     """Store a component under its name."""
     group_of: dict[str, Any] = ConfigStore.instance().repo.setdefault(group, {})
     node = LazyNode(group, component, owner)
     group_of[node.name] = node
 
 
-def share(entries: dict[str, Any]) -> None:
-    """Let the copies of Hydra's store share the entries that are there now."""
+def share_entries(entries: dict[str, Any]) -> None:
+    """Make the current entries of Hydra's store shared by its copies."""
     for key, entry in entries.items():
         if isinstance(entry, dict):
-            share(entry)
+            share_entries(entry)
         elif type(entry) is ConfigNode:
             entries[key] = SharedNode(**vars(entry))

@@ -1,4 +1,4 @@
-"""What makes a configuration impossible, found before any heavy import or download, and shown all together."""
+"""Check a configuration before any heavy import or download, and report all problems together."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from core.tasks.task_type import TaskType
 
 
 def check(config: RunConfig) -> None:
-    """Refuse a run that cannot work.
+    """Refuse a configuration that cannot work.
 
     Raises:
-        ConfigError: Everything that is wrong, each with its place and its cure.
+        ConfigError: The configuration has problems; each is listed with its place and how to fix it.
     """
     problems = list(_problems(config, load_registry()))
     if problems:
@@ -29,19 +29,19 @@ def check(config: RunConfig) -> None:
 
 
 def components(config: RunConfig) -> Iterator[tuple[str, Configurable]]:
-    """Every component of a run with its place in the configuration."""
-    for socket in EXTENSION_POINTS:
-        yield socket, getattr(config, socket)
+    """Yield every component of a configuration with its place in it."""
+    for group in EXTENSION_POINTS:
+        yield group, getattr(config, group)
     for key, metric in config.metrics.items():
         yield f"metrics.{key}", metric
 
 
 def _problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
-    for socket in EXTENSION_POINTS:
-        component: object = getattr(config, socket)
+    for group in EXTENSION_POINTS:
+        component: object = getattr(config, group)
         if not isinstance(component, Configurable):
             yield Problem(
-                socket, "is not set.", f"Choose one with {socket}=NAME; `python -m core list {socket}` shows them."
+                group, "is not set.", f"Choose one with {group}=NAME; `python -m core list {group}` shows them."
             )
             return
     yield from violations(config.task, "task")
@@ -50,10 +50,9 @@ def _problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
         yield from violations(component, where)
         yield from _missing_packages(where, component)
         if component.task_types and config.task.type not in component.task_types:
-            serves = ", ".join(component.task_types)
-            yield Problem(
-                where, f"{component.name} does not serve the task type {config.task.type!r}; it serves {serves}."
-            )
+            supported = ", ".join(component.task_types)
+            message = f"{component.name} does not support the task type {config.task.type!r}; it supports {supported}."
+            yield Problem(where, message)
     try:
         task_type = registry.task_type(config.task.type)
     except PluginError:
@@ -64,10 +63,10 @@ def _problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
         yield problem
         return
     target = registry.target(config.task.target)
-    yield from _loader(config, target)
-    yield from _metrics(config, target, registry)
-    yield from _training(config, target, registry)
-    yield from _method(config)
+    yield from _loader_problems(config, target)
+    yield from _metric_problems(config, target, registry)
+    yield from _training_problems(config, target, registry)
+    yield from _method_problems(config)
     for _, component in components(config):
         yield from component.check(config)
 
@@ -79,28 +78,30 @@ def _missing_packages(where: str, component: Component) -> Iterator[Problem]:
 
 
 def _target_problem(config: RunConfig, task_type: TaskType, registry: Registry) -> Problem | None:
-    """A task type lists its target types, or a target type lists the task type."""
+    """Return a problem unless the task type lists the target type, or the target type lists the task type."""
     known = registry.targets_of(task_type)
     if config.task.target in known:
         return None
     return Problem("task.target", *unknown(f"target type of {task_type.name}", config.task.target, known))
 
 
-def _loader(config: RunConfig, target: TargetType) -> Iterator[Problem]:
-    """A loader serves the target types that it names; where it names none, all whose models end in logits."""
+def _loader_problems(config: RunConfig, target: TargetType) -> Iterator[Problem]:
+    """Yield a problem if the loader does not support the target type; if it lists none, it supports all with logits."""
     loader = config.model
     if loader.targets and not target.accepted_by(loader.targets):
-        served = ", ".join(loader.targets)
-        yield Problem("model", f"{loader.name} does not serve the target type {target.name!r}; it serves {served}.")
+        supported = ", ".join(loader.targets)
+        message = f"{loader.name} does not support the target type {target.name!r}; it supports {supported}."
+        yield Problem("model", message)
     elif not loader.targets and not target.from_logits():
-        message = f"{loader.name} serves target types whose models end in logits; {target.name!r} is not one of them."
+        message = f"{loader.name} supports target types with logits; {target.name!r} has none."
         yield Problem("model", message, "`python -m core list models` shows the others.")
 
 
-def _metrics(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
+def _metric_problems(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
     task = config.task
     if task.primary not in config.metrics:
-        yield Problem("task.primary", *unknown("metric in this run", task.primary, list(config.metrics)))
+        _, cure = unknown("metric", task.primary, list(config.metrics))
+        yield Problem("task.primary", f"this run has no metric {task.primary!r}.", cure)
     for key, metric in config.metrics.items():
         if not target.accepted_by(metric.targets):
             fit = ", ".join(name for name, other in registry.components["metric"].items() if _accepts(other, target))
@@ -113,30 +114,30 @@ def _accepts(metric: type[Component], target: TargetType) -> bool:
 
 
 _FOR_SOME_TARGETS = {"class_weights": "none", "label_smoothing": 0.0, "thresholds": "validation"}
-"""Options of `train` that apply to some target types only, each with the value that leaves it out."""
+"""Options of `train` that apply to some target types only, each with the value that turns it off."""
 
 
-def _training(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
+def _training_problems(config: RunConfig, target: TargetType, registry: Registry) -> Iterator[Problem]:
     train = config.train
-    for key, left_out in _FOR_SOME_TARGETS.items():
-        if key not in target.train_options and getattr(train, key) != left_out:
+    for key, off in _FOR_SOME_TARGETS.items():
+        if key not in target.train_options and getattr(train, key) != off:
             types = registry.components["target_type"].items()
             fit = ", ".join(name for name, other in types if key in getattr(other, "train_options"))
             message = f"does not apply to the target type {target.name} (only to {fit})."
-            yield Problem(f"train.{key}", message, f"Leave it out: train.{key}={left_out}.")
+            yield Problem(f"train.{key}", message, f"Leave it out: train.{key}={off}.")
     if (train.class_weights == "given") != bool(train.given_class_weights):
         cure = "Give both: train.class_weights=given 'train.given_class_weights={LABEL: 2.0, …}'."
         yield Problem("train.class_weights", "given weights and class_weights=given go together.", cure)
     if config.model.own_fit:
-        yield from _own_fit(config)
+        yield from _own_fit_problems(config)
         return
     if train.gradient_checkpointing:
-        yield from _checkpointing(config)
-    yield from _optimizer(config, registry)
+        yield from _checkpointing_problems(config)
+    yield from _optimizer_problems(config, registry)
 
 
-def _checkpointing(config: RunConfig) -> Iterator[Problem]:
-    """Activations can be computed again where the family can, and where there are some to keep."""
+def _checkpointing_problems(config: RunConfig) -> Iterator[Problem]:
+    """Yield a problem if the family or the method cannot use gradient checkpointing."""
     where = "train.gradient_checkpointing"
     if lacks := lacking(type(config.model), CHECKPOINTING):
         cure = "Leave it out; train.micro_batch_size=… also saves memory, with any model."
@@ -146,8 +147,8 @@ def _checkpointing(config: RunConfig) -> Iterator[Problem]:
         yield Problem(where, f"{message} There are no activations to save.", "Leave it out.")
 
 
-def _optimizer(config: RunConfig, registry: Registry) -> Iterator[Problem]:
-    """An optimizer must be known, installed, and fit for this run."""
+def _optimizer_problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
+    """Yield the problems of the optimizer: unknown, not installed, or not suitable for this run."""
     name, where = config.train.optimizer, "train.optimizer"
     try:
         optimizer = registry.optimizer(name)
@@ -158,29 +159,28 @@ def _optimizer(config: RunConfig, registry: Registry) -> Iterator[Problem]:
     yield from optimizer.check(config)
 
 
-def _method(config: RunConfig) -> Iterator[Problem]:
-    """A method must fit the model: see `core.capabilities`."""
+def _method_problems(config: RunConfig) -> Iterator[Problem]:
+    """Yield a problem if the method does not fit the model; see `core.registry.compatibility`."""
     model, method = type(config.model), type(config.method)
-    asked = config.train.precision
-    found = fit(model, method)
-    if found.status != UNSUPPORTED and asked in PRECISIONS:
-        found = fit(model, method, asked)
-    if found.status == UNSUPPORTED:
-        where = f" in {asked}" if fit(model, method).status != UNSUPPORTED else ""
-        message = f"{method.name} cannot adapt {model.name}{where}: {found.reason}."
+    precision = config.train.precision
+    result = fit(model, method)
+    if result.status != UNSUPPORTED and precision in PRECISIONS:
+        result = fit(model, method, precision)
+    if result.status == UNSUPPORTED:
+        where = f" in {precision}" if fit(model, method).status != UNSUPPORTED else ""
+        message = f"{method.name} cannot adapt {model.name}{where}: {result.reason}."
         yield Problem("method", message, "`python -m core list methods` shows which fit.")
     elif config.method.weights() is not None and QUANTIZED not in model.capabilities:
-        message = f"{method.name} quantises weights while they are loaded, which model={model.name} does not support."
+        message = f"{method.name} quantizes weights while they are loaded, which model={model.name} does not support."
         yield Problem("method", message, "`python -m core list methods` shows which fit.")
 
 
-def _own_fit(config: RunConfig) -> Iterator[Problem]:
-    """Options of the loop mean nothing to a model that is fitted without gradients."""
-    name, plain = config.model.name, TrainConfig()
-    kept = {"device", "precision", "class_weights", "given_class_weights", "confidence", "bootstrap_resamples"}
-    kept |= {"baselines", "eval_batch_size", "batch_size", "thresholds"}
+def _own_fit_problems(config: RunConfig) -> Iterator[Problem]:
+    """Yield a problem for each option of the training loop; a model that is fitted without gradients has no loop."""
+    name, defaults = config.model.name, TrainConfig()
+    applicable = {"device", "precision", "class_weights", "given_class_weights", "confidence", "bootstrap_resamples"}
+    applicable |= {"baselines", "eval_batch_size", "batch_size", "thresholds"}
     for key, value in vars(config.train).items():
-        if key not in kept and value != getattr(plain, key):
-            yield Problem(
-                f"train.{key}", f"means nothing to {name}, which is fitted without gradients.", "Leave it out."
-            )
+        if key not in applicable and value != getattr(defaults, key):
+            message = f"does not apply to {name}, which is fitted without gradients."
+            yield Problem(f"train.{key}", message, "Leave it out.")

@@ -1,4 +1,4 @@
-"""Plain values, YAML and typed dataclasses."""
+"""Convert plain values to and from YAML, and to typed dataclasses."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from omegaconf.errors import OmegaConfBaseException
 from core.errors import ConfigError, Problem
 
 
-def typed(kind: type[Any], values: Mapping[str, Any]) -> Any:
-    """An instance of a dataclass from plain values, each checked against its type.
+def typed(schema: type[Any], values: Mapping[str, Any]) -> Any:
+    """Return an instance of a dataclass; each value is checked against its type.
 
     Raises:
-        ConfigError: Every value of a wrong type.
+        ConfigError: Some values have a wrong type; each is listed.
     """
-    config, problems = OmegaConf.structured(kind), []
+    config, problems = OmegaConf.structured(schema), []
     for key, value in values.items():
         try:
             OmegaConf.update(config, key, value)
@@ -29,19 +29,19 @@ def typed(kind: type[Any], values: Mapping[str, Any]) -> Any:
 
 
 def to_yaml(plain: Mapping[str, Any]) -> str:
-    """Plain values as YAML."""
+    """Return plain values as YAML."""
     return OmegaConf.to_yaml(OmegaConf.create(dict(plain)))
 
 
 def from_yaml(text: str) -> dict[str, Any]:
-    """Plain values from YAML.
+    """Return the plain values in YAML.
 
     Raises:
-        ConfigError: It is not YAML, or not a mapping.
+        ConfigError: The text is not YAML, or not a mapping.
     """
     try:
         plain = OmegaConf.to_container(OmegaConf.create(text))
-    except Exception as error:  # the YAML parser's own errors, of several kinds
+    except Exception as error:  # the YAML parser raises errors of several classes
         raise ConfigError(f"not valid YAML: {error}") from error
     if not isinstance(plain, dict):
         raise ConfigError("not a mapping")

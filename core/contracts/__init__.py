@@ -1,4 +1,4 @@
-"""What a plugin implements: components, loaded models, splits and the options of training."""
+"""What a plugin implements and receives: components, loaded models, splits, options of training."""
 
 from __future__ import annotations
 
@@ -25,19 +25,21 @@ if TYPE_CHECKING:
     from core.contracts.model import (
         LoadedModel,
         LoadRequest,
-        NeedsWorkers,
         ParamGroup,
         PreparedDataset,
         Provenance,
         QuantizationConfig,
+        TrainingPlan,
+        epochs_for,
+    )
+    from core.contracts.protocols import (
+        NeedsWorkers,
         SupportsDequantizedLoad,
         SupportsFastDropout,
         SupportsFeatures,
         SupportsFit,
         SupportsPreview,
         SupportsVirtualTokens,
-        TrainingPlan,
-        epochs_for,
     )
     from core.contracts.splits import SplitOptions, Splits
     from core.contracts.train_config import ResolvedTrain, TrainConfig
@@ -69,21 +71,23 @@ else:
             ),
             "core.contracts.footprint": ("Footprint",),
             "core.contracts.model": (
-                "SupportsFeatures",
-                "SupportsFit",
-                "SupportsPreview",
-                "SupportsVirtualTokens",
-                "SupportsDequantizedLoad",
-                "NeedsWorkers",
                 "LoadedModel",
                 "LoadRequest",
                 "ParamGroup",
                 "TrainingPlan",
                 "PreparedDataset",
                 "Provenance",
-                "SupportsFastDropout",
                 "QuantizationConfig",
                 "epochs_for",
+            ),
+            "core.contracts.protocols": (
+                "SupportsFeatures",
+                "SupportsFit",
+                "SupportsPreview",
+                "SupportsVirtualTokens",
+                "SupportsDequantizedLoad",
+                "NeedsWorkers",
+                "SupportsFastDropout",
             ),
             "core.contracts.splits": ("SplitOptions", "Splits"),
             "core.contracts.train_config": ("ResolvedTrain", "TrainConfig"),

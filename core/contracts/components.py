@@ -1,4 +1,4 @@
-"""What a plugin can implement: data adapters, model loaders, adapter methods and metrics; and a run's configuration."""
+"""The classes of components that a plugin can implement, and the configuration of a run."""
 
 from __future__ import annotations
 
@@ -12,15 +12,9 @@ from core.component import Component
 from core.contracts.model import LoadedModel, LoadRequest, QuantizationConfig
 from core.contracts.splits import Splits
 from core.contracts.train_config import MISSING, ResolvedTrain, TrainConfig
-from core.errors import Problem
+from core.errors import DataError, Problem
 from core.tasks.task import Task
 
-if TYPE_CHECKING:
-    from core.contracts.model import ParamGroup, TrainingPlan
-
-
-EXTENSION_POINTS = ("data", "model", "method")
-"""The fields of `RunConfig` that hold one component each."""
 if TYPE_CHECKING:
     import numpy as np
     import torch
@@ -28,16 +22,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.contracts.footprint import Footprint
+    from core.contracts.model import ParamGroup, TrainingPlan
     from core.tasks.output import OutputSpec
     from core.tasks.targets.target import Predictions, Targets
+
+EXTENSION_POINTS = ("data", "model", "method")
+"""The fields of `RunConfig` that hold one component each."""
 
 
 @dataclass
 class Configurable(Component):
-    """A component with options, which a run's configuration names."""
+    """A component that can refuse a configuration."""
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Return what is wrong with this component in this run; called before any heavy import or download."""
+        """Return the problems of this component in this configuration; called before any heavy import or download."""
         return ()
 
 
@@ -63,10 +61,8 @@ class DataAdapter(Configurable):
         Raises:
             DataError: The file is missing or malformed, or this adapter cannot read unlabeled examples.
         """
-        from core.errors import DataError
-
         raise DataError(
-            f"data={self.name} reads no unlabelled examples from a file; give them as arguments or on standard input."
+            f"data={self.name} cannot read unlabeled examples from a file; give them as arguments or on standard input."
         )
 
 
@@ -77,9 +73,9 @@ class ModelLoader(Configurable):
     own_fit: ClassVar[bool] = False
     """Whether its models train without gradients; Graft then refuses most options of `train` and other methods."""
     capabilities: ClassVar[frozenset[str]] = frozenset({"gradients"})
-    """What all its models can do, by the names in `core.capabilities`. Methods that need more are refused."""
+    """What all its models can do, by their names in `core.capabilities`. Methods that need more are refused."""
     partly: ClassVar[Mapping[str, str]] = {}
-    """Capabilities that only some of its models have, each with a note. Others are refused on loading."""
+    """Capabilities that only some of its models have, each with a note. Models without them are refused on loading."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """Precisions in which its models cannot be trained, each with the reason."""
     targets: ClassVar[tuple[str, ...]] = ()
@@ -111,7 +107,7 @@ class ModelLoader(Configurable):
         return None
 
     def baselines(self, request: LoadRequest, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """Return predictions of simple baselines for `examples`, fitted to `request.train`, by their names."""
+        """Return the predictions of simple baselines for `examples`, by name; they are fitted to `request.train`."""
         return {}
 
 
@@ -122,7 +118,7 @@ class AdapterMethod(Configurable):
     defaults: ClassVar[Mapping[str, float]] = {}
     """Values for options of `train` that are null in the configuration; they take precedence over the model's."""
     needs: ClassVar[Mapping[str, str]] = {"gradients": "weights are adapted by gradients"}
-    """Capabilities that it needs, by the names in `core.capabilities`, each with the reason."""
+    """Capabilities that it needs, by their names in `core.capabilities`, each with the reason."""
     experimental: ClassVar[Mapping[str, str]] = {}
     """Capabilities or precisions with which the method is experimental, each with a note."""
     refuses: ClassVar[Mapping[str, str]] = {}
@@ -137,7 +133,7 @@ class AdapterMethod(Configurable):
         return None
 
     def additive(self) -> bool:
-        """Return whether it only adds to the base weights; a loader may then keep them in half precision."""
+        """Whether it only adds to the base weights; a loader may then keep them in half precision."""
         return False
 
     @abstractmethod
@@ -145,7 +141,7 @@ class AdapterMethod(Configurable):
         """Freeze, insert, wrap or replace modules; return the same model changed in place, or another one."""
 
     def reopen(self, loader: ModelLoader, request: LoadRequest) -> LoadedModel:
-        """Open the model in `request.saved`, which was saved after this method had been applied."""
+        """Load the model in `request.saved`, which was saved after this method was applied."""
         return loader.reopen(request)
 
     def trainable(self, footprint: Footprint) -> int | None:
@@ -164,7 +160,7 @@ class AdapterMethod(Configurable):
         return None
 
     def after_step(self, model: LoadedModel, step: int) -> None:
-        """Do something after each optimizer step, before gradients are cleared."""
+        """Run after each optimizer step, before the gradients are cleared."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the method for checkpoints, as tensors and JSON values."""
@@ -178,11 +174,11 @@ class AdapterMethod(Configurable):
 class Optimizer(Configurable):
     """Builds the optimizer that `train.optimizer` names.
 
-    It has no options of its own: learning rate, betas and weight decay are options of `train`.
+    It has no options; learning rate, betas and weight decay are options of `train`.
     """
 
     state_bytes: ClassVar[float] = 8.0
-    """Bytes of state for each trainable number, for estimates of memory; the two float32 moments of Adam take 8."""
+    """Bytes of state per trainable parameter, to estimate memory; the two float32 moments of Adam take 8."""
 
     @abstractmethod
     def build(self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
@@ -204,17 +200,17 @@ class Metric(Configurable):
 
     higher_is_better: ClassVar[bool] = True
     targets: ClassVar[tuple[str, ...]] = ()
-    """The target types it accepts, by name; those that are `like` one of them too. At least one must be named."""
+    """Names of the target types that it accepts, at least one; target types that are `like` one of them count too."""
     decides: ClassVar[bool] = False
-    """Whether it looks at decisions alone, not at probabilities or scores. Once thresholds have been chosen, it is
-    given what `TargetType.decide` returns: of several labels, 1.0 where a probability reaches the label's threshold and
-    0.0 elsewhere; of objects in images, the detections whose score reaches the threshold."""
+    """Whether it depends on decisions only, not on probabilities or scores. If thresholds were chosen, it receives
+    what `TargetType.decide` returns. For several labels, that is 1.0 where a probability reaches the label's threshold,
+    else 0.0. For objects in images, it is the detections whose score reaches the threshold."""
 
     @abstractmethod
     def build(self, output: OutputSpec) -> torchmetrics.Metric:
-        """Return a fresh metric, to be updated with (predictions, targets) of a batch, shaped as `core.tasks` says.
+        """Return a new metric. It is updated with (predictions, targets) of a batch, in the shapes of `core.tasks`.
 
-        Both are tensors; where the target type's arrays hold objects, both are lists with one object per example.
+        Both are tensors, or lists with one object per example if the arrays of the target type hold objects.
         """
 
     def resample(
@@ -222,13 +218,14 @@ class Metric(Configurable):
     ) -> NDArray[np.float64]:
         """Return the score of each bootstrap resample, float64 [r].
 
-        The default repeats rows and computes each resample anew. Override it where arithmetic on `counts` is enough.
+        The default repeats rows and computes the metric for each resample. Override it if arithmetic on `counts` is
+        enough.
 
         Args:
-            predictions: [n, ...], as `core.tasks` says.
-            targets: [n, ...], likewise.
-            counts: int64 [r, n]: how often each example was drawn in each resample.
-            output: What is predicted: task, label names, target type.
+            predictions: [n, ...], as described in `core.tasks`.
+            targets: [n, ...], as described in `core.tasks`.
+            counts: How often each example was drawn in each resample, int64 [r, n].
+            output: The task, its label names and its target type.
         """
         import numpy as np
 
@@ -257,6 +254,6 @@ class RunConfig:
 
 @dataclass
 class ResolvedConfig(RunConfig):
-    """A configuration as it trains: the model is loaded, so the nulls of `train` are known."""
+    """A configuration after the model was loaded: `train` has no nulls."""
 
     train: ResolvedTrain = field(default_factory=ResolvedTrain)

@@ -1,4 +1,4 @@
-"""The sizes of a network, for an estimate of memory before it is loaded."""
+"""The sizes of a network, to estimate memory before it is loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Footprint:
     """The sizes of a network before it is built, in numbers, not bytes.
 
     Attributes:
-        parameters: All of them, without the head.
+        parameters: All parameters without the head.
         linear: Parameters of the body's linear layers, which can be quantized.
         head: Parameters of the head.
         adapted: Sum of inputs and outputs of all modules that an adapter wraps by default.

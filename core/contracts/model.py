@@ -1,4 +1,4 @@
-"""A loaded model: what a loader is told, and what the one training loop needs to know of a family."""
+"""What a model loader receives and returns: the request to load, and the methods that the training loop calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.issues import DataIssue
 from core.tasks.output import OutputSpec
@@ -15,7 +15,6 @@ from core.tasks.task import Task
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL.Image import Image
     from torch import Tensor, nn
 
 
@@ -43,8 +42,8 @@ class LoadRequest:
     """What a model loader receives.
 
     Attributes:
-        output: What is predicted: the task, its label names in the order of the outputs, and its target type.
-        train: Training examples, for a tokenizer from scratch or for image sizes; empty when a saved model is opened.
+        output: The task, its label names in the order of the outputs, and its target type.
+        train: Training examples, for a tokenizer from scratch or for image sizes; empty if a saved model is loaded.
         fingerprint: The fingerprint of the splits, as a key for caches.
         device: A torch device, such as `cpu` or `cuda:0`.
         precision: `fp32`, `bf16` or `fp16`, as resolved for this hardware.
@@ -78,7 +77,7 @@ class LoadRequest:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Label names, in the order of the outputs; empty where the target type has no labels."""
+        """Label names, in the order of the outputs; empty if the target type has no labels."""
         return self.output.labels
 
 
@@ -137,7 +136,7 @@ class LoadedModel(ABC):
         findings: What `prepare` did to examples, such as truncating them.
         augmented: Whether training examples change from epoch to epoch, so that features cannot be cached.
         base_weights: Measured memory of the base weights if they are quantized; see docs/reference/report.md.
-        thresholds: The thresholds that were chosen on the validation split, set before `save`; None if there are none.
+        thresholds: The thresholds chosen on the validation split, set before `save`; None if there are none.
     """
 
     module: nn.Module
@@ -151,8 +150,8 @@ class LoadedModel(ABC):
     base_weights: Mapping[str, float] = {}
     thresholds: tuple[float, ...] | None = None
 
-    def on_train_start(self, plan: TrainingPlan) -> None:  # noqa: B027 - most families need not know
-        """Adjust to the length of the training, such as when mosaics end; called once before training."""
+    def on_train_start(self, plan: TrainingPlan) -> None:  # noqa: B027 - most families do not need it
+        """Adjust to the length of the training, such as the step at which mosaics end; called once before training."""
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass: saves memory, costs one extra forward pass.
@@ -162,7 +161,7 @@ class LoadedModel(ABC):
         raise NotImplementedError
 
     def parameter_elements(self, parameter: Tensor) -> int:
-        """Return the number of weights in a parameter of `module`; a quantized one has several per byte."""
+        """Return the number of weights in a parameter of `module`; a quantized parameter can hold several per byte."""
         return parameter.numel()
 
     def parameter_bytes(self, parameter: Tensor) -> int:
@@ -172,11 +171,11 @@ class LoadedModel(ABC):
     def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
         """Let a parameter of `module` use memory that another model holds.
 
-        Override it where a library keeps a second reference to the parameter's memory.
+        Override it if a library keeps a second reference to the parameter's memory.
 
         Args:
-            parameter: One of `module`'s.
-            data: The other model's tensor, equal to the parameter's own.
+            parameter: A parameter of `module`.
+            data: The tensor of the other model, equal to the parameter's data.
         """
         parameter.data = data
 
@@ -192,8 +191,8 @@ class LoadedModel(ABC):
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the loss of each example, float32 [b], or the mean over the batch, 0-d, if it cannot be separated.
 
-        It depends only on the batch, the module and torch's generators. Do not keep other state between calls: Graft
-        also calls it before training to profile memory, and checkpoints do not contain such state.
+        It depends only on the batch, the module and torch's generators. Keep no other state between calls: Graft also
+        calls it before training to profile memory, and checkpoints do not contain such state.
         """
 
     @abstractmethod
@@ -207,89 +206,6 @@ class LoadedModel(ABC):
     @abstractmethod
     def save(self, directory: Path) -> None:
         """Write the model in its family's usual format, with labels and preprocessing."""
-
-
-@runtime_checkable
-class NeedsWorkers(Protocol):
-    """A `PreparedDataset` with an expensive `fetch`, such as decoding files; worker processes then call it."""
-
-    needs_workers: bool
-
-
-@runtime_checkable
-class SupportsFeatures(Protocol):
-    """A `LoadedModel` whose backbone and head can run separately, so that `method=head` computes features once."""
-
-    def features(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return the features of a batch from the frozen backbone: [b, ...]."""
-        ...
-
-    def head(self, features: Tensor) -> Tensor:
-        """Return the logits for features, float32 [b, c]; the same logits as the module's."""
-        ...
-
-    def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Return the loss of each example from logits, float32 [b]; `batch` need only contain targets."""
-        ...
-
-    def head_predict(self, logits: Tensor) -> Tensor:
-        """Return predictions from logits, as `predict` does."""
-        ...
-
-
-@runtime_checkable
-class SupportsFastDropout(Protocol):
-    """A `LoadedModel` that can draw its dropout masks on a CPU several times faster than torch.
-
-    `train.fast_dropout` asks for it. The distribution of the masks stays the same.
-    """
-
-    def use_fast_dropout(self) -> None:
-        """Switch every dropout of `module` to the fast way.
-
-        Called on a CPU before the method is applied, and again after it, for the dropout that the method inserted.
-        """
-        ...
-
-
-@runtime_checkable
-class SupportsPreview(Protocol):
-    """A `LoadedModel` that can draw training examples as it sees them, for `samples.png`."""
-
-    def preview(self, examples: Sequence[Any], prepared: PreparedDataset, seed: int) -> Image:
-        """Return a page with a few training examples, unchanged and as the first epochs show them."""
-        ...
-
-
-@runtime_checkable
-class SupportsVirtualTokens(Protocol):
-    """A `LoadedModel` that accepts virtual tokens in front of its texts."""
-
-    def reserve(self, places: int) -> None:
-        """Shorten the longest texts so that this many virtual tokens fit in front; report it in `findings`.
-
-        Raises:
-            ConfigError: No room is left for texts.
-        """
-        ...
-
-
-@runtime_checkable
-class SupportsDequantizedLoad(Protocol):
-    """A `LoadedModel` with quantized weights that can load them again without quantization."""
-
-    def dequantized(self) -> nn.Module:
-        """Return the base network on the CPU in its stored dtype; submodules have the same names."""
-        ...
-
-
-@runtime_checkable
-class SupportsFit(Protocol):
-    """A `LoadedModel` that is fitted without gradients, such as one of scikit-learn."""
-
-    def fit(self, examples: Sequence[Any], weights: NDArray[np.float32] | None, seed: int) -> None:
-        """Fit to training examples, each with a weight, or without weights. `module` is an empty `nn.Module`."""
-        ...
 
 
 @dataclass(frozen=True)

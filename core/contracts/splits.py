@@ -1,4 +1,4 @@
-"""The splits of labelled examples, and the options that cut them."""
+"""The splits of labeled examples, and the options for splitting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.options import option
 
 @dataclass(kw_only=True)
 class SplitOptions:
-    """Options of every data adapter whose data may need to be split."""
+    """Options of data adapters whose data may need to be split."""
 
     val_fraction: float = option(
         0.1, "Share of the examples for the validation split, if the data has none.", low=0.001, high=0.8
@@ -25,17 +25,17 @@ class SplitOptions:
         "error", "error: a bad row ends the run; skip: bad rows are skipped and counted.", choices=("error", "skip")
     )
     max_examples: int = option(
-        0, "Largest number of examples per split, a stratified sample by seed; 0 for all.", low=0
+        0, "Maximum number of examples per split, a stratified sample by seed; 0 for all.", low=0
     )
 
     def split_problems(self, where: str = "data") -> Iterator[Problem]:
-        """Combinations of these options that cannot work."""
+        """Yield a problem if the fractions leave nothing to train on."""
         if self.val_fraction + self.test_fraction >= 1:
             yield Problem(
                 f"{where}.test_fraction",
-                f"val_fraction and test_fraction are {self.val_fraction + self.test_fraction:g} together, "
+                f"val_fraction and test_fraction add up to {self.val_fraction + self.test_fraction:g}, "
                 "which leaves nothing to train on.",
-                "Make them smaller than 1 together.",
+                "Their sum must be less than 1.",
             )
 
 
@@ -46,7 +46,7 @@ class Splits:
     Attributes:
         train, val, test: Examples of the task type, each with its target.
         labels: Label names; the index of a name is its target. Empty if the target type has no labels.
-        fingerprint: Hash of the source bytes, the split rule and the seed, hexadecimal.
+        fingerprint: Hexadecimal hash of the source bytes, the split rule and the seed.
         findings: What the data check found.
         description: Where the data came from and how it was split, in one sentence.
     """

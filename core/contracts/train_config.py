@@ -10,11 +10,11 @@ from core.options import option
 if TYPE_CHECKING:
     MISSING: Any
 else:
-    MISSING = "???"  # OmegaConf's spelling of a value that must be given
+    MISSING = "???"  # how OmegaConf marks a value that must be given
 
 
 def eval_batch_size(train: TrainConfig) -> int:
-    """Return the number of examples in a forward pass of an evaluation."""
+    """Return the number of examples per forward pass in evaluations."""
     return train.eval_batch_size or 2 * train.batch_size
 
 
@@ -25,7 +25,9 @@ class TrainConfig:
     epochs: float | None = option(
         None, "Number of epochs; null uses the value of the recipe, the method or the model.", above=0
     )
-    max_steps: int = option(0, "Largest number of optimizer steps, whatever `epochs` says; 0 for no limit.", low=0)
+    max_steps: int = option(
+        0, "Maximum number of optimizer steps, even if `epochs` asks for more; 0 for no limit.", low=0
+    )
     time_budget_minutes: float = option(
         0.0, "Stop training after this many minutes; the report says so. 0 for no limit.", low=0
     )
@@ -49,7 +51,7 @@ class TrainConfig:
     beta2: float = option(0.999, "Decay of AdamW's second moment.", low=0, high=1)
     warmup: float = option(0.06, "Share of the steps during which the learning rate rises from 0.", low=0, high=1)
     schedule: str = option("linear", "Learning rate schedule after warmup.", choices=("linear", "cosine", "constant"))
-    clip_norm: float = option(1.0, "Largest gradient norm; 0 for no clipping.", low=0)
+    clip_norm: float = option(1.0, "Maximum gradient norm; 0 for no clipping.", low=0)
     class_weights: str = option(
         "none",
         "Class weights in the loss: none, auto (inverse frequency) or given.",
@@ -100,7 +102,7 @@ class TrainConfig:
         0, "Early stopping: validations without improvement before training stops; 0 never stops early.", low=0
     )
     checkpoint_minutes: float = option(
-        5.0, "Largest number of minutes between checkpoints; 0 writes them at validations only.", low=0
+        5.0, "Maximum number of minutes between checkpoints; 0 writes them at validations only.", low=0
     )
     checkpoint_steps: int = option(0, "Also write a checkpoint every N steps; 0 for no such checkpoints.", low=0)
     keep_checkpoints: bool = option(False, "Keep the last checkpoints after the run has ended.")
@@ -111,7 +113,7 @@ class TrainConfig:
     )
     thresholds: str = option(
         "validation",
-        "Several labels: the threshold of each label; chosen on the validation split, or one half.",
+        "Decision threshold of each label, with several labels: chosen on the validation split, or 0.5.",
         choices=("validation", "half"),
     )
     baselines: bool = option(True, "Also score simple baselines (majority class, a linear model) on the test split.")
@@ -119,7 +121,7 @@ class TrainConfig:
 
 @dataclass
 class ResolvedTrain(TrainConfig):
-    """Options of `train` whose nulls were replaced by values of the method or the model."""
+    """Options of `train` without nulls: the method or the model has filled them in."""
 
     epochs: float = 3.0
     learning_rate: float = 5e-5

@@ -1,4 +1,4 @@
-"""A loaded model around another one: what it does not override, it passes on, optional capabilities included."""
+"""A loaded model that wraps another one and delegates to it, including its optional capabilities."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.contracts.model import (
-    LoadedModel,
-    PreparedDataset,
-    Provenance,
+from core.contracts.model import LoadedModel, PreparedDataset, Provenance
+from core.contracts.protocols import (
     SupportsDequantizedLoad,
     SupportsFastDropout,
     SupportsFeatures,
@@ -32,7 +30,7 @@ CAPABILITIES: tuple[type, ...] = (
     SupportsDequantizedLoad,
     SupportsFastDropout,
 )
-"""The protocols of optional methods that a `LoadedModel` may have; a `WrappedModel` passes them on."""
+"""The optional protocols of a `LoadedModel`; a `WrappedModel` delegates their methods."""
 
 
 def _delegated(name: str) -> Any:
@@ -48,7 +46,7 @@ def _delegated(name: str) -> Any:
 
 
 class WrappedModel(LoadedModel):
-    """A model that wraps another one and passes everything on to it, optional capabilities included.
+    """A model that wraps another one and delegates everything to it, including its optional capabilities.
 
     A method returns a subclass that overrides what differs. Example:
 
@@ -57,11 +55,11 @@ class WrappedModel(LoadedModel):
                 return self.inner.loss(batch) + penalty(self.module)
 
     Attributes:
-        inner: The model that was wrapped.
+        inner: The wrapped model.
     """
 
     withdrawn: ClassVar[tuple[type, ...]] = ()
-    """Capabilities (protocols) that the wrapped model may have and that no longer hold through the wrapper."""
+    """Protocols of the wrapped model that the wrapper does not support."""
 
     module: nn.Module = _delegated("module")
     heads: tuple[str, ...] = _delegated("heads")
@@ -80,12 +78,12 @@ class WrappedModel(LoadedModel):
             if capability in self.withdrawn or not isinstance(inner, capability):
                 continue
             for name in vars(capability):
-                # A method of the instance, not of the class: the class has the capability only if the inner model has.
+                # Set on the instance: the wrapper has the capability only if the inner model has it.
                 if not name.startswith("_") and not hasattr(type(self), name):
                     setattr(self, name, getattr(inner, name))
 
     def on_train_start(self, plan: TrainingPlan) -> None:
-        """See `LoadedModel.planned`."""
+        """See `LoadedModel.on_train_start`."""
         self.inner.on_train_start(plan)
 
     def enable_gradient_checkpointing(self) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from core.contracts.model import NeedsWorkers, PreparedDataset
+from core.contracts.model import PreparedDataset
+from core.contracts.protocols import NeedsWorkers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What `predict` is given: arguments, lines or a file. What cannot be used is passed over, and told at the end."""
+"""Read the inputs of `predict`: arguments, lines or a file. Unusable inputs are skipped and reported at the end."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from core.errors import DataError, Problem
 from core.tasks.task_type import TaskType
 
 SHOWN = 20
-"""Inputs that cannot be used are named one by one up to so many."""
+"""Maximum number of unusable inputs that are reported one by one."""
 
 
 @dataclass
 class Inputs:
-    """Examples without targets, as they come.
+    """Examples without targets, as a stream.
 
     Attributes:
-        task_type: Reads them, and knows whether one can be used.
-        used: How many could be.
-        unusable: How many could not.
-        problems: Why, for the first `SHOWN` of those.
+        task_type: Reads examples and checks each.
+        used: Number of usable inputs.
+        unusable: Number of unusable inputs.
+        problems: The problems of the first `SHOWN` unusable inputs.
     """
 
     task_type: TaskType
@@ -30,34 +30,34 @@ class Inputs:
     problems: list[Problem] = field(default_factory=list)
 
     def read(self, words: Iterable[str]) -> Iterator[Any]:
-        """The examples that words mean; a word that means none does not end the others."""
+        """Yield the examples of arguments or lines; skip those that cannot be read."""
         for word in words:
             if not word.strip():
                 continue
             try:
                 yield from self.task_type.read([word])
             except DataError as error:
-                self._pass_over(error.problems)
+                self._skip(error.problems)
 
     def usable(self, examples: Iterable[Any]) -> Iterator[Any]:
-        """Those that can be used. A kind that has no `fault` of its own is not asked."""
-        asks = type(self.task_type).fault is not TaskType.fault
+        """Yield the usable examples. The check is skipped if the task type does not override `fault`."""
+        has_check = type(self.task_type).fault is not TaskType.fault
         for example in examples:
-            if asks and (problem := self.task_type.fault(example)) is not None:
-                self._pass_over([problem])
+            if has_check and (problem := self.task_type.fault(example)) is not None:
+                self._skip([problem])
             else:
                 self.used += 1
                 yield example
 
-    def _pass_over(self, problems: Iterable[Problem]) -> None:
+    def _skip(self, problems: Iterable[Problem]) -> None:
         self.unusable += 1
         self.problems += list(problems)[: SHOWN - len(self.problems)]
 
-    def refuse_rest(self) -> None:
-        """End with what could not be used, if anything.
+    def raise_if_unusable(self) -> None:
+        """Report the unusable inputs, if there are any.
 
         Raises:
-            DataError: Something could not; all of it is named, or the first `SHOWN` and their number.
+            DataError: Some inputs are unusable; the message lists the first `SHOWN` and the number of all.
         """
         if not self.unusable:
             return

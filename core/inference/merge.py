@@ -1,4 +1,4 @@
-"""`export`: write a finished run's model as whole weights of its family, with the adapter merged into them."""
+"""Export the model of a finished run: merge the adapter and write full weights."""
 
 from __future__ import annotations
 
@@ -20,37 +20,39 @@ from core.training.requests import need_for_saved
 if TYPE_CHECKING:
     from torch import nn
 
+    from core.tasks.targets.target import Predictions
+
 EXPORT, RECORD = "export", "export.json"
 PROBE = 16
-"""Test examples whose outputs are compared before and after merging."""
+"""Number of test examples whose outputs are compared before and after merging."""
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-3}
-"""Largest difference of outputs: merged weights round differently from a separate product of the update."""
+"""Maximum difference of outputs, by precision. Merged weights round differently from a separate low-rank product."""
 IN_8_BITS = 2e-2
-"""The same for 8-bit weights, whose products also round their inputs to 8 bits; merged weights do not."""
+"""The same for 8-bit weights: their products also round the inputs to 8 bits, which merged weights do not."""
 
 
 def export(run: Path, out: Path | None = None) -> dict[str, Any]:
-    """Merge and write the model, reopen it with its loader alone, and compare outputs.
+    """Merge and write the model, load it again without the method, and compare outputs.
 
     Args:
-        run: The folder of a finished run. Its data must still be there: some test examples are predicted.
-        out: The folder to write to; None for `export` in the run's.
+        run: The folder of a finished run. Its data must still exist, because some test examples are predicted.
+        out: The output folder; None for `export` in the run's folder.
 
     Returns:
-        What `export.json`, beside the weights, holds.
+        The content of `export.json`, which is written beside the weights, and the `folder`.
 
     Raises:
-        RunError: The run's method cannot be merged, the folder holds something, or the outputs differ.
-        DataError: The run's data is gone.
+        RunError: The method cannot be merged, the folder is not empty, or the outputs differ.
+        DataError: The run's data no longer exists.
     """
     predictor = Predictor.open(run)
     config, report = predictor.config, record.read(run)
-    if why := config.method.unmergeable:
-        cure = f"`python -m core predict {run}` and `core.inference.Predictor` use it as it is."
-        raise RunError(Problem(f"method={config.method.name}", f"cannot be merged: {why}.", cure))
+    if reason := config.method.unmergeable:
+        cure = f"`python -m core predict {run}` and `core.inference.Predictor` use the run without merging."
+        raise RunError(Problem(f"method={config.method.name}", f"cannot be merged: {reason}.", cure))
     folder = out or run / EXPORT
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(Problem(str(folder), "holds something already.", "Give another folder: --out DIR."))
+        raise RunError(Problem(str(folder), "is not empty.", "Give another folder: --out DIR."))
     probe = config.data.load(replace(config.task, labels=list(predictor.labels) or None), config.seed).test[:PROBE]
     precisions = list(dict.fromkeys(["fp32", predictor.hardware.precision]))
     before = {each: _outputs(predictor, probe, each) for each in precisions}
@@ -59,35 +61,46 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
     merged = config.method.merge(model)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with new_folder(folder) as aside:
-            merged.save(aside)
-            known = (predictor.output, predictor.request.fingerprint)
-            request = need_for_saved(config, predictor.hardware, aside, *known, merged=True)
+        with new_folder(folder) as temporary:
+            merged.save(temporary)
+            fingerprint = predictor.request.fingerprint
+            request = need_for_saved(config, predictor.hardware, temporary, predictor.output, fingerprint, merged=True)
             predictor.model = config.model.reopen(request)
             predictor.model.module.to(predictor.hardware.device).eval()
             after = {each: _outputs(predictor, probe, each) for each in precisions}
-            found = _compared(predictor.output.target, before, after, config.method.weights(), held)
-            if odd := [each for each, values in found.items() if not values["difference"] <= values["tolerance"]]:
-                what = ", ".join(f"{found[each]['difference']:.1e} in {each}" for each in odd)
-                message = f"the merged model gives other outputs (largest difference {what}); nothing was written."
-                raise RunError(Problem(str(folder), message, "Use the run as it is, and please report this."))
+            compared = _compare(predictor.output.target, before, after, config.method.weights(), held)
+            _refuse_differences(folder, compared)
             entry = {
                 "run": str(run.absolute()),
                 "model": report["model"]["loader"],
                 "method": config.method.name,
                 "examples": len(probe),
-                "compared": found,
-                "bytes": {"run": _bytes(run / MODEL), "export": _bytes(aside)},
+                "compared": compared,
+                "bytes": {"run": _bytes(run / MODEL), "export": _bytes(temporary)},
             }
-            if merged is model:  # the run saved whole weights, and compared them with what was trained when it ended
+            if merged is model:  # the run saved full weights, and compared outputs after reloading them
                 entry["self_test"] = report["self_test"]
-            write_json(aside / RECORD, entry)
+            write_json(temporary / RECORD, entry)
     except OSError as error:
         raise unwritable(folder, error) from error
     return entry | {"folder": str(folder)}
 
 
-def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Any:
+def _refuse_differences(folder: Path, compared: Mapping[str, Mapping[str, float]]) -> None:
+    """Refuse a merged model whose outputs differ by more than the tolerance.
+
+    Raises:
+        RunError: They differ in some precision.
+    """
+    too_large = [each for each, values in compared.items() if not values["difference"] <= values["tolerance"]]
+    if too_large:
+        differences = ", ".join(f"{compared[each]['difference']:.1e} in {each}" for each in too_large)
+        message = f"the merged model gives other outputs (largest difference {differences}); nothing was written."
+        raise RunError(Problem(str(folder), message, "Use the run without merging, and please report this."))
+
+
+def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Predictions:
+    """Return the predictions for a few examples in a precision."""
     from core.evaluation.predict import predict
 
     prepared = predictor.model.prepare(probe, train=False)
@@ -99,26 +112,26 @@ def coarsest(module: nn.Module) -> str:
     import torch
 
     names = {torch.bfloat16: "bf16", torch.float16: "fp16"}
-    dtypes: set[Any] = {parameter.dtype for parameter in module.parameters()}
+    dtypes = {parameter.dtype for parameter in module.parameters()}
     dtypes |= {getattr(layer, "compute_dtype", torch.float32) for layer in module.modules()}
     return max((names.get(dtype, "fp32") for dtype in dtypes), key=TOLERANCES.__getitem__, default="fp32")
 
 
 def tolerance(precision: str, weights: QuantizationConfig | None, held: str = "fp32") -> float:
-    """Return how far outputs of a merged model may differ from those before.
+    """Return the maximum difference between the outputs of a merged model and those before merging.
 
     Args:
         precision: The precision of the outputs.
-        weights: How the weights were quantised, if they were.
-        held: What `coarsest` returned before merging; the model computed no finer than that.
+        weights: How the base weights were quantized, or None.
+        held: What `coarsest` returned before merging; the model did not compute more precisely.
     """
     return max(TOLERANCES[precision], TOLERANCES[held], IN_8_BITS if weights is not None and weights.bits == 8 else 0.0)
 
 
-def _compared(
+def _compare(
     target: TargetType,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
+    before: Mapping[str, Predictions],
+    after: Mapping[str, Predictions],
     weights: QuantizationConfig | None,
     held: str,
 ) -> dict[str, dict[str, float]]:

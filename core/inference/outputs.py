@@ -1,4 +1,4 @@
-"""How `predict` writes: JSON Lines, CSV, and images with what was found drawn on them."""
+"""Write the predictions of `predict`: JSON Lines, CSV, and images with the detected objects."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from core.files import unwritable
 from core.tasks.task_type import TaskType
 
 FIRST = 512
-"""The columns of a CSV are those of so many examples."""
+"""Number of examples that determine the columns of a CSV."""
 
 
 @contextmanager
-def opened(path: Path | None) -> Iterator[IO[str]]:
-    """A file to write to; standard output where there is no path.
+def open_output(path: Path | None) -> Iterator[IO[str]]:
+    """Yield the output file, or standard output if `path` is None.
 
     Raises:
-        RunError: It cannot be written.
+        RunError: The file cannot be written.
     """
     if path is None:
         yield sys.stdout
@@ -38,7 +38,7 @@ def opened(path: Path | None) -> Iterator[IO[str]]:
 
 
 def write_jsonl(rows: Iterable[dict[str, Any]], out: IO[str]) -> None:
-    """A line for each example, as it comes."""
+    """Write one line per row, and flush each."""
     for row in rows:
         out.write(json.dumps(row, ensure_ascii=False) + "\n")
         out.flush()
@@ -48,12 +48,12 @@ def write_csv(rows: Iterable[dict[str, Any]], out: IO[str], columns: Sequence[st
     """Write a CSV.
 
     Args:
-        rows: As `TargetType.rows` yields them.
-        out: Where to.
-        columns: The columns where they are known beforehand; else those of the first `FIRST` examples.
+        rows: Rows as `TargetType.rows` yields them.
+        out: The output file.
+        columns: The columns, if known in advance; else the columns of the first `FIRST` rows are used.
 
     Raises:
-        DataError: An example has other columns than the first ones.
+        DataError: A row has a column that the CSV does not have.
     """
     stream = iter(rows)
     first = [] if columns else list(islice(stream, FIRST))
@@ -64,19 +64,21 @@ def write_csv(rows: Iterable[dict[str, Any]], out: IO[str], columns: Sequence[st
     writer.writeheader()
     for row in chain(first, stream):
         if not row.keys() <= set(columns):
-            raise DataError(Problem("predict", "examples of several forms do not fit one CSV.", "Use --format jsonl."))
+            raise DataError(
+                Problem("predict", "examples with different fields do not fit into one CSV.", "Use --format jsonl.")
+            )
         writer.writerow(row)
 
 
 @dataclass
 class Pictures:
-    """A folder of images with what was found drawn on them, each a PNG file with the name of its image.
+    """A folder of images with the predictions drawn on them, as PNG files with the names of the images.
 
     Attributes:
-        folder: It is made if need be.
-        task_type: Draws.
+        folder: The folder; it is created if it does not exist.
+        task_type: Draws the predictions.
         labels: Label names.
-        thresholds: From which on something counts as found; None for all of it.
+        thresholds: Minimum score per label; None to draw all predictions.
     """
 
     folder: Path
@@ -95,15 +97,15 @@ class Pictures:
             raise unwritable(self.folder, error) from error
 
     def write(self, example: Any, prediction: Any) -> None:
-        """Draw one example.
+        """Draw the prediction for one example.
 
         Raises:
-            DataError: It lies in this very folder, where it could be written over.
+            DataError: The image is in the output folder, where it could be overwritten.
             RunError: The picture cannot be written.
         """
         source = getattr(example, "image", None)
         if isinstance(source, Path) and source.resolve().parent == self.folder.resolve():
-            message = f"{self.folder} holds images that are to be read; they could be written over."
+            message = f"{self.folder} contains input images, which could be overwritten."
             raise DataError(Problem("--pictures", message, "Give another folder."))
         picture = self.task_type.drawn(example, prediction, self.labels, self.thresholds)
         assert picture is not None
@@ -114,7 +116,7 @@ class Pictures:
             raise unwritable(path, error) from error
 
     def _name(self, source: object) -> str:
-        """The name of its image; with a number where another image of that name came before."""
+        """Return a unique name: that of the image, with a number if an earlier image had the same name."""
         stem = source.stem if isinstance(source, Path) else "image"
         numbered = chain([stem], (f"{stem}-{number}" for number in range(2, sys.maxsize)))
         name = next(each for each in numbered if each not in self._taken)

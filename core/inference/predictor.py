@@ -1,4 +1,4 @@
-"""A finished run put to use: opening its model, predicting, and evaluating it on other data."""
+"""Open the model of a finished run and predict with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.config.serialization import read_config
 from core.contracts.components import RunConfig
@@ -21,22 +21,25 @@ from core.tasks.output import OutputSpec
 from core.tasks.task_type import TaskType
 from core.training.requests import need_for_saved
 
+if TYPE_CHECKING:
+    from core.tasks.targets.target import Predictions
+
 CHUNK = 512
-"""Examples that are read, predicted and written at a time, so that an endless input streams through."""
+"""Number of examples that are read and predicted together, so that input of any length can be streamed."""
 
 
 @dataclass
 class Predictor:
-    """The model of a finished run, ready to predict. `Predictor.open(run)`, then `predict(examples)`.
+    """The model of a finished run, ready to predict: `Predictor.open(run).predict(examples)`.
 
     Attributes:
         config: The run's configuration.
-        model: Its model, loaded from `model/`.
-        output: What it predicts: its task, label names and target type.
-        task_type: The type of its task.
-        hardware: Where it computes.
-        request: What its loader was told.
-        thresholds: What the target type chose on the validation split; None where nothing was chosen.
+        model: The run's model, loaded from `model/`.
+        output: The task, its label names and its target type.
+        task_type: The task type.
+        hardware: Device and precision.
+        request: What the model loader received.
+        thresholds: The thresholds chosen on the validation split; None if none were chosen.
     """
 
     config: RunConfig
@@ -49,10 +52,10 @@ class Predictor:
 
     @classmethod
     def open(cls, run: Path | str) -> Predictor:
-        """Open a run's folder.
+        """Open the folder of a finished run.
 
         Raises:
-            RunError: It is not a run's, or the run has not ended well.
+            RunError: The folder is not a run's, or the run is not complete.
         """
         keep_caches_of_others()
         folder = Path(run)
@@ -69,7 +72,7 @@ class Predictor:
         thresholds = output.read_thresholds(report.get("thresholds"))
         return cls(config, model, output, load_registry().task_type(config.task.type), hardware, request, thresholds)
 
-    def raw(self, examples: Sequence[Any]) -> Any:
+    def raw(self, examples: Sequence[Any]) -> Predictions:
         """Return predictions as an array [n, ...], as the target type defines them."""
         from core.contracts.train_config import eval_batch_size
         from core.evaluation.predict import predict
@@ -78,22 +81,22 @@ class Predictor:
         return predict(self.model, prepared, self.hardware, eval_batch_size(self.config.train))
 
     def predict(self, examples: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """Predictions as JSON values, in order: the example, its label or labels with probabilities, or its value."""
+        """Yield predictions as JSON values, in order: the example, and its labels with probabilities or its value."""
         return (self.written(example, prediction) for example, prediction in self.pairs(examples))
 
     def pairs(self, examples: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        """Each example with its prediction as `raw` gives it, in order."""
+        """Yield each example with its prediction as `raw` returns it, in order."""
         stream = iter(examples)
         while chunk := list(islice(stream, CHUNK)):
             yield from zip(chunk, self.raw(chunk), strict=True)
 
     def written(self, example: Any, prediction: Any) -> dict[str, Any]:
-        """One prediction as JSON values, with its example."""
+        """Return one prediction as JSON values, with its example."""
         written = self.output.target.write(prediction, self.labels, self.thresholds, example)
         return {**self.task_type.content(example), **written}
 
     def rows(self, line: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a CSV that a written prediction becomes."""
+        """Yield the rows of a CSV for one line, which is the result of `written`."""
         return self.output.target.rows(line)
 
     @property

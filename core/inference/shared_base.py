@@ -1,4 +1,4 @@
-"""Several finished runs on one base model: the weights that they share are in memory once."""
+"""Open several finished runs on one base model; weights that they share are in memory once."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
     from core.contracts.model import LoadedModel
 
-LEAST = 0.5
-"""Runs share a base if at least this share of their weights is equal, bit by bit."""
+MIN_SHARED = 0.5
+"""Minimum share of bitwise equal weights for two runs to have the same base model."""
 
 
 def open_together(runs: Sequence[Path]) -> list[Predictor]:
-    """Open several runs; weights that a later run shares with the first are the first run's tensors.
+    """Open several runs; the later ones use the tensors of the first run where the weights are equal.
 
-    Each model is loaded whole and then frees what it shares, so that at most two base models are in memory at once.
+    Each model is loaded completely and then frees what it shares, so at most two base models are in memory at a time.
 
     Raises:
-        RunError: A run has another base than the first, or another task type; or it has no finished model.
+        RunError: A run has another base model or task type than the first, or is not complete.
     """
     first, *others = runs
     opened = [Predictor.open(first)]
@@ -36,19 +36,19 @@ def open_together(runs: Sequence[Path]) -> list[Predictor]:
         other = Predictor.open(run)
         if other.task_type.name != opened[0].task_type.name:
             message = (
-                f"has the task type {other.task_type.name}, and {first} of {opened[0].task_type.name}: they read "
-                f"other inputs."
+                f"has the task type {other.task_type.name}, but {first} has {opened[0].task_type.name}; their inputs "
+                "differ."
             )
-            raise RunError(Problem(str(run), message, f"Ask it alone: python -m core predict {run} …"))
-        shared, whole = share(other.model, held)
-        if shared < LEAST * whole:
+            raise RunError(Problem(str(run), message, f"Use it alone: python -m core predict {run} …"))
+        shared, total = share(other.model, held)
+        if shared < MIN_SHARED * total:
             message = (
-                f"is not on the base of {first}: {100 * shared / max(1, whole):.0f} % of its weights are the same "
-                f"(at least {100 * LEAST:.0f} % are wanted); the one starts from {_origin(other)}, the other from "
+                f"has another base model than {first}: {100 * shared / max(1, total):.0f} % of the weights are equal "
+                f"(at least {100 * MIN_SHARED:.0f} % are required). It starts from {_origin(other)}, {first} from "
                 f"{_origin(opened[0])}."
             )
-            raise RunError(Problem(str(run), message, f"Ask it alone: python -m core predict {run} …"))
-        sys.stderr.write(f"{run}: {100 * shared / whole:.1f} % of its weights are those of {first}, held once\n")
+            raise RunError(Problem(str(run), message, f"Use it alone: python -m core predict {run} …"))
+        sys.stderr.write(f"{run}: {100 * shared / total:.1f} % of its weights are shared with {first}\n")
         opened.append(other)
     return opened
 
@@ -59,7 +59,7 @@ def _origin(predictor: Predictor) -> str:
 
 
 def weights_of(module: nn.Module) -> dict[tuple[Any, ...], Tensor]:
-    """Return the parameters of a module by shape, dtype and content."""
+    """Return the parameters of a module by shape, dtype and hash of the content."""
     return {_key(parameter): parameter.detach() for parameter in module.parameters()}
 
 
@@ -71,29 +71,29 @@ def _key(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def share(model: LoadedModel, held: dict[tuple[Any, ...], Tensor]) -> tuple[int, int]:
-    """Let a model use tensors that another one holds, where they are equal.
+    """Replace the parameters of a model by equal tensors of another model.
 
     Args:
-        model: Its parameters are replaced.
-        held: What `weights_of` returned for the other model's module.
+        model: The model whose parameters are replaced.
+        held: What `weights_of` returned for the module of the other model.
 
     Returns:
-        Bytes that are shared now, and bytes of all parameters.
+        The bytes that are now shared, and the bytes of all parameters.
     """
-    shared = whole = 0
+    shared = total = 0
     for parameter in model.module.parameters():
         size = parameter.numel() * parameter.element_size()
-        whole += size
+        total += size
         if (same := held.get(_key(parameter))) is not None:
             model.share_parameter(parameter, same)
             shared += size
-    return shared, whole
+    return shared, total
 
 
-def answers(
+def predict_all(
     runs: Sequence[Path], predictors: Sequence[Predictor], examples: Iterable[Any]
 ) -> Iterator[tuple[Predictor, dict[str, Any]]]:
-    """Yield predictions as JSON values, each with its predictor: for each example, one from each run, with its name."""
+    """Yield one prediction per example and run as JSON values with the name of the run, and its predictor."""
     streams = tee(examples, len(predictors))
     pairs = [predictor.pairs(stream) for predictor, stream in zip(predictors, streams, strict=True)]
     for row in zip(*pairs, strict=True):

@@ -1,4 +1,4 @@
-"""Hook specifications, discovery of plugins, and which method fits which model."""
+"""Specify the hooks, discover plugins, and decide which method fits which model."""
 
 from __future__ import annotations
 

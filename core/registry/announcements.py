@@ -1,4 +1,4 @@
-"""What one plugin announces, checked; and which plugins are left out because two announce one name."""
+"""Check what each plugin announces, and leave out plugins whose names conflict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.registry.option_types import unsupported_options
 from core.registry.preset_files import directory, locate, presets_in
 
 Contracts = Mapping[str, tuple[str, type[Component]]]
-"""By extension point: its hook, and the class that its components extend."""
+"""For each group, its hook and the base class of its components."""
 
 
 @dataclass
@@ -19,12 +19,12 @@ class Announcement:
     """What one plugin announces.
 
     Attributes:
-        plugin: Its name.
-        built_in: Whether Graft's own distribution carries it.
-        components: By extension point and name.
+        plugin: Name of the plugin.
+        built_in: Whether it is part of Graft's distribution.
+        components: Component classes by group and name.
         config_paths: Hydra search paths of its presets.
-        presets: Group and name of each of its presets.
-        problems: Why it must be left out.
+        presets: Group and name of each preset.
+        problems: Why the plugin must be left out; empty if it is valid.
     """
 
     plugin: str
@@ -35,45 +35,45 @@ class Announcement:
     problems: list[Problem] = field(default_factory=list)
 
     def names(self) -> list[tuple[str, str]]:
-        """Group and name of everything that a configuration could choose."""
+        """Return group and name of every component and preset."""
         return [*self.components, *self.presets]
 
 
 def read_announcement(
     plugin: str, built_in: bool, hooked: Mapping[str, Sequence[object]], contracts: Contracts
 ) -> Announcement:
-    """Check what a plugin's hooks returned; what is wrong is in the `problems` of the result.
+    """Check what the hooks of a plugin returned. Problems are in the `problems` of the result.
 
     Args:
-        plugin: The plugin's name.
-        built_in: Whether Graft's own distribution carries it.
-        hooked: By hook, what it returned.
+        plugin: Name of the plugin.
+        built_in: Whether it is part of Graft's distribution.
+        hooked: What each hook returned.
         contracts: The extension points.
     """
-    found = Announcement(plugin, built_in)
+    result = Announcement(plugin, built_in)
     where = f"plugin {plugin}"
-    for socket, (hook, contract) in contracts.items():
+    for group, (hook, contract) in contracts.items():
         for component in hooked.get(hook, ()):
-            found.problems += [Problem(where, message) for message in _wrong(component, contract)]
+            result.problems += [Problem(where, message) for message in _problems_of(component, contract)]
             name = getattr(component, "name", None)
             if not (isinstance(component, type) and issubclass(component, Component) and isinstance(name, str)):
                 continue
-            if (socket, name) in found.components:
-                found.problems.append(Problem(where, f"announces the {socket} {name!r} twice."))
-            found.components[socket, name] = component
+            if (group, name) in result.components:
+                result.problems.append(Problem(where, f"announces the {group} {name!r} twice."))
+            result.components[group, name] = component
     for path in hooked.get("config_paths", ()):
         try:
             folder = locate(str(path), plugin)
         except PluginError as error:
-            found.problems += error.problems
+            result.problems += error.problems
         else:
-            found.config_paths.append(str(path))
-            found.presets += [(preset.group, preset.name) for preset in presets_in(folder, plugin)]
-    return found
+            result.config_paths.append(str(path))
+            result.presets += [(preset.group, preset.name) for preset in presets_in(folder, plugin)]
+    return result
 
 
-def _wrong(component: object, contract: type[Component]) -> Iterator[str]:
-    """Sentences about the first kind of fault that a component has."""
+def _problems_of(component: object, contract: type[Component]) -> Iterator[str]:
+    """Yield sentences about the first problem of a component: class, dataclass, abstract methods or options."""
     if not (isinstance(component, type) and issubclass(component, contract)):
         yield f"{component!r} is not a subclass of {contract.__module__}.{contract.__name__}."
         return
@@ -87,19 +87,20 @@ def _wrong(component: object, contract: type[Component]) -> Iterator[str]:
 
 
 def conflicts(announced: Sequence[Announcement]) -> dict[str, str]:
-    """Return which plugins must be left out, by name, each with a sentence that says why.
+    """Return the plugins that must be left out, each with the reason as a clause.
 
-    A name of Graft's own stays with Graft. Of two third parties with one name neither is preferred: both are left out
-    until one is disabled.
+    A built-in component keeps its name. If two third-party plugins announce the same name, both are left out until the
+    user disables one.
     """
     left_out: dict[str, str] = {}
-    own = {(preset.group, preset.name): "Graft" for preset in presets_in(directory(), "graft")}
+    built_in = {(preset.group, preset.name): "Graft" for preset in presets_in(directory(), "graft")}
     for each in sorted(announced, key=lambda each: not each.built_in):
         for group, name in each.names():
-            if (group, name) in own:
-                left_out.setdefault(each.plugin, f"the {group} {name!r} is announced by {own[group, name]} too")
+            if (group, name) in built_in:
+                owner = built_in[group, name]
+                left_out.setdefault(each.plugin, f"the {group} {name!r} is announced by {owner} too")
             elif each.built_in:
-                own[group, name] = each.plugin
+                built_in[group, name] = each.plugin
     claims: dict[tuple[str, str], list[str]] = {}
     for each in announced:
         if not each.built_in and each.plugin not in left_out:

@@ -1,4 +1,4 @@
-"""What core itself announces, through the hooks that plugins use: target types of several families, and AdamW."""
+"""The plugin of core: target types that several families use, and AdamW."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AdamW(Optimizer):
     name: ClassVar[str] = "adamw"
 
     def build(self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
-        """Return torch's AdamW. It is fused where every parameter is on a device that has the fused kernel."""
+        """Return torch's AdamW, fused if all parameters are on a device with a fused kernel."""
         import torch
 
         parameters = [parameter for group in groups for parameter in group["params"]]
@@ -34,7 +34,7 @@ class AdamW(Optimizer):
 
 @hookimpl
 def target_types() -> Sequence[type[TargetType]]:
-    """Return one label, several labels, a value, and objects in images."""
+    """Return the target types for one label, several labels, a value, and objects in images."""
     return [SingleLabel, MultiLabel, Regression, BoxesTarget]
 
 

@@ -1,8 +1,8 @@
-"""Which adapter method fits which model family in which precision, and why; declared on both sides, decided here alone.
+"""Decide which adapter method fits which model family in which precision, and why.
 
-A loader declares what its models can do (`ModelLoader.capabilities`), a method what it needs (`AdapterMethod.needs`,
-each with the reason), and both the precisions in which they cannot work (`refuses`); neither knows the other, so a
-third party's method fits a third party's model.
+A loader declares what its models can do (`ModelLoader.capabilities`). A method declares what it needs, each with the
+reason (`AdapterMethod.needs`). Both declare the precisions in which they cannot work (`refuses`). Neither knows the
+other, so a third party's method works with a third party's model.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from core.contracts.components import AdapterMethod, ModelLoader
 
 
-NOTES = {FP16: "gradients are scaled, on a GPU only; no cell is tested in it"}
-"""What to know of a precision, whatever the family and the method."""
+NOTES = {FP16: "needs gradient scaling and a GPU; no combination is tested"}
+"""Notes on precisions, for every family and every method."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Capability:
     """Something that the models of a loader can do.
 
     Attributes:
-        name: As loaders and methods spell it.
-        meaning: What a loader promises by declaring it.
-        lacking: The end of the sentence about a loader that does not declare it.
-        implied_by: The capability that also stands for it; `ModelLoader.partly` tells where some models lack it.
+        name: Its name in the declarations of loaders and methods.
+        meaning: What a loader promises when it declares the capability.
+        lacking: The end of a sentence about a loader without the capability.
+        implied_by: Another capability that implies it; `ModelLoader.partly` lists the exceptions.
     """
 
     name: str
@@ -55,26 +55,26 @@ class Capability:
 CAPABILITIES: Mapping[str, Capability] = {
     each.name: each
     for each in (
-        Capability(GRADIENTS, "its models are trained by gradients, in the one loop", "is not trained by gradients"),
+        Capability(GRADIENTS, "its models train with gradients, in the training loop", "does not train with gradients"),
         Capability(
             ADAPTERS,
-            "it says which submodules an adapter may wrap (`adapter_targets`)",
-            "does not say which submodules an adapter may wrap (`adapter_targets`)",
+            "it lists the submodules that an adapter can wrap (`adapter_targets`)",
+            "does not list the submodules that an adapter can wrap (`adapter_targets`)",
         ),
         Capability(
             LAYERS,
-            "it says which parameters are at which depth (`layers`)",
-            "does not say which parameters are at which depth (`layers`)",
+            "it lists its parameters by depth (`layers`)",
+            "does not list its parameters by depth (`layers`)",
         ),
         Capability(
             FEATURES,
-            "its backbone and its head run apart, so that features are computed once",
-            "cannot run its backbone and its head apart",
+            "its backbone and head can run separately, so that features are computed once",
+            "cannot run its backbone and head separately",
         ),
         Capability(
             QUANTIZED,
-            "it can quantise the base weights while it loads them",
-            "cannot quantise its weights while it loads them",
+            "it can quantize the base weights while it loads them",
+            "cannot quantize its weights while it loads them",
         ),
         Capability(
             CHECKPOINTING,
@@ -82,18 +82,20 @@ CAPABILITIES: Mapping[str, Capability] = {
             "cannot recompute activations in the backward pass",
         ),
         Capability(
-            LINEAR, "some of the submodules that an adapter may wrap are linear layers", "offers convolutions only"
+            LINEAR, "some of the submodules that an adapter can wrap are linear layers", "has convolutions only"
         ),
-        Capability(VIRTUAL, "virtual tokens can stand before its texts (`reserve`)", "reads no virtual tokens"),
+        Capability(
+            VIRTUAL, "it accepts virtual tokens in front of texts (`reserve`)", "does not accept virtual tokens"
+        ),
         Capability(
             PAST,
-            "its layers take keys and values that stand before a text's own",
-            "takes no keys and values from before a text",
+            "its layers accept keys and values in front of those of a text",
+            "does not accept keys and values in front of a text",
         ),
         Capability(BIASES, "some of its modules outside the head have biases", "has no biases", implied_by=GRADIENTS),
     )
 }
-"""Every capability that a loader may declare. A plugin may use names of its own as well."""
+"""The capabilities that Graft knows, by name. A plugin can use other names too."""
 
 SUPPORTED, EXPERIMENTAL, UNSUPPORTED = "supported", "experimental", "unsupported"
 
@@ -104,7 +106,7 @@ class Fit:
 
     Attributes:
         status: `supported`, `experimental` or `unsupported`.
-        reason: Why not, or what to know; empty where it is simply supported.
+        reason: Why it does not fit, or a note; empty if it fits without restrictions.
     """
 
     status: str
@@ -112,11 +114,11 @@ class Fit:
 
 
 Fits = Mapping[str, Mapping[str, Mapping[str, Fit]]]
-"""By method, family and precision."""
+"""Fits by method, family and precision."""
 
 
 def lacking(model: type[ModelLoader], capability: str) -> str:
-    """What `model` cannot do, as a clause (`bag does not say …`); empty where some of its models can."""
+    """Return what `model` cannot do, as a clause (`bag does not list …`); empty if some of its models can."""
     if capability == GRADIENTS and model.own_fit:
         return f"{model.name} is fitted without gradients"
     known = CAPABILITIES.get(capability, Capability(capability, "", f"does not declare the capability {capability!r}"))
@@ -126,10 +128,10 @@ def lacking(model: type[ModelLoader], capability: str) -> str:
 
 
 def fit(model: type[ModelLoader], method: type[AdapterMethod], precision: str = FP32) -> Fit:
-    """Whether `method` fits the models of `model`, computing in `precision`."""
+    """Return whether `method` fits the models of `model` in `precision`, and why."""
     if model.task_types and method.task_types and not set(model.task_types) & set(method.task_types):
-        serves, others = ", ".join(method.task_types), ", ".join(model.task_types)
-        return Fit(UNSUPPORTED, f"it serves {serves}, and {model.name} serves {others}")
+        types, others = ", ".join(method.task_types), ", ".join(model.task_types)
+        return Fit(UNSUPPORTED, f"it supports {types}, and {model.name} supports {others}")
     for capability, reason in method.needs.items():
         if lacks := lacking(model, capability):
             return Fit(UNSUPPORTED, f"{reason}, and {lacks}")
@@ -140,28 +142,27 @@ def fit(model: type[ModelLoader], method: type[AdapterMethod], precision: str = 
             return Fit(EXPERIMENTAL, note)
     if precision in NOTES and not model.own_fit:
         return Fit(EXPERIMENTAL, NOTES[precision])
-    some = [(reason, model.partly[each]) for each, reason in method.needs.items() if each in model.partly]
-    limits = [f"{reason}; of {model.name}: {which}" for reason, which in some]
-    return Fit(SUPPORTED, "; ".join(limits))
+    partly = [(reason, model.partly[each]) for each, reason in method.needs.items() if each in model.partly]
+    return Fit(SUPPORTED, "; ".join(f"{reason}; with {model.name}: {which}" for reason, which in partly))
 
 
 def refuse_precision(model: ModelLoader, method: AdapterMethod, precision: str) -> None:
-    """Refuse a precision that was chosen by itself, on hardware that is known only when a run begins.
+    """Refuse a precision that `auto` chose for this hardware.
 
     Raises:
-        ConfigError: The method or the family cannot work in it.
+        ConfigError: The method or the family cannot work in this precision.
     """
     from core.errors import ConfigError, Problem
 
-    found = fit(type(model), type(method), precision)
-    if found.status == UNSUPPORTED:
+    result = fit(type(model), type(method), precision)
+    if result.status == UNSUPPORTED:
         others = [each for each in PRECISIONS if fit(type(model), type(method), each).status == SUPPORTED]
-        message = f"{method.name} cannot adapt {model.name} in {precision}: {found.reason}."
+        message = f"{method.name} cannot adapt {model.name} in {precision}: {result.reason}."
         raise ConfigError(Problem("train.precision", message, f"Use train.precision={'|'.join(others)}."))
 
 
 def fits(models: Mapping[str, type[ModelLoader]], methods: Mapping[str, type[AdapterMethod]]) -> Fits:
-    """How each method fits each family in each precision."""
+    """Return how each method fits each family in each precision."""
     return {
         key: {
             name: {precision: fit(models[name], method, precision) for precision in PRECISIONS}

@@ -17,10 +17,8 @@ from core.errors import PluginError, Problem
 from core.registry import builtin
 
 ENTRY_POINT_GROUP = "graft.plugins"
-
-
 DISTRIBUTION = "graft-tune"
-"""The distribution that carries Graft; its plugins are the built-in ones."""
+"""The distribution of Graft; its plugins are built in."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,10 @@ class Plugin:
     """One plugin, loaded or failed.
 
     Attributes:
-        name: Its entry point's name, or the module's.
+        name: The name of its entry point, or of its module.
         origin: The distribution and its version, or where the module came from.
-        failure: The traceback of what failed, or empty.
-        built_in: Whether Graft's own distribution carries it.
+        failure: The traceback of its failure, or empty.
+        built_in: Whether it is part of Graft's distribution.
     """
 
     name: str
@@ -41,29 +39,26 @@ class Plugin:
 
 
 def modules() -> Iterator[tuple[Plugin, ModuleType | None]]:
-    """Each plugin that is not switched off, with its module where that could be imported; core's own always is."""
+    """Yield each plugin that is not disabled, with its module or None if the import failed; core's own comes first."""
     yield Plugin("core", DISTRIBUTION, built_in=True), builtin
     disabled = set(_names("GRAFT_DISABLE"))
-    found: dict[str, dict[str, tuple[Plugin, str]]] = {}
+    candidates_of: dict[str, dict[str, tuple[Plugin, str]]] = {}
     for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
         origin, distribution = _origin(point)
         plugin = Plugin(point.name, origin, built_in=distribution == DISTRIBUTION)
-        found.setdefault(point.name, {}).setdefault(origin, (plugin, point.value))  # one may be seen twice on the path
+        # A distribution can occur twice on the path; it then has the same origin.
+        candidates_of.setdefault(point.name, {}).setdefault(origin, (plugin, point.value))
     for target in _names("GRAFT_PLUGINS"):
         name = Path(target).stem if target.endswith(".py") else target
-        found.setdefault(name, {})[f"{target} in GRAFT_PLUGINS"] = (Plugin(name, "GRAFT_PLUGINS"), target)
-    for name, candidates in found.items():
+        candidates_of.setdefault(name, {})[f"{target} in GRAFT_PLUGINS"] = (Plugin(name, "GRAFT_PLUGINS"), target)
+    for name, candidates in candidates_of.items():
         if name in disabled:
             continue
         chosen = [each for each in candidates.values() if each[0].built_in] or list(candidates.values())
         if len(candidates) > 1:
-            error = PluginError(
-                Problem(
-                    f"plugin {name}",
-                    f"is the name of {' and of '.join(candidates)}.",
-                    f"Uninstall one of them, or set GRAFT_DISABLE={name}.",
-                )
-            )
+            message = f"is the name of {' and of '.join(candidates)}."
+            cure = f"Uninstall one of them, or set GRAFT_DISABLE={name}."
+            error = PluginError(Problem(f"plugin {name}", message, cure))
             failure = failure_text(f"plugin {name} is installed twice", error)
             if len(chosen) > 1:
                 yield Plugin(name, ", ".join(candidates), failure), None
@@ -78,18 +73,18 @@ def _names(variable: str) -> list[str]:
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
-    """The distribution with its version, and its name alone."""
-    return _named(point.dist) if point.dist else ("unknown", "")
+    """Return the distribution of an entry point: name with version, and name only."""
+    return _name_and_version(point.dist) if point.dist else ("unknown", "")
 
 
 @cache
-def _named(distribution: Distribution) -> tuple[str, str]:
-    metadata = distribution.metadata  # read from its file each time
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    metadata = distribution.metadata  # each access reads a file, hence the cache
     return f"{metadata['Name']} {metadata['Version']}", metadata["Name"]
 
 
 def _import(name: str, origin: str, target: str) -> tuple[ModuleType | None, str]:
-    """The module (a dotted name or a file), or the traceback of its import."""
+    """Import a module (a dotted name or a file); return it, or the traceback if the import failed."""
     try:
         if not target.endswith(".py"):
             return importlib.import_module(target), ""
@@ -100,12 +95,16 @@ def _import(name: str, origin: str, target: str) -> tuple[ModuleType | None, str
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         return module, ""
-    except Exception as error:  # a plugin may fail in any way; the others must still load
+    except Exception as error:  # a plugin can fail in any way; the others must still load
         return None, failure_text(f"plugin {name} ({origin}) cannot be imported", error)
 
 
 def failure_text(what: str, error: Exception) -> str:
-    """Say in one line that a plugin failed, unless that is to be fatal; returns the traceback for `plugins`."""
+    """Print in one line that a plugin failed, and return the traceback, which the command `plugins` prints.
+
+    Raises:
+        PluginError: `GRAFT_STRICT=1` makes failures fatal.
+    """
     if isinstance(error, PluginError):
         reason = " ".join(f"{each.message} {each.cure}".strip() for each in error.problems)
     else:

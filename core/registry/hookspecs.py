@@ -1,4 +1,4 @@
-"""Every hook of Graft: what a plugin can add, and what it can observe.
+"""The hooks of Graft: what a plugin can add, and what it can observe.
 
 A plugin is a module (or any object) with functions of these names, marked with `core.hookimpl`, and named in the
 entry-point group `graft.plugins`. The built-in families are plugins like any other.

@@ -1,4 +1,4 @@
-"""Which types an option may have, told without OmegaConf, so that every start can look at every plugin."""
+"""Check the types of options without OmegaConf, so that every start can check every plugin quickly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CURE = "Use bool, int, float, str, | None, list and dict."
 
 
 def unsupported_options(component: type[Any]) -> Iterator[str]:
-    """Yield a sentence for each option whose type OmegaConf cannot hold.
+    """Yield a sentence for each option whose type OmegaConf does not support.
 
     Raises:
         Exception: An annotation cannot be evaluated.

@@ -1,4 +1,4 @@
-"""Files of presets: where the folders are, and which YAML files they hold."""
+"""Find the folders of presets and the YAML files in them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from core.errors import PluginError, Problem
 
 GROUPS = ("task", "data", "model", "method", "metrics", "train", "recipe", "experiment")
-"""The groups that a command line chooses from, in the order of the pipeline."""
+"""The groups of presets on the command line, in the order of the pipeline."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One YAML file.
+    """A preset: one YAML file.
 
     Attributes:
         group: Its folder, such as `model`.
@@ -39,25 +39,25 @@ class Preset:
 
 
 def directory() -> Path:
-    """Return Graft's own `conf/`: inside the package when installed from a wheel, beside it in a checkout."""
+    """Return Graft's folder `conf/`: inside the package if installed from a wheel, beside it in a checkout."""
     for folder in Path(__file__).resolve().parents:
         if (folder / "conf" / "config.yaml").is_file():
             return folder / "conf"
-    raise FileNotFoundError("Graft's own folder conf/ is missing; install Graft again.")
+    raise FileNotFoundError("Graft's folder conf/ is missing; install Graft again.")
 
 
 def locate(path: str, owner: str) -> Path:
     """Return the folder of a Hydra search path: `pkg://acme.conf`, `file:///…`, or a plain path.
 
     Raises:
-        PluginError: There is no such folder, or Hydra does not see it.
+        PluginError: The folder does not exist, or Hydra cannot find it.
     """
     folder = _folder(path)
     if folder is None or not folder.is_dir():
-        raise PluginError(Problem(f"plugin {owner}", f"announces presets in {path!r}, and there is no such folder."))
+        raise PluginError(Problem(f"plugin {owner}", f"announces presets in {path!r}, but there is no such folder."))
     if path.startswith("pkg://") and not (folder / "__init__.py").is_file():
-        message = f"announces presets in {path!r}, and Hydra sees no folder of a package without an __init__.py."
-        raise PluginError(Problem(f"plugin {owner}", message, f"Make an empty {folder / '__init__.py'}."))
+        message = f"announces presets in {path!r}, but Hydra finds a folder of a package only if it has an __init__.py."
+        raise PluginError(Problem(f"plugin {owner}", message, f"Create an empty {folder / '__init__.py'}."))
     return folder
 
 
@@ -71,7 +71,7 @@ def _folder(path: str) -> Path | None:
 
 
 def presets_in(folder: Path, owner: str) -> Iterator[Preset]:
-    """Yield the presets of a folder that is laid out like `conf/`."""
+    """Yield the presets of a folder with the layout of `conf/`."""
     for path in sorted(folder.glob("*/*.yaml")):
         if path.parent.name in GROUPS:
             yield Preset(path.parent.name, path.stem, path, owner)

@@ -1,4 +1,7 @@
-"""Which plugins there are and what they announced: discovery, and the components by socket and name."""
+"""Load all plugins and collect their components, by group and name.
+
+A group is the name of an extension point in the configuration, such as `model` or `metric`.
+"""
 
 from __future__ import annotations
 
@@ -29,20 +32,20 @@ EXTENSION_POINTS: dict[str, tuple[str, type[Component]]] = {
     "metric": ("metrics", Metric),
     "optimizer": ("optimizers", Optimizer),
 }
-"""Each socket's name in the configuration, with its hook and the class that its components extend."""
+"""For each group, its hook and the base class of its components."""
 
 
 @dataclass
 class Registry:
-    """Components by socket and name, with the plugin that owns each.
+    """Components by group and name, and the plugins that announced them.
 
     Attributes:
-        hook: Pluggy's relay, for the observers.
-        plugins: All plugins found, failed ones included.
-        components: `components[socket][name]` is a component class.
-        owners: `owners[socket][name]` is a plugin's name.
-        config_paths: Hydra search paths of presets, with the plugin that owns each.
-        left_out: Group and name of what plugins would have announced that were left out, with the plugin's name.
+        manager: Pluggy's manager of the plugins.
+        plugins: All plugins, including those that failed.
+        components: `components[group][name]` is a component class.
+        owners: `owners[group][name]` is the name of the plugin that announced the component.
+        config_paths: Hydra search paths of presets, each with the name of its plugin.
+        left_out: Components and presets of plugins that were left out: (group, name) -> name of the plugin.
     """
 
     manager: pluggy.PluginManager
@@ -54,21 +57,21 @@ class Registry:
 
     @property
     def hook(self) -> pluggy.HookRelay:
-        """Pluggy's relay."""
+        """Pluggy's hook relay, to call observers."""
         return self.manager.hook
 
-    def get(self, socket: str, name: str) -> type[Component]:
-        """The component class of that name.
+    def get(self, group: str, name: str) -> type[Component]:
+        """Return a component class.
 
         Raises:
-            PluginError: There is none; the nearest name is offered.
+            PluginError: There is no such component; the message suggests the nearest name.
         """
-        if name not in self.components[socket]:
-            raise PluginError(Problem(socket, *self.unknown(socket, name, list(self.components[socket]))))
-        return self.components[socket][name]
+        if name not in self.components[group]:
+            raise PluginError(Problem(group, *self.unknown(group, name, list(self.components[group]))))
+        return self.components[group][name]
 
     def unknown(self, group: str, name: str, options: Sequence[str]) -> tuple[str, str]:
-        """Message and cure for a name that does not exist; a plugin that was left out may be the reason."""
+        """Return the message and the cure for a name that does not exist, with the plugins that were left out."""
         if plugin := self.left_out.get((group, name)):
             return (
                 f"the {group} {name!r} belongs to the plugin {plugin}, which was left out.",
@@ -80,49 +83,59 @@ class Registry:
         return message, cure
 
     def is_built_in(self, owner: str) -> bool:
-        """Whether what `owner` announced comes with Graft."""
+        """Whether the plugin `owner` is part of Graft."""
         return owner == "graft" or any(each.built_in for each in self.plugins if each.name == owner)
 
     def task_type(self, name: str) -> TaskType:
-        """An instance of the kind of that name."""
-        found = self.get("task_type", name)()
-        assert isinstance(found, TaskType)
-        return found
-
-    def target(self, name: str) -> TargetType:
-        """An instance of the target type of that name.
+        """Return an instance of a task type.
 
         Raises:
-            PluginError: There is none; the nearest name is offered.
+            PluginError: There is no such task type; the message suggests the nearest name.
         """
-        found = self.get("target_type", name)()
-        assert isinstance(found, TargetType)
-        return found
+        task_type = self.get("task_type", name)()
+        assert isinstance(task_type, TaskType)
+        return task_type
+
+    def target(self, name: str) -> TargetType:
+        """Return an instance of a target type.
+
+        Raises:
+            PluginError: There is no such target type; the message suggests the nearest name.
+        """
+        target = self.get("target_type", name)()
+        assert isinstance(target, TargetType)
+        return target
 
     def output(self, task: Task, labels: Sequence[str]) -> OutputSpec:
-        """What is predicted for a task with these label names."""
+        """Return what a model for this task predicts: the task, its label names and its target type."""
         return OutputSpec(task, tuple(labels), self.target(task.target))
 
     def targets_of(self, task_type: TaskType) -> list[str]:
-        """The names of the target types that a task type is learned with: what it lists, and what lists it."""
-        own = [name for name, target in self.components["target_type"].items() if task_type.name in target.task_types]
-        return [*task_type.targets, *(name for name in own if name not in task_type.targets)]
+        """Return the names of the target types for a task type: those that it lists, and those that list it."""
+        listing = [
+            name for name, target in self.components["target_type"].items() if task_type.name in target.task_types
+        ]
+        return [*task_type.targets, *(name for name in listing if name not in task_type.targets)]
 
     def optimizer(self, name: str) -> Optimizer:
-        """An instance of the optimizer of that name."""
-        found = self.get("optimizer", name)()
-        assert isinstance(found, Optimizer)
-        return found
+        """Return an instance of an optimizer.
+
+        Raises:
+            PluginError: There is no such optimizer; the message suggests the nearest name.
+        """
+        optimizer = self.get("optimizer", name)()
+        assert isinstance(optimizer, Optimizer)
+        return optimizer
 
 
 @cache
 def load_registry() -> Registry:
-    """Find every plugin and collect what it announces. Done once a process.
+    """Load every plugin and return what they announce. Done once per process.
 
-    A plugin that is wrong in any way is left out, with one line on standard error.
+    A plugin with a problem is left out, with one line on standard error.
 
     Raises:
-        PluginError: No plugin is installed at all; under `GRAFT_STRICT=1` also anything that is wrong with a plugin.
+        PluginError: No plugin is installed; with `GRAFT_STRICT=1`, also if a plugin has a problem.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -144,29 +157,29 @@ def load_registry() -> Registry:
 
 
 def _announcement(registry: Registry, plugin: Plugin, module: ModuleType) -> list[Announcement]:
-    """What a plugin announces; nothing where it fails, and the plugin is then left out."""
+    """Return what a plugin announces, or an empty list if it fails; the plugin is then left out."""
     manager, name = registry.manager, plugin.name
     try:
         manager.register(module, name=name)
         manager.check_pending()
         hooked = [hook for hook in hookspecs.CALLED_AT_START if _implements(registry, module, hook)]
         returned = {hook: list(getattr(module, hook)()) for hook in hooked}
-        found = read_announcement(name, plugin.built_in, returned, EXTENSION_POINTS)
+        announcement = read_announcement(name, plugin.built_in, returned, EXTENSION_POINTS)
     except pluggy.PluginValidationError as error:
         _leave_out(
             registry, name, "is left out (see core/registry/hookspecs.py for every hook and its arguments)", error
         )
-    except Exception as error:  # a plugin may fail in any way; the others must still load
-        _leave_out(registry, name, "cannot say what it announces", error)
+    except Exception as error:  # a plugin can fail in any way; the others must still load
+        _leave_out(registry, name, "failed in a hook", error)
     else:
-        if found.problems:
-            _leave_out(registry, name, "is left out", PluginError(*found.problems))
-        return [found]
+        if announcement.problems:
+            _leave_out(registry, name, "is left out", PluginError(*announcement.problems))
+        return [announcement]
     return []
 
 
 def _leave_out(registry: Registry, name: str, what: str, error: Exception) -> None:
-    """Do without a plugin, as if its import had failed."""
+    """Leave out a plugin, as if its import had failed."""
     position = next(at for at, plugin in enumerate(registry.plugins) if plugin.name == name)
     plugin = registry.plugins[position]
     failure = failure_text(f"plugin {name} ({plugin.origin}) {what}", error)
@@ -180,12 +193,12 @@ def _implements(registry: Registry, module: object, hook: str) -> bool:
 
 
 def _add(registry: Registry, announced: Announcement) -> None:
-    """Enter what a plugin announces, or remember what a plugin that was left out would have announced."""
+    """Add what a plugin announces; if the plugin was left out, remember the names for error messages."""
     plugin = announced.plugin
     if not registry.manager.has_plugin(plugin):
         registry.left_out |= dict.fromkeys(announced.names(), plugin)
         return
-    for (socket, name), component in announced.components.items():
-        registry.components[socket][name] = component
-        registry.owners[socket][name] = plugin
+    for (group, name), component in announced.components.items():
+        registry.components[group][name] = component
+        registry.owners[group][name] = plugin
     registry.config_paths += [(path, plugin) for path in announced.config_paths]

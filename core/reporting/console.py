@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: banners, progress that also reads well in a log file, tables."""
+"""Print to the terminal or to a log file: messages, banners, progress and tables."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 LINE_SECONDS = 10.0
-"""Where the output is a file or a pipe, progress is one line this often."""
+"""Seconds between two lines of progress if the output is a file or a pipe."""
 
 
 class Screen:
-    """Writes to standard error (progress, banners) and standard output (results); silent on all ranks but 0."""
+    """Prints progress and banners to standard error, and results to standard output; prints nothing if `quiet`."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.out = Console(file=sys.stdout, quiet=quiet, highlight=False)
@@ -29,15 +29,15 @@ class Screen:
         self.quiet = quiet
 
     def say(self, text: str) -> None:
-        """One line about what is going on."""
+        """Print one line."""
         self.err.print(text, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """One line that should not be missed."""
+        """Print one line as a warning."""
         self.err.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
 
     def banner(self, text: str) -> None:
-        """A few lines in a box that cannot be missed."""
+        """Print a text in a box."""
         self.err.print(Panel(Text(text), border_style="yellow", expand=False))
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -52,7 +52,7 @@ class Screen:
 
     @contextmanager
     def training(self, total: int, done: int) -> Iterator[Bar]:
-        """A bar over the optimizer steps; lines every few seconds where nobody is at a terminal."""
+        """Yield a progress bar over the optimizer steps; without a terminal, it prints a line every few seconds."""
         if self.quiet or not self.err.is_terminal:
             yield Bar(total, done, self, None)
             return
@@ -74,15 +74,15 @@ class Bar:
     def __init__(self, total: int, done: int, screen: Screen, progress: Progress | None) -> None:
         self.total, self.screen, self.progress = total, screen, progress
         self.task = progress.add_task("training", total=total, completed=done, note="") if progress else None
-        self.said = time.monotonic()
+        self.last_line = time.monotonic()
         self.note = ""
 
     def advance(self, step: int) -> None:
-        """`step` steps are done."""
+        """Show that `step` steps are done."""
         if self.progress is not None and self.task is not None:
             self.progress.update(self.task, completed=step)
-        elif time.monotonic() - self.said >= LINE_SECONDS:
-            self.said = time.monotonic()
+        elif time.monotonic() - self.last_line >= LINE_SECONDS:
+            self.last_line = time.monotonic()
             self.screen.say(f"training  step {step}/{self.total}  {self.note}")
 
     def describe(self, values: Mapping[str, Any]) -> None:

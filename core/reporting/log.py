@@ -11,13 +11,13 @@ from core.files import clean, unwritable, write_text
 
 
 class Log:
-    """`log.jsonl`: one line each time the loss is read, and one an evaluation."""
+    """`log.jsonl`: one line each time the loss is read, and one line per evaluation."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def rewind(self, step: int, evaluated: int) -> None:
-        """Remove what came after a checkpoint, when a run resumes from it.
+        """Remove the lines after a checkpoint, to resume from it.
 
         Args:
             step: The checkpoint's step.
@@ -25,8 +25,8 @@ class Log:
         """
         if self.path.is_file():
             lines = self.path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _stands(line, step, evaluated)]
-            write_text(self.path, "".join(line + "\n" for line in kept))
+            earlier = [line for line in lines if _is_before(line, step, evaluated)]
+            write_text(self.path, "".join(line + "\n" for line in earlier))
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Append a line.
@@ -41,11 +41,11 @@ class Log:
             raise unwritable(self.path, error) from error
 
 
-def _stands(line: str, step: int, evaluated: int) -> bool:
-    """Return whether a line of the log came before a checkpoint; the test split is scored after all of them."""
+def _is_before(line: str, step: int, evaluated: int) -> bool:
+    """Return whether a line was written before a checkpoint; the test split is scored after all checkpoints."""
     try:
         entry = json.loads(line)
         limit = {"val": evaluated, "test": -1}.get(entry.get("split"), step)
         return bool(entry["step"] <= limit)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return False  # a torn line
+        return False  # an incomplete line

@@ -1,4 +1,4 @@
-"""The record of a run: `report.json`, `log.jsonl`, `predictions.jsonl`, and the summary on the terminal."""
+"""Read the `report.json` of a run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SCHEMA = 1
 
 
 def read(run: Path) -> dict[str, Any]:
-    """Read the report in a run's folder.
+    """Return the report in a run's folder.
 
     Raises:
-        RunError: There is none, or it was written by a newer Graft.
+        RunError: There is no report, it is damaged, or another version of Graft wrote it.
     """
     path = run / REPORT
     if not path.is_file():
@@ -27,7 +27,7 @@ def read(run: Path) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(Problem(str(path), f"cannot be read: {error}.", "Start the run anew.")) from error
+        raise RunError(Problem(str(path), f"cannot be read: {error}.", "Start a new run.")) from error
     if report.get("schema") != SCHEMA:
         raise RunError(Problem(str(path), f"has schema {report.get('schema')}; this Graft reads {SCHEMA}."))
     return report

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
-    """Print the summary: scores with intervals beside the baselines, the table by class, findings and costs."""
+    """Print the summary: scores with intervals and baselines, tables, data issues, time and memory."""
     scores, primary = report["scores"], report["primary"]
     baselines: Mapping[str, Any] = scores.get("baselines", {})
     keys = sorted(scores["test"], key=lambda key: key != primary)
@@ -24,11 +24,11 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
     title = f"{report['name']}: {data['sizes']['test']} test examples, {report['confidence']:.0%} confidence intervals"
     screen.table(title, ["metric (* primary)", "test", "validation", *baselines], rows)
     for key, title in report.get("table_titles", {}).items():
-        shown: Sequence[Mapping[str, Any]] = report[key]
-        columns = list(shown[0]) if shown else []
-        screen.table(title, columns, [[_plain(row[key]) for key in columns] for row in shown])
-    for finding in data["findings"]:
-        screen.say(f"data: {finding['message']}")
+        entries: Sequence[Mapping[str, Any]] = report[key]
+        columns = list(entries[0]) if entries else []
+        screen.table(title, columns, [[_text(entry[column]) for column in columns] for entry in entries])
+    for issue in data["findings"]:
+        screen.say(f"data: {issue['message']}")
     for mark in report["training"].get("marks", []):
         screen.warn(mark)
     parameters, training = report["model"]["parameters"], report["training"]
@@ -41,14 +41,14 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
 
 
 def _memory(memory: Mapping[str, Any]) -> str:
-    """Return the measured peak (the GPU's where there is one) and the estimate as text."""
+    """Return the measured peak memory (on the GPU if there is one) and the estimate as text."""
     peak, estimated = memory["peak_mb"], memory.get("estimate_mb")
     measured = f"{peak['gpu']:.0f} MiB on the GPU" if "gpu" in peak else f"{peak['resident']:.0f} MiB"
     return measured + (f" (estimated {estimated['total']:.0f})" if estimated else "")
 
 
 def cell(score: Mapping[str, Any] | float | None) -> str:
-    """Return a score as text: `0.893 [0.879, 0.907]`, or a dash where there is none."""
+    """Return a score as text, such as `0.893 [0.879, 0.907]`; a dash if there is no score."""
     if score is None:
         return "-"
     if not isinstance(score, Mapping):
@@ -60,5 +60,5 @@ def cell(score: Mapping[str, Any] | float | None) -> str:
     return f"{score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
 
 
-def _plain(value: Any) -> str:
+def _text(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else "-" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""The stage that resolves the options of training and applies the adapter method."""
+"""Resolve the options of training, and apply the adapter method."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import asdict
 import torch
 
 from core.contracts.components import ResolvedConfig, RunConfig
-from core.contracts.model import LoadedModel, SupportsFastDropout, TrainingPlan
+from core.contracts.model import LoadedModel, TrainingPlan
+from core.contracts.protocols import SupportsFastDropout
 from core.contracts.train_config import ResolvedTrain, TrainConfig
 from core.runs.context import Context
 from core.runtime.determinism import seed_everything
@@ -20,24 +21,24 @@ from core.training.state import total_steps
 
 
 def resolve_train(config: RunConfig, model: LoadedModel) -> ResolvedConfig:
-    """Return the configuration with the nulls of `train` filled in: from the method, then the model, then Graft."""
-    known: Mapping[str, float] = (
+    """Return the configuration without nulls in `train`; they come from the method, the model or Graft's defaults."""
+    defaults: Mapping[str, float] = (
         {"epochs": 3.0, "learning_rate": 5e-5} | dict(model.defaults) | dict(config.method.defaults)
     )
     given = vars(config.train)
-    train = ResolvedTrain(**given | {key: value for key, value in known.items() if given[key] is None})
+    train = ResolvedTrain(**given | {key: value for key, value in defaults.items() if given[key] is None})
     return ResolvedConfig(**vars(config) | {"train": train})
 
 
 def apply_method(ctx: Context, config: ResolvedConfig, model: LoadedModel, examples: int) -> LoadedModel:
-    """Apply the method to the model; print and record how many parameters train."""
+    """Apply the method to the model; print and record the number of trainable parameters."""
     train, hardware = config.train, ctx.hardware
     if train.reuse_memory and hardware.on_cpu:
         keep_freed_memory()
     model = adapt(config, hardware, model, examples)
     parameters = count_parameters(model)
-    shown = f"{parameters['trainable']:,} of {parameters['total']:,} parameters train"
-    ctx.screen.say(f"method: {config.method.name}, {shown}; {hardware.device}, {hardware.precision}")
+    trainable = f"{parameters['trainable']:,} of {parameters['total']:,} parameters train"
+    ctx.screen.say(f"method: {config.method.name}, {trainable}; {hardware.device}, {hardware.precision}")
     ctx.record(
         model=ctx.report["model"] | {"method": config.method.name, "parameters": parameters},
         train=asdict(train),
@@ -47,13 +48,13 @@ def apply_method(ctx: Context, config: ResolvedConfig, model: LoadedModel, examp
 
 
 def adapt(config: ResolvedConfig, hardware: Hardware, model: LoadedModel, examples: int) -> LoadedModel:
-    """Return the model as it will train: with the method applied, and the options of `train` that change a network.
+    """Return the model ready for training: apply the method, and the options of `train` that change the network.
 
     Args:
-        config: With `train` resolved.
+        config: The configuration, without nulls in `train`.
         hardware: Device and precision.
-        model: As it was loaded.
-        examples: In the training split.
+        model: The model that the loader returned.
+        examples: Number of training examples.
     """
     train = config.train
     if train.channels_last:
@@ -70,19 +71,19 @@ def adapt(config: ResolvedConfig, hardware: Hardware, model: LoadedModel, exampl
 
 
 def _use_fast_dropout(train: TrainConfig, hardware: Hardware, model: LoadedModel) -> None:
-    """Switch to fast dropout masks on a CPU, where the model can draw them."""
+    """Use fast dropout masks on a CPU, if the model supports them."""
     if train.fast_dropout and hardware.on_cpu and isinstance(model, SupportsFastDropout):
         model.use_fast_dropout()
 
 
 def plan_for(train: ResolvedTrain, hardware: Hardware, seed: int, examples: int, model: LoadedModel) -> TrainingPlan:
-    """Return what an adapter method is told about the training to come."""
+    """Return what an adapter method receives about the training."""
     steps = total_steps(train, examples)
     return TrainingPlan(steps, train.epochs, hardware.device, hardware.precision, seed, model.augmented)
 
 
 def count_parameters(model: LoadedModel) -> dict[str, int]:
-    """Return the numbers of parameters: `total`, and `trainable`."""
+    """Return the number of parameters: `total` and `trainable`."""
     parameters = list(unwrap(model.module).parameters())
     return {
         "total": sum(model.parameter_elements(p) for p in parameters),

@@ -1,4 +1,4 @@
-"""What accompanies a run from its start to its end: its folder, its record, its signals and its observers."""
+"""The context of a run: its folder, report, log, signals and observers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def default_directory(config: RunConfig) -> Path:
-    """A readable folder that no other run has: `runs/TASK/MODEL-METHOD/DATE-TIME-xxxx`."""
+    """Return a readable, unique folder: `runs/TASK/MODEL-METHOD/DATE-TIME-xxxx`."""
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     task = config.task.name or config.task.type
     return Path("runs") / task / f"{config.model.name}-{config.method.name}" / f"{now}-{secrets.token_hex(2)}"
@@ -40,16 +40,17 @@ def default_directory(config: RunConfig) -> Path:
 
 @dataclass
 class Context:
-    """One run's surroundings; the loop's `Watch`.
+    """The context of one run; it is also the `Watch` of the training loop.
 
     Attributes:
         config: The checked configuration.
         directory: The run's folder.
         hardware: Device, precision, processes.
-        screen: What a person sees.
-        choices: Which preset was chosen in each group, as far as known.
-        report: What `report.json` will hold; written at the start, when something is known, and at the end.
-        resuming: Whether this process goes on with a run that another began.
+        screen: Prints to the terminal.
+        choices: The preset chosen in each group, if known.
+        resuming: Whether this process resumes an earlier run.
+        report: The content of `report.json`; `record` adds to it and writes it.
+        bar: The progress bar while the run trains, else None.
     """
 
     config: RunConfig
@@ -62,11 +63,11 @@ class Context:
     bar: Bar | None = None
     _signal: int = 0
     _started: float = field(default_factory=time.monotonic)
-    _deaf: set[str] = field(default_factory=set)
+    _failed_observers: set[str] = field(default_factory=set)
 
     @property
     def writes(self) -> bool:
-        """Whether this process is the one that writes."""
+        """Whether this process writes files: only rank 0 does."""
         return self.hardware.rank == 0
 
     @property
@@ -80,21 +81,25 @@ class Context:
         return Log(self.directory / LOG)
 
     def stop_requested(self) -> bool:
-        """Whether a signal asked the run to end."""
+        """Return whether a signal asked the run to stop."""
         return self._signal != 0
 
     def check_interrupted(self, done: int) -> None:
-        """End an evaluation that a signal interrupted; it is redone on resume."""
+        """Stop an evaluation if a signal asked for it; `resume` reruns the evaluation.
+
+        Raises:
+            Interrupted: A signal asked the run to stop.
+        """
         if self._signal and self.hardware.world == 1:
             raise Interrupted
 
     def stepped(self, step: int) -> None:
-        """Show progress."""
+        """Advance the progress bar."""
         if self.bar is not None:
             self.bar.advance(step)
 
     def logged(self, values: Mapping[str, float]) -> None:
-        """Write a line of the log, show it, tell the observers."""
+        """Write a line of the log, show it, and call the observers."""
         if not self.writes:
             return
         self.log.write(values)
@@ -103,7 +108,7 @@ class Context:
         self.notify("step_logged", step=int(values["step"]), values=dict(values))
 
     def evaluated(self, step: int, split: str, scores: Mapping[str, float]) -> None:
-        """Write an evaluation to the log, show it, tell the observers."""
+        """Write an evaluation to the log, print it, and call the observers."""
         if not self.writes:
             return
         self.log.write({"step": step, "split": split, "scores": dict(scores)})
@@ -113,19 +118,19 @@ class Context:
         self.notify("evaluated", step=step, split=split, scores=dict(scores))
 
     def notify(self, observer: str, **values: Any) -> None:
-        """Call an observer hook; what an observer does wrong is said once and does not end the run."""
-        if observer in self._deaf or not self.writes:
+        """Call an observer hook. If it fails, print a warning, continue the run, and do not call it again."""
+        if observer in self._failed_observers or not self.writes:
             return
         try:
             getattr(load_registry().hook, observer)(**values, directory=self.directory)
-        except Exception as error:  # a tracker's failure must not cost the training
-            self._deaf.add(observer)
+        except Exception as error:  # the failure of a tracker must not end the training
+            self._failed_observers.add(observer)
             self.screen.warn(
                 f"an observer of {observer} failed and is not called again: {type(error).__name__}: {error}"
             )
 
     def record(self, **entries: Any) -> None:
-        """Add to the report and write it."""
+        """Add entries to the report and write it."""
         self.report |= entries
         self.report["seconds"] = round(time.monotonic() - self._started, 2)
         if self.writes:
@@ -133,18 +138,18 @@ class Context:
 
     @contextmanager
     def opened(self) -> Iterator[Context]:
-        """Make the folder, write its first report, catch signals; on the way out say in the report how it ended.
+        """Create the folder, write the first report, and handle signals. If the run fails, record it in the report.
 
         Raises:
-            RunError: The folder holds another run, or cannot be written; or, on resume, differs in its configuration.
+            RunError: The folder contains another run or cannot be written, or the configuration has changed on resume.
         """
         self._make_folder()
-        old = {number: signal.getsignal(number) for number in _SIGNALS}
+        handlers = {number: signal.getsignal(number) for number in _SIGNALS}
         try:
             for number in _SIGNALS:
                 signal.signal(number, self._on_signal)
-        except ValueError:  # not the main thread: whoever runs us has the signals
-            old = {}
+        except ValueError:  # not the main thread: the caller handles signals
+            handlers = {}
         try:
             self.notify("run_started", config=self.config)
             yield self
@@ -152,16 +157,19 @@ class Context:
             self._record_failure(error)
             raise
         finally:
-            for number, handler in old.items():
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._signal:  # asked twice: at once
+        if self._signal:  # the second signal ends the run immediately
             raise KeyboardInterrupt
         self._signal = number
-        self.screen.say(f"{signal.Signals(number).name}: writing a checkpoint, then ending (once more to end at once)")
+        self.screen.say(
+            f"{signal.Signals(number).name}: writing a checkpoint, then stopping (repeat to stop immediately)"
+        )
 
     def _make_folder(self) -> None:
+        """Create the folder with `config.yaml` and the first report; on resume, check that both still fit."""
         report = self.directory / REPORT
         if self.resuming:
             before = record.read(self.directory)
@@ -170,9 +178,9 @@ class Context:
             self.report.pop("error", None)
         elif report.exists():
             cure = f"python -m core resume {self.directory}, or choose another folder."
-            raise RunError(Problem(str(self.directory), "already holds a run.", cure))
+            raise RunError(Problem(str(self.directory), "already contains a run.", cure))
         else:
-            choices = _named(self.config) | self.choices
+            choices = _component_names(self.config) | self.choices
             self.report = {
                 "schema": record.SCHEMA,
                 "status": "running",
@@ -195,9 +203,10 @@ class Context:
         self.record()
 
     def _record_failure(self, error: BaseException) -> None:
+        """Record in the report that the run was interrupted or failed."""
         interrupted = isinstance(error, Interrupted | KeyboardInterrupt)
         if interrupted:
-            self.screen.say(f"interrupted; to go on: python -m core resume {self.directory}")
+            self.screen.say(f"interrupted; to resume: python -m core resume {self.directory}")
         text = error.report() if isinstance(error, GraftError) else f"{type(error).__name__}: {error}"
         ended = datetime.now(UTC).isoformat(timespec="seconds")
         try:
@@ -205,12 +214,13 @@ class Context:
                 status="interrupted" if interrupted else "failed", error=None if interrupted else text, ended=ended
             )
         except RunError:
-            return  # the disk that ended the run cannot take its report either; the one before says `running`
+            return  # a full disk ended the run and cannot store the report either; it still says `running`
         self.notify("run_ended", report=self.report)
 
 
-def _named(config: RunConfig) -> dict[str, str]:
-    names = {socket: getattr(config, socket).name for socket in EXTENSION_POINTS}
+def _component_names(config: RunConfig) -> dict[str, str]:
+    """Return the name of the task and of each component."""
+    names = {group: getattr(config, group).name for group in EXTENSION_POINTS}
     return {"task": config.task.name or config.task.type, **names}
 
 
@@ -218,11 +228,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _refuse_changes(directory: Path, before: Mapping[str, Any], config: RunConfig) -> None:
+    """Refuse to resume a complete run, or a run whose configuration has changed.
+
+    Raises:
+        RunError: The run is complete, or the configurations differ.
+    """
     if before["status"] == "completed":
         raise RunError(Problem(str(directory), "is complete; there is nothing to resume."))
     changes = difference(in_present_names(before["config"])[0], to_plain(config))
     if changes:
-        cure = f"Put {CONFIG} back, or start a new run."
+        cure = f"Restore {CONFIG}, or start a new run."
         raise RunError(
             Problem(
                 str(directory), "cannot be resumed with another configuration:\n    " + "\n    ".join(changes), cure
@@ -239,10 +254,14 @@ def refuse_other_data(directory: Path, before: Mapping[str, Any] | None, fingerp
     if before is not None and before["fingerprint"] != fingerprint:
         was, now = before["fingerprint"][:12], fingerprint[:12]
         message = f"cannot be resumed: the data has changed (its fingerprint was {was} and is {now})."
-        raise RunError(Problem(str(directory), message, "Put the data back, or start a new run."))
+        raise RunError(Problem(str(directory), message, "Restore the data, or start a new run."))
 
 
 def resumable(directory: Path) -> RunConfig:
-    """The configuration of a run that is to go on, from its folder alone."""
+    """Return the configuration of a run to resume, read from its folder.
+
+    Raises:
+        RunError: The folder is not a run's.
+    """
     record.read(directory)
     return read_config(directory / CONFIG)

@@ -1,4 +1,4 @@
-"""A dry run: data, weights, parameters, and an estimate of memory, without training."""
+"""A dry run: load the data and the model, count parameters, and estimate memory, without training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from core.contracts.components import RunConfig
-from core.contracts.model import SupportsFit
+from core.contracts.protocols import SupportsFit
 from core.runs.adapt import adapt, count_parameters, resolve_train
 from core.runtime.determinism import seed_everything
 from core.runtime.hardware import Hardware
@@ -16,11 +16,11 @@ from core.training.state import total_steps
 
 
 def inspect(config: RunConfig) -> dict[str, Any]:
-    """Load the data and the model, apply the method, and describe what a run would train.
+    """Load the data and the model, apply the method, and describe the training.
 
     Returns:
-        What `check` prints: `data`, `weights`, `device`, and where there is a training loop `parameters`, `training`
-        and `estimate_mb`.
+        What `check` prints: `data`, `weights`, `device`, and for a model that trains in the loop also `parameters`,
+        `training` and `estimate_mb`.
 
     Raises:
         GraftError: The data or the weights cannot be used.
@@ -33,22 +33,22 @@ def inspect(config: RunConfig) -> dict[str, Any]:
         **sizes,
         "labels": list(splits.labels),
         "description": splits.description,
-        "findings": [asdict(finding) for finding in splits.findings],
+        "findings": [asdict(issue) for issue in splits.findings],
     }
     model = config.model.load(request_for(config, splits, hardware))
     resolved = resolve_train(config, model)
     train = resolved.train
-    found = {"data": data, "weights": asdict(model.provenance), "device": f"{hardware.device}, {hardware.precision}"}
+    result = {"data": data, "weights": asdict(model.provenance), "device": f"{hardware.device}, {hardware.precision}"}
     if isinstance(model, SupportsFit):
-        return found
+        return result
     model = adapt(resolved, hardware, model, len(splits.train))
-    found["parameters"] = count_parameters(model)
-    found["training"] = {
+    result["parameters"] = count_parameters(model)
+    result["training"] = {
         "steps": total_steps(train, len(splits.train)),
         "epochs": train.epochs,
         "learning_rate": train.learning_rate,
     }
     prepared = model.prepare(splits.train, train=True)
-    data["findings"] += [asdict(finding) for finding in model.findings]
+    data["findings"] += [asdict(issue) for issue in model.findings]
     memory = profile_memory(model, prepared, train, hardware, config.seed)
-    return found | ({"estimate_mb": memory} if memory else {})
+    return result | ({"estimate_mb": memory} if memory else {})

@@ -1,4 +1,4 @@
-"""The stage that chooses thresholds and scores the model and its baselines on the test split."""
+"""Choose thresholds, score the model and its baselines, and write the test predictions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.registry.registry import load_registry
 from core.reporting.run_directory import PICTURE, PREDICTIONS
 from core.runs.context import Context
 from core.runs.prepare import PreparedSplit
-from core.runs.split_scores import evaluated
+from core.runs.split_scores import evaluate_split
 from core.tasks.output import OutputSpec
 
 if TYPE_CHECKING:
@@ -33,30 +33,34 @@ def evaluate(
     splits: Splits,
     ready: Mapping[str, PreparedSplit],
 ) -> float:
-    """Choose thresholds, score validation and test with intervals and baselines beside them; write the predictions."""
+    """Choose thresholds, score validation and test with intervals, score baselines, and write the predictions.
+
+    Returns:
+        The primary metric on the validation split.
+    """
     model.module.to(ctx.hardware.device)
     output, val, test = request.output, ready["val"], ready["test"]
     scoring = Scoring(config.metrics, output)
-    found = evaluated(ctx, config.train, model, val, scoring)
-    assert found.predictions is not None
-    model.thresholds = _thresholds(ctx, config, output, found.predictions, val.targets)
+    validation = evaluate_split(ctx, config.train, model, val, scoring)
+    assert validation.predictions is not None
+    model.thresholds = _choose_thresholds(ctx, config, output, validation.predictions, val.targets)
     scoring = replace(scoring, thresholds=model.thresholds)
     evaluations = {
-        "val": at_thresholds(found, val.targets, scoring),
-        "test": evaluated(ctx, config.train, model, test, scoring),
+        "val": at_thresholds(validation, val.targets, scoring),
+        "test": evaluate_split(ctx, config.train, model, test, scoring),
     }
     scores: dict[str, Any] = {
         split: _scores(config, scoring, each.predictions, ready[split].targets, each.scores)
         for split, each in evaluations.items()
     }
     ctx.evaluated(ctx.report["training"]["steps"], "test", evaluations["test"].scores)
-    scores["baselines"] = _baselines(config, request, splits, ready) if ctx.writes else {}
+    scores["baselines"] = _score_baselines(config, request, splits, ready) if ctx.writes else {}
     ctx.record(scores=scores, tables={split: each.tables for split, each in evaluations.items()})
     predictions = evaluations["test"].predictions
     assert predictions is not None
     _record_tables(ctx, output, predictions, test.targets, scoring.thresholds)
     if ctx.writes:
-        rows = written(output, splits.test, predictions, scoring.thresholds)
+        rows = prediction_lines(output, splits.test, predictions, scoring.thresholds)
         write_lines(ctx.directory / PREDICTIONS, rows)
         _draw(ctx, output, splits, predictions, scoring.thresholds)
     value = scores["val"][config.task.primary]["value"]
@@ -66,7 +70,7 @@ def evaluate(
 def _draw(
     ctx: Context, output: OutputSpec, splits: Splits, predictions: Predictions, chosen: Sequence[float] | None
 ) -> None:
-    """Write a page of test examples with their predictions, if the task type draws one, for a person to look at."""
+    """Write a picture of test examples with their predictions, if the task type can draw one."""
     picture = load_registry().task_type(output.task.type).picture(splits.test, predictions, output.labels, chosen)
     if picture is None:
         return
@@ -75,14 +79,16 @@ def _draw(
         picture.save(path)
     except OSError as error:
         raise unwritable(path, error) from error
-    ctx.screen.say(f"test: {path.name} in the run's folder shows test images, truth and prediction side by side")
+    ctx.screen.say(
+        f"test: {path.name} in the run's folder shows test images, with targets and predictions side by side"
+    )
 
 
-def _thresholds(
+def _choose_thresholds(
     ctx: Context, config: RunConfig, output: OutputSpec, predictions: Predictions, targets: Targets
 ) -> tuple[float, ...] | None:
-    """Choose thresholds on validation, record and show them; None where none are chosen."""
-    if not _chooses(config, output):
+    """Choose thresholds on validation, record and print them; return None if none are chosen."""
+    if not _has_chosen_thresholds(config, output):
         return None
     chosen = output.target.choose_thresholds(predictions, targets)
     if chosen is not None:
@@ -91,8 +97,8 @@ def _thresholds(
     return chosen
 
 
-def _chooses(config: RunConfig, output: OutputSpec) -> bool:
-    """Whether thresholds are chosen on validation."""
+def _has_chosen_thresholds(config: RunConfig, output: OutputSpec) -> bool:
+    """Return whether thresholds are chosen on validation."""
     return output.target.has_thresholds and config.train.thresholds == "validation"
 
 
@@ -103,6 +109,7 @@ def _scores(
     targets: Targets,
     values: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
+    """Return the scores with intervals as JSON values; `values` are scores that are known already."""
     assert predictions is not None
     scored = score(scoring, predictions, targets, Bootstrap.for_run(config), values)
     return {key: each.to_json() for key, each in scored.items()}
@@ -111,16 +118,16 @@ def _scores(
 def _record_tables(
     ctx: Context, output: OutputSpec, predictions: Predictions, targets: Targets, chosen: Sequence[float] | None
 ) -> None:
-    """Record the target type's tables of the test split, and under which titles the summary shows them."""
+    """Record the target type's tables for the test split, and the titles that the summary prints."""
     tables = output.target.tables(predictions, targets, output.labels, chosen)
     titles = {key: table.title for key, table in tables.items() if table.title}
     ctx.record(**{key: table.content for key, table in tables.items()}, table_titles=titles)
 
 
-def written(
+def prediction_lines(
     output: OutputSpec, examples: Sequence[Any], predictions: Predictions, chosen: Sequence[float] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The lines of `predictions.jsonl`: the example, its target, the prediction, and where the example was read."""
+    """Yield the lines of `predictions.jsonl`: the example, its target, the prediction, and the example's place."""
     task_type, target, labels = load_registry().task_type(output.task.type), output.target, output.labels
     for index, example in enumerate(examples):
         truth = None if example.target is None else target.write_target(example.target, labels)
@@ -128,20 +135,20 @@ def written(
         yield {"index": index, **task_type.content(example), "target": truth, **prediction, "place": example.place}
 
 
-def _baselines(
+def _score_baselines(
     config: RunConfig, request: LoadRequest, splits: Splits, ready: Mapping[str, PreparedSplit]
 ) -> dict[str, Any]:
-    """Scores of simple baselines on the test split; if the model's thresholds are chosen, so are theirs."""
+    """Return the scores of simple baselines on the test split; thresholds are chosen as for the model."""
     if not config.train.baselines:
         return {}
     output = request.output
-    chooses = _chooses(config, output)
-    examples: Any = ConcatDataset([splits.val, splits.test]) if chooses else splits.test  # type: ignore[list-item]
+    has_thresholds = _has_chosen_thresholds(config, output)
+    examples: Any = ConcatDataset([splits.val, splits.test]) if has_thresholds else splits.test  # type: ignore[list-item]
     simplest = output.target.baseline(output.targets_of(splits.train), len(examples), output.labels)
     scores = {}
     for name, predictions in (simplest | config.model.baselines(request, examples)).items():
         first = len(predictions) - len(splits.test)
-        chosen = output.target.choose_thresholds(predictions[:first], ready["val"].targets) if chooses else None
+        chosen = output.target.choose_thresholds(predictions[:first], ready["val"].targets) if has_thresholds else None
         scoring = Scoring(config.metrics, output, chosen)
         scores[name] = _scores(config, scoring, predictions[first:], ready["test"].targets)
     return scores

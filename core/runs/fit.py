@@ -1,4 +1,4 @@
-"""The stage that trains the model."""
+"""Train the model."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.contracts.components import ResolvedConfig
-from core.contracts.model import LoadedModel, SupportsFit
+from core.contracts.model import LoadedModel
+from core.contracts.protocols import SupportsFit
 from core.contracts.splits import Splits
 from core.evaluation.scoring import Scoring
 from core.runs.context import Context
-from core.runs.split_scores import evaluated
+from core.runs.split_scores import evaluate_split
 from core.tasks.output import OutputSpec
 from core.training.class_weights import example_weights
 from core.training.loop import Loop
-from core.training.state import total_steps
+from core.training.state import State, total_steps
 
 if TYPE_CHECKING:
     from core.runs.prepare import PreparedSplit
@@ -31,7 +32,7 @@ def fit(
     output: OutputSpec,
     ready: Mapping[str, PreparedSplit],
 ) -> None:
-    """Train in the loop, or let a model without gradients fit itself."""
+    """Train in the loop, or fit a model that trains without gradients."""
     if isinstance(model, SupportsFit):
         started = time.monotonic()
         model.fit(splits.train, example_weights(config, splits, output), config.seed)
@@ -41,9 +42,9 @@ def fit(
     higher = config.metrics[task.primary].higher_is_better
 
     def validate() -> Mapping[str, float]:
-        found = evaluated(ctx, train, model, ready["val"], Scoring(config.metrics, output))
-        ctx.evaluated(loop.state.step, "val", found.scores)
-        return found.scores
+        evaluation = evaluate_split(ctx, train, model, ready["val"], Scoring(config.metrics, output))
+        ctx.evaluated(loop.state.step, "val", evaluation.scores)
+        return evaluation.scores
 
     def better(new: float, old: float) -> bool:
         return not np.isnan(new) and (np.isnan(old) or (new > old if higher else new < old))
@@ -65,10 +66,15 @@ def fit(
     with ctx.screen.training(total_steps(train, len(splits.train)), last) as ctx.bar:
         state = loop.fit()
     ctx.bar = None
+    _record(ctx, state, loop.steps.per_epoch)
+
+
+def _record(ctx: Context, state: State, steps_per_epoch: float) -> None:
+    """Record the length, the speed and the history of the training."""
     ctx.record(
         training={
             "steps": state.step,
-            "epochs": round(state.step / loop.steps.per_epoch, 4),
+            "epochs": round(state.step / steps_per_epoch, 4),
             "best_step": state.best_step,
             "history": state.history,
             "seconds": round(state.seconds, 3),
@@ -81,12 +87,12 @@ def fit(
 
 
 def _rewind(ctx: Context) -> int:
-    """Return the newest checkpoint's step; on resume, remove later lines from the log."""
-    found = ctx.checkpoints.latest()
-    last, evaluated = (found[0], found[1]["state"]["evaluated"]) if found else (0, -1)
+    """Return the step of the newest checkpoint; on resume, remove later lines from the log."""
+    checkpoint = ctx.checkpoints.latest()
+    last, evaluated = (checkpoint[0], checkpoint[1]["state"]["evaluated"]) if checkpoint else (0, -1)
     if ctx.writes and ctx.resuming:
         ctx.log.rewind(last, evaluated)
         ctx.screen.say(
-            f"resuming from step {last}" if last else "resuming from the start: there is no whole checkpoint"
+            f"resuming from step {last}" if last else "resuming from the start: there is no valid checkpoint"
         )
     return last

@@ -1,4 +1,4 @@
-"""The stage that loads the data and the model."""
+"""Load the data and the model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.runtime.memory import peak_memory_mb
 
 
 def load_data(ctx: Context) -> Splits:
-    """Read, check and split the data; print and record what was found."""
+    """Read, check and split the data; print and record sizes, labels and issues."""
     config = ctx.config
     splits = config.data.load(config.task, config.seed)
     refuse_other_data(ctx.directory, ctx.report.get("data") if ctx.resuming else None, splits.fingerprint)
@@ -24,8 +24,8 @@ def load_data(ctx: Context) -> Splits:
         f", labels {', '.join(splits.labels)}" if 0 < len(splits.labels) <= 12 else f", {len(splits.labels)} labels"
     )
     ctx.screen.say(f"data: {' / '.join(f'{n} {name}' for name, n in sizes.items())}{labels}. {splits.description}")
-    for finding in splits.findings:
-        say_finding(ctx, finding)
+    for issue in splits.findings:
+        print_issue(ctx, issue)
     ctx.record(
         data={
             "adapter": config.data.name,
@@ -33,28 +33,25 @@ def load_data(ctx: Context) -> Splits:
             "fingerprint": splits.fingerprint,
             "sizes": sizes,
             "labels": list(splits.labels),
-            "findings": [asdict(finding) for finding in splits.findings],
+            "findings": [asdict(issue) for issue in splits.findings],
         }
     )
     return splits
 
 
-def say_finding(ctx: Context, finding: DataIssue) -> None:
-    """Print a finding of the data check."""
-    say = ctx.screen.warn if finding.level == "warning" else ctx.screen.say
-    say(f"data: {finding.message}{_places(finding)}")
+def print_issue(ctx: Context, issue: DataIssue) -> None:
+    """Print an issue of the data check with its first places."""
+    write = ctx.screen.warn if issue.level == "warning" else ctx.screen.say
+    write(f"data: {issue.message}{_places(issue)}")
 
 
-def _places(finding: DataIssue) -> str:
-    return (
-        f" ({', '.join(finding.places)}{', …' if finding.count > len(finding.places) else ''})"
-        if finding.places
-        else ""
-    )
+def _places(issue: DataIssue) -> str:
+    more = ", …" if issue.count > len(issue.places) else ""
+    return f" ({', '.join(issue.places)}{more})" if issue.places else ""
 
 
 def load_model(ctx: Context, request: LoadRequest) -> LoadedModel:
-    """Load the base model; a banner says when its weights are not pretrained."""
+    """Load the base model; print a banner if its weights are not pretrained."""
     started = time.monotonic()
     model = ctx.config.model.load(request)
     provenance = model.provenance
@@ -65,14 +62,14 @@ def load_model(ctx: Context, request: LoadRequest) -> LoadedModel:
     entry |= {"load_seconds": round(time.monotonic() - started, 2)}
     if model.base_weights:
         entry |= {"base_weights": dict(model.base_weights) | {"peak_mb": peak_memory_mb(request.device)}}
-        ctx.screen.say(_weighed(model.base_weights))
+        ctx.screen.say(_describe_size(model.base_weights))
     ctx.record(model=entry, init=provenance.init)
     return model
 
 
-def _weighed(weights: Mapping[str, float]) -> str:
+def _describe_size(weights: Mapping[str, float]) -> str:
     """Return a sentence about the size of quantized base weights."""
     return (
-        f"weights: the quantised layers take {weights['quantised_ratio']:.3f} of their size in bf16, the whole model "
+        f"weights: the quantized layers take {weights['quantised_ratio']:.3f} of their size in bf16, the whole model "
         f"{weights['ratio']:.3f} ({weights['bytes'] / 2**20:.1f} MiB, measured)"
     )

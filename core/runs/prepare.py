@@ -1,4 +1,4 @@
-"""The stage that prepares the splits for training."""
+"""Prepare the splits for training, and estimate memory."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.contracts.components import RunConfig
-from core.contracts.model import LoadedModel, PreparedDataset, SupportsFit, SupportsPreview
+from core.contracts.model import LoadedModel, PreparedDataset
+from core.contracts.protocols import SupportsFit, SupportsPreview
 from core.contracts.splits import Splits
 from core.files import unwritable
 from core.reporting.run_directory import SAMPLES
 from core.runs.context import Context
-from core.runs.load import say_finding
+from core.runs.load import print_issue
 from core.tasks.output import OutputSpec
 from core.training.memory_profile import profile_memory
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PreparedSplit:
-    """A split as training and evaluation take it: its examples, prepared, and their targets."""
+    """A split for training and evaluation: its examples, the prepared dataset, and the targets."""
 
     examples: Sequence[Any]
     prepared: PreparedDataset
@@ -32,7 +33,7 @@ class PreparedSplit:
 def prepare(
     ctx: Context, config: RunConfig, model: LoadedModel, splits: Splits, output: OutputSpec
 ) -> dict[str, PreparedSplit]:
-    """Prepare every split once; print and record what had to be done to examples, such as truncating them."""
+    """Prepare every split once; print and record what was done to examples, such as truncation."""
     names = ("val", "test") if isinstance(model, SupportsFit) else ("train", "val", "test")
     ready = {}
     for name in names:
@@ -42,24 +43,24 @@ def prepare(
         )
     if isinstance(model, SupportsPreview) and ctx.writes:
         _draw(ctx, model, ready["train"])
-    for finding in model.findings:
-        say_finding(ctx, finding)
+    for issue in model.findings:
+        print_issue(ctx, issue)
     if not isinstance(model, SupportsFit):
         _estimate(ctx, config, model, ready["train"].prepared)
     known = ctx.report["data"]["findings"]
-    found = [asdict(finding) for finding in model.findings if asdict(finding) not in known]
-    ctx.record(data=ctx.report["data"] | {"findings": [*known, *found]})
+    new = [asdict(issue) for issue in model.findings if asdict(issue) not in known]
+    ctx.record(data=ctx.report["data"] | {"findings": [*known, *new]})
     return ready
 
 
 def _estimate(ctx: Context, config: RunConfig, model: LoadedModel, prepared: PreparedDataset) -> None:
-    """Record an estimate of the training's peak memory; the report shows it beside the measured peak."""
-    if found := profile_memory(model, prepared, config.train, ctx.hardware, config.seed):
-        ctx.record(memory={"estimate_mb": found})
+    """Record an estimate of the peak memory of training, to compare with the measured peak."""
+    if estimate := profile_memory(model, prepared, config.train, ctx.hardware, config.seed):
+        ctx.record(memory={"estimate_mb": estimate})
 
 
 def _draw(ctx: Context, model: SupportsPreview, train: PreparedSplit) -> None:
-    """Write a picture of training examples as the model will see them."""
+    """Write a picture of training examples as the model sees them."""
     path = ctx.directory / SAMPLES
     try:
         model.preview(train.examples, train.prepared, ctx.config.seed).save(path)

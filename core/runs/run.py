@@ -1,4 +1,4 @@
-"""One run, a straight line from a checked configuration to a written report."""
+"""One run, stage by stage, from a configuration to a finished report."""
 
 from __future__ import annotations
 
@@ -21,24 +21,23 @@ def run(
     resuming: bool = False,
     quiet: bool = False,
 ) -> float:
-    """Train, evaluate and save as `config` says.
+    """Train, evaluate and save a model.
 
     Args:
         config: The configuration, from the command line or built in Python.
-        directory: The run's folder; None makes a new one under `runs/`.
-        choices: Which preset was chosen in each group, for the report; the components' names where not given.
-        resuming: Whether to go on with the run in `directory`.
+        directory: The run's folder; None creates a new one in `runs/`.
+        choices: The preset chosen in each group, for the report; by default the names of the components.
+        resuming: Whether to resume the run in `directory`.
         quiet: Whether to print nothing.
 
     Returns:
-        The primary metric on the validation split, of the weights kept.
+        The primary metric on the validation split, for the saved weights.
 
     Raises:
-        GraftError: Bad input of any kind; `report.json` says so too, if the folder had been made.
-        Interrupted: SIGINT or SIGTERM; a checkpoint has been written where training had begun.
+        GraftError: Bad input of any kind; `report.json` contains the message, if the folder was created.
+        Interrupted: SIGINT or SIGTERM; if training had begun, a checkpoint was written.
     """
     check(config)
-
     if find_spec("torch") is None:
         raise RunError(Problem("torch", "is not installed, so nothing can be trained here.", "pip install graft-tune"))
     keep_caches_of_others()
@@ -61,7 +60,7 @@ def run(
     context = Context(
         config, folder.absolute(), hardware, Screen(quiet or hardware.rank > 0), dict(choices or {}), resuming
     )
-    with context.opened() as ctx, deterministic(hardware) as unsure:
+    with context.opened() as ctx, deterministic(hardware) as nondeterministic_kernels:
         seed_everything(config.seed)
         splits = load.load_data(ctx)
         request = request_for(config, splits, hardware)
@@ -72,15 +71,18 @@ def run(
         fit(ctx, resolved, model, splits, request.output, ready)
         value = evaluate(ctx, resolved, model, request, splits, ready)
         save_and_reopen(ctx, resolved, model, request, splits)
-        finish(ctx, resolved, unsure)
+        finish(ctx, resolved, nondeterministic_kernels)
     return value
 
 
 def resume(directory: Path | str) -> float:
-    """Go on with a run that was killed or interrupted; it ends as if nothing had happened.
+    """Resume an interrupted run. The result is the same as without the interruption.
+
+    Returns:
+        The primary metric on the validation split, for the saved weights.
 
     Raises:
-        RunError: The run is complete, its configuration or its data have changed, or the folder is not a run's.
+        RunError: The run is complete, its configuration or its data has changed, or the folder is not a run's.
     """
     from core.runs.context import resumable
 

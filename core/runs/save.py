@@ -1,4 +1,4 @@
-"""The stage that saves the model, loads it again and compares the outputs."""
+"""Save the model, load it again, and compare the outputs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from core.runs.context import Context
 from core.runtime.hardware import Hardware
 
 PROBE = 16
-"""Test examples whose outputs are compared after saving and loading again."""
-
+"""Number of test examples whose outputs are compared before saving and after loading again."""
 
 PROBE_TOLERANCE = 1e-4
+"""Maximum difference of the outputs, relative to their scale."""
 
 
 def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, request: LoadRequest, splits: Splits) -> None:
-    """Write the model, load it again from disk, and compare outputs on a probe batch.
+    """Write the model, load it again from disk, and compare outputs on a few test examples.
 
     Raises:
         RunError: The outputs differ, or the folder cannot be written.
@@ -39,11 +39,11 @@ def save_and_reopen(ctx: Context, config: RunConfig, model: LoadedModel, request
     ctx.report["model"] |= {"saved_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())}
     probe = [splits.test[index] for index in range(min(PROBE, len(splits.test)))]
     exact = Hardware(ctx.hardware.device, "fp32")
-    plain = model.unwrapped()
-    before = predict(plain, plain.prepare(probe, train=False), exact, PROBE)
-    again = config.method.reopen(config.model, replace(request, saved=folder, train=()))
-    again.module.to(ctx.hardware.device)
-    after = predict(again, again.prepare(probe, train=False), exact, PROBE)
+    unwrapped = model.unwrapped()
+    before = predict(unwrapped, unwrapped.prepare(probe, train=False), exact, PROBE)
+    reopened = config.method.reopen(config.model, replace(request, saved=folder, train=()))
+    reopened.module.to(ctx.hardware.device)
+    after = predict(reopened, reopened.prepare(probe, train=False), exact, PROBE)
     gap = request.output.target.difference(after, before)
     ctx.record(
         self_test={"examples": len(probe), "largest_difference": gap, "passed": gap <= PROBE_TOLERANCE},

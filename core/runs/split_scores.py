@@ -1,4 +1,4 @@
-"""Score one prepared split, while a run trains and after it."""
+"""Score one prepared split, during and after training."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from core.runs.prepare import PreparedSplit
 
 
-def evaluated(
+def evaluate_split(
     ctx: Context, train: TrainConfig, model: LoadedModel, split: PreparedSplit, scoring: Scoring
 ) -> Evaluation:
-    """Predict a split and score it; a signal interrupts it."""
+    """Predict a split and score it.
+
+    Raises:
+        Interrupted: A signal asked the run to stop.
+    """
     batches = predict_batches(
         model, split.prepared, ctx.hardware, eval_batch_size(train), share_of(ctx.hardware, len(split.prepared))
     )

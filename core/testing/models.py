@@ -13,7 +13,8 @@ import torch
 
 from core.contracts.capabilities import ADAPTERS, FEATURES, LAYERS
 from core.contracts.components import ModelLoader
-from core.contracts.model import LoadedModel, LoadRequest, PreparedDataset, Provenance, SupportsFeatures, SupportsFit
+from core.contracts.model import LoadedModel, LoadRequest, PreparedDataset, Provenance
+from core.contracts.protocols import SupportsFeatures, SupportsFit
 from core.tasks.targets.labels import SINGLE
 from core.testing.expect import Subject
 from core.testing.running import (

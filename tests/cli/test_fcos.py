@@ -28,7 +28,7 @@ def trained_run(program: Program, tmp_path_factory: pytest.TempPathFactory) -> P
     return run
 
 
-def test_a_run_leaves_everything_behind(trained_run: Path) -> None:
+def test_a_run_writes_all_files(trained_run: Path) -> None:
     report = text_runs.report(trained_run)
     assert report["status"] == "completed"
     assert report["self_test"]["passed"]

@@ -1,4 +1,4 @@
-"""Images on the command line: train, predict, resume after a kill, and bad input of every sort."""
+"""Images on the command line: train, predict, resume after a kill, and all sorts of bad input."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def trained_run(program: Program, photos: Path) -> Path:
     return run
 
 
-def test_a_run_learns_and_leaves_everything_behind(trained_run: Path) -> None:
+def test_a_run_learns_and_writes_all_files(trained_run: Path) -> None:
     report = text_runs.report(trained_run)
     assert report["status"] == "completed"
     assert report["init"] == "scratch"
@@ -59,7 +59,7 @@ def test_predict_takes_files_folders_and_globs(program: Program, trained_run: Pa
         assert row["label"] == test[row["image"]]["label"]
 
 
-def test_predict_names_what_it_cannot_read_and_does_the_rest(
+def test_predict_names_what_it_cannot_read_and_predicts_the_rest(
     program: Program, trained_run: Path, tmp_path: Path
 ) -> None:
     folder = image_runs.folder(tmp_path / "new", 6)
@@ -154,7 +154,7 @@ def refused(program: Program, *words: Any) -> str:
         (("model.mixup=0.7", "model.cutmix=0.7"), "at most 1"),
     ],
 )
-def test_bad_options_are_refused_before_anything_is_read(
+def test_bad_options_are_refused_before_data_is_read(
     program: Program, photos: Path, tmp_path: Path, more: tuple[str, ...], message: str
 ) -> None:
     run = tmp_path / "run"
@@ -171,7 +171,7 @@ def test_bad_options_are_refused_before_anything_is_read(
         ("dark/text.png", b"This is a text.", "not an image"),
     ],
 )
-def test_a_bad_image_ends_the_run_with_its_name_or_is_left_out(
+def test_a_bad_image_ends_the_run_with_its_name_or_is_skipped(
     program: Program, tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
     photos = image_runs.folder(tmp_path / "photos")
@@ -203,7 +203,7 @@ def test_one_class_and_an_empty_class(program: Program, tmp_path: Path) -> None:
     assert "every example has the label 'dark'; there is nothing to tell apart" in said
 
 
-def test_check_estimates_and_prints_the_input_size(program: Program, photos: Path) -> None:
+def test_check_prints_the_estimate_and_the_input_size(program: Program, photos: Path) -> None:
     words = [word for word in image_runs.words(photos) if "image_size" not in word]
     ended = program.run("check", *words)
     assert ended.code == 0, ended.err

@@ -1,4 +1,4 @@
-"""A run that is killed or interrupted at any moment resumes and ends with the same result."""
+"""A run that is killed or interrupted at any instant can be resumed, and ends like an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def reference(program: Program, tmp_path_factory: pytest.TempPathFactory) -> dic
     """An uninterrupted run, and how to start others like it."""
     folder = tmp_path_factory.mktemp("kills")
     words = text_runs.words(text_runs.table(folder / "reviews.csv"), *OPTIONS)
-    assert program.run("--version").code == 0  # the time that the first one waits for is not this run's
+    assert program.run("--version").code == 0  # the first command also waits for the server to start
     started = time.monotonic()
     ended = program.run(*words, f"hydra.run.dir={folder / 'reference'}")
     assert ended.code == 0, ended.err
@@ -90,12 +90,12 @@ def kill_at_random(program: Program, reference: dict[str, Any], start: Start, se
             if kills == 4:
                 break
         elif kills:
-            break  # the rest was done before the next kill
+            break  # the run ended before the next kill
         else:
             process, run = start(f"killed-{seed}-{attempt}")
     assert kills
     ended = process.wait()
-    just_done = ended.code == 2 and "is complete; there is nothing to resume" in ended.err  # killed on its way out
+    just_done = ended.code == 2 and "is complete; there is nothing to resume" in ended.err  # killed while it ended
     assert ended.code == 0 or just_done, ended.err
     assert_same(run, reference["run"])
     print(f"killed {kills} times")
@@ -155,7 +155,7 @@ def killed_run(program: Program, reference: dict[str, Any]) -> Path:
     ],
     ids=["truncated", "overwritten", "manifest"],
 )
-def test_with_a_damaged_checkpoint_the_one_before_is_used(
+def test_with_a_damaged_checkpoint_the_previous_one_is_used(
     program: Program, reference: dict[str, Any], killed_run: Path, tmp_path: Path, tear: Any
 ) -> None:
     run = Path(shutil.copytree(killed_run, tmp_path / "run"))
@@ -201,7 +201,7 @@ def test_two_runs_with_one_seed_are_the_same_and_another_seed_is_not(
 
 
 def test_a_real_process_killed_and_resumed(program: Program, tmp_path: Path) -> None:
-    """The same once with `python -m core` itself, started by the operating system; the toy spares it heavy imports."""
+    """The same with a real process `python -m core`; the toy avoids heavy imports."""
     run, whole = tmp_path / "run", tmp_path / "whole"
     words = [
         "data=words", "model=toy", "method=whole", "model.step_seconds=0.01", "train.max_steps=60", "train.epochs=30",
@@ -224,8 +224,8 @@ def test_a_real_process_killed_and_resumed(program: Program, tmp_path: Path) -> 
     assert_same(run, whole)
 
 
-def test_a_reader_that_goes_away_does_not_spoil_the_run(program: Program, reference: dict[str, Any]) -> None:
-    """`python -m core … | true`: the run is complete all the same."""
+def test_a_closed_pipe_does_not_fail_the_run(program: Program, reference: dict[str, Any]) -> None:
+    """`python -m core … | true`: the run still completes."""
     run = reference["folder"] / "piped"
     ended = program.start(*reference["words"], "train.max_steps=1", f"hydra.run.dir={run}", unread=True).wait()
     assert "Traceback" not in ended.err

@@ -1,4 +1,4 @@
-"""The quick start without a network: it opens no connection, and writes only the run and Graft's cache."""
+"""The quick start uses no network, and writes only the run and Graft's cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ISOLATED = ["unshare", "-n", "sh", "-c", 'ip link set lo up 2>/dev/null || ifcon
 
 @pytest.fixture
 def isolate() -> list[str]:
-    """A prefix of commands: a network of their own, in which there is only the loopback."""
+    """A command prefix that gives a command a network with only the loopback interface."""
     tried = (
         subprocess.run([*ISOLATED, "true"], capture_output=True, text=True, check=False)
         if shutil.which("unshare")
@@ -60,7 +60,7 @@ def files(folder: Path) -> list[str]:
 
 
 def test_the_quick_start_needs_no_network_and_opens_no_socket(isolate: list[str], home: Path) -> None:
-    """Offline by HF_HUB_OFFLINE: no internet socket at all; then without it: no more than five seconds lost."""
+    """With HF_HUB_OFFLINE: no internet socket. Without it: a delay of at most five seconds."""
     trace = home.parent / "trace"
     tracing = shutil.which("strace")
     prefix = [*isolate, "strace", "-f", "-qq", "-e", "trace=socket,connect", "-o", str(trace)] if tracing else isolate
@@ -84,10 +84,10 @@ def test_the_quick_start_needs_no_network_and_opens_no_socket(isolate: list[str]
     loaded = text_runs.report(home.parent / "work" / "unreachable")["model"]["load_seconds"]
     assert loaded <= report["model"]["load_seconds"] + 5.0
     if not tracing:
-        pytest.skip("there is no strace here: that no socket was opened was not looked at")
+        pytest.skip("strace is not installed, so sockets were not checked")
 
 
-def test_a_name_server_that_never_answers_costs_little(isolate: list[str], tmp_path: Path) -> None:
+def test_a_name_server_that_never_answers_delays_little(isolate: list[str], tmp_path: Path) -> None:
     code = (
         "import socket, time; socket.getaddrinfo = lambda *a, **k: time.sleep(60);"
         "from core.pretrained.resolve import find_weights; s = time.monotonic();"

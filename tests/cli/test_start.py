@@ -1,4 +1,4 @@
-"""How soon the command line answers, and that it imports nothing heavy for that."""
+"""The command line answers fast and imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_nothing_heavy_is_imported(words: list[str], code: int, tmp_path: Path) 
 
 
 FLOOR = ["-c", "import hydra"]
-"""What any program on Hydra takes: the bound is relative to it, so that it holds on slow machines."""
+"""The time of a minimal Hydra program; the bound is relative to it, so that it holds on slow machines."""
 TIMES = 3.5
 """Composing a configuration takes about 1.6 times the floor on top of it; torch alone takes more than ten times."""
 
@@ -62,7 +62,7 @@ def processor_seconds(arguments: list[str], folder: Path) -> tuple[float, subpro
 
 
 def relative_start(arguments: list[str], folder: Path, code: int) -> float:
-    """How many times as long as the floor a command takes: the median of pairs that are measured in turn."""
+    """Return the time of a command relative to the floor: the median of pairs, measured alternately."""
     ratios = []
     for _ in range(5):
         floor, _ = processor_seconds(FLOOR, folder)
@@ -75,7 +75,7 @@ def relative_start(arguments: list[str], folder: Path, code: int) -> float:
 @pytest.mark.parametrize(
     ("words", "code"), COMMANDS[:6], ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
-def test_an_answer_takes_little_longer_than_hydra_itself(words: list[str], code: int, tmp_path: Path) -> None:
+def test_a_command_takes_little_longer_than_hydra_alone(words: list[str], code: int, tmp_path: Path) -> None:
     assert relative_start(["-m", "core", *words], tmp_path, code) < TIMES
 
 

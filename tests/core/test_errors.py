@@ -1,4 +1,4 @@
-"""Messages that a user reads when something is wrong."""
+"""The messages of errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_report_counts_its_problems() -> None:
     assert report.startswith("The data cannot be used (2 problems):\n  a.csv:3: is torn.")
 
 
-def test_every_error_can_be_caught_as_one() -> None:
+def test_every_error_is_a_graft_error() -> None:
     for error in (ConfigError("x"), DataError("x"), RunError("x"), NumericalError("x")):
         assert isinstance(error, GraftError)
         assert error.problems == (Problem("", "x"),)

@@ -1,4 +1,4 @@
-"""Files and folders that are complete or absent, and JSON as Graft writes it."""
+"""Files and folders are written atomically, and JSON is valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from core.files import clean, new_file, new_folder, write_json, write_lines, wri
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of what is synced, and `rename` where something is renamed, in order."""
+    """The names of synced files and folders, and `rename` for each rename, in order."""
     made: list[str] = []
     sync, replace, rename = os.fsync, Path.replace, Path.rename
 
@@ -77,19 +77,19 @@ with new_file(Path({str(path)!r})) as aside:
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     assert path.read_text() == "old"
-    write_text(path, "next")  # what the crash left aside is in nobody's way
+    write_text(path, "next")  # the temporary file of the crash does no harm
     assert path.read_text() == "next"
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
 
 
 def interrupt(opened: AbstractContextManager[Path]) -> None:
-    """Write half of what was to be written."""
+    """Write a part of the content, then fail."""
     with opened as aside:
         (aside / "a.txt" if aside.is_dir() else aside).write_text("half")
         raise KeyboardInterrupt
 
 
-def test_an_error_leaves_the_old_file_complete_and_no_other(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_file_complete_and_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
     with pytest.raises(KeyboardInterrupt):
@@ -104,7 +104,7 @@ def test_an_error_leaves_no_folder(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_quicker_of_two_processes_makes_a_shared_folder(tmp_path: Path) -> None:
+def test_the_faster_of_two_processes_creates_a_shared_folder(tmp_path: Path) -> None:
     with new_folder(tmp_path / "made", shared=True) as slow:
         (slow / "a.txt").write_text("slow")
         with new_folder(tmp_path / "made", shared=True) as quick:
@@ -113,7 +113,7 @@ def test_the_quicker_of_two_processes_makes_a_shared_folder(tmp_path: Path) -> N
     assert [each.name for each in tmp_path.iterdir()] == ["made"]
 
 
-def test_a_folder_that_holds_something_is_not_replaced(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     with new_folder(tmp_path / "made") as aside:
         (aside / "a.txt").write_text("first")
@@ -123,7 +123,7 @@ def test_a_folder_that_holds_something_is_not_replaced(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["made"]
 
 
-def test_what_json_lacks_is_null(tmp_path: Path) -> None:
+def test_values_that_json_does_not_support_are_null(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     write_json(path, {"a": math.nan, "b": [math.inf, (1.5, -math.inf)], 3: {"c": True}, "d": "ä"})
     text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The public names of every room: they resolve, they are declared once, and importing the room is quick."""
+"""The public names of every room resolve, and the three lists of them agree."""
 
 from __future__ import annotations
 

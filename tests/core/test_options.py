@@ -28,7 +28,7 @@ def messages(**values: object) -> list[str]:
 def test_defaults_and_values_at_the_limits_are_valid() -> None:
     assert messages() == []
     assert messages(share=0, rate=1e-9, mode="slow") == []
-    assert messages(share=1.0, rate=None, on=False) == []  # a switch is no number
+    assert messages(share=1.0, rate=None, on=False) == []  # a bool is not a number
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_its_task_trains(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("model=naive_bayes", "train.epochs=5"), "train.epochs: means nothing to naive_bayes"),
+        (("model=naive_bayes", "train.epochs=5"), "train.epochs: does not apply to naive_bayes"),
         (("model=naive_bayes", "method=anchor"), "anchor cannot adapt naive_bayes"),
         (("data.path=missing.toml",), "missing.toml cannot be read"),
     ],

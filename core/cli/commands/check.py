@@ -1,4 +1,4 @@
-"""The command `check`: do everything short of training."""
+"""The command `check`: a dry run, which checks everything and trains nothing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from core.config.presets import PresetFolders
 from core.contracts.components import RunConfig
 
 
-def check(words: Sequence[str], folders: PresetFolders) -> int:
+def check(arguments: Sequence[str], folders: PresetFolders) -> int:
     """Dry run: check the configuration and the data, count parameters, estimate peak memory; train nothing.
 
-    With --quick it checks the configuration and estimates memory from the sizes of the network. It then needs no
-    library, no data and no download. Without --quick it loads data and model, and profiles small passes.
+    It loads data and model, and profiles small forward and backward passes. With --quick it only checks the
+    configuration and estimates memory from the sizes of the network, without libraries, data or downloads.
     """
     from core.cli.main import split_flags
 
-    if words and words[0] in ("-h", "--help"):
+    if arguments and arguments[0] in ("-h", "--help"):
         usage = "usage: graft check [--quick] [--json] [--config-dir DIR] key=value …"
         sys.stdout.write(f"{usage}\n\n{cleandoc(check.__doc__ or '')}\n")
         return 0
@@ -29,33 +29,33 @@ def check(words: Sequence[str], folders: PresetFolders) -> int:
     from core.config.validation import check as check_config
     from core.training.memory_estimate import estimate, sentence
 
-    overrides, flags = split_flags(words)
+    overrides, flags = split_flags(arguments)
     config = compose.resolve(overrides, folders=folders)
     check_config(config)
     as_json = "--json" in flags
-    found: dict[str, Any] = {"config": "ok", "estimate_mb": estimate(config, len(config.task.labels or ("", "")))}
+    result: dict[str, Any] = {"config": "ok", "estimate_mb": estimate(config, len(config.task.labels or ("", "")))}
     if "--quick" in flags:
         pass
     elif importlib.util.find_spec("torch") is None:
-        found["note"] = "torch is not installed, so data, model and memory were not checked: pip install graft-tune"
+        result["note"] = "torch is not installed, so data, model and memory were not checked: pip install graft-tune"
     else:
         from core.runs.dry_run import inspect
         from core.runtime.cache import keep_caches_of_others
 
         keep_caches_of_others()
-        found |= inspect(config)
-    found["estimate"] = sentence(found["estimate_mb"])
+        result |= inspect(config)
+    result["estimate"] = sentence(result["estimate_mb"])
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        _write_check(config, found)
+        _write_check(config, result)
     return 0
 
 
-def _write_check(config: RunConfig, found: dict[str, Any]) -> None:
+def _write_check(config: RunConfig, result: dict[str, Any]) -> None:
     named = f"task={config.task.name or config.task.type} data={config.data.name} model={config.model.name}"
     sys.stdout.write(f"configuration: ok ({named} method={config.method.name})\n")
-    for key, value in found.items():
+    for key, value in result.items():
         if key in ("config", "estimate_mb"):
             continue
         if isinstance(value, dict):

@@ -20,7 +20,7 @@ from core.reporting import report as record
 from core.reporting.summary import cell
 
 
-def evaluate_command(words: Sequence[str], folders: PresetFolders) -> int:
+def evaluate_command(arguments: Sequence[str], folders: PresetFolders) -> int:
     """Score a run's model on its own test split, or on other data."""
     parser = argparse.ArgumentParser(
         "graft evaluate",
@@ -28,58 +28,57 @@ def evaluate_command(words: Sequence[str], folders: PresetFolders) -> int:
     )
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument(
-        "data", nargs="*", help="options of other labeled data (data=…, data.KEY=…); all of it is scored"
+        "data", nargs="*", help="options of other labeled data (data=…, data.KEY=…); all its splits are scored"
     )
     parser.add_argument(
         "--split", choices=("train", "val", "test", "all"), help="split to score (default: test, or all of other data)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_intermixed_args(words)
-    predictor = Predictor.open(asked.run)
-    config = replace(predictor.config, data=other_data(predictor.config, asked.data, folders))
+    args = parser.parse_intermixed_args(arguments)
+    predictor = Predictor.open(args.run)
+    config = replace(predictor.config, data=other_data(predictor.config, args.data, folders))
     task = replace(config.task, labels=list(predictor.labels) or None)
     splits = config.data.load(task, config.seed)
-    known = record.read(asked.run)["data"]["fingerprint"]
-    if not asked.data and splits.fingerprint != known:
-        cure = "Put it back, or name it as other data: data.path=… (then all of it is scored)."
+    fingerprint = record.read(args.run)["data"]["fingerprint"]
+    if not args.data and splits.fingerprint != fingerprint:
+        cure = "Restore the data, or give it as other data with data.path=… (then all its splits are scored)."
         raise DataError(
-            Problem(str(asked.run), "the data has changed since this run; its test split is not the same.", cure)
+            Problem(str(args.run), "the data has changed since this run; its test split is not the same.", cure)
         )
-    chosen = asked.split or ("all" if asked.data else "test")
-    found = _scored(predictor, config, splits, chosen)
-    if asked.json:
-        sys.stdout.write(json.dumps(clean(found), indent=2) + "\n")
+    chosen = args.split or ("all" if args.data else "test")
+    result = _score(predictor, config, splits, chosen)
+    if args.json:
+        sys.stdout.write(json.dumps(clean(result), indent=2) + "\n")
         return 0
     from core.reporting.console import Screen
 
-    rows = [[key, cell(score)] for key, score in found["scores"].items()]
-    Screen().table(f"{asked.run}: {found['examples']} examples ({chosen})", ["metric", "score"], rows)
+    rows = [[key, cell(score)] for key, score in result["scores"].items()]
+    Screen().table(f"{args.run}: {result['examples']} examples ({chosen})", ["metric", "score"], rows)
     return 0
 
 
-def other_data(config: RunConfig, words: Sequence[str], folders: PresetFolders) -> DataAdapter:
-    """The run's data adapter, changed by `data=…` and `data.KEY=…`, which are read as for a training run.
+def other_data(config: RunConfig, arguments: Sequence[str], folders: PresetFolders) -> DataAdapter:
+    """Return the run's data adapter with overrides `data=…` and `data.KEY=…`, parsed as for a training run.
 
     Raises:
-        ConfigError: A word sets something else, or an option that the adapter lacks.
+        ConfigError: An override is not of `data`, or sets an option that the adapter does not have.
     """
-    strange = [word for word in words if not word.startswith(("data=", "data."))]
-    if strange:
-        cure = "evaluate takes data=… and data.KEY=… only."
-        raise ConfigError(*(Problem(word, "is not an option of `data`.", cure) for word in strange))
-    if not words:
+    others = [word for word in arguments if not word.startswith(("data=", "data."))]
+    if others:
+        cure = "`evaluate` accepts data=… and data.KEY=… only."
+        raise ConfigError(*(Problem(word, "is not an option of `data`.", cure) for word in others))
+    if not arguments:
         return config.data
     from core.config import compose
 
-    if any(word.startswith("data=") for word in words):
+    if any(word.startswith("data=") for word in arguments):
         return compose.resolve(
-            [f"task={config.task.name}"] * bool(config.task.name) + list(words), folders=folders
+            [f"task={config.task.name}"] * bool(config.task.name) + list(arguments), folders=folders
         ).data
-    changed: DataAdapter = compose.changed("data", config.data, words)
-    return changed
+    return compose.with_overrides("data", config.data, arguments)
 
 
-def _scored(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str) -> dict[str, Any]:
+def _score(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str) -> dict[str, Any]:
     from core.evaluation.bootstrap import Bootstrap
     from core.evaluation.scoring import Scoring, score
 

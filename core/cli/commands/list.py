@@ -7,15 +7,18 @@ import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from core.cli import compatibility_table
 from core.config.presets import PresetFolders
 from core.errors import GraftError, Problem, unknown
 from core.registry import compatibility, preset_files
 
+if TYPE_CHECKING:
+    from core.contracts.components import AdapterMethod, ModelLoader
+
 GROUPS = (*preset_files.GROUPS, "metric", "task_type", "target_type", "optimizer")
-"""What `list` and `show` know, in the order in which `list` prints it."""
+"""The groups of `list` and `show`, in the order of `list`."""
 
 ALIASES = {
     "tasks": "task",
@@ -29,17 +32,17 @@ ALIASES = {
 }
 
 
-def list_(words: Sequence[str], folders: PresetFolders) -> int:
+def list_(arguments: Sequence[str], folders: PresetFolders) -> int:
     """Print components and presets, by group."""
     parser = argparse.ArgumentParser("graft list", description="List components and presets by group.")
     parser.add_argument("group", nargs="?", help=f"one of: {', '.join(GROUPS)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args(words)
-    group = ALIASES.get(asked.group, asked.group)
+    args = parser.parse_args(arguments)
+    group = ALIASES.get(args.group, args.group)
     if group is not None and group not in GROUPS:
         raise GraftError(Problem("list", *unknown("group", group, GROUPS)))
     entries = [entry for entry in _entries(folders) if group in (None, entry["group"])]
-    if asked.json:
+    if args.json:
         print_json(entries)
         return 0
     width = max((len(entry["name"]) for entry in entries), default=0)
@@ -57,28 +60,29 @@ def list_(words: Sequence[str], folders: PresetFolders) -> int:
 
 
 def fits_of_all(folders: PresetFolders) -> compatibility.Fits:
-    """How each registered method fits each registered family, in each precision."""
-    found: Any = folders.registry.components
-    return compatibility.fits(found["model"], found["method"])
+    """Return how each registered method fits each registered family, in each precision."""
+    components = folders.registry.components
+    models = cast("dict[str, type[ModelLoader]]", components["model"])
+    return compatibility.fits(models, cast("dict[str, type[AdapterMethod]]", components["method"]))
 
 
-def plain_fits(found: Mapping[str, Mapping[str, compatibility.Fit]]) -> dict[str, dict[str, dict[str, str]]]:
-    """Return the cells of the table as JSON values."""
-    return {model: {name: dataclasses.asdict(each) for name, each in cells.items()} for model, cells in found.items()}
+def fits_as_json(fits: Mapping[str, Mapping[str, compatibility.Fit]]) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the fits of one method as JSON values."""
+    return {model: {name: dataclasses.asdict(each) for name, each in cells.items()} for model, cells in fits.items()}
 
 
 def _entries(folders: PresetFolders) -> list[dict[str, Any]]:
     registry = folders.registry
     entries: list[dict[str, Any]] = [
-        {"group": socket, "name": name, "summary": component.summary(), "owner": registry.owners[socket][name],
+        {"group": group, "name": name, "summary": component.summary(), "owner": registry.owners[group][name],
          "form": "component"}
-        for socket, components in registry.components.items()
+        for group, components in registry.components.items()
         for name, component in components.items()
     ]  # fmt: skip
-    found = fits_of_all(folders)
+    fits = fits_of_all(folders)
     for entry in entries:
         if entry["group"] == "method":
-            entry["fits"] = plain_fits(found[entry["name"]])
+            entry["fits"] = fits_as_json(fits[entry["name"]])
     entries += [
         {"group": p.group, "name": p.name, "summary": p.summary, "owner": p.owner, "form": "preset"}
         for p in folders.presets

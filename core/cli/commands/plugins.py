@@ -1,4 +1,4 @@
-"""The command `plugins`: print installed plugins and what failed to load."""
+"""The command `plugins`: print the installed plugins and their errors."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from core.config.presets import PresetFolders
 from core.config.renamed import new_hook
 
 
-def plugins(words: Sequence[str], folders: PresetFolders) -> int:
-    """List installed plugins with their components, and the tracebacks of those that failed."""
+def plugins(arguments: Sequence[str], folders: PresetFolders) -> int:
+    """Print the installed plugins with their components, and the traceback of each that failed."""
     parser = argparse.ArgumentParser(
         "graft plugins", description="List installed plugins with their components and their errors."
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args(words)
+    args = parser.parse_args(arguments)
     registry = folders.registry
-    shown: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for plugin in registry.plugins:
         announced = {
-            socket: sorted(name for name, owner in owners.items() if owner == plugin.name)
-            for socket, owners in registry.owners.items()
+            group: sorted(name for name, owner in owners.items() if owner == plugin.name)
+            for group, owners in registry.owners.items()
         }
         paths = [path for path, owner in registry.config_paths if owner == plugin.name]
         entry: dict[str, Any] = {
@@ -33,14 +33,14 @@ def plugins(words: Sequence[str], folders: PresetFolders) -> int:
             "failure": plugin.failure,
             "presets": paths,
         }
-        shown.append(entry | {"announces": {socket: names for socket, names in announced.items() if names}})
-    if asked.json:
-        print_json(shown)
+        entries.append(entry | {"announces": {group: names for group, names in announced.items() if names}})
+    if args.json:
+        print_json(entries)
         return 0
-    for entry in shown:
+    for entry in entries:
         sys.stdout.write(f"{entry['name']} ({entry['origin']}){'  FAILED' if entry['failure'] else ''}\n")
-        for socket, names in entry["announces"].items():
-            sys.stdout.write(f"  {socket}: {', '.join(names)}\n")
+        for group, names in entry["announces"].items():
+            sys.stdout.write(f"  {group}: {', '.join(names)}\n")
         for path in entry["presets"]:
             sys.stdout.write(f"  presets: {path}\n")
         for line in (*entry["failure"].splitlines(), *filter(None, [new_hook(entry["failure"])])):

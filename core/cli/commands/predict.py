@@ -1,4 +1,4 @@
-"""The command `predict`: label texts or images, or find objects."""
+"""The command `predict`: predict for texts or images with the model of a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,47 @@ from typing import TYPE_CHECKING, Any
 from core.config.presets import PresetFolders
 from core.errors import DataError, Problem
 from core.inference.inputs import Inputs
-from core.inference.outputs import Pictures, opened, write_csv, write_jsonl
+from core.inference.outputs import Pictures, open_output, write_csv, write_jsonl
 
 if TYPE_CHECKING:
     from core.inference.predictor import Predictor
 
 
-def predict_command(words: Sequence[str], folders: PresetFolders) -> int:
+def predict_command(arguments: Sequence[str], folders: PresetFolders) -> int:
     """Predict for texts or images from the command line, a file, or standard input."""
+    args = _parse(arguments)
+    from core.inference import shared_base
+
+    runs = [Path(args.run), *args.others]
+    predictors = shared_base.open_together(runs)
+    predictor = predictors[0]
+    inputs = Inputs(predictor.task_type)
+    if args.file:
+        examples: Iterable[Any] = predictor.config.data.unlabelled(predictor.config.task, args.file)
+    else:
+        examples = inputs.read(args.input or (line.rstrip("\n") for line in sys.stdin))
+    pictures = None
+    if args.pictures:
+        pictures = Pictures(args.pictures, predictor.task_type, predictor.labels, predictor.thresholds)
+    with open_output(args.output) as out:
+        usable = inputs.usable(examples)
+        alone = len(runs) == 1
+        lines = _predict(predictor, usable, pictures) if alone else shared_base.predict_all(runs, predictors, usable)
+        if args.format == "csv":
+            rows = (row for by, line in lines for row in by.rows(line))
+            write_csv(rows, out, predictor.output.target.columns(predictor.labels) if alone else ())
+        else:
+            write_jsonl((line for _, line in lines), out)
+    inputs.raise_if_unusable()
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed arguments.
+
+    Raises:
+        DataError: They contradict each other, or the file does not exist.
+    """
     parser = argparse.ArgumentParser(
         "graft predict",
         description="Predict for texts or images with the model of a run. Inputs come from the command line, a file, "
@@ -28,55 +61,32 @@ def predict_command(words: Sequence[str], folders: PresetFolders) -> int:
     parser.add_argument(
         "input",
         nargs="*",
-        help='texts, or JSON objects such as {"text": …, "pair": …}; or image files, folders of them, globs in quotes',
+        help='texts, or JSON objects such as {"text": …, "pair": …}; or image files, folders of images, quoted globs',
     )
     parser.add_argument("--file", type=Path, help="a file in the format of the run's data adapter (CSV, JSON Lines, …)")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="output format (default: jsonl)")
     parser.add_argument("--output", type=Path, help="output file (default: standard output)")
     parser.add_argument(
         "--with", dest="others", action="append", default=[], type=Path, metavar="RUN",
-        help="also predict with this run on the same base model, which is in memory once; repeatable",
+        help="also predict with this run, which shares the base model in memory; can be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--pictures", type=Path, metavar="DIR", help="also write images with the detected objects to this folder"
     )
-    asked = parser.parse_intermixed_args(words)
-    if asked.file and asked.input:
+    args = parser.parse_intermixed_args(arguments)
+    if args.file and args.input:
         raise DataError(Problem("predict", "give inputs or --file, not both."))
-    if asked.file and not asked.file.is_file():
-        raise DataError(Problem(str(asked.file), "there is no such file.", "Check the path after --file."))
-    if asked.others and asked.pictures:
-        raise DataError(Problem("--pictures", "draws what one run found.", "Leave out --with."))
-    from core.inference import shared_base
-
-    runs = [Path(asked.run), *asked.others]
-    predictors = shared_base.open_together(runs)
-    predictor = predictors[0]
-    inputs = Inputs(predictor.task_type)
-    if asked.file:
-        examples: Iterable[Any] = predictor.config.data.unlabelled(predictor.config.task, asked.file)
-    else:
-        examples = inputs.read(asked.input or (line.rstrip("\n") for line in sys.stdin))
-    pictures = None
-    if asked.pictures:
-        pictures = Pictures(asked.pictures, predictor.task_type, predictor.labels, predictor.thresholds)
-    with opened(asked.output) as out:
-        usable = inputs.usable(examples)
-        alone = len(runs) == 1
-        lines = _written(predictor, usable, pictures) if alone else shared_base.answers(runs, predictors, usable)
-        if asked.format == "csv":
-            rows = (row for by, line in lines for row in by.rows(line))
-            write_csv(rows, out, predictor.output.target.columns(predictor.labels) if alone else ())
-        else:
-            write_jsonl((line for _, line in lines), out)
-    inputs.refuse_rest()
-    return 0
+    if args.file and not args.file.is_file():
+        raise DataError(Problem(str(args.file), "there is no such file.", "Check the path after --file."))
+    if args.others and args.pictures:
+        raise DataError(Problem("--pictures", "draws the predictions of one run only.", "Leave out --with."))
+    return args
 
 
-def _written(
+def _predict(
     predictor: Predictor, examples: Iterable[Any], pictures: Pictures | None
 ) -> Iterator[tuple[Predictor, dict[str, Any]]]:
-    """Predictions as JSON values, each with its predictor; each is also drawn, where pictures are wanted."""
+    """Yield each prediction as JSON values, with its predictor; draw it too if `pictures` is given."""
     for example, prediction in predictor.pairs(examples):
         if pictures is not None:
             pictures.write(example, prediction)

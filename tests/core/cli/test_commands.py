@@ -1,8 +1,4 @@
-"""The command line as a user types it: help, list, show, plugins, check, and runs.
-
-Covers: core/cli/main.py, core/cli/commands/check.py, core/cli/commands/list.py, core/cli/commands/plugins.py,
-core/cli/commands/show.py
-"""
+"""The commands of the command line."""
 
 from __future__ import annotations
 
@@ -44,7 +40,7 @@ def test_version(graft: Graft) -> None:
     [
         (["lst"], "there is no command 'lst'. Did you mean 'list'?"),
         (["evalute", "runs/x", "data=table"], "there is no command 'evalute'. Did you mean 'evaluate'?"),
-        (["qqq"], "A training run is made of key=value"),
+        (["qqq"], "Arguments of a training run are key=value"),
         (["list", "modle"], "there is no group 'modle'.\n    Did you mean 'model'?"),
         (["show", "model/robeta"], "there is no model 'robeta'.\n    Did you mean 'roberta'?"),
         (["show", "modle/roberta"], "there is no group 'modle'"),
@@ -55,7 +51,7 @@ def test_version(graft: Graft) -> None:
         (["check", "train.epoch=1"], "Did you mean train.epochs?"),
     ],
 )
-def test_an_unknown_word_is_reported_with_the_nearest_name(graft: Graft, words: list[str], hint: str) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest(graft: Graft, words: list[str], hint: str) -> None:
     code, out, err = graft(*words)
     assert (code, out) == (2, "")
     assert hint in err
@@ -63,7 +59,7 @@ def test_an_unknown_word_is_reported_with_the_nearest_name(graft: Graft, words: 
 
 
 @pytest.mark.parametrize("command", ["list", "show", "plugins", "check", "resume", "evaluate", "predict", "export"])
-def test_each_command_has_its_own_help(graft: Graft, command: str) -> None:
+def test_each_command_has_a_help(graft: Graft, command: str) -> None:
     code, out, _ = graft(command, "--help")
     assert code == 0
     assert f"usage: graft {command}" in out
@@ -72,9 +68,9 @@ def test_each_command_has_its_own_help(graft: Graft, command: str) -> None:
 def test_list_shows_every_component_and_preset(graft: Graft) -> None:
     code, out, _ = graft("list")
     assert code == 0
-    for socket, components in load_registry().components.items():
+    for group, components in load_registry().components.items():
         for name in components:
-            assert f"  {name}" in out, socket
+            assert f"  {name}" in out, group
     for preset in presets.every():
         assert preset.summary in out
     assert "task=" in out
@@ -137,22 +133,22 @@ def test_an_empty_choice_is_shown_as_quotes(graft: Graft) -> None:
 
 
 @pytest.mark.usefixtures("toy")
-def test_list_shows_whose_a_component_is_unless_graft_carries_it(graft: Graft) -> None:
+def test_list_shows_the_plugin_of_a_component_unless_it_is_built_in(graft: Graft) -> None:
     lines = {line.split()[0]: line for line in graft("list", "models")[1].splitlines()[1:]}
     assert lines["toy"].endswith("[graft_toy]")
     assert not lines["encoder"].endswith("]")
     assert not lines["roberta"].endswith("]")
 
 
-@pytest.mark.parametrize("socket", list(EXTENSION_POINTS))
-def test_every_component_can_be_shown(graft: Graft, socket: str) -> None:
-    for name in load_registry().components[socket]:
-        code, out, _ = graft("show", f"{socket}/{name}")
+@pytest.mark.parametrize("group", list(EXTENSION_POINTS))
+def test_every_component_can_be_shown(graft: Graft, group: str) -> None:
+    for name in load_registry().components[group]:
+        code, out, _ = graft("show", f"{group}/{name}")
         assert code == 0
-        assert out.startswith(f"{socket}/{name}: ")
+        assert out.startswith(f"{group}/{name}: ")
 
 
-def test_plugins_lists_what_is_installed(graft: Graft) -> None:
+def test_plugins_prints_what_is_installed(graft: Graft) -> None:
     code, out, _ = graft("plugins")
     assert code == 0
     assert "methods (graft-tune" in out
@@ -189,7 +185,7 @@ def test_flags_of_hydra_are_separated_from_overrides() -> None:
 # --- check ------------------------------------------------------------------------------------------------------------
 
 
-def test_check_is_a_dry_run_of_everything_before_training(graft: Graft, tmp_path: Path) -> None:
+def test_check_is_a_dry_run(graft: Graft, tmp_path: Path) -> None:
     path = text_runs.table(tmp_path / "reviews.csv")
     code, out, err = graft("check", "--json", *text_runs.words(path))
     assert code == 0, err
@@ -245,7 +241,7 @@ class TestToyRuns:
         before = (tmp_path / "here" / "report.json").read_bytes()
         code, _, err = graft(*self.words, "hydra.run.dir=here")
         assert code == 2
-        assert "already holds a run" in err
+        assert "already contains a run" in err
         assert (tmp_path / "here" / "report.json").read_bytes() == before
 
     def test_several_runs_by_one_command(self, graft: Graft, tmp_path: Path) -> None:

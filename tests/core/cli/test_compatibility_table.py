@@ -1,8 +1,8 @@
-"""The table of methods and families: narrow, and each reason is printed once."""
+"""The table of methods and families is narrow and gives each reason once."""
 
 from __future__ import annotations
 
-from core.cli.compatibility_table import described, table
+from core.cli.compatibility_table import describe_fits, table
 from core.contracts.capabilities import FP16, PRECISIONS
 from core.registry.compatibility import EXPERIMENTAL, NOTES, SUPPORTED, UNSUPPORTED, Fit
 
@@ -30,7 +30,7 @@ FITS = {
 }
 
 
-def test_a_cell_is_one_word_unless_precisions_differ_and_each_reason_is_printed_once() -> None:
+def test_a_cell_is_one_word_unless_precisions_differ_and_each_reason_appears_once() -> None:
     assert table(FITS) == [
         "        bag     bow    counts",
         "full    yes     yes    yes",
@@ -40,11 +40,11 @@ def test_a_cell_is_one_word_unless_precisions_differ_and_each_reason_is_printed_
         "(1) freeze, peel on bow, counts: it needs layers, and the family has none.",
         "(2) peel: its kernels are new.",
         "(3) peel: no.",
-        "fp16: gradients are scaled, on a GPU only; no cell is tested in it.",
+        "fp16: needs gradient scaling and a GPU; no combination is tested.",
     ]
 
 
-def test_families_that_do_not_fit_side_by_side_follow_below() -> None:
+def test_a_table_that_is_too_wide_continues_below() -> None:
     lines = table(FITS, width=30)
     assert lines[0].split() == ["bag", "bow"]
     assert lines[5].split() == ["counts"]
@@ -54,13 +54,13 @@ def test_families_that_do_not_fit_side_by_side_follow_below() -> None:
     assert max(map(len, table(many))) <= 100
 
 
-def test_a_note_on_one_family_has_its_name() -> None:
+def test_a_note_on_one_family_names_it() -> None:
     found = {"freeze": {"bag": cells(no("bag")), "baggage": cells(YES)}}
     assert "(1) freeze: it needs layers, and bag has none." in table(found)
 
 
 def test_a_method_is_described_by_family_and_precision() -> None:
-    assert described(FITS["peel"]) == [
+    assert describe_fits(FITS["peel"]) == [
         "bag in fp32, bf16: experimental; its kernels are new",
         f"bag in fp16: experimental; {NOTES[FP16]}",
         "bow: no; it needs layers, and bow has none",

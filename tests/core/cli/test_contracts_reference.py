@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from core import contracts
-from core.cli.contracts_reference import contract_page, parse
+from core.cli.contracts_reference import contract_page
+from core.cli.docstrings import parse
 
 PAGE = contract_page()
 

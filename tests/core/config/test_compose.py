@@ -1,7 +1,4 @@
-"""From words to a configuration: strict at every depth, and with a hint for each mistake.
-
-Covers: core/config/overrides.py, core/config/presets.py, core/config/store.py
-"""
+"""Composing a configuration is strict at every depth, with a hint for every mistake."""
 
 from __future__ import annotations
 
@@ -48,10 +45,10 @@ def complaint(*words: str) -> str:
         ("metrics=clasification", "metrics: there is no", "Did you mean 'classification'?"),
         ("train=smoek", "train: there is no train 'smoek'.", "Did you mean 'smoke'?"),
         ("experiment=none_such", "experiment: there is no experiment 'none_such'.", ""),
-        ("method=roberta", "method: there is no method 'roberta'.", "There is a model of that name: model=roberta."),
+        ("method=roberta", "method: there is no method 'roberta'.", "There is a model with this name: model=roberta."),
     ],
 )
-def test_a_misspelt_word_is_refused_with_its_place_and_the_nearest_name(word: str, place: str, hint: str) -> None:
+def test_a_typo_is_refused_with_its_place_and_the_nearest_name(word: str, place: str, hint: str) -> None:
     text = complaint(word)
     assert place in text
     assert "(from the command line)" in text
@@ -69,7 +66,7 @@ def test_a_misspelt_word_is_refused_with_its_place_and_the_nearest_name(word: st
         ("task.labels=good", "task.labels"),
         ("train.batch_size=null", "train.batch_size"),
         ("model=null", "model"),
-        ("method.rank=8", "It is one of method=lora"),
+        ("method.rank=8", "It is an option of method=lora"),
         ("data.path=x.csv", "data=table"),
         ("+model.foo=1", "model.foo: is not an option of model=encoder."),
         ("+foo=1", "foo: is not an option."),
@@ -92,7 +89,7 @@ def test_several_problems_are_reported_together() -> None:
     assert "(2 problems)" in complaint("model=robeta", "method=loar")
 
 
-def test_every_member_of_a_sweep_is_checked() -> None:
+def test_every_value_of_a_sweep_is_checked() -> None:
     for words, expected in ((["method=full,loar"], "there is no method 'loar'"), (["seed=0,1,x"], "seed: Value 'x'")):
         with pytest.raises(ConfigError, match=expected):
             resolve(words, several=True)
@@ -105,10 +102,10 @@ def test_several_values_without_multirun_are_refused_with_the_cure() -> None:
     assert "-m" in text
 
 
-# --- what a command line says -----------------------------------------------------------------------------------------
+# --- overrides --------------------------------------------------------------------------------------------------------
 
 
-def test_no_overrides_give_a_complete_run() -> None:
+def test_no_arguments_give_a_complete_configuration() -> None:
     config = resolve([])
     assert (config.task.name, config.data.name, config.model.name, config.method.name, config.seed) == (
         "sentiment", "reviews", "encoder", "full", 0,
@@ -157,7 +154,7 @@ def test_presets_of_training() -> None:
     assert resolve(["train=smoke", "train.max_steps=3"]).train.max_steps == 3
 
 
-# --- presets of one's own ---------------------------------------------------------------------------------------------
+# --- presets of the user ----------------------------------------------------------------------------------------------
 
 Write = Callable[[str, str], Path]
 
@@ -177,7 +174,7 @@ def with_presets(folder: Path, *words: str) -> RunConfig:
     return resolve(words, folders=PresetFolders.named([str(folder)]))
 
 
-def test_a_recipe_is_picked_up_by_itself(write: Write) -> None:
+def test_a_recipe_is_used_automatically(write: Write) -> None:
     folder = write("recipe/bert-lora", "# @package _global_\n# Tuned.\ntrain:\n  epochs: 7\nmethod:\n  rank: 64\n")
     config = with_presets(folder, "model=bert", "method=lora")
     assert (config.train.epochs, config.method.rank) == (7.0, 64)  # type: ignore[attr-defined]
@@ -185,14 +182,14 @@ def test_a_recipe_is_picked_up_by_itself(write: Write) -> None:
     assert with_presets(folder, "model=bert", "method=lora", "train.epochs=1").train.epochs == 1.0
 
 
-def test_a_recipe_of_a_plugin_is_picked_up_too(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_of_a_plugin_is_used_automatically(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write("recipe/roberta-full", "# @package _global_\n# Tuned.\ntrain:\n  epochs: 7\n")
     monkeypatch.setattr(load_registry(), "config_paths", [(f"file://{folder}", "acme")])
     assert resolve([]).train.epochs == 7.0
     assert "roberta-full" in {preset.name for preset in presets.every()}
 
 
-def test_an_experiment_is_a_complete_run_by_name(write: Write) -> None:
+def test_an_experiment_configures_a_whole_run(write: Write) -> None:
     folder = write(
         "experiment/mine",
         "# @package _global_\n# Mine.\ndefaults:\n  - override /model: distilbert\n  - override /method: lora\n"
@@ -220,7 +217,7 @@ def test_a_model_preset_of_the_user(write: Write) -> None:
         ("max_length: 3\n", "model"),
     ],
 )
-def test_a_mistake_in_a_preset_is_reported_with_the_preset(write: Write, text: str, words: str) -> None:
+def test_an_error_in_a_preset_names_the_preset(write: Write, text: str, words: str) -> None:
     folder = write("model/mine", f"# Mine.\n{text}")
     with pytest.raises(ConfigError) as caught:
         with_presets(folder, "model=mine")
@@ -228,19 +225,19 @@ def test_a_mistake_in_a_preset_is_reported_with_the_preset(write: Write, text: s
     assert "Traceback" not in caught.value.report()
 
 
-def test_a_folder_of_presets_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_of_presets_is_refused(tmp_path: Path) -> None:
     for folder in (str(tmp_path / "nowhere"), ""):
         with pytest.raises(ConfigError, match="--config-dir: there is no folder"):
             PresetFolders.named([folder])
 
 
-def test_presets_of_the_user_last_for_one_command(write: Write) -> None:
+def test_preset_folders_apply_to_one_command_only(write: Write) -> None:
     folder = write("model/mine", "# Mine.\ndefaults:\n  - encoder\n  - _self_\nmax_length: 64\n")
     assert with_presets(folder, "model=mine").model.max_length == 64  # type: ignore[attr-defined]
     assert "there is no model 'mine'" in complaint("model=mine")
 
 
-def test_presets_of_the_user_work_beside_hydras_search_path(write: Write, tmp_path: Path) -> None:
+def test_preset_folders_and_hydras_search_path_work_together(write: Write, tmp_path: Path) -> None:
     folder = write("model/mine", "# Mine.\ndefaults:\n  - encoder\n  - _self_\nmax_length: 64\n")
     (tmp_path / "more" / "recipe").mkdir(parents=True)
     (tmp_path / "more" / "recipe" / "mine-full.yaml").write_text("# @package _global_\n# It.\ntrain:\n  epochs: 9\n")
@@ -260,7 +257,7 @@ def test_what_can_be_chosen_is_what_hydra_finds() -> None:
             assert folders.names(group) == sorted(loader.get_group_options(group)), group
 
 
-def test_only_the_schemas_of_what_is_chosen_are_built() -> None:
+def test_only_the_schemas_of_chosen_components_are_built() -> None:
     """Start-up must not grow with the number of installed plugins."""
     install()
     schema.cache_clear()
@@ -271,13 +268,13 @@ def test_only_the_schemas_of_what_is_chosen_are_built() -> None:
     assert schema.cache_info().misses == built
 
 
-def test_a_preset_of_the_user_with_a_taken_name_is_refused_not_ignored(write: Write) -> None:
+def test_a_preset_of_the_user_with_a_taken_name_is_refused(write: Write) -> None:
     folder = write("model/roberta", "# Mine.\ndefaults:\n  - encoder\n  - _self_\nmax_length: 64\n")
     with pytest.raises(GraftError, match="model/roberta"):
         with_presets(folder, "model=roberta")
 
 
-# --- the presets that Graft carries -----------------------------------------------------------------------------------
+# --- the built-in presets ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("preset", presets.every(), ids=lambda preset: f"{preset.group}/{preset.name}")

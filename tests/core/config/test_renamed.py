@@ -1,4 +1,4 @@
-"""Former names: the command line offers the new name, and folders of older runs are read."""
+"""Renamed options: reported on the command line, and read in the folders of older runs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_entry_works_once_the_new_name_exists_and_the_old_one_does_not() -> N
     assert new_option("task", Task, "kind") == "type"
 
 
-def test_a_renamed_choice_works_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renamed_choice_is_reported_with_the_new_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renamed, "CHOICES", {"model": {"robrta": "roberta"}})
     assert new_choice("model", "robrta", ["roberta"]) == "roberta"
     assert new_choice("model", "robrta", ["robrta", "roberta"]) is None
@@ -57,13 +57,13 @@ def test_a_renamed_choice_works_the_same_way(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_entry_names_a_component_that_exists() -> None:
     for place in renamed.OPTIONS:
-        socket, _, name = place.partition("/")
-        assert socket in ("task", "train") or name in load_registry().components[socket], place
+        group, _, name = place.partition("/")
+        assert group in ("task", "train") or name in load_registry().components[group], place
     for table in (*renamed.OPTIONS.values(), *renamed.CHOICES.values(), renamed.HOOKS):
         assert not set(table) & set(table.values())
 
 
-def test_a_stored_configuration_is_read_under_its_present_names() -> None:
+def test_a_stored_configuration_is_read_with_current_names() -> None:
     before = {
         "task": {"kind": "text-classification", "labels": ["a"]},
         "method": {"component": "oft", "block": 8},
@@ -83,7 +83,7 @@ def test_a_stored_configuration_is_read_under_its_present_names() -> None:
     assert translated(after, {"task": Task}, {"method": {"oft": Oft}}) == (after, [])
 
 
-def test_components_are_read_under_their_present_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_components_are_read_with_current_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renamed, "CHOICES", {"method": {"rotate": "oft"}, "metric": {"f": "f1"}})
     before = {"method": {"component": "rotate", "block": 8}, "metrics": {"mine": {"component": "f"}}}
     after, notices = translated(before, {}, {"method": {"oft": Oft}, "metric": {"f1": Today}})
@@ -94,18 +94,18 @@ def test_components_are_read_under_their_present_names(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("odd", [{}, {"task": None, "method": "oft", "metrics": []}, {"method": {"block": 3}}])
-def test_what_is_no_configuration_stays_as_it_is(odd: dict[str, Any]) -> None:
+def test_values_that_are_not_a_configuration_stay_unchanged(odd: dict[str, Any]) -> None:
     assert translated(odd, {"task": Task}, {"method": {"oft": Oft}}) == (odd, [])
 
 
 @pytest.fixture
 def rank_was_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if two options of today had borne other names."""
+    """Pretend that two options had other names before."""
     monkeypatch.setattr(renamed, "OPTIONS", {"method/lora": {"width": "rank"}, "train": {"passes": "epochs"}})
 
 
 @pytest.mark.usefixtures("rank_was_width")
-def test_a_former_name_on_the_command_line_is_refused_with_the_new_one() -> None:
+def test_an_old_name_on_the_command_line_is_reported_with_the_new_one() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve(["method=lora", "method.width=4", "train.passes=2"])
     text = caught.value.report()
@@ -132,14 +132,14 @@ def test_the_folder_of_an_older_run_is_read_with_one_line_of_notice(
 
 
 @pytest.mark.usefixtures("rank_was_width")
-def test_former_names_are_no_difference_when_a_run_is_resumed() -> None:
+def test_renamed_options_do_not_prevent_a_resume() -> None:
     plain = to_plain(resolve(["method=lora", "method.rank=4"]))
     before = plain | {"method": {("width" if key == "rank" else key): each for key, each in plain["method"].items()}}
     assert difference(before, plain)
     assert difference(in_present_names(before)[0], plain) == []
 
 
-def test_a_plugin_with_a_former_hook_gets_the_new_name() -> None:
+def test_a_plugin_with_a_renamed_hook_gets_a_hint() -> None:
     assert new_hook("PluginValidationError: unknown hook 'kinds' in plugin <acme>") == (
         "The hook kinds was renamed to task_types."
     )

@@ -1,7 +1,4 @@
-"""A configuration written to `config.yaml` and read back.
-
-Covers: core/config/yaml.py
-"""
+"""Write a configuration to `config.yaml` and read it back."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from core.config.yaml import from_yaml, to_yaml
 from core.errors import ConfigError, GraftError, RunError
 
 
-def test_what_is_written_comes_back(tmp_path: Path) -> None:
+def test_a_configuration_survives_a_round_trip(tmp_path: Path) -> None:
     config = resolve(
         [
             "task=text_multilabel", "model=minilm", "method=lora", "method.targets=[query,value]",
@@ -33,9 +30,9 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert again.train.learning_rate == 1e-5
 
 
-def test_each_component_is_stored_with_its_name() -> None:
+def test_each_component_is_named() -> None:
     plain = to_plain(resolve(["method=lora"]))
-    assert [plain[socket]["component"] for socket in ("data", "model", "method")] == ["reviews", "encoder", "lora"]
+    assert [plain[group]["component"] for group in ("data", "model", "method")] == ["reviews", "encoder", "lora"]
     assert plain["metrics"]["f1_macro"]["component"] == "f1"
 
 
@@ -73,7 +70,7 @@ def test_a_file_edited_by_hand_is_checked_as_strictly_as_a_command_line() -> Non
     assert "train.epoch: is not an option. (from runs/x/config.yaml)\n    Did you mean 'epochs'?" in text
     assert "Did you mean 'rank'?" in text
     assert "method.dropout: Value 'much' of type 'str' could not be converted to Float" in text
-    assert "model: does not bear the name of its component" in text
+    assert "model: does not name its component" in text
 
 
 def test_an_unknown_component_is_reported_with_the_nearest_name() -> None:
@@ -82,7 +79,7 @@ def test_an_unknown_component_is_reported_with_the_nearest_name() -> None:
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", "- 1\n- 2\n"])
-def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+def test_values_that_are_not_a_mapping_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError):
@@ -94,7 +91,7 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
         read_config(tmp_path / "config.yaml")
 
 
-def test_a_difference_is_listed_option_by_option() -> None:
+def test_differences_are_listed_by_leaf() -> None:
     before = {"train": {"epochs": 3.0, "ema": 0.0}, "metrics": {"f1": {"average": "macro"}}, "seed": 0}
     after = {"train": {"epochs": 5.0, "ema": 0.0}, "metrics": {}, "seed": 0}
     assert difference(before, after) == ["train.epochs: 3.0 -> 5.0", "metrics.f1: {'average': 'macro'} -> None"]

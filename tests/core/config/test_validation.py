@@ -1,4 +1,4 @@
-"""What is refused before anything heavy is imported or downloaded."""
+"""Configurations that are refused before any heavy import or download."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_defaults_are_valid() -> None:
         ("data.test_fraction=0.95", "data.test_fraction"),
         ("task.target=sinlge", "Did you mean 'single'?"),
         ("task.type=text-clasification", "Did you mean 'text-classification'?"),
-        ("task.primary=f1_micro", "task.primary: there is no metric in this run 'f1_micro'."),
+        ("task.primary=f1_micro", "task.primary: this run has no metric 'f1_micro'."),
         ("train.label_smoothing=0.1", ""),
     ],
 )
@@ -59,14 +59,14 @@ def test_problems_are_reported_together() -> None:
 
 def test_a_metric_that_does_not_accept_the_target_is_refused_with_those_that_do() -> None:
     text = words("task=text_regression", "data.path=x.csv", "metrics=classification", "task.primary=accuracy")
-    assert "metrics.accuracy: accuracy does not accept the target 'regression'." in text
+    assert "metrics.accuracy: accuracy does not accept the target type 'regression'." in text
     assert "mae" in text
     assert "spearman" in text
 
 
 def test_class_weights_of_a_regression_are_refused() -> None:
     text = words("task=text_regression", "data.path=x.csv", "train.class_weights=auto")
-    assert "train.class_weights: a regression has no classes to weigh." in text
+    assert "train.class_weights: does not apply to the target type regression (only to single, multi)." in text
 
 
 def test_given_weights_and_the_word_given_go_together() -> None:
@@ -84,7 +84,7 @@ def test_missing_data_options_are_reported() -> None:
     assert "data.path: is not given." in words("task=text_classification")
 
 
-def test_a_package_that_is_not_installed_is_reported_with_its_command() -> None:
+def test_a_missing_package_is_reported_with_the_command_that_installs_it() -> None:
     text = complaint(graft_toy.config(model=graft_toy.Needy()))
     assert "needs the package a_package_that_nobody_has, which is not installed." in text
     assert "pip install a-package-that-nobody-has" in text
@@ -92,7 +92,7 @@ def test_a_package_that_is_not_installed_is_reported_with_its_command() -> None:
 
 @dataclass
 class Elsewhere(graft_toy.Toy):
-    """Serves another kind."""
+    """A loader for another task type."""
 
     name: ClassVar[str] = "elsewhere"
     task_types: ClassVar[tuple[str, ...]] = ("image-classification",)
@@ -101,23 +101,24 @@ class Elsewhere(graft_toy.Toy):
         return [Problem("model.width", "is not to its liking.", "Use another.")]
 
 
-def test_a_component_of_another_extension_point_is_refused() -> None:
+def test_a_component_for_another_task_type_is_refused() -> None:
     text = complaint(graft_toy.config(model=Elsewhere()))
     assert (
-        "model: elsewhere does not serve the task type 'text-classification'; it serves image-classification." in text
+        "model: elsewhere does not support the task type 'text-classification'; it supports image-classification."
+        in text
     )
     assert "model.width: is not to its liking.\n    Use another." in text
 
 
-def test_a_component_that_was_not_chosen_is_reported() -> None:
+def test_a_component_that_is_not_set_is_reported() -> None:
     assert "model: is not set." in complaint(RunConfig(data=graft_toy.Words(), method=graft_toy.Whole()))
 
 
 @pytest.mark.parametrize(
     ("changes", "place"),
     [
-        ({"train__epochs": 3.0}, "train.epochs: means nothing to guess"),
-        ({"train__ema": 0.9}, "train.ema: means nothing to guess"),
+        ({"train__epochs": 3.0}, "train.epochs: does not apply to guess"),
+        ({"train__ema": 0.9}, "train.ema: does not apply to guess"),
         ({"method": graft_toy.Whole()}, "method: whole cannot adapt guess"),
     ],
 )

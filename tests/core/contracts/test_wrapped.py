@@ -1,4 +1,4 @@
-"""A model that wraps another one passes on every attribute, method and capability, also in a third party's package."""
+"""A wrapped model keeps everything of the inner model, also with third-party wrappers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from typing import Any, ClassVar
 import graft_toy
 import pytest
 import torch
+from output_specs import output
 from torch import Tensor, nn
 
-from core.contracts.model import (
-    LoadedModel,
-    LoadRequest,
-    SupportsFastDropout,
-    SupportsFeatures,
-    SupportsPreview,
-    TrainingPlan,
-)
+from core.contracts.model import LoadedModel, LoadRequest, TrainingPlan
+from core.contracts.protocols import SupportsFastDropout, SupportsFeatures, SupportsPreview
 from core.contracts.wrapped import CAPABILITIES, WrappedModel
 from core.runs.adapt import adapt, count_parameters, resolve_train
 from core.runtime.hardware import Hardware
@@ -25,7 +20,7 @@ from core.tasks.task import Task
 
 
 class Able(graft_toy.ToyModel):
-    """A toy with capabilities of its own."""
+    """A toy with optional capabilities."""
 
     fast = 0
 
@@ -70,13 +65,13 @@ class Wrapping(graft_toy.Whole):
 
 @pytest.fixture
 def able() -> Able:
-    model: Any = graft_toy.Toy().load(LoadRequest(Task(), graft_toy.LABELS))
+    model: Any = graft_toy.Toy().load(LoadRequest(output(labels=graft_toy.LABELS)))
     model.__class__ = Able
     assert isinstance(model, Able)
     return model
 
 
-def test_every_attribute_is_the_inner_ones(able: Able) -> None:
+def test_every_attribute_is_delegated(able: Able) -> None:
     model = Twice(able)
     for name in LoadedModel.__annotations__:
         value = object()
@@ -86,13 +81,13 @@ def test_every_attribute_is_the_inner_ones(able: Able) -> None:
     assert model.module is able.module
 
 
-def test_every_method_is_passed_on() -> None:
-    own = {"plain"}  # what is saved is the wrapper, whose `save` is the inner model's
+def test_every_method_is_delegated() -> None:
+    own = {"unwrapped"}  # what is saved is the wrapper, whose `save` is the inner model's
     methods = {name for name, value in vars(LoadedModel).items() if callable(value) and not name.startswith("_")}
     assert methods - own <= set(vars(WrappedModel))
 
 
-def test_capabilities_are_those_of_the_inner_model_but_for_what_is_withdrawn(able: Able) -> None:
+def test_capabilities_are_those_of_the_inner_model_except_withdrawn_ones(able: Able) -> None:
     held = {SupportsFeatures, SupportsFastDropout}
     assert {each for each in CAPABILITIES if isinstance(Twice(able), each)} == held
     assert {each for each in CAPABILITIES if isinstance(Twice(Twice(able)), each)} == held

@@ -1,4 +1,4 @@
-"""Inputs of `predict` for images: files, folders, globs and lines; unreadable ones do not stop the rest."""
+"""`predict` for images: files, folders, globs and lines; unreadable inputs do not stop the others."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Shots(DataAdapter):
 
 @dataclass
 class Glow(graft_toy.Toy):
-    """A toy that looks at brightness."""
+    """A toy that classifies by brightness."""
 
     name: ClassVar[str] = "glow"
     task_types: ClassVar[tuple[str, ...]] = ("image-classification",)
@@ -88,15 +88,15 @@ class GlowModel(graft_toy.ToyModel):
 
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A run that tells dark from light, for as long as its plugin is there."""
+    """A run that classifies dark and light images, while its plugin is registered."""
     from core.config.compose import install
     from core.registry.registry import load_registry
 
     install()
     folder = tmp_path_factory.mktemp("shots") / "run"
-    sockets: dict[str, list[Any]] = {"model": [Glow], "data": [Shots], "method": [graft_toy.Whole]}
+    components: dict[str, list[Any]] = {"model": [Glow], "data": [Shots], "method": [graft_toy.Whole]}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graft_toy, "EXTENSION_POINTS", sockets)
+        patch.setattr(graft_toy, "EXTENSION_POINTS", components)
         with graft_toy.registered(load_registry()):
             task = Task(type="image-classification", target="single", primary="accuracy")
             run(graft_toy.config(task=task, data=Shots(), model=Glow(), train__epochs=20), folder, quiet=True)
@@ -105,7 +105,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def shots(tmp_path: Path) -> Path:
-    """Where the command line is: two good images in a folder, one outside it, and two that are none."""
+    """The working directory: two good images in a folder, one outside it, and two files that are not images."""
     (tmp_path / "folder" / "deep").mkdir(parents=True)
     (tmp_path / "photo.png").write_bytes(shot(1, 1000))
     (tmp_path / "folder" / "a.png").write_bytes(shot(0, 1001))
@@ -147,7 +147,7 @@ def test_csv_and_a_file_of_the_adapters_own_format(finished_run: Path, shots: Pa
     assert [(row["image"], row["label"]) for row in rows] == [("photo.png", "light"), ("folder/a.png", "dark")]
 
 
-def test_unreadable_inputs_are_reported_at_the_end_and_the_rest_is_labelled(
+def test_unreadable_inputs_are_reported_at_the_end_and_the_others_are_predicted(
     finished_run: Path, shots: Path, graft: Graft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core.inference import predictor
@@ -173,7 +173,7 @@ def test_nothing_to_predict(finished_run: Path, shots: Path, graft: Graft) -> No
     assert "no*.png: no file matches." in err
 
 
-def test_many_are_counted(finished_run: Path, shots: Path, graft: Graft) -> None:
+def test_many_unusable_inputs_are_counted(finished_run: Path, shots: Path, graft: Graft) -> None:
     for number in range(30):
         (shots / "folder" / f"x{number:02}.png").write_bytes(b"no")
     code, out, err = graft("predict", finished_run, "folder")
@@ -189,7 +189,7 @@ def test_from_python(finished_run: Path, shots: Path) -> None:
     assert (row["image"], row["label"]) == (str(shots / "photo.png"), "light")
 
 
-def test_an_endless_stream_is_read_as_it_comes(finished_run: Path, shots: Path) -> None:
+def test_an_endless_stream_is_read_in_chunks(finished_run: Path, shots: Path) -> None:
     asked = 0
 
     def endless() -> Iterator[str]:
@@ -204,17 +204,17 @@ def test_an_endless_stream_is_read_as_it_comes(finished_run: Path, shots: Path) 
     assert (inputs.used, inputs.unusable, len(inputs.problems)) == (60, 59, 20)
 
 
-def test_task_types_that_refuse_no_example_read_everything() -> None:
+def test_a_task_type_without_a_check_is_not_called() -> None:
     inputs = Inputs(TextClassification())
     assert [each.text for each in inputs.usable(inputs.read(["one", " ", "two"]))] == ["one", "two"]
-    inputs.refuse_rest()
+    inputs.raise_if_unusable()
     assert inputs.used == 2
 
 
-def test_one_input_that_cannot_be_used_is_all_there_is_to_say() -> None:
+def test_a_single_unusable_input_is_reported_without_a_count() -> None:
     inputs = Inputs(ImageClassification())
     assert list(inputs.usable(inputs.read(["gone.png"]))) == []
     with pytest.raises(DataError) as caught:
-        inputs.refuse_rest()
+        inputs.raise_if_unusable()
     assert [type(each) for each in caught.value.problems] == [Problem]
     assert str(caught.value).startswith("gone.png: there is no such file or folder.")

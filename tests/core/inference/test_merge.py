@@ -1,4 +1,4 @@
-"""Full weights from a run: merged, compared, opened by other tools; and what cannot be merged."""
+"""Full weights of a run: merged, compared, opened by other tools; and methods that cannot be merged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def probabilities(predictor: Predictor) -> list[float]:
 
 
 @pytest.mark.parametrize("words", [["method=lora", "method.dora=true"], ["method=adalora"], ["method=full"]], ids=str)
-def test_what_is_exported_predicts_what_the_run_does(words: list[str], table: Path, tmp_path: Path) -> None:
+def test_an_export_predicts_the_same_as_the_run(words: list[str], table: Path, tmp_path: Path) -> None:
     from transformers import pipeline
 
     folder = trained(table, tmp_path / "run", *words, "train.precision=bf16")
@@ -63,7 +63,7 @@ def test_what_is_exported_predicts_what_the_run_does(words: list[str], table: Pa
 def test_a_decoder_on_quantized_weights_is_merged_in_float32(
     words: list[str], table: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Its network computes in bf16; what it is merged into does not, and is nearer to it than bf16 rounds."""
+    """The network computes in bf16, the merged one in float32; they differ by less than the rounding of bf16."""
     pytest.importorskip("bitsandbytes")
     model = [
         "model=llama",
@@ -92,7 +92,7 @@ def test_an_export_is_a_checkpoint_like_any_other(table: Path, tmp_path: Path) -
     assert probabilities(Predictor.open(again)) == pytest.approx(probabilities(Predictor.open(folder)), abs=1e-3)
 
 
-def test_images_that_were_merged_when_they_were_saved_are_exported_as_they_are(tmp_path: Path) -> None:
+def test_image_models_that_were_merged_on_saving_are_exported_unchanged(tmp_path: Path) -> None:
     image_runs.folder(tmp_path / "images")
     run(resolve(image_runs.words(tmp_path / "images", "method=lora")), tmp_path / "run", quiet=True)
     found = export(tmp_path / "run")
@@ -101,7 +101,7 @@ def test_images_that_were_merged_when_they_were_saved_are_exported_as_they_are(t
     assert (tmp_path / "run" / "export" / "config.json").is_file()
 
 
-def test_what_cannot_be_merged_is_refused_with_the_reason(table: Path, tmp_path: Path, graft: Graft) -> None:
+def test_a_method_that_cannot_be_merged_is_refused_with_the_reason(table: Path, tmp_path: Path, graft: Graft) -> None:
     folder = trained(table, tmp_path / "run", "method=prompt", "method.tokens=4")
     code, _, err = graft("export", folder)
     assert code == 2
@@ -109,7 +109,7 @@ def test_what_cannot_be_merged_is_refused_with_the_reason(table: Path, tmp_path:
     assert not (folder / "export").exists()
 
 
-def test_nothing_is_left_of_an_export_that_differs(
+def test_an_export_whose_outputs_differ_leaves_no_files(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from plugins.methods.lora import Lora
@@ -126,7 +126,7 @@ def test_nothing_is_left_of_an_export_that_differs(
     assert not list(folder.glob("export*"))
 
 
-def test_the_command_line_prints_the_difference_and_refuses_a_folder_in_use(
+def test_the_command_prints_the_difference_and_refuses_a_folder_that_is_not_empty(
     table: Path, tmp_path: Path, graft: Graft
 ) -> None:
     folder = trained(table, tmp_path / "run", "method=lora")
@@ -136,6 +136,6 @@ def test_the_command_line_prints_the_difference_and_refuses_a_folder_in_use(
     assert "(allowed: 1e-04), on 12 test examples" in out
     code, _, err = graft("export", folder, "--out", tmp_path / "whole")
     assert code == 2
-    assert "holds something already" in err
+    assert "is not empty" in err
     shutil.rmtree(tmp_path / "whole")
     assert json.loads(graft("export", folder, "--out", tmp_path / "whole", "--json")[1])["method"] == "lora"

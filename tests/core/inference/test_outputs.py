@@ -1,4 +1,4 @@
-"""What `predict` writes for objects: one CSV row each, and pictures that never overwrite an input."""
+"""How `predict` writes objects: one CSV row each, and pictures that never overwrite an input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WRITTEN = [
 ]
 
 
-def test_a_row_for_each_object() -> None:
+def test_one_row_per_object() -> None:
     found = rows("a.png", "empty.png", "b.png")
     assert [(row["image"], row["label"]) for row in found] == [("a.png", "dog"), ("a.png", "cat"), ("b.png", "dog")]
     assert {key: float(found[0][key]) for key in ("score", "x1", "y1", "x2", "y2")} == {
@@ -45,7 +45,7 @@ def test_a_row_for_each_object() -> None:
     }  # fmt: skip
 
 
-def test_nothing_found_is_a_table_without_rows() -> None:
+def test_no_detections_give_a_table_without_rows() -> None:
     out = io.StringIO()
     write_csv(BoxesTarget().rows({"image": "a.png", "objects": []}), out, BoxesTarget().columns(LABELS))
     assert out.getvalue().strip() == "image,label,score,x1,y1,x2,y2"
@@ -61,7 +61,7 @@ def test_pictures_have_the_names_of_their_images(tmp_path: Path) -> None:
     assert len(set(Image.open(tmp_path / "drawn" / "photo.png").getdata())) > 1
 
 
-def test_an_image_is_never_written_over(tmp_path: Path) -> None:
+def test_an_image_is_never_overwritten(tmp_path: Path) -> None:
     Image.new("RGB", (40, 40)).save(tmp_path / "photo.png")
     before = (tmp_path / "photo.png").read_bytes()
     pictures = Pictures(tmp_path, ObjectDetection(), LABELS)

@@ -1,4 +1,4 @@
-"""Using a finished run: with Graft, and with the tools of its model family."""
+"""Use a finished run, with Graft and with the tools of its family."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ASKED = ["a fine and lovely thing", "a poor and broken thing, number 3", "what",
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A run each of the three methods, on one table; `head` stands on the model of `full`."""
+    """One run per method on one table; `head` starts from the model of `full`."""
     folder = tmp_path_factory.mktemp("runs")
     path = text_runs.table(folder / "reviews.csv")
     pretrained = ["model.init=pretrained", f"model.checkpoint={folder / 'full' / 'model'}"]
@@ -128,7 +128,7 @@ def test_a_run_that_was_moved_still_opens(runs: dict[str, Path], tmp_path: Path)
 # --- predict ----------------------------------------------------------------------------------------------------------
 
 
-def test_predictions_do_not_depend_on_what_is_asked_with_them(runs: dict[str, Path]) -> None:
+def test_predictions_do_not_depend_on_the_other_examples(runs: dict[str, Path]) -> None:
     predictor = Predictor.open(runs["full"])
     together = list(predictor.predict(map(TextExample, ASKED)))
     alone = [row for text in ASKED for row in predictor.predict([TextExample(text)])]
@@ -137,7 +137,7 @@ def test_predictions_do_not_depend_on_what_is_asked_with_them(runs: dict[str, Pa
         assert one == pytest.approx(other, abs=1e-5)
 
 
-def test_a_stream_is_read_as_it_comes(runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_is_read_in_chunks(runs: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     from core.inference import predictor as inference_predictor
 
     monkeypatch.setattr(inference_predictor, "CHUNK", 2)
@@ -177,7 +177,7 @@ def test_predict_reads_pairs_as_json(runs: dict[str, Path], graft: Graft) -> Non
     assert two["text"] == "{not json}"
 
 
-def test_predict_reads_a_file_of_the_runs_own_format(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
+def test_predict_reads_a_file_in_the_format_of_the_run(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text('id,text\n1,"one, with a comma"\n2,two\n')
     code, out, err = graft("predict", runs["full"], "--file", "new.csv")
     assert (code, err) == (0, "")
@@ -207,7 +207,7 @@ def test_predict_writes_csv_of_texts_and_pairs_together(runs: dict[str, Path], g
         (["--output", "no/folder/out.jsonl", "a text"], "cannot be written"),
     ],
 )
-def test_what_predict_cannot_do_is_reported(
+def test_predict_refuses_impossible_arguments(
     runs: dict[str, Path], graft: Graft, words: list[str], expected: str
 ) -> None:
     code, _, err = graft("predict", runs["full"], *words)
@@ -246,7 +246,7 @@ def test_the_runs_own_test_split_gives_the_scores_of_its_report(
         assert found["scores"][key] == pytest.approx(score, abs=1e-5)
 
 
-def test_all_of_other_data_of_the_same_task_is_scored(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
+def test_all_splits_of_other_data_are_scored(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
     import json
 
     text_runs.table(tmp_path / "other.csv", 33)
@@ -263,7 +263,7 @@ def test_all_of_other_data_of_the_same_task_is_scored(runs: dict[str, Path], gra
 
 
 @pytest.mark.parametrize("chosen", ["data=table", ""])
-def test_words_of_evaluate_are_read_as_those_of_training(
+def test_overrides_of_evaluate_are_parsed_as_those_of_training(
     runs: dict[str, Path], graft: Graft, tmp_path: Path, chosen: str
 ) -> None:
     import json
@@ -275,7 +275,7 @@ def test_words_of_evaluate_are_read_as_those_of_training(
     assert json.loads(out)["examples"] == 30
 
 
-def test_other_data_keeps_options_that_are_not_given(runs: dict[str, Path]) -> None:
+def test_other_data_keeps_options_without_overrides(runs: dict[str, Path]) -> None:
     config = read_config(runs["full"] / "config.yaml")
     found: Any = other_data(config, ["data.label_separator=|", "data.path=x.csv"], PresetFolders.named())
     asked: Any = resolve(["task=text_classification", "data.label_separator=|", "data.path=x.csv"]).data
@@ -287,7 +287,7 @@ def test_other_data_keeps_options_that_are_not_given(runs: dict[str, Path]) -> N
             other_data(config, words, PresetFolders.named())
 
 
-def test_a_person_gets_a_table(runs: dict[str, Path], graft: Graft) -> None:
+def test_evaluate_prints_a_table(runs: dict[str, Path], graft: Graft) -> None:
     code, out, _ = graft("evaluate", runs["full"], "--split", "val")
     assert code == 0
     assert "6 examples (val)" in " ".join(out.split())
@@ -303,7 +303,7 @@ def test_a_person_gets_a_table(runs: dict[str, Path], graft: Graft) -> None:
         (["data.path=nowhere.csv"], "nowhere.csv"),
     ],
 )
-def test_what_evaluate_cannot_do_is_reported(
+def test_evaluate_refuses_impossible_arguments(
     runs: dict[str, Path], graft: Graft, words: list[str], expected: str
 ) -> None:
     code, _, err = graft("evaluate", runs["full"], *words)

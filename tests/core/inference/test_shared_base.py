@@ -1,4 +1,4 @@
-"""Several adapters on one base: the base is loaded once, each answers for itself, and other bases are refused."""
+"""Several adapters share one base model in memory; another base model is refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {each.name: each for each in folder.iterdir() if each.is_dir()}
 
 
-def test_one_base_is_in_memory_and_each_answers_as_it_does_alone(runs: dict[str, Path]) -> None:
+def test_one_base_is_in_memory_and_each_run_predicts_as_it_does_alone(runs: dict[str, Path]) -> None:
     asked = [runs[name] for name in ("lora", "bitfit", "two", "prompt", "base")]
     opened = open_together(asked)
     places = [{each.data_ptr() for each in predictor.model.module.parameters()} for predictor in opened]
@@ -74,12 +74,12 @@ def test_quantized_weights_are_held_once_after_predictions_too(method: str, tmp_
             assert len(list(predictor.predict(map(TextExample, ASKED)))) == len(ASKED)
 
 
-def test_another_base_is_refused_with_what_it_has_in_common(runs: dict[str, Path]) -> None:
-    with pytest.raises(RunError, match=r"is not on the base of .*: \d+ % of its weights are the same"):
+def test_another_base_is_refused_with_the_share_of_equal_weights(runs: dict[str, Path]) -> None:
+    with pytest.raises(RunError, match=r"has another base model than .*: \d+ % of the weights are equal"):
         open_together([runs["lora"], runs["stranger"]])
 
 
-def test_an_answer_of_each_run_for_each_text(runs: dict[str, Path], graft: Graft) -> None:
+def test_one_prediction_per_run_and_text(runs: dict[str, Path], graft: Graft) -> None:
     code, out, err = graft("predict", runs["lora"], "--with", runs["two"], "--with", runs["prompt"], *ASKED)
     assert code == 0
     rows = [json.loads(line) for line in out.splitlines()]
@@ -90,7 +90,7 @@ def test_an_answer_of_each_run_for_each_text(runs: dict[str, Path], graft: Graft
         assert [{"run": str(runs[name]), **row} for row in alone] == [
             row for row in rows if row["run"] == str(runs[name])
         ]
-    assert "% of its weights are those of" in err
+    assert "% of its weights are shared with" in err
 
 
 def test_a_csv_names_the_run_of_each_row(runs: dict[str, Path], graft: Graft) -> None:
@@ -99,7 +99,7 @@ def test_a_csv_names_the_run_of_each_row(runs: dict[str, Path], graft: Graft) ->
     assert [row["run"] for row in rows] == [str(runs["lora"]), str(runs["bitfit"])] * 3
 
 
-def test_pictures_are_of_one_run(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
+def test_pictures_are_for_one_run_only(runs: dict[str, Path], graft: Graft, tmp_path: Path) -> None:
     code, _, err = graft("predict", runs["lora"], "--with", runs["bitfit"], "--pictures", tmp_path / "p", "text")
     assert code == 2
     assert "Leave out --with" in err

@@ -1,4 +1,4 @@
-"""What core itself announces, such as the default optimizer; and optimizers of plugins beside it."""
+"""The plugin of core announces the default optimizer; plugins announce others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import graft_toy
 import pytest
 import torch
+from output_specs import output
 
 from core.config.validation import check
 from core.contracts.components import Optimizer
@@ -15,7 +16,6 @@ from core.contracts.model import LoadRequest
 from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.registry.registry import load_registry
-from core.tasks.task import Task
 from core.training.memory_estimate import TrainingMemory
 from core.training.optimizer import build_optimizer
 
@@ -43,7 +43,7 @@ def test_core_announces_adamw_and_the_methods_announce_the_others() -> None:
     assert {owners["adamw8bit"], owners["paged_adamw8bit"]} == {"methods"}
 
 
-def test_a_misspelt_optimizer_is_refused_with_the_nearest_name() -> None:
+def test_a_misspelled_optimizer_is_refused_with_the_nearest_name() -> None:
     config = graft_toy.config(model=graft_toy.Toy(), method=graft_toy.Whole())
     with pytest.raises(ConfigError, match="adamw8bit") as caught:
         check(replace(config, train=replace(config.train, optimizer="adamw8bits")))
@@ -54,7 +54,7 @@ def test_a_misspelt_optimizer_is_refused_with_the_nearest_name() -> None:
 def test_an_optimizer_of_a_plugin_trains_and_is_estimated() -> None:
     config = graft_toy.config(model=graft_toy.Toy(), method=graft_toy.Whole())
     check(replace(config, train=replace(config.train, optimizer="plain")))
-    model = graft_toy.Toy().load(LoadRequest(Task(), graft_toy.LABELS))
+    model = graft_toy.Toy().load(LoadRequest(output(labels=graft_toy.LABELS)))
     made = build_optimizer(model, graft_toy.Whole(), TrainConfig(optimizer="plain", weight_decay=0.1), 1e-2)
     assert isinstance(made, torch.optim.SGD)
     assert {group["weight_decay"] for group in made.param_groups} == {0.0, 0.1}

@@ -1,4 +1,4 @@
-"""Which method fits which family: decided by what both declare, and explained with the reason."""
+"""Which method fits which family follows from what both declare, and has a reason."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Bag(ModelLoader):
 
 @dataclass
 class Counted(Bag):
-    """Fitted without gradients; it declares nothing of its own."""
+    """Fitted without gradients; it declares no capabilities."""
 
     name: ClassVar[str] = "acme-counts"
     own_fit: ClassVar[bool] = True
@@ -74,7 +74,7 @@ class Quantizing(AdapterMethod):
 
 @dataclass
 class Careless(Quantizing):
-    """It quantises, and does not say so in its needs."""
+    """It quantizes without declaring it in its needs."""
 
     name: ClassVar[str] = "acme-careless"
     needs: ClassVar[Mapping[str, str]] = {}
@@ -82,7 +82,7 @@ class Careless(Quantizing):
 
 @dataclass
 class Sorcery(Quantizing):
-    """It needs what Graft does not know of."""
+    """It needs a capability that Graft does not know."""
 
     name: ClassVar[str] = "acme-s"
     needs: ClassVar[Mapping[str, str]] = {"acme.magic": "it works by magic"}
@@ -104,7 +104,9 @@ def family(*offered: str, task_types: tuple[str, ...] = ()) -> type[ModelLoader]
         (Sorcery, family("acme.magic")),
     ],
 )
-def test_a_method_fits_what_offers_all_that_it_needs(method: type[AdapterMethod], model: type[ModelLoader]) -> None:
+def test_a_method_fits_a_model_with_all_capabilities_that_it_needs(
+    method: type[AdapterMethod], model: type[ModelLoader]
+) -> None:
     assert fit(model, method) == Fit(SUPPORTED)
 
 
@@ -116,20 +118,20 @@ def test_a_method_fits_what_offers_all_that_it_needs(method: type[AdapterMethod]
             Lora,
             family(GRADIENTS, LAYERS),
             "it puts updates on some of the submodules",
-            "acme-bag does not say which submodules an adapter may wrap (`adapter_targets`)",
+            "acme-bag does not list the submodules that an adapter can wrap (`adapter_targets`)",
         ),
         (
             Freeze,
             Bag,
             "it trains the last layers",
-            "acme-bag does not say which parameters are at which depth (`layers`)",
+            "acme-bag does not list its parameters by depth (`layers`)",
         ),
-        (Freeze, family(LAYERS), "its last layers are trained by gradients", "acme-bag is not trained by gradients"),
+        (Freeze, family(LAYERS), "its last layers are trained by gradients", "acme-bag does not train with gradients"),
         (
             Quantizing,
             family(GRADIENTS),
             "it trains on 4-bit weights",
-            "acme-bag cannot quantise its weights while it loads them",
+            "acme-bag cannot quantize its weights while it loads them",
         ),
         (Sorcery, Bag, "it works by magic", "acme-bag does not declare the capability 'acme.magic'"),
     ],
@@ -140,18 +142,18 @@ def test_a_missing_capability_is_reported_with_the_reason_why_it_is_needed(
     assert fit(model, method) == Fit(UNSUPPORTED, f"{needs}, and {lacks}")
 
 
-def test_an_experimental_combination_is_reported_with_a_note() -> None:
+def test_an_experimental_fit_has_a_note() -> None:
     assert fit(family(GRADIENTS, QUANTIZED, FEATURES), Quantizing) == Fit(EXPERIMENTAL, "its kernels are new")
 
 
-def test_a_method_and_a_family_without_a_common_task_type() -> None:
+def test_a_method_and_a_model_without_a_common_task_type() -> None:
     text = type("Text", (Quantizing,), {"needs": {}, "task_types": ("text-classification",)})
     assert fit(family(GRADIENTS, task_types=("text-classification", "regression")), text).status == SUPPORTED
     found = fit(family(GRADIENTS, task_types=("image-classification",)), text)
-    assert found == Fit(UNSUPPORTED, "it serves text-classification, and acme-bag serves image-classification")
+    assert found == Fit(UNSUPPORTED, "it supports text-classification, and acme-bag supports image-classification")
 
 
-def test_every_capability_has_words_for_having_and_for_lacking_it() -> None:
+def test_every_capability_has_a_meaning_and_a_clause_for_its_absence() -> None:
     for name, capability in CAPABILITIES.items():
         assert name == capability.name
         assert capability.meaning
@@ -162,7 +164,7 @@ def test_every_capability_has_words_for_having_and_for_lacking_it() -> None:
 
 @pytest.mark.parametrize("method", BUILT_IN)
 @pytest.mark.parametrize("model", ["encoder", "decoder", "timm"])
-def test_the_families_that_graft_carries_fit_the_methods_that_it_carries(model: str, method: str) -> None:
+def test_the_built_in_families_fit_the_built_in_methods(model: str, method: str) -> None:
     found: Any = load_registry().components
     assert fit(found["model"][model], found["method"][method]).status == SUPPORTED
 
@@ -170,11 +172,11 @@ def test_the_families_that_graft_carries_fit_the_methods_that_it_carries(model: 
 @pytest.mark.parametrize(
     ("method", "model", "message"),
     [
-        (Freeze(), graft_toy.Toy(), "freeze cannot adapt toy: it trains the last layers, and toy does not say which"),
+        (Freeze(), graft_toy.Toy(), "freeze cannot adapt toy: it trains the last layers, and toy does not list"),
         (Lora(), graft_toy.Toy(), "lora cannot adapt toy: it puts updates on some of the submodules, and toy does"),
         (Head(), graft_toy.Guess(), "head cannot adapt guess: its head is trained by gradients, and guess is fitted"),
         (Quantizing(), graft_toy.Toy(), "acme-q cannot adapt toy: it trains on 4-bit weights, and toy cannot quan"),
-        (Careless(), graft_toy.Toy(), "acme-careless quantises weights while they are loaded, which model=toy does"),
+        (Careless(), graft_toy.Toy(), "acme-careless quantizes weights while they are loaded, which model=toy does"),
     ],
 )
 def test_check_refuses_what_does_not_fit_with_the_reason(method: Any, model: Any, message: str) -> None:
@@ -206,7 +208,7 @@ def test_precisions_are_refused_or_noted_by_either_side() -> None:
     assert fit(Counted, Full, FP16) == Fit(SUPPORTED)
 
 
-def test_a_precision_that_does_not_fit_is_refused_whoever_chose_it() -> None:
+def test_a_precision_that_does_not_fit_is_refused_even_if_auto_chose_it() -> None:
     with pytest.raises(ConfigError) as caught:
         check(graft_toy.config(method=Choosy(), train=TrainConfig(precision="bf16")))
     assert "method: acme-c cannot adapt toy in bf16: its sums need every digit." in caught.value.report()
@@ -216,9 +218,11 @@ def test_a_precision_that_does_not_fit_is_refused_whoever_chose_it() -> None:
     compatibility.refuse_precision(graft_toy.Toy(), Full(), "bf16")
 
 
-def test_what_only_some_models_of_a_family_have_is_supported_with_a_note() -> None:
+def test_a_capability_of_some_models_of_a_family_is_supported_with_a_note() -> None:
     some = type("Some", (Bag,), {"capabilities": frozenset({GRADIENTS, ADAPTERS}), "partly": {LINEAR: "the big ones"}})
-    assert fit(some, Vera) == Fit(SUPPORTED, "it shares random matrices among linear layers; of acme-bag: the big ones")
+    assert fit(some, Vera) == Fit(
+        SUPPORTED, "it shares random matrices among linear layers; with acme-bag: the big ones"
+    )
     assert fit(family(GRADIENTS, ADAPTERS), Vera).status == UNSUPPORTED
 
 
@@ -235,13 +239,13 @@ def test_list_methods_shows_the_table_and_gives_it_as_json(graft: Graft) -> None
     assert all(set(cells) == set(PRECISIONS) for entry in entries.values() for cells in entry["fits"].values())
     assert entries["lora"]["fits"]["timm"]["bf16"] == {"status": "supported", "reason": ""}
     assert entries["qlora"]["fits"]["timm"]["fp32"]["status"] == "unsupported"
-    assert "timm cannot quantise its weights while it loads them" in entries["qlora"]["fits"]["timm"]["fp32"]["reason"]
+    assert "timm cannot quantize its weights while it loads them" in entries["qlora"]["fits"]["timm"]["fp32"]["reason"]
     assert all("fits" not in entry for entry in json.loads(graft("list", "models", "--json")[1]))
     assert "which method" not in graft("list", "models")[1]
 
 
-def test_show_prints_which_families_a_method_fits(graft: Graft) -> None:
+def test_show_prints_which_models_a_method_fits(graft: Graft) -> None:
     _, out, _ = graft("show", "method/freeze")
     assert "  on model timm in fp32, bf16: yes\n" in out
-    assert "  on model timm in fp16: experimental; gradients are scaled" in out
+    assert "  on model timm in fp16: experimental; needs gradient scaling" in out
     assert json.loads(graft("show", "method/freeze", "--json")[1])["fits"]["encoder"]["fp32"]["status"] == "supported"

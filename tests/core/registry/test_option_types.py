@@ -1,4 +1,4 @@
-"""Types of options are accepted and refused as OmegaConf does it, without OmegaConf."""
+"""Types of options are accepted and refused as by OmegaConf, without importing it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ TYPES: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("annotation", TYPES, ids=str)
-def test_a_type_is_judged_as_omegaconf_judges_it(annotation: Any) -> None:
-    made = make_dataclass("Made", [("value", annotation, MISSING)])
+@pytest.mark.parametrize("type_", TYPES, ids=str)
+def test_a_type_is_accepted_if_omegaconf_accepts_it(type_: Any) -> None:
+    made = make_dataclass("Made", [("value", type_, MISSING)])
     try:
         OmegaConf.structured(made)
         supported = True

@@ -1,8 +1,4 @@
-"""Finding plugins, and naming the plugin that is at fault when one is broken.
-
-Covers: core/registry/announcements.py, core/registry/discovery.py, core/registry/hookspecs.py,
-core/registry/preset_files.py
-"""
+"""Find plugins, and report which one has a problem."""
 
 from __future__ import annotations
 
@@ -44,7 +40,7 @@ def adapter_methods():
 
 @pytest.fixture
 def fresh() -> Iterator[Callable[[], registry.Registry]]:
-    """A registry of its own; the one that is kept for the process stays what it is."""
+    """Load a new registry; the cached one of the process does not change."""
     yield registry.load_registry.__wrapped__
     for name in [name for name in sys.modules if name.startswith("plug_")]:
         del sys.modules[name]
@@ -68,7 +64,7 @@ Fresh = Callable[[], registry.Registry]
 Write = Callable[..., Path]
 
 
-def test_the_built_in_plugins_are_found_like_any_other(fresh: Fresh) -> None:
+def test_the_built_in_plugins_are_found_like_all_others(fresh: Fresh) -> None:
     found = fresh()
     assert {"data", "text", "methods", "metrics"} <= {plugin.name for plugin in found.plugins}
     assert not [plugin.failure for plugin in found.plugins if plugin.failure]
@@ -107,9 +103,7 @@ def test_of_two_third_parties_with_one_name_both_are_left_out_until_one_is_disab
     assert found.owners["method"]["twice"] == "plug_two"
 
 
-def test_a_name_of_a_built_in_component_stays_with_graft(
-    fresh: Fresh, plugin: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_built_in_component_keeps_its_name(fresh: Fresh, plugin: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin("lora", METHOD.format(name="lora"))
     found = fresh()
     assert "the method 'lora' is announced by methods too" in failures(found)["plug_lora"]
@@ -130,7 +124,7 @@ def test_a_plugin_with_the_name_of_a_built_in_plugin_is_left_out(
     assert "plugin methods is installed twice" in capsys.readouterr().err
 
 
-def test_built_in_is_what_grafts_own_distribution_carries(fresh: Fresh, plugin: Write) -> None:
+def test_plugins_of_grafts_distribution_are_built_in(fresh: Fresh, plugin: Write) -> None:
     plugin("mine", METHOD.format(name="mine"))
     found = fresh()
     assert {each.name for each in found.plugins if not each.built_in} == {"plug_mine"}
@@ -139,7 +133,7 @@ def test_built_in_is_what_grafts_own_distribution_carries(fresh: Fresh, plugin: 
     assert not found.is_built_in("plug_mine")
 
 
-def test_a_plugin_that_fails_costs_a_line_and_nothing_else(
+def test_a_plugin_that_fails_prints_one_line_and_the_others_load(
     fresh: Fresh, plugin: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plugin("bad", "import a_module_that_nobody_has")
@@ -153,14 +147,14 @@ def test_a_plugin_that_fails_costs_a_line_and_nothing_else(
     assert "ModuleNotFoundError" in lines[0]
 
 
-def test_under_graft_strict_it_is_fatal(fresh: Fresh, plugin: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_fatal_under_graft_strict(fresh: Fresh, plugin: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin("bad", "1 / 0")
     monkeypatch.setenv("GRAFT_STRICT", "1")
     with pytest.raises(PluginError, match=r"plug_bad.*ZeroDivisionError"):
         fresh()
 
 
-def test_a_plugin_can_be_switched_off(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plugin_can_be_disabled(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAFT_DISABLE", "methods")
     found = fresh()
     assert "methods" not in {plugin.name for plugin in found.plugins}
@@ -191,11 +185,9 @@ def test_a_plugin_that_breaks_a_contract_is_left_out(
     assert "plug_wrong" in line
 
 
-@pytest.mark.parametrize("annotation", ["int | dict", "Literal['a', 'b']", "set[int]", "list[int] | str"])
-def test_an_option_that_cannot_be_configured_is_reported_at_the_start(
-    fresh: Fresh, plugin: Write, annotation: str
-) -> None:
-    text = METHOD.format(name="x").replace('= "x"', f'= "x"\n    odd: {annotation} = None')
+@pytest.mark.parametrize("type_", ["int | dict", "Literal['a', 'b']", "set[int]", "list[int] | str"])
+def test_an_option_that_cannot_be_configured_is_reported_at_the_start(fresh: Fresh, plugin: Write, type_: str) -> None:
+    text = METHOD.format(name="x").replace('= "x"', f'= "x"\n    odd: {type_} = None')
     plugin("wrong", text.replace("import ClassVar", "import ClassVar, Literal"))
     found = fresh()
     assert "the option odd has the type" in failures(found)["plug_wrong"]
@@ -204,7 +196,7 @@ def test_an_option_that_cannot_be_configured_is_reported_at_the_start(
         found.get("method", "x")
 
 
-def test_a_run_that_names_what_was_left_out_fails_and_others_do_not(
+def test_only_a_run_that_names_a_component_that_was_left_out_fails(
     fresh: Fresh, plugin: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from core.config.compose import resolve
@@ -225,7 +217,7 @@ def test_hooks_that_raise_leave_the_plugin_out(fresh: Fresh, plugin: Write, caps
     assert "lora" in found.components["method"]
 
 
-def test_a_name_that_one_plugin_announces_twice_is_reported(fresh: Fresh, plugin: Write) -> None:
+def test_a_component_announced_twice_by_one_plugin_is_reported(fresh: Fresh, plugin: Write) -> None:
     plugin("wrong", METHOD.format(name="x").replace("[Mine]", "[Mine, Mine]"))
     assert "announces the method 'x' twice" in failures(fresh())["plug_wrong"]
 
@@ -246,7 +238,9 @@ def preset(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["model/roberta", "method/lora"])
-def test_a_preset_with_a_name_of_grafts_own_is_left_out(fresh: Fresh, plugin: Write, tmp_path: Path, name: str) -> None:
+def test_a_preset_with_the_name_of_a_built_in_one_is_left_out(
+    fresh: Fresh, plugin: Write, tmp_path: Path, name: str
+) -> None:
     plugin("mine", PRESETS.format(path=f"file://{preset(tmp_path / 'conf', name)}"))
     found = fresh()
     group, _, name = name.partition("/")
@@ -254,7 +248,7 @@ def test_a_preset_with_a_name_of_grafts_own_is_left_out(fresh: Fresh, plugin: Wr
     assert found.config_paths == []
 
 
-def test_a_preset_of_a_plugin_that_was_left_out_is_reported_when_it_is_named(
+def test_a_preset_of_a_plugin_that_was_left_out_is_reported_when_it_is_chosen(
     fresh: Fresh, plugin: Write, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
@@ -271,7 +265,7 @@ def test_a_missing_folder_of_presets_leaves_the_plugin_out(fresh: Fresh, plugin:
     assert "Plugins left out: plug_mine" in found.unknown("model", "acme", [])[1]
 
 
-def test_two_presets_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_presets_with_the_same_name_are_refused(tmp_path: Path) -> None:
     folder = preset(tmp_path, "model/roberta")
     with pytest.raises(ConfigError, match=r"preset model/roberta.*is in .*conf/model/roberta\.yaml and in"):
         presets.PresetFolders.named([str(folder)]).refuse_duplicates()
@@ -279,12 +273,12 @@ def test_two_presets_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_a_preset_with_the_name_of_a_component_is_refused(tmp_path: Path) -> None:
     folder = preset(tmp_path, "method/lora")
-    with pytest.raises(ConfigError, match=r"preset method/lora.*bears the name of a component"):
+    with pytest.raises(ConfigError, match=r"preset method/lora.*has the name of a component"):
         presets.PresetFolders.named([str(folder)]).refuse_duplicates()
 
 
-def test_modules_are_asked_only_for_hooks_that_they_have() -> None:
-    """pluggy before 1.7 looks each name up without asking whether it is there."""
+def test_only_existing_hooks_of_a_module_are_called() -> None:
+    """pluggy before 1.7 reads each attribute without checking that it exists."""
     import pluggy
 
     from core.registry.registry import _implements

@@ -1,4 +1,4 @@
-"""The console: progress on standard error, and how often a line is written."""
+"""Output on a terminal and in a log file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.reporting.console import Screen
 VALUES = {"loss": 0.5, "lr": 1e-4, "examples_per_second": 123.4}
 
 
-def test_in_a_log_file_progress_is_a_line_now_and_then(
+def test_in_a_log_file_progress_is_a_line_every_few_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "LINE_SECONDS", 0.0)
@@ -22,7 +22,7 @@ def test_in_a_log_file_progress_is_a_line_now_and_then(
     assert out == ""
 
 
-def test_lines_are_not_written_more_often_than_asked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_are_not_written_more_often_than_the_interval(capsys: pytest.CaptureFixture[str]) -> None:
     with Screen().training(1000, 0) as bar:
         for step in range(1000):
             bar.advance(step)

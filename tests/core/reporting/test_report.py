@@ -18,7 +18,7 @@ from core.reporting.report import SCHEMA, read
 from core.reporting.summary import cell, show
 
 
-def test_the_log_forgets_what_comes_after_a_step(tmp_path: Path) -> None:
+def test_rewind_removes_later_lines_of_the_log(tmp_path: Path) -> None:
     log = Log(tmp_path / "log.jsonl")
     log.rewind(3, 3)  # there is none yet
     for step in (2, 4, 6):
@@ -32,7 +32,7 @@ def test_the_log_forgets_what_comes_after_a_step(tmp_path: Path) -> None:
     ]
 
 
-def test_the_log_forgets_an_evaluation_that_will_be_redone(tmp_path: Path) -> None:
+def test_rewind_removes_an_evaluation_that_will_be_rerun(tmp_path: Path) -> None:
     log = Log(tmp_path / "log.jsonl")
     for step in (2, 4):
         log.write({"step": step, "loss": 1.0})
@@ -42,7 +42,7 @@ def test_the_log_forgets_an_evaluation_that_will_be_redone(tmp_path: Path) -> No
     assert [(line["step"], "split" in line) for line in lines] == [(2, False), (2, True), (4, False)]
 
 
-def test_a_folder_of_something_other_than_a_run_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is not a run's folder: it has no report\.json"):
         read(tmp_path)
 
@@ -78,6 +78,7 @@ def test_the_summary_shows_scores_beside_the_baselines(capsys: pytest.CaptureFix
             "baselines": {"majority": {"accuracy": score | {"value": 0.3}, "f1_macro": score}},
         },
         "per_class": [row],
+        "table_titles": {"per_class": "by label, on the test split"},
         "data": {"sizes": {"test": 4}, "findings": [{"message": "2 texts were cut."}]},
         "model": {"parameters": {"trainable": 10, "total": 1000}},
         "training": {"seconds": 3.0, "examples_per_second": 12.0, "marks": ["time_budget: ended at step 3 of 9"]},
@@ -93,6 +94,7 @@ def test_the_summary_shows_scores_beside_the_baselines(capsys: pytest.CaptureFix
     assert "0.700" in primary
     assert lines.index(primary) < next(i for i, line in enumerate(lines) if "accuracy" in line)
     assert "majority" in out
+    assert "by label, on the test split" in out
     assert "good" in out
     assert out.rstrip().endswith("run: runs/x")
     assert "2 texts were cut." in err

@@ -1,7 +1,4 @@
-"""A run of object detection: the score threshold, the report, the page of pictures, and what `predict` writes.
-
-Covers: core/runs/run.py
-"""
+"""A detection run: threshold, report, pictures, and the output of `predict`."""
 
 from __future__ import annotations
 
@@ -72,10 +69,11 @@ class Squares(DataAdapter):
 
 @dataclass
 class Painter(ModelLoader):
-    """Finds what is red or blue, and in every image something that is not there."""
+    """Finds red and blue squares, and one false object in every image."""
 
     name: ClassVar[str] = "painter"
     own_fit: ClassVar[bool] = True
+    targets: ClassVar[tuple[str, ...]] = ("boxes",)
 
     def load(self, request: LoadRequest) -> LoadedModel:
         return PainterModel()
@@ -127,8 +125,8 @@ def _registered() -> Any:
 
     install()
     patch = pytest.MonkeyPatch()
-    sockets = {"model": [Painter], "data": [Squares], "method": [graft_toy.Whole]}
-    patch.setattr(graft_toy, "EXTENSION_POINTS", sockets)
+    components = {"model": [Painter], "data": [Squares], "method": [graft_toy.Whole]}
+    patch.setattr(graft_toy, "EXTENSION_POINTS", components)
     patch.setitem(load_registry().components["task_type"], ObjectDetection.name, ObjectDetection)
     with graft_toy.registered(load_registry()):
         yield
@@ -163,7 +161,7 @@ def test_the_report(completed_run: Path) -> None:
     assert report["self_test"]["passed"] is True
 
 
-def test_predictions_are_at_the_threshold_and_on_a_page(completed_run: Path) -> None:
+def test_predictions_use_the_threshold_and_are_drawn(completed_run: Path) -> None:
     rows = [json.loads(line) for line in (completed_run / PREDICTIONS).read_text().splitlines()]
     assert [len(row["objects"]) for row in rows] == [len(row["target"]) for row in rows]
     with Image.open(completed_run / PICTURE) as page:

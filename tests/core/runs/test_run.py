@@ -1,8 +1,4 @@
-"""A run from a configuration to a report: what its folder holds, and how it ends when something goes wrong.
-
-Covers: core/runs/adapt.py, core/runs/context.py, core/runs/evaluate.py, core/runs/finish.py,
-core/runs/fit.py, core/runs/load.py, core/runs/prepare.py, core/runs/save.py, core/runs/split_scores.py
-"""
+"""A run from a configuration to a report: the files in its folder, and how it ends after an error."""
 
 from __future__ import annotations
 
@@ -54,7 +50,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def completed_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A completed run that several tests look at."""
+    """A completed run that several tests share."""
     from core.config.compose import install
     from core.registry.registry import load_registry
 
@@ -138,7 +134,7 @@ def test_the_value_returned_is_the_primary_metric_on_validation(tmp_path: Path) 
     assert value == record.read(tmp_path / "run")["scores"]["val"]["log_loss"]["value"]
 
 
-def test_a_run_without_a_folder_makes_a_readable_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_a_folder_creates_a_readable_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         core.run(graft_toy.config(train__max_steps=1), quiet=True)
@@ -178,7 +174,7 @@ def test_other_targets(tmp_path: Path, target: str) -> None:
         assert "per_class" not in report
 
 
-def test_lower_is_better_if_the_metric_says_so(tmp_path: Path) -> None:
+def test_lower_is_better_if_the_metric_declares_it(tmp_path: Path) -> None:
     report = trained(tmp_path / "run", task__primary="log_loss", train__epochs=4)
     history = {entry["step"]: entry["val"]["log_loss"] for entry in report["training"]["history"]}
     assert report["training"]["best_step"] == min(history, key=history.__getitem__)
@@ -200,7 +196,7 @@ def test_a_metric_that_is_not_defined_is_null_in_the_report(tmp_path: Path, monk
     assert "NaN" not in (tmp_path / "run" / "report.json").read_text()
 
 
-def test_a_model_with_a_fit_of_its_own(tmp_path: Path) -> None:
+def test_a_model_that_is_fitted_without_gradients(tmp_path: Path) -> None:
     from plugins.methods.selective import Full
 
     plain = type(graft_toy.config().train)
@@ -215,7 +211,7 @@ def test_a_model_with_a_fit_of_its_own(tmp_path: Path) -> None:
     config.train.class_weights = "auto"
     run(config, tmp_path / "b", quiet=True)
     shares = json.loads((tmp_path / "b" / "model" / "shares.json").read_text())
-    assert shares == pytest.approx([1 / 3] * 3, abs=1e-4)  # what auto means: every label counts the same
+    assert shares == pytest.approx([1 / 3] * 3, abs=1e-4)  # auto: every label has the same total weight
 
 
 # --- class weights ----------------------------------------------------------------------------------------------------
@@ -240,14 +236,14 @@ def test_class_weights_reach_the_loss(tmp_path: Path) -> None:
 # --- ends that are not well -------------------------------------------------------------------------------------------
 
 
-def test_a_folder_with_a_run_in_it_is_refused_and_left_as_it_was(completed_run: Path) -> None:
+def test_a_folder_with_a_run_in_it_is_refused_and_not_changed(completed_run: Path) -> None:
     before = (completed_run / "report.json").read_bytes()
-    with pytest.raises(RunError, match=r"already holds a run\.\n.*resume"):
+    with pytest.raises(RunError, match=r"already contains a run\.\n.*resume"):
         run(graft_toy.config(), completed_run, quiet=True)
     assert (completed_run / "report.json").read_bytes() == before
 
 
-def test_what_cannot_work_makes_no_folder(tmp_path: Path) -> None:
+def test_an_impossible_configuration_creates_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         run(graft_toy.config(train__epochs=-1), tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
@@ -290,7 +286,7 @@ def test_a_saved_model_that_gives_other_outputs_fails_the_run(tmp_path: Path) ->
 
 @pytest.fixture
 def interrupt_run(tmp_path: Path) -> Callable[..., Path]:
-    """A run that gets SIGTERM in some training pass; the signal is sent by the toy itself."""
+    """A run that receives SIGTERM in a training pass; the toy sends the signal."""
 
     def start(at: int = 3, **changes: Any) -> Path:
         folder = tmp_path / "interrupted"
@@ -304,7 +300,7 @@ def interrupt_run(tmp_path: Path) -> Callable[..., Path]:
     return start
 
 
-def test_resumed_after_a_signal_it_ends_as_if_nothing_had_happened(
+def test_a_run_resumed_after_a_signal_ends_like_an_uninterrupted_one(
     interrupt_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {"train__ema": 0.9, "train__epochs": 3, "train__log_steps": 1}
@@ -325,7 +321,7 @@ def test_resumed_after_a_signal_it_ends_as_if_nothing_had_happened(
     assert one == other
 
 
-def test_signals_are_handed_back(tmp_path: Path) -> None:
+def test_signal_handlers_are_restored(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     trained(tmp_path / "run", train__max_steps=1)
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
@@ -346,7 +342,7 @@ def test_other_data_is_refused(interrupt_run: Callable[..., Path], monkeypatch: 
         resume(folder)
     monkeypatch.setattr(graft_toy.Words, "load", real)
     monkeypatch.setattr(graft_toy.os, "kill", lambda *_: None)
-    resume(folder)  # nothing is lost: with the data back it goes on
+    resume(folder)  # nothing is lost: with the old data the run can be resumed
     assert record.read(folder)["status"] == "completed"
 
 
@@ -363,7 +359,7 @@ def test_another_configuration_is_refused_with_the_difference(interrupt_run: Cal
     assert (folder / "report.json").read_bytes() == before
 
 
-def test_a_misspelt_key_in_its_configuration_is_reported(interrupt_run: Callable[..., Path]) -> None:
+def test_a_typo_in_the_saved_configuration_is_reported(interrupt_run: Callable[..., Path]) -> None:
     folder = interrupt_run()
     path = folder / "config.yaml"
     path.write_text(path.read_text().replace("width:", "wdith:"))
@@ -371,7 +367,7 @@ def test_a_misspelt_key_in_its_configuration_is_reported(interrupt_run: Callable
         resume(folder)
 
 
-def test_a_folder_that_is_no_run_cannot_be_resumed(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is not a run's folder"):
         resume(tmp_path)
 
@@ -385,7 +381,9 @@ def test_a_run_that_failed_before_training_can_be_resumed(tmp_path: Path, monkey
     assert record.read(tmp_path / "run")["status"] == "completed"
 
 
-def test_interrupted_in_the_last_evaluation_it_is_resumed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_interrupted_in_the_last_evaluation_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = graft_toy.ToyModel.predict
     seen: list[int] = []
 
@@ -419,7 +417,7 @@ def test_out_of_memory_is_a_mark_in_the_report_and_on_the_terminal(
 
 
 class Tracker:
-    """Watches; `fails` names the hook in which it does something wrong."""
+    """Observes a run; `fails` names the hook in which it raises an error."""
 
     def __init__(self, fails: str = "") -> None:
         self.seen: list[tuple[str, Any]] = []
@@ -477,14 +475,14 @@ def test_observers_see_the_run_from_its_start_to_its_end(tmp_path: Path, tracker
     ]
 
 
-def test_observers_are_notified_of_a_failure(tmp_path: Path, tracker: Any) -> None:
+def test_observers_receive_a_failed_run(tmp_path: Path, tracker: Any) -> None:
     watching = tracker()
     with pytest.raises(RunError):
         trained(tmp_path / "run", model__sabotage=True)
     assert watching.seen[-1] == ("run_ended", "failed")
 
 
-def test_an_observer_that_fails_costs_a_line_and_nothing_else(
+def test_an_observer_that_fails_prints_one_line_and_the_run_continues(
     tmp_path: Path, tracker: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watching = tracker("evaluated")
@@ -506,7 +504,7 @@ def test_a_method_is_called_after_every_step(tmp_path: Path, monkeypatch: pytest
     assert steps == list(range(8))
 
 
-def test_what_a_method_remembers_is_in_the_checkpoint(
+def test_the_state_of_a_method_is_in_the_checkpoint(
     interrupt_run: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[dict[str, Any]] = []
@@ -519,9 +517,7 @@ def test_what_a_method_remembers_is_in_the_checkpoint(
     assert torch.equal(given[0]["scores"], torch.ones(2))
 
 
-def test_a_reader_who_has_gone_does_not_turn_a_finished_run_into_a_failed_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closed_pipe_does_not_fail_a_finished_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: Any) -> None:
         raise BrokenPipeError
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.contracts.model import LoadedModel, SupportsPreview, TrainingPlan
+from core.contracts.model import LoadedModel, TrainingPlan
+from core.contracts.protocols import SupportsPreview
 from plugins.images.model import ImageModel
 from plugins.images.plugin import Timm
 from plugins.methods.cached_features import FeatureModel, Features

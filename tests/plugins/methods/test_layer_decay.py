@@ -142,7 +142,7 @@ def test_options_that_cannot_be(words: list[str], message: str) -> None:
         check(resolve(words))
 
 
-@pytest.mark.parametrize(("loader", "lacks"), [(graft_toy.Toy, "does not say which"), (graft_toy.Guess, "without gra")])
+@pytest.mark.parametrize(("loader", "lacks"), [(graft_toy.Toy, "does not list its"), (graft_toy.Guess, "without gra")])
 def test_decay_is_refused_before_any_download_where_there_are_no_layers(loader: Any, lacks: str) -> None:
     check(graft_toy.config(model=loader(), method=Full()) if loader is graft_toy.Toy else graft_toy.config())
     with pytest.raises(ConfigError, match=f"method.layer_decay: gives each layer a learning rate, and .*{lacks}"):

@@ -17,7 +17,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.contracts.model import LoadedModel, Provenance, SupportsFeatures, SupportsPreview, TrainingPlan
+from core.contracts.model import LoadedModel, Provenance, TrainingPlan
+from core.contracts.protocols import SupportsFeatures, SupportsPreview
 from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
 from core.runtime.determinism import seed_everything

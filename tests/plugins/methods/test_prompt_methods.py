@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from core.config.validation import check
-from core.contracts.model import SupportsVirtualTokens, TrainingPlan
+from core.contracts.model import TrainingPlan
+from core.contracts.protocols import SupportsVirtualTokens
 from core.errors import ConfigError
 from core.runtime.determinism import seed_everything
 from core.tasks.text import TextExample

@@ -202,5 +202,5 @@ def test_sizes_that_leave_nothing_to_quantize_are_refused() -> None:
 
 def test_families_that_do_not_quantize_are_refused() -> None:
     config = graft_toy.config(method=Qlora(), model=graft_toy.Toy())
-    with pytest.raises(ConfigError, match="toy does not say which submodules"):
+    with pytest.raises(ConfigError, match="toy does not list the submodules"):
         checking.check(config)

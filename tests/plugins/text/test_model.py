@@ -14,7 +14,8 @@ import pytest
 import torch
 from output_specs import output
 
-from core.contracts.model import LoadRequest, SupportsFeatures, TrainingPlan
+from core.contracts.model import LoadRequest, TrainingPlan
+from core.contracts.protocols import SupportsFeatures
 from core.tasks.text import TextExample
 from plugins.methods.lora import Lora
 from plugins.methods.selective import Head

@@ -14,7 +14,8 @@ import pytest
 import torch
 from decoder_samples import LABELS, TEXTS, batch, checkpoint, examples, load_request, opened, predict, small_llama
 
-from core.contracts.model import SupportsFeatures, TrainingPlan
+from core.contracts.model import TrainingPlan
+from core.contracts.protocols import SupportsFeatures
 from core.errors import WeightsError
 from core.tasks.text import TextExample
 from plugins.methods.lora import Lora
