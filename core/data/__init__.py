@@ -1,4 +1,4 @@
-"""From rows to checked splits and batches."""
+"""Read rows, check them, split them and batch them."""
 
 from __future__ import annotations
 

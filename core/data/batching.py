@@ -1,7 +1,7 @@
-"""Which examples make up each step: an order that is a function of (seed, epoch), and streams of ready batches.
+"""Order the examples of each epoch and collate them into batches.
 
-Nothing here keeps state: the batch of step k can be computed without the batches before it, so workers, their number,
-and resuming cannot change what a run sees.
+The order is a function of the seed and the epoch. Nothing here keeps state: the batch of step k is computed without the
+batches before it. So neither the number of workers nor resuming changes which examples a run sees.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from core.contracts.model import LoadedModel
 
 BUCKET_BATCHES = 64
-"""Batches are sorted by length within windows of so many: enough to save padding, few enough to stay random."""
+"""Batches in a window that is sorted by length: enough to save padding, few enough to stay random."""
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """What one forward pass takes.
+    """The input of one forward pass.
 
     Attributes:
         tensors: The collated batch, on the CPU.
-        size: Examples in it.
-        share: What its summed loss is divided by: the examples of the whole step, over all processes.
+        size: Number of examples.
+        share: The divisor of its summed loss: the examples of the whole step, over all processes.
     """
 
     tensors: dict[str, Tensor]
@@ -45,7 +45,7 @@ class MicroBatch:
 
 
 @lru_cache(maxsize=4)
-def _order(lengths: bytes, batch_size: int, seed: int, epoch: int, bucket: bool) -> list[NDArray[np.int64]]:
+def _shuffled_batches(lengths: bytes, batch_size: int, seed: int, epoch: int, bucket: bool) -> list[NDArray[np.int64]]:
     costs = np.frombuffer(lengths, dtype=np.int64)
     random = np.random.default_rng((seed, epoch, 0xBA7C4))
     order = random.permutation(len(costs))
@@ -62,35 +62,35 @@ def _order(lengths: bytes, batch_size: int, seed: int, epoch: int, bucket: bool)
 def epoch_batches(
     lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int, bucket: bool
 ) -> list[NDArray[np.int64]]:
-    """The batches of an epoch: every example once, in a random order; of like length where `bucket`.
+    """Return the batches of an epoch, as indices int64 [b]: every example once, in random order.
 
     Args:
         lengths: int64 [n], the cost of each example.
-        batch_size: Examples in a batch; the last one made may be smaller.
+        batch_size: Examples in a batch; one batch may be smaller.
         seed: The run's seed.
         epoch: The epoch's number, from 0.
-        bucket: Whether examples are sorted by length within windows, and the batches then shuffled.
+        bucket: Whether to group examples of similar length: sort within windows, then shuffle the batches.
     """
     costs = np.ascontiguousarray(lengths, dtype=np.int64) if bucket else np.zeros(len(lengths), dtype=np.int64)
-    return _order(costs.tobytes(), batch_size, seed, epoch, bucket)
+    return _shuffled_batches(costs.tobytes(), batch_size, seed, epoch, bucket)
 
 
 def example_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """The generator of one example's augmentation: a function of nothing but these three."""
+    """Return the generator for the augmentation of one example; it depends on these three numbers alone."""
     return np.random.default_rng((seed, epoch, index))
 
 
 @dataclass
 class Steps(Dataset[list[MicroBatch]]):
-    """The micro-batches of each optimizer step, by the step's number: what this process has to compute.
+    """The micro-batches that this process computes in each optimizer step, by the step's number.
 
     Attributes:
-        model: Collates.
+        model: Collates the examples.
         prepared: The training examples.
         batch_size: Examples in a step, over all processes.
         micro_batch_size: Examples in a forward pass.
         seed: The run's seed.
-        bucket: Whether batches are of like length.
+        bucket: Whether a batch has examples of similar length.
         rank: This process's number.
         world: Number of processes.
     """
@@ -106,33 +106,33 @@ class Steps(Dataset[list[MicroBatch]]):
 
     @property
     def per_epoch(self) -> int:
-        """Steps in an epoch."""
+        """The number of steps in an epoch."""
         return -(-len(self.prepared) // self.batch_size)
 
     def __getitem__(self, step: int) -> list[MicroBatch]:
         epoch, position = divmod(step, self.per_epoch)
         batches = epoch_batches(self.prepared.lengths, self.batch_size, self.seed, epoch, self.bucket)
-        everyone = batches[position]
-        mine = everyone[self.rank :: self.world]
-        if not len(mine):  # fewer examples than processes: take one along, at no weight
-            return [self._collate(everyone[:1], epoch, share=0)]
+        whole = batches[position]
+        mine = whole[self.rank :: self.world]
+        if not len(mine):  # fewer examples than processes: compute one with weight 0, so that no process waits
+            return [self._collate(whole[:1], epoch, share=0)]
         size = self.micro_batch_size
         chunks = [mine[start : start + size] for start in range(0, len(mine), size)]
-        return [self._collate(chunk, epoch, share=len(everyone)) for chunk in chunks]
+        return [self._collate(chunk, epoch, share=len(whole)) for chunk in chunks]
 
     def _collate(self, indices: NDArray[np.int64], epoch: int, share: int) -> MicroBatch:
         items = [self.prepared.fetch(int(i), epoch, example_rng(self.seed, epoch, int(i))) for i in indices]
         return MicroBatch(self.model.collate(items), len(items), share)
 
     def stream(self, start: int, end: int, workers: int) -> Iterator[list[MicroBatch]]:
-        """The micro-batches of steps `start` to `end`, fetched ahead by `workers` processes where that is above 0."""
+        """Yield the micro-batches of steps `start` to `end` (exclusive), prefetched by `workers` processes if any."""
         if workers == 0:
             return (self[step] for step in range(start, end))
-        return _ahead(self, range(start, end), workers)
+        return _prefetch(self, range(start, end), workers)
 
 
 @dataclass
-class _Batches(Dataset["tuple[NDArray[np.int64], dict[str, Any]]"]):
+class _EvaluationBatches(Dataset["tuple[NDArray[np.int64], dict[str, Any]]"]):
     """The batches of an evaluation, by number."""
 
     model: LoadedModel
@@ -151,33 +151,35 @@ def evaluation_batches(
     indices: NDArray[np.int64] | None = None,
     workers: int | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], dict[str, Any]]]:
-    """Every example once, longest first, so that little is padded and memory peaks at once; with its indices.
+    """Yield the indices int64 [b] and the tensors of each batch: every example once, the longest first.
+
+    This order needs little padding, and memory peaks in the first batch.
 
     Args:
-        model: Collates.
+        model: Collates the examples.
         prepared: The examples.
         batch_size: Examples in a batch.
-        indices: Which examples, or None for all.
+        indices: The examples to use; None for all.
         workers: See `worker_count`.
     """
     chosen = np.arange(len(prepared)) if indices is None else indices
     order = chosen[np.argsort(-prepared.lengths[chosen], kind="stable")]
     rows = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    batches, count = _Batches(model, prepared, rows), min(worker_count(workers, prepared), len(rows))
+    batches, count = _EvaluationBatches(model, prepared, rows), min(worker_count(workers, prepared), len(rows))
     if count == 0:
         return (batches[number] for number in range(len(rows)))
-    return _ahead(batches, range(len(rows)), count)
+    return _prefetch(batches, range(len(rows)), count)
 
 
 def worker_count(asked: int | None, prepared: PreparedDataset) -> int:
-    """Processes that fetch: as asked; where nothing was, one a core if fetching is costly, else none."""
+    """Return the number of worker processes; if None was `asked` for, one per core (at most 8) if fetching is slow."""
     if asked is not None:
         return asked
     return min(8, os.cpu_count() or 1) if isinstance(prepared, NeedsWorkers) and prepared.needs_workers else 0
 
 
-def _ahead(items: Dataset[Any], numbers: Sequence[int], workers: int) -> Iterator[Any]:
-    """Items by number, in order, made ahead by worker processes."""
-    own = torch.Generator().manual_seed(0)  # else the loader would draw from the one that dropout draws from
+def _prefetch(items: Dataset[Any], numbers: Sequence[int], workers: int) -> Iterator[Any]:
+    """Yield items by number, in order, which worker processes compute in advance."""
+    own = torch.Generator().manual_seed(0)  # otherwise the loader draws from the generator that dropout uses
     loader = DataLoader(items, batch_size=None, sampler=numbers, num_workers=workers, prefetch_factor=4, generator=own)
     return iter(loader)

@@ -1,9 +1,10 @@
-"""From rows as an adapter reads them to checked, encoded and cut splits; the same for every family.
+"""Build splits from the rows of a data adapter: check, encode and split them.
 
-An adapter hands over a `Source`: rows in order, and a way to fetch their examples again. The engine reads the rows once
-and keeps a few numbers of each (a hash of its content, a code for its target), never the examples themselves. A cut by
-seed orders examples by a hash of the seed and their content, so that it is the same on every machine, and adding rows
-to a file changes little of it.
+An adapter passes a `Source`: rows in order, and a function that fetches their examples again. This module reads the
+rows once. It keeps a few numbers per row (a hash of the content, a code for the target), never the examples.
+
+A split by seed orders examples by a hash of the seed and their content. So it is the same on every machine, and adding
+rows to a file changes little of it.
 """
 
 from __future__ import annotations
@@ -29,16 +30,23 @@ if TYPE_CHECKING:
 
     from core.contracts.splits import SplitOptions
     from core.data.rows import Source
+    from core.data.splitting import SplitRows
     from core.tasks.targets.target import Encoded, Encoder
 
 _CHUNK = 1024
 
 
 class Examples(Sequence[Any]):
-    """One split: examples with their targets, fetched from the source when they are asked for."""
+    """One split: examples with their targets, fetched from the source on access."""
 
     def __init__(self, source: Source, rows: NDArray[np.int64], targets: Encoded) -> None:
-        """Make the split of `rows` (int64 [n], row numbers in the source), whose targets are `targets` ([n])."""
+        """Create a split.
+
+        Args:
+            source: Where the examples are fetched.
+            rows: int64 [n], row numbers in the source.
+            targets: The targets of these rows, [n].
+        """
         self._source, self._rows, self._targets = source, rows, targets
 
     def __len__(self) -> int:
@@ -61,46 +69,47 @@ class Examples(Sequence[Any]):
 
 
 def build_splits(source: Source, task: Task, seed: int, options: SplitOptions) -> Splits:
-    """Read, check, encode and cut, as the task's type says what makes two examples the same.
+    """Return the splits of a source: read, checked and encoded.
 
-    Splits that the source has are kept as they are. Missing ones are cut out of the training rows by seed:
-    stratified, with duplicates and groups on one side, and with every label in the training split.
+    Splits that the source names are kept as they are. Missing ones are split off from the training rows by seed. These
+    splits are stratified, keep duplicates and groups together, and leave every label in the training split. The task
+    type decides which examples are duplicates.
 
     Raises:
-        DataError: Bad rows (unless they are to be skipped), fewer than two labels, a label that the training split
-            lacks, or too few examples to cut. Everything found is in it.
+        DataError: Bad rows (unless `on_bad_row` skips them), fewer than two labels, a label that is missing from the
+            training split, or too few examples to split. The error contains all problems.
     """
     from core.data import checks, splitting
 
     registry = load_registry()
-    read = _read(source, registry.task_type(task.type), registry.target(task.target).encoder(task))
+    read = _read_rows(source, registry.task_type(task.type), registry.target(task.target).encoder(task))
     problems = read.tally.problems() if options.on_bad_row == "error" or not read.rows else []
     if not read.rows:
         raise DataError(
-            Problem(source.origin, "holds no usable examples.", "Check the path and its options."), *problems
+            Problem(source.origin, "contains no usable examples.", "Check the path and its options."), *problems
         )
     encoded, complaints = read.encoder.finish()
     problems += [Problem(source.origin, *complaint) for complaint in complaints]
     if problems:
         raise DataError(*problems)
-    table = splitting.Table(
+    split_rows = splitting.SplitRows(
         identity=read.numbers("identity"),
         strata=encoded.strata(),
         group=read.numbers("group") if read.grouped else None,
         encoded=encoded,
     )
     given = read.numbers("split")
-    assigned, rule = splitting.split(table, given, options, seed)
-    assigned = splitting.limit(table, assigned, options.max_examples, seed)
+    assigned, rule = splitting.split(split_rows, given, options, seed)
+    assigned = splitting.limit(split_rows, assigned, options.max_examples, seed)
     rows = read.numbers("rows")
     train, val, test = parts = [
         Examples(source, rows[assigned == part], encoded.take(assigned == part)) for part in (TRAIN, VAL, TEST)
     ]
     checks.refuse_unknown_labels(parts, encoded, assigned, source.origin)
-    found = (
+    issues = (
         *source.findings,
         *read.tally.findings(),
-        *checks.about(table, assigned, lambda at: [each.place for each in source.take(rows[at])]),
+        *checks.find_issues(split_rows, assigned, lambda at: [each.place for each in source.take(rows[at])]),
     )
     counts = ", ".join(f"{len(each):,} {name}" for each, name in zip(parts, NAMES, strict=True))
     return Splits(
@@ -108,15 +117,15 @@ def build_splits(source: Source, task: Task, seed: int, options: SplitOptions) -
         val,
         test,
         labels=encoded.labels,
-        fingerprint=_fingerprint(source, task, table, assigned),
-        findings=found,
+        fingerprint=_fingerprint(source, task, split_rows, assigned),
+        findings=issues,
         description=f"{source.origin}; {rule}: {counts}.",
     )
 
 
 @dataclass
-class _Read:
-    """What is kept of the rows: int64 numbers, one of each a usable row."""
+class _ReadRows:
+    """The numbers that are kept per usable row, each int64, and the issues of all rows."""
 
     encoder: Encoder
     tally: Tally
@@ -132,17 +141,18 @@ class _Read:
         return np.frombuffer(getattr(self, name), dtype=np.int64)
 
 
-def _read(source: Source, task_type: TaskType, encoder: Encoder) -> _Read:
-    read = _Read(encoder, Tally())
+def _read_rows(source: Source, task_type: TaskType, encoder: Encoder) -> _ReadRows:
+    """Read and encode every row once, and tally its issues."""
+    read = _ReadRows(encoder, Tally())
     for number, row in enumerate(source.rows):
-        fault = row.fault
+        issue = row.fault
         for place, part in row.parts:
             read.tally.add(part, place)
-        if fault is None or fault.level == "note":
-            fault = encoder.add(row.label) or fault
-        if fault is not None:
-            read.tally.add(fault, row.place)
-            if fault.level != "note":
+        if issue is None or issue.level == "note":
+            issue = encoder.add(row.label) or issue
+        if issue is not None:
+            read.tally.add(issue, row.place)
+            if issue.level != "note":
                 continue
         identity = _hash(task_type.identity(row.example))
         read.rows.append(number)
@@ -154,61 +164,61 @@ def _read(source: Source, task_type: TaskType, encoder: Encoder) -> _Read:
 
 
 def _hash(content: bytes) -> int:
-    """64 bits of BLAKE2b, as a signed number."""
+    """Return 64 bits of BLAKE2b as a signed number."""
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little", signed=True)
 
 
 class Tally:
-    """Faults by code: how many rows, and where first."""
+    """Counts the issues of rows by code, and keeps the first few places of each."""
 
     def __init__(self) -> None:
-        self._faults: dict[str, RowIssue] = {}
+        self._issues: dict[str, RowIssue] = {}
         self._counts: dict[str, int] = {}
         self._places: dict[str, list[str]] = {}
 
-    def add(self, fault: RowIssue, place: str) -> None:
-        """Count one row, or one part of it."""
-        self._faults.setdefault(fault.code, fault)
-        self._counts[fault.code] = self._counts.get(fault.code, 0) + 1
-        places = self._places.setdefault(fault.code, [])
+    def add(self, issue: RowIssue, place: str) -> None:
+        """Count the issue of one row, or of one part of a row."""
+        self._issues.setdefault(issue.code, issue)
+        self._counts[issue.code] = self._counts.get(issue.code, 0) + 1
+        places = self._places.setdefault(issue.code, [])
         if len(places) < SHOWN:
             places.append(place)
 
     def problems(self) -> list[Problem]:
-        """One problem for each code whose rows cannot be used."""
+        """Return one problem for each code that makes rows unusable."""
         return [
             Problem(
                 self._places[code][0],
-                f"{fault.message}{self._others(code)}.",
-                f"{fault.cure} To leave such {fault.what}s out and count them: data.on_bad_row=skip".strip(),
+                f"{issue.message}{self._others(code)}.",
+                f"{issue.cure} To skip and count such {issue.what}s: data.on_bad_row=skip".strip(),
             )
-            for code, fault in self._faults.items()
-            if fault.level == "error"
+            for code, issue in self._issues.items()
+            if issue.level == "error"
         ]
 
     def findings(self) -> Iterator[DataIssue]:
-        """One finding for each code."""
-        for code, fault in self._faults.items():
+        """Yield one issue of the data for each code."""
+        for code, issue in self._issues.items():
             count, places = self._counts[code], tuple(self._places[code])
-            what = fault.what if count == 1 else f"{fault.what}s"
-            if fault.level == "note":
-                yield DataIssue(code, f"{count:,} {what}: {fault.message}.", count, places, "info")
+            what = issue.what if count == 1 else f"{issue.what}s"
+            if issue.level == "note":
+                yield DataIssue(code, f"{count:,} {what}: {issue.message}.", count, places, "info")
             else:
-                level = "warning" if fault.level == "error" else "info"
-                yield DataIssue(code, f"{count:,} {what} left out: {fault.message}.", count, places, level)
+                level = "warning" if issue.level == "error" else "info"
+                yield DataIssue(code, f"{count:,} {what} left out: {issue.message}.", count, places, level)
 
     def _others(self, code: str) -> str:
         count, places = self._counts[code], self._places[code]
         if count == 1:
             return ""
         more = ", …" if count > len(places) else ""
-        return f" ({count:,} such {self._faults[code].what}s: {', '.join(places)}{more})"
+        return f" ({count:,} such {self._issues[code].what}s: {', '.join(places)}{more})"
 
 
-def _fingerprint(source: Source, task: Task, table: Any, assigned: NDArray[np.int64]) -> str:
-    """Hash of the bytes, the labels in their order, and where each example went (which is what the seed decided)."""
+def _fingerprint(source: Source, task: Task, rows: SplitRows, assigned: NDArray[np.int64]) -> str:
+    """Return a hash of the source's bytes, the labels in their order, and the split of each example."""
     digest = hashlib.sha256(source.digest.encode())
-    digest.update(json.dumps([task.type, task.target, table.encoded.labels]).encode())
-    for numbers in (table.identity, table.encoded.values, assigned):
+    digest.update(json.dumps([task.type, task.target, rows.encoded.labels]).encode())
+    for numbers in (rows.identity, rows.encoded.values, assigned):
         digest.update(numbers.tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Rows as a data adapter reads them, and the source that they come from."""
+"""The rows that a data adapter reads, and the source that they come from."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-NAMES = ("train", "val", "test")
-
-
 TRAIN, VAL, TEST = range(3)
+"""The splits, as `Row.split` and arrays of splits name them."""
 
+NAMES = ("train", "val", "test")
+"""The names of the splits, by number."""
 
 UNDECIDED = -1
-
+"""In place of a split: the seed decides."""
 
 SHOWN = 5
-"""How many places a message names before it only counts."""
+"""Number of places that a message names; it counts the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class Row:
     """One row as a data adapter read it.
 
     Attributes:
-        example: The example without its target, or None if a fault made that impossible.
+        example: The example without its target; None if an issue made that impossible.
         label: A name, a sequence of names (`multi`), a value (`regression`, as text or number), or None if missing.
         place: Where it was read: `reviews.csv:12`.
         split: `TRAIN`, `VAL`, `TEST`, or `UNDECIDED` if the seed decides.
         group: Examples with the same group stay in the same split; None for no group.
-        fault: What is wrong with the row, or None.
-        parts: What is wrong with parts of the row (objects in an image), each with its place. `label` must not contain
-            a part with an error; the row is then used without it, subject to `on_bad_row`.
+        fault: The issue of the row, or None.
+        parts: The issues of parts of the row (such as objects in an image), each with its place. `label` must not
+            contain a part with an error. Depending on `on_bad_row`, the row is used without that part.
     """
 
     example: Any
@@ -52,14 +52,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """What a data adapter found.
+    """The rows of a data adapter, and a way to fetch their examples again.
 
     Attributes:
         rows: All rows in order, including bad ones; read once.
         take: Returns examples by row number (int64 [k], counted from 0), each with its `place`.
         digest: Hash of the source's bytes and of the options for reading them.
         origin: Where the data came from, for messages and the description.
-        findings: Issues that were found while opening it.
+        findings: Issues found while opening the source.
     """
 
     rows: Iterable[Row]

@@ -1,4 +1,4 @@
-"""Where each example goes: a cut that is stratified, seeded, and never separates duplicates or groups."""
+"""Assign each row to a split: stratified, by seed, with duplicates and groups in the same split."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Table:
-    """What the cut looks at, one number of each a row.
+class SplitRows:
+    """The numbers per row that decide its split.
 
     Attributes:
         identity: Hash of the content, int64 [n]; equal for duplicates.
-        strata: int64 [n].
-        group: Hash of the group, int64 [n], or None.
+        strata: The stratum of each row, int64 [n].
+        group: Hash of the group, int64 [n]; None without groups.
         encoded: The targets, [n].
     """
 
@@ -31,32 +31,32 @@ class Table:
     group: Int | None
     encoded: Encoded
 
-    def rows(self, which: NDArray[np.bool_]) -> Table:
-        """The part of the table where `which` (bool [n]) holds."""
-        group = None if self.group is None else self.group[which]
+    def select(self, mask: NDArray[np.bool_]) -> SplitRows:
+        """Return the rows where `mask` (bool [n]) is true."""
+        group = None if self.group is None else self.group[mask]
         return replace(
             self,
-            identity=self.identity[which],
-            strata=self.strata[which],
+            identity=self.identity[mask],
+            strata=self.strata[mask],
             group=group,
-            encoded=self.encoded.take(which),
+            encoded=self.encoded.take(mask),
         )
 
 
-def split(table: Table, given: Int, options: SplitOptions, seed: int) -> tuple[Int, str]:
-    """Decide the split of every row, and say in words how.
+def split(rows: SplitRows, given: Int, options: SplitOptions, seed: int) -> tuple[Int, str]:
+    """Return the split of every row, and the rule in words.
 
     Args:
-        table: The rows.
+        rows: The rows.
         given: int64 [n], the split that the source names, or `UNDECIDED`.
-        options: The fractions of all rows that are being cut.
-        seed: Decides which.
+        options: The fractions of rows for the missing splits.
+        seed: Decides which rows.
 
     Returns:
         int64 [n] of `TRAIN`, `VAL`, `TEST`, and the rule in words.
 
     Raises:
-        DataError: There are no training rows, or too few to cut.
+        DataError: There are no training rows, or too few to split.
     """
     assigned = np.where(given == UNDECIDED, TRAIN, given)
     missing = [part for part in (TEST, VAL) if not (assigned == part).any()]
@@ -66,45 +66,51 @@ def split(table: Table, given: Int, options: SplitOptions, seed: int) -> tuple[I
     if not missing:
         return assigned, "split as the source says"
     pool = assigned == TRAIN
-    assigned[pool] = _cut_pool(table.rows(pool), missing, options, seed)
-    cut_names = " and ".join(NAMES[part] for part in reversed(missing))
-    how = "stratified, groups kept together" if table.group is not None else "stratified, duplicates kept together"
-    return assigned, f"{cut_names} cut by seed {seed} ({how})"
+    assigned[pool] = _split_pool(rows.select(pool), missing, options, seed)
+    names = " and ".join(NAMES[part] for part in reversed(missing))
+    how = "stratified, groups kept together" if rows.group is not None else "stratified, duplicates kept together"
+    return assigned, f"{names} split by seed {seed} ({how})"
 
 
-def _cut_pool(table: Table, missing: list[int], options: SplitOptions, seed: int) -> Int:
-    n = len(table.identity)
+def _split_pool(rows: SplitRows, missing: list[int], options: SplitOptions, seed: int) -> Int:
+    """Split the missing splits off from the rows that the source does not assign: int64 [n] of splits."""
+    n = len(rows.identity)
     shares = {TEST: options.test_fraction, VAL: options.val_fraction}
-    unit, key = units(table), mix(table.identity, seed)
+    unit, key = units(rows), mix(rows.identity, seed)
     assigned = np.full(n, TRAIN)
-    for left, part in zip(range(len(missing) + 1, 1, -1), missing, strict=True):
+    # A stratum gives a row to this split only if enough units remain for the splits after it and for training.
+    for remaining, part in zip(range(len(missing) + 1, 1, -1), missing, strict=True):
         free = np.flatnonzero(assigned == TRAIN)
-        choose = _by_stratum if table.group is None else _by_group
-        chosen = choose(unit[free], table.strata[free], key[free], max(1, round(shares[part] * n)), left)
+        choose = _by_stratum if rows.group is None else _by_group
+        chosen = choose(unit[free], rows.strata[free], key[free], max(1, round(shares[part] * n)), remaining)
         assigned[free[chosen]] = part
-    complete = _return_labels(table.encoded, unit, assigned)
-    if table.encoded.target.needs_every_label or all((complete == part).any() for part in missing):
-        assigned = complete  # an object's label may be absent from training where there are too few images for all
+    # With too few images, a target type of objects may leave a label out of training rather than a split empty.
+    complete = _return_labels(rows.encoded, unit, assigned)
+    if rows.encoded.target.needs_every_label or all((complete == part).any() for part in missing):
+        assigned = complete
     for part in (*missing, TRAIN):
         if not (assigned == part).any():
-            distinct, what = len(np.unique(unit)), "groups" if table.group is not None else "different examples"
-            labels = f" and {len(table.encoded.labels):,} labels" if table.encoded.labels else ""
-            message = f"{n:,} rows with {distinct:,} {what}{labels} are too few to cut a {NAMES[part]} split out of."
-            cure = f"Add examples, or name a {NAMES[part]} split of your own."
-            if len(table.encoded.labels) > n / 2 and table.encoded.target.needs_every_label:
+            distinct, what = len(np.unique(unit)), "groups" if rows.group is not None else "different examples"
+            labels = f" and {len(rows.encoded.labels):,} labels" if rows.encoded.labels else ""
+            message = f"{n:,} rows with {distinct:,} {what}{labels} are too few for a {NAMES[part]} split."
+            cure = f"Add examples, or provide a {NAMES[part]} split."
+            if len(rows.encoded.labels) > n / 2 and rows.encoded.target.needs_every_label:
                 cure += " If the labels are numbers to be predicted, use a task whose target is regression."
             raise DataError(Problem("data", message, cure))
     return assigned
 
 
-def units(table: Table) -> Int:
-    """Rows that must stay together bear one number: duplicates, groups, and whatever these connect. int64 [n]."""
-    duplicate = np.unique(table.identity, return_inverse=True)[1].reshape(-1)
-    if table.group is None:
+def units(rows: SplitRows) -> Int:
+    """Return a number per row, int64 [n], equal for rows that must stay in one split.
+
+    These are duplicates, groups, and rows that a chain of duplicates and groups connects.
+    """
+    duplicate = np.unique(rows.identity, return_inverse=True)[1].reshape(-1)
+    if rows.group is None:
         return duplicate
-    group = np.unique(table.group, return_inverse=True)[1].reshape(-1)
+    group = np.unique(rows.group, return_inverse=True)[1].reshape(-1)
     unit = duplicate
-    while True:
+    while True:  # until no duplicate and no group connects two units
         joined = _lowest(duplicate, _lowest(group, unit))
         if (joined == unit).all():
             return np.unique(unit, return_inverse=True)[1].reshape(-1)
@@ -112,14 +118,14 @@ def units(table: Table) -> Int:
 
 
 def _lowest(part: Int, values: Int) -> Int:
-    """For each row the smallest value within its part."""
+    """Return for each row the smallest value within its part, int64 [n]."""
     low = np.full(part.max() + 1, np.iinfo(np.int64).max)
     np.minimum.at(low, part, values)
     return low[part]
 
 
 def mix(identity: Int, seed: int) -> NDArray[np.uint64]:
-    """A well-mixed number of each content and the seed (SplitMix64, Steele et al. 2014): uint64 [n]."""
+    """Return a well-mixed hash of each content and the seed, uint64 [n] (SplitMix64, Steele et al. 2014)."""
     with np.errstate(over="ignore"):
         z = identity.view(np.uint64) + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -128,21 +134,24 @@ def mix(identity: Int, seed: int) -> NDArray[np.uint64]:
 
 
 def _by_stratum(unit: Int, strata: Int, key: NDArray[np.uint64], wanted: int, spare: int) -> NDArray[np.bool_]:
-    """Choose units in the order of their keys, in each stratum as many rows as its share of `wanted`.
+    """Choose units in the order of their keys, from each stratum its share of the `wanted` rows.
 
-    A stratum of at least `spare` units gives one at least.
+    A stratum with at least `spare` units gives at least one row.
 
     Returns:
-        bool [n], true for the rows chosen.
+        bool [n], true for the chosen rows.
     """
+    # One entry per unit: the first row, the stratum of that row, the smallest key, the number of rows.
     _, first, unit, size = np.unique(unit, return_index=True, return_inverse=True, return_counts=True)
     stratum = np.unique(strata[first], return_inverse=True)[1].reshape(-1)
     low = np.full(len(first), np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(low, unit, key)
     rows = np.bincount(stratum, weights=size).astype(np.int64)
     quota = _quotas(rows, wanted, np.bincount(stratum) >= spare)[stratum]
+    # Sort the units by stratum, then by key. A unit larger than the whole quota of its stratum is passed over.
     order = np.lexsort((low, stratum))
     stratum, size, quota = stratum[order], np.where(size <= np.maximum(quota, 1), size, 0)[order], quota[order]
+    # Take a unit if its middle row is within the quota, which rounds to the nearest.
     before = np.cumsum(size) - size
     start = np.searchsorted(stratum, stratum)
     taken = (size > 0) & (before - before[start] + size / 2 <= quota)
@@ -152,7 +161,10 @@ def _by_stratum(unit: Int, strata: Int, key: NDArray[np.uint64], wanted: int, sp
 
 
 def _quotas(rows: Int, wanted: int, entitled: NDArray[np.bool_]) -> Int:
-    """How many rows each stratum gives, `wanted` in all: its share, rounded so that the sum is exact."""
+    """Return the number of rows that each stratum gives: its share of `wanted`, rounded so that the sum is exact.
+
+    An `entitled` stratum gives at least one row, unless more strata are entitled than rows are wanted.
+    """
     quota: Int = np.diff(np.floor(np.cumsum(rows) * (wanted / rows.sum()) + 0.5).astype(np.int64), prepend=0)
     if entitled.sum() > wanted:
         return quota
@@ -163,9 +175,12 @@ def _quotas(rows: Int, wanted: int, entitled: NDArray[np.bool_]) -> Int:
 
 
 def _by_group(unit: Int, strata: Int, key: NDArray[np.uint64], wanted: int, spare: int) -> NDArray[np.bool_]:
-    """Choose groups in the order of their keys, each where it brings the counts of the strata closer to their share.
+    """Choose groups in the order of their keys; take each that brings the counts of the strata closer to their shares.
 
-    Where there are `spare` groups, one at least: the smallest.
+    If none does so and there are at least `spare` groups, choose the smallest group.
+
+    Returns:
+        bool [n], true for the chosen rows.
     """
     share = wanted / len(unit)
     goal = np.bincount(strata) * share
@@ -175,14 +190,14 @@ def _by_group(unit: Int, strata: Int, key: NDArray[np.uint64], wanted: int, spar
     by_unit = np.argsort(unit, kind="stable")
     bounds = np.searchsorted(unit[by_unit], np.arange(unit.max() + 2))
     chosen = np.zeros(len(unit), dtype=bool)
-    for each in np.argsort(low, kind="stable"):
-        rows = by_unit[bounds[each] : bounds[each + 1]]
+    for group in np.argsort(low, kind="stable"):
+        rows = by_unit[bounds[group] : bounds[group + 1]]
         if not len(rows):
             continue
-        found, count = np.unique(strata[rows], return_counts=True)
-        # the change of sum((got - goal)² / goal) when these rows are added
-        if (count * (2 * (got[found] - goal[found]) + count) / goal[found]).sum() < 0:
-            got[found] += count
+        stratum, count = np.unique(strata[rows], return_counts=True)
+        # the change of sum((got - goal)² / goal) if these rows are added
+        if (count * (2 * (got[stratum] - goal[stratum]) + count) / goal[stratum]).sum() < 0:
+            got[stratum] += count
             chosen[rows] = True
     present, size = np.unique(unit, return_counts=True)
     if not chosen.any() and len(present) >= spare:
@@ -191,7 +206,7 @@ def _by_group(unit: Int, strata: Int, key: NDArray[np.uint64], wanted: int, spar
 
 
 def _return_labels(encoded: Encoded, unit: Int, assigned: Int) -> Int:
-    """The same splits, with units put back to the training split that bear a label which it would lack."""
+    """Return the splits with every unit moved to training that has a label which training would lack: int64 [n]."""
     if not encoded.labels:
         return assigned
     lacking = np.flatnonzero((encoded.counts(assigned == TRAIN) == 0) & (encoded.counts(assigned >= 0) > 0))
@@ -201,16 +216,19 @@ def _return_labels(encoded: Encoded, unit: Int, assigned: Int) -> Int:
     return assigned
 
 
-def limit(table: Table, assigned: Int, most: int, seed: int) -> Int:
-    """Keep at most `most` rows of each split, stratified; the others become `UNDECIDED`, which is no split."""
-    if not most:
+def limit(rows: SplitRows, assigned: Int, max_rows: int, seed: int) -> Int:
+    """Return the splits with at most `max_rows` rows each, a stratified sample; the others become `UNDECIDED`.
+
+    With `max_rows` 0, all rows stay.
+    """
+    if not max_rows:
         return assigned
     kept = assigned.copy()
     for part in (TRAIN, VAL, TEST):
-        rows = np.flatnonzero(assigned == part)
-        if len(rows) > most:
-            # keys of another seed than the cut's, or the rows nearest to the cut's border would be drawn
-            key = mix(table.identity[rows] ^ np.arange(len(rows)), seed + 0x5EED)
-            chosen = _by_stratum(np.arange(len(rows)), table.strata[rows], key, most, 1)
-            kept[rows[~chosen]] = UNDECIDED
+        of_part = np.flatnonzero(assigned == part)
+        if len(of_part) > max_rows:
+            # The keys of the split itself would sample the rows nearest to its border, so another seed mixes them.
+            key = mix(rows.identity[of_part] ^ np.arange(len(of_part)), seed + 0x5EED)
+            chosen = _by_stratum(np.arange(len(of_part)), rows.strata[of_part], key, max_rows, 1)
+            kept[of_part[~chosen]] = UNDECIDED
     return kept

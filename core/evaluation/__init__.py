@@ -1,4 +1,4 @@
-"""Prediction over a split, scores and confidence intervals."""
+"""Predict a split, compute scores and confidence intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Confidence intervals of scores, by bootstrap over test examples."""
+"""Confidence intervals of scores, from bootstrap resamples of examples."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from core.tasks.targets.target import Predictions, Targets
 
 BLOCK_CELLS = 2**21
-"""Resamples x examples that are in memory at once: 16 MiB of counts."""
+"""Largest number of resamples × examples in memory at once: 16 MiB of counts."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score with its confidence interval, as text `0.893 [0.879, 0.907]`.
+    """A score with its confidence interval; as text, `0.893 [0.879, 0.907]`.
 
     Attributes:
-        value: The score; NaN or None where it is not defined.
-        low, high: Ends of the interval; None where there is none.
+        value: The score; NaN or None if it is not defined.
+        low, high: The ends of the interval; None without an interval.
     """
 
     value: float | None
@@ -33,7 +33,7 @@ class Score:
     high: float | None = None
 
     def to_json(self) -> dict[str, float | None]:
-        """JSON values; None for whatever is not a finite number."""
+        """Return the value and the ends as JSON values; None in place of a number that is not finite."""
         return {"value": _finite(self.value), "low": _finite(self.low), "high": _finite(self.high)}
 
     def __str__(self) -> str:
@@ -41,18 +41,18 @@ class Score:
         if value is None:
             return "undefined"
         if low is None or high is None:
-            return _written(value)
-        return f"{_written(value)} [{_written(low)}, {_written(high)}]"
+            return _format(value)
+        return f"{_format(value)} [{_format(low)}, {_format(high)}]"
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How confidence intervals are computed.
+    """The settings of confidence intervals.
 
     Attributes:
-        resamples: How many resamples; 0 for no intervals.
+        resamples: Number of resamples; 0 for no intervals.
         confidence: Level of the interval, such as 0.95.
-        seed: Seeds the draws.
+        seed: Seed of the resamples.
     """
 
     resamples: int = 1000
@@ -70,20 +70,20 @@ def interval(
 ) -> tuple[float | None, float | None]:
     """Return the percentile bootstrap interval of a score.
 
-    Every metric sees the same resamples for one seed, so that intervals of several metrics belong together. Resamples
-    in which the metric is not defined are left out; where these are half of all or more, there is no interval. Nor is
-    there one for tables and for empty splits. The interval of a biased statistic, such as the expected calibration
-    error of a small split, need not hold the score itself.
+    All metrics get the same resamples for one seed, so the intervals of several metrics are comparable. Resamples in
+    which the metric is not defined are left out. If these are half of all or more, there is no interval. There is also
+    none for tables and empty splits. The interval of a biased statistic, such as the expected calibration error of a
+    small split, may not contain the score itself.
 
     Args:
         metric: The metric.
         predictions: [n, ...], as the target type defines them.
-        targets: [n, ...], likewise.
-        output: What is predicted.
+        targets: [n, ...], as the target type defines them.
+        output: What the model predicts.
         bootstrap: Number of resamples (0 for no interval), level and seed.
 
     Returns:
-        The lower and the upper end, or None twice.
+        The lower and the upper end, or None and None.
 
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
@@ -102,14 +102,15 @@ def interval(
 
 
 def count_blocks(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """How often each of n examples is drawn, in each resample of n draws with replacement: int64 [r, n], in blocks.
+    """Yield in blocks how often each of n examples is drawn, in resamples of n draws with replacement: int64 [r, n].
 
-    A block holds at most `BLOCK_CELLS` numbers, or one row.
+    A block has at most `BLOCK_CELLS` numbers, or one row.
     """
     rng = np.random.default_rng(seed)
-    size = max(1, BLOCK_CELLS // max(1, n))
+    size = max(1, BLOCK_CELLS // max(1, n))  # resamples in a block
     for start in range(0, resamples, size):
         rows = min(size, resamples - start)
+        # Each row counts in a range of its own, so one `bincount` counts them all.
         drawn = rng.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
         yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
 
@@ -118,6 +119,6 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _written(value: float) -> str:
-    """Three decimals for what is near 1, three significant digits for what is not."""
+def _format(value: float) -> str:
+    """Return three decimals for values from 0.001 to 1000, else three significant digits."""
     return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""Predictions of a model for a split: batch by batch, in what memory there is, and put back into the split's order."""
+"""Predict a split batch by batch, within the available memory, and restore the order of the split."""
 
 from __future__ import annotations
 
@@ -23,17 +23,8 @@ if TYPE_CHECKING:
     from core.contracts.model import LoadedModel, PreparedDataset
     from core.tasks.targets.target import Predictions
 
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from numpy.typing import NDArray
-
-    from core.contracts.model import LoadedModel, PreparedDataset
-    from core.tasks.targets.target import Predictions
-
     Batch: TypeAlias = tuple[NDArray[np.int64], torch.Tensor | Sequence[Any]]
-    """Indices int64 [b] and predictions of a batch: a tensor [b, ...], or b objects."""
+    """The indices int64 [b] and the predictions of a batch: a tensor [b, ...], or b objects."""
 
 
 def predict_batches(
@@ -43,27 +34,35 @@ def predict_batches(
     batch_size: int,
     indices: NDArray[np.int64] | None = None,
 ) -> Generator[Batch, None, None]:
-    """Indices and predictions of each batch, longest first; under inference mode, in the run's precision.
+    """Yield the indices and the predictions of each batch, the longest examples first.
 
-    Where memory runs out, batches become half as large, and what is left is predicted in those.
+    The model runs in inference mode, in the run's precision. If memory runs out, the batch size is halved for the
+    remaining examples.
+
+    Args:
+        model: The model.
+        prepared: The prepared split.
+        hardware: Device and precision.
+        batch_size: Examples in a batch.
+        indices: The examples to predict, int64; None for all.
 
     Raises:
-        RunError: There is no memory for a single example.
+        RunError: A single example does not fit into memory.
     """
     module = unwrap(model.module)
     was_training = module.training
     module.eval()
-    left = np.arange(len(prepared)) if indices is None else indices
-    left, size = left[np.argsort(-prepared.lengths[left], kind="stable")], batch_size
+    remaining = np.arange(len(prepared)) if indices is None else indices
+    remaining, size = remaining[np.argsort(-prepared.lengths[remaining], kind="stable")], batch_size
     try:
         with torch.inference_mode():
-            while len(left):
-                for chosen, tensors in evaluation_batches(model, prepared, size, left):
-                    prediction = _predicted(model, tensors, hardware)
+            while len(remaining):
+                for chosen, tensors in evaluation_batches(model, prepared, size, remaining):
+                    prediction = _predict_batch(model, tensors, hardware)
                     if prediction is None:
-                        size = _halved(min(size, len(chosen)))
+                        size = _halve(min(size, len(chosen)))
                         break
-                    left = left[len(chosen) :]
+                    remaining = remaining[len(chosen) :]
                     yield chosen, prediction
     finally:
         if was_training:
@@ -71,14 +70,14 @@ def predict_batches(
 
 
 def share_of(hardware: Hardware, n: int) -> NDArray[np.int64]:
-    """Return the indices of the examples, of n, that this process predicts."""
+    """Return the indices, among n examples, of those that this process predicts."""
     return np.arange(hardware.rank, n, hardware.world)
 
 
-def _predicted(
+def _predict_batch(
     model: LoadedModel, tensors: Mapping[str, torch.Tensor], hardware: Hardware
 ) -> torch.Tensor | Sequence[Any] | None:
-    """Predictions for a batch, or None where memory ran out."""
+    """Return the predictions for a batch, or None if memory ran out."""
     try:
         batch = {name: value.to(hardware.device, non_blocking=True) for name, value in tensors.items()}
         with hardware.autocast():
@@ -86,47 +85,47 @@ def _predicted(
     except (torch.OutOfMemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-    # Here the error is gone, and with it what its traceback held in memory.
+    # Outside the `except` block the error is gone, and so is the memory that its traceback kept.
     if not hardware.on_cpu and torch.cuda.is_available():
         torch.cuda.empty_cache()
     return None
 
 
-def _halved(size: int) -> int:
+def _halve(size: int) -> int:
+    """Return half the batch size, or raise the error for a single example that does not fit."""
     if size == 1:
         message = "memory ran out while predicting a single example."
-        cure = "Free some memory, make inputs smaller (such as model.max_length), or use train.device=cpu."
+        cure = "Free some memory, make the inputs smaller (such as model.max_length), or use train.device=cpu."
         raise RunError(Problem("train.eval_batch_size", message, cure))
     return size // 2
 
 
 def predict(model: LoadedModel, prepared: PreparedDataset, hardware: Hardware, batch_size: int) -> Predictions:
-    """Predictions for every example, in their order."""
+    """Return the predictions for all examples, in their order."""
     rows, outputs = [], []
     for chosen, prediction in predict_batches(model, prepared, hardware, batch_size):
         rows.append(chosen)
         outputs.append(as_array(prediction))
-    found = in_order(rows, outputs, len(prepared), Hardware(hardware.device, hardware.precision))
-    assert found is not None
-    return found
+    alone = Hardware(hardware.device, hardware.precision)  # each process predicts everything: nothing to gather
+    return in_order(rows, outputs, len(prepared), alone)
 
 
 def as_array(prediction: torch.Tensor | Sequence[Any]) -> Predictions:
-    """Return the predictions of a batch as an array of numbers, or of objects."""
+    """Return the predictions of a batch as an array: numbers float32 [b, ...], or objects [b]."""
     if isinstance(prediction, torch.Tensor):
         array: NDArray[np.float32] = prediction.float().cpu().numpy()
         return array
     return objects(prediction)
 
 
-def in_order(rows: list[Any], outputs: list[Predictions], n: int, hardware: Hardware) -> Predictions | None:
-    """The batches of all processes as one array in the order of their indices; on rank 0, else what is here.
+def in_order(rows: list[Any], outputs: list[Predictions], n: int, hardware: Hardware) -> Predictions:
+    """Return the batches of all processes as one array [n, ...], in the order of their indices.
 
     Args:
         rows: The indices of each batch.
         outputs: The predictions of each batch.
-        n: Examples in all.
-        hardware: Says whether there are other processes, whose batches are gathered.
+        n: Number of examples.
+        hardware: Gathers the batches of all processes.
     """
     shares = hardware.gather((rows, outputs))
     every_row = [chosen for share, _ in shares for chosen in share]

@@ -1,4 +1,4 @@
-"""Evaluation: metrics streamed over a split, and scores with confidence intervals."""
+"""Evaluate a split: stream the metrics over it, and compute scores with confidence intervals."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from core.runtime.hardware import Hardware
 from core.tasks.output import OutputSpec
 
 if TYPE_CHECKING:
+    import torchmetrics
+
     from core.contracts.components import Metric
     from core.evaluation.predict import Batch
     from core.tasks.targets.target import Predictions, Targets
@@ -22,20 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What is computed from predictions.
+    """The metrics of an evaluation, with what they need besides predictions and targets.
 
     Attributes:
-        metrics: Metrics by their key.
-        output: What is predicted.
-        thresholds: Thresholds of the target type; None where none have been chosen (yet).
+        metrics: The metrics by their key.
+        output: What the model predicts.
+        thresholds: The thresholds of the target type; None if none have been chosen (yet).
     """
 
     metrics: Mapping[str, Metric]
     output: OutputSpec
     thresholds: tuple[float, ...] | None = None
 
-    def seen_by(self, key: str, predictions: Predictions) -> Predictions:
-        """Return what a metric is given: decisions if it looks at nothing else and thresholds are known."""
+    def input_of(self, key: str, predictions: Predictions) -> Predictions:
+        """Return the input of a metric: decisions if it scores decisions and there are thresholds, else predictions."""
         if self.thresholds is None or not self.metrics[key].decides:
             return predictions
         return self.output.target.decide(predictions, self.thresholds)
@@ -46,9 +48,9 @@ class Evaluation:
     """The result of evaluating one split.
 
     Attributes:
-        scores: The metrics that are one number, NaN where one is not defined on this split.
+        scores: The metrics that are one number; NaN if a metric is not defined on this split.
         tables: The metrics that are one value per label, or a matrix, as nested lists.
-        predictions: In the order of the split (rank 0 only), shaped as the target type defines.
+        predictions: [n, ...] in the order of the split, as the target type defines them.
         seconds: Wall time.
     """
 
@@ -72,30 +74,30 @@ def evaluate(
         targets: The targets of the whole split, [n, ...].
         scoring: Metrics, output and thresholds.
         hardware: Device and processes.
-        watch: Called after each batch with the number of examples done; it may raise to interrupt the evaluation.
+        watch: Called after each batch with the number of examples so far; it may raise to interrupt the evaluation.
     """
     started, target = time.perf_counter(), scoring.output.target
-    device = "cpu" if hardware.device.startswith("mps") else hardware.device  # MPS lacks float64, which metrics sum in
+    device = "cpu" if hardware.device.startswith("mps") else hardware.device  # MPS lacks float64, the type of sums
     built = {key: metric.build(scoring.output).to(device) for key, metric in scoring.metrics.items()}
     rows, outputs, done = [], [], 0
     with closing(batches):  # so that an interruption leaves inference mode at once
         for chosen, prediction in batches:
-            found, truth = as_array(prediction), target.metric_input(targets[chosen], device)
-            given = target.metric_input(found, device)
+            predicted, truth = as_array(prediction), target.metric_input(targets[chosen], device)
+            on_device = target.metric_input(predicted, device)
             for key, metric in built.items():
-                seen = scoring.seen_by(key, found)
-                metric.update(given if seen is found else target.metric_input(seen, device), truth)
+                given = scoring.input_of(key, predicted)
+                metric.update(on_device if given is predicted else target.metric_input(given, device), truth)
             rows.append(chosen)
-            outputs.append(found)
+            outputs.append(predicted)
             done += len(chosen)
             watch(done)
-    scores, tables = _computed(built)
+    scores, tables = _compute(built)
     predictions = in_order(rows, outputs, len(targets), hardware)
     return Evaluation(scores, tables, predictions, time.perf_counter() - started)
 
 
-def _computed(built: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
-    """Return the values of metrics: those that are one number, and those that are tables."""
+def _compute(built: Mapping[str, torchmetrics.Metric]) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the values of metrics: those that are one number, and the tables."""
     scores, tables = {}, {}
     for key, metric in built.items():
         value = metric.compute()
@@ -106,20 +108,20 @@ def _computed(built: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Any
     return scores, tables
 
 
-def at_thresholds(found: Evaluation, targets: Targets, scoring: Scoring) -> Evaluation:
-    """Return an evaluation whose metrics of decisions are computed anew, at the thresholds of `scoring`.
+def at_thresholds(evaluation: Evaluation, targets: Targets, scoring: Scoring) -> Evaluation:
+    """Return the evaluation with the metrics of decisions recomputed at the thresholds of `scoring`.
 
     Args:
-        found: What `evaluate` returned, with its predictions.
+        evaluation: The result of `evaluate`, with its predictions.
         targets: The targets of the split.
         scoring: Metrics, output and thresholds; without thresholds, nothing changes.
     """
     if scoring.thresholds is None:
-        return found
-    assert found.predictions is not None
+        return evaluation
+    assert evaluation.predictions is not None
     deciding = {key: metric for key, metric in scoring.metrics.items() if metric.decides}
-    scores, tables = _values(replace(scoring, metrics=deciding), found.predictions, targets)
-    return replace(found, scores=found.scores | scores, tables=found.tables | tables)
+    scores, tables = _values(replace(scoring, metrics=deciding), evaluation.predictions, targets)
+    return replace(evaluation, scores=evaluation.scores | scores, tables=evaluation.tables | tables)
 
 
 def score(
@@ -132,28 +134,29 @@ def score(
     """Return scores with confidence intervals, from stored predictions.
 
     Args:
-        scoring: Metrics (those that are tables are left out), output and thresholds.
+        scoring: Metrics (tables are left out), output and thresholds.
         predictions: [n, ...], as the target type defines them.
-        targets: [n, ...], likewise.
+        targets: [n, ...], as the target type defines them.
         bootstrap: Number of resamples, level and seed.
-        values: The scores if they have been computed already.
+        values: The scores without intervals, if they are known already.
     """
     if values is None:
         values, _ = _values(scoring, predictions, targets)
-    found = {}
+    scores = {}
     for key, value in values.items():
         low = high = None
         if bootstrap.resamples and math.isfinite(value):
-            seen = scoring.seen_by(key, predictions)
-            low, high = interval(scoring.metrics[key], seen, targets, scoring.output, bootstrap)
-        found[key] = Score(value, low, high)
-    return found
+            given = scoring.input_of(key, predictions)
+            low, high = interval(scoring.metrics[key], given, targets, scoring.output, bootstrap)
+        scores[key] = Score(value, low, high)
+    return scores
 
 
 def _values(scoring: Scoring, predictions: Predictions, targets: Targets) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return scores and tables, from stored predictions."""
     target = scoring.output.target
     built = {key: metric.build(scoring.output) for key, metric in scoring.metrics.items()}
     for key, metric in built.items():
         metric.distributed_available_fn = lambda: False  # this process has all predictions
-        metric.update(target.metric_input(scoring.seen_by(key, predictions)), target.metric_input(targets))
-    return _computed(built)
+        metric.update(target.metric_input(scoring.input_of(key, predictions)), target.metric_input(targets))
+    return _compute(built)

@@ -1,4 +1,4 @@
-"""Read, check and decode images."""
+"""Find, check and decode images."""
 
 from __future__ import annotations
 

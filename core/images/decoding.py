@@ -1,4 +1,4 @@
-"""Many images at once: decoded by a thread a core, those that cannot be read named, the key of what is kept of them."""
+"""Decode many images in parallel, name all that cannot be read, and compute the cache key of the result."""
 
 from __future__ import annotations
 
@@ -14,35 +14,40 @@ from core.errors import DataError, Problem
 from core.images.reading import UnreadableImageError
 
 T = TypeVar("T")
+
 CHUNK = 256
+"""Number of images in a chunk."""
+
 NAMED = 20
-"""Images that cannot be read are named one by one up to so many."""
+"""Largest number of unreadable images that an error names."""
 
 
 def in_chunks(examples: Sequence[Any], decode: Callable[[Any], T], otherwise: T) -> Iterator[list[T]]:
-    """Decode examples in their order, a chunk at a time: decoders let go of the interpreter, so threads serve.
+    """Yield the decoded examples in their order, in chunks of `CHUNK`, with one thread per core.
 
     Args:
         examples: Image or box examples.
-        decode: From an example to what is kept of it; may raise `UnreadableImageError`.
-        otherwise: What stands in for an image that cannot be read, until the end.
+        decode: Returns what to keep of an example; may raise `UnreadableImageError`.
+        otherwise: The result for an image that cannot be read.
 
     Raises:
-        DataError: At the end, for images that could not be read; all are named, or the first `NAMED` and their number.
+        DataError: Some images cannot be read. It is raised after the last chunk, names the first `NAMED` of them, and
+            counts the others.
     """
     problems: list[Problem] = []
 
-    def tried(example: Any) -> T:
+    def try_decode(example: Any) -> T:
         try:
             return decode(example)
         except UnreadableImageError as error:
             problems.append(Problem(example.place, f"{error.message}.", error.cure))
             return otherwise
 
+    # Decoders release the interpreter lock, so threads run in parallel.
     stream = (examples[row] for row in range(len(examples)))
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         while chunk := list(islice(stream, CHUNK)):
-            yield list(pool.map(tried, chunk))
+            yield list(pool.map(try_decode, chunk))
     if problems:
         more = len(problems) - NAMED
         rest = [Problem("images", f"{more} more images cannot be read.")] if more > 0 else []
@@ -50,7 +55,7 @@ def in_chunks(examples: Sequence[Any], decode: Callable[[Any], T], otherwise: T)
 
 
 def cache_key(examples: Iterable[Any], how: str) -> str:
-    """Hash of all that decides what decoding gives: the images, and how they are decoded; 32 hexadecimal digits."""
+    """Return a hash of the images and of `how` they are decoded, 32 hexadecimal digits."""
     digest = hashlib.sha256(how.encode())
     for example in examples:
         digest.update((example.digest or example.place).encode())
@@ -60,8 +65,9 @@ def cache_key(examples: Iterable[Any], how: str) -> str:
 
 
 def _stamp(path: Path) -> bytes:
+    """Return path, size and modification time of a file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return b"missing"
-    return f"{path} {found.st_size} {found.st_mtime_ns}".encode()
+    return f"{path} {status.st_size} {status.st_mtime_ns}".encode()

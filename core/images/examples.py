@@ -1,4 +1,4 @@
-"""What all tasks on images share: the identity, the path and the faults of an example."""
+"""What all task types of images share: reading an example, its identity, its path, and why it cannot be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.errors import Problem
 
 
 class HasImage(Protocol):
-    """An example that is an image, whatever its target is."""
+    """An example that is an image, with any target."""
 
     @property
     def image(self) -> Path | bytes: ...  # noqa: D102
@@ -21,30 +21,30 @@ class HasImage(Protocol):
 
 
 def identity(example: HasImage) -> bytes:
-    """The hash of an image's pixels."""
+    """Return the hash of an image's pixels, as bytes."""
     from core.images.reading import inspect
 
     return (example.digest or inspect(example.image).digest).encode()
 
 
-def shown(example: HasImage) -> str:
-    """The path of an image's file; of one that has none, where it was found."""
+def path_or_place(example: HasImage) -> str:
+    """Return the path of an image's file, or the example's place if it has no file."""
     return str(example.image) if isinstance(example.image, Path) else example.place
 
 
-def found(words: Iterable[str]) -> Iterator[Path]:
-    """The image files that words mean: files, folders, globs.
+def find_images(words: Iterable[str]) -> Iterator[Path]:
+    """Yield the image files that arguments name: files, folders, globs.
 
     Raises:
-        DataError: There are none.
+        DataError: An argument names no image file.
     """
     from core.images.reading import image_files
 
     return (path for word in words for path in image_files(word))
 
 
-def fault(example: HasImage) -> Problem | None:
-    """Why an image cannot be read, or None."""
+def read_problem(example: HasImage) -> Problem | None:
+    """Return why an image cannot be read, or None."""
     from core.images.reading import UnreadableImageError, open_image
 
     try:

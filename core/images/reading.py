@@ -1,8 +1,7 @@
-"""Picture files as upright RGB pixels, whatever they hold; and why one cannot be read, in words.
+"""Read image files of any mode as upright RGB pixels, and explain why one cannot be read.
 
-Orientation (EXIF) is applied, palettes and greys become RGB, 16-bit values are scaled to 8 bits, CMYK is converted, and
-what is transparent is laid on white. An image whose header claims more than `MAX_PIXELS` is refused before it is
-decoded.
+The EXIF orientation is applied. Palettes, grey values and CMYK become RGB, 16-bit values are scaled to 8 bits, and
+transparent pixels are drawn on white. An image whose header states more than `MAX_PIXELS` is refused before decoding.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-"""Ends of the names of files that are taken for images, in lower case."""
+"""Suffixes of image files, in lower case."""
 MAX_PIXELS = 100_000_000
-"""An image with more pixels is refused: it would take hundreds of megabytes once decoded."""
+"""Largest number of pixels of an image; more would take hundreds of megabytes after decoding."""
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 
@@ -36,8 +35,8 @@ class UnreadableImageError(Exception):
     Attributes:
         code: A stable name: `missing_file`, `unreadable_file`, `empty_file`, `not_an_image`, `broken_image`,
             `too_large`.
-        message: What is wrong with it, to follow its name: `the file is empty`.
-        cure: What to do about it.
+        message: What is wrong with it: `the file is empty`.
+        cure: How to fix it.
     """
 
     def __init__(self, code: str, message: str, cure: str = "") -> None:
@@ -50,11 +49,11 @@ class UnreadableImageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What a whole, readable image is.
+    """The size and the hash of a readable image.
 
     Attributes:
-        width, height: In pixels, upright.
-        digest: Hash of its pixels as Graft sees them, hexadecimal; equal for copies, whatever their metadata.
+        width, height: In pixels, after the EXIF orientation is applied.
+        digest: Hash of the RGB pixels, hexadecimal; equal for copies, even with other metadata.
     """
 
     width: int
@@ -63,14 +62,17 @@ class Inspected:
 
 
 def open_image(image: Path | bytes) -> Image:
-    """Decode an image file, given by its path or its bytes: upright, mode RGB.
+    """Return a decoded image, upright and in mode RGB.
+
+    Args:
+        image: The path of an image file, or its bytes.
 
     Raises:
-        UnreadableImageError: There is no such file, or it is not a whole image of at most `MAX_PIXELS`.
+        UnreadableImageError: The file does not exist, is not an image, is damaged, or has more than `MAX_PIXELS`.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    _refuse_nothing(image)
+    _refuse_empty(image)
     try:
         with _quiet(), Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
             _refuse_large(opened)
@@ -81,10 +83,10 @@ def open_image(image: Path | bytes) -> Image:
     except Image.DecompressionBombError as error:
         raise _too_large(str(error)) from error
     except UnidentifiedImageError as error:
-        message = "the file is not an image: its content is of no known format"
+        message = "the file is not an image: its format is unknown"
         raise UnreadableImageError("not_an_image", message, "Replace it, or remove it.") from error
-    except Exception as error:  # whatever a decoder meets in damaged bytes
-        if isinstance(error, OSError) and error.errno is not None:  # the system's own, not a decoder's
+    except Exception as error:  # decoders raise many types of errors for damaged bytes
+        if isinstance(error, OSError) and error.errno is not None:  # from the system, not from a decoder
             message = f"the file cannot be read ({error.strerror or error})"
             raise UnreadableImageError("unreadable_file", message, "Check its permissions.") from error
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -93,10 +95,10 @@ def open_image(image: Path | bytes) -> Image:
 
 
 def inspect(image: Path | bytes) -> Inspected:
-    """Decode an image once to know that it is whole, how large it is, and what it shows.
+    """Return the size and the hash of an image, after decoding it completely.
 
     Raises:
-        UnreadableImageError: As `open_image`.
+        UnreadableImageError: As for `open_image`.
     """
     opened = open_image(image)
     digest = hashlib.blake2b(opened.tobytes(), digest_size=16, person=b"graft-rgb")
@@ -105,7 +107,7 @@ def inspect(image: Path | bytes) -> Inspected:
 
 
 def encode_png(pixels: object) -> bytes:
-    """Pixels, uint8 [h, w] or [h, w, 3], as the bytes of a PNG file."""
+    """Return pixels, uint8 [h, w] or [h, w, 3], as the bytes of a PNG file."""
     from PIL import Image
 
     stream = io.BytesIO()
@@ -119,26 +121,27 @@ _quiet_threads: list[warnings.catch_warnings[None]] = []
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No warnings of odd metadata, or of sizes that are checked here.
+    """Silence warnings about odd metadata, and about sizes, which are checked here.
 
-    Filters belong to the process: the first of several threads silences them, the last one puts them back.
+    Filters of warnings belong to the process. So the first of several threads sets them, and the last one resets them.
     """
     with _quieting:
-        kept = _quiet_threads[0] if _quiet_threads else warnings.catch_warnings()
+        filters = _quiet_threads[0] if _quiet_threads else warnings.catch_warnings()
         if not _quiet_threads:
-            kept.__enter__()
+            filters.__enter__()
             warnings.simplefilter("ignore")
-        _quiet_threads.append(kept)
+        _quiet_threads.append(filters)
     try:
         yield
     finally:
         with _quieting:
             _quiet_threads.pop()
             if not _quiet_threads:
-                kept.__exit__(None, None, None)
+                filters.__exit__(None, None, None)
 
 
-def _refuse_nothing(image: Path | bytes) -> None:
+def _refuse_empty(image: Path | bytes) -> None:
+    """Raise an error for a file that is missing, empty or not a regular file."""
     if isinstance(image, bytes):
         if not image:
             raise UnreadableImageError("empty_file", "the image has no bytes", "Replace it, or remove it.")
@@ -155,6 +158,7 @@ def _refuse_nothing(image: Path | bytes) -> None:
 
 
 def _refuse_large(opened: Image) -> None:
+    """Raise an error for an image with too many pixels."""
     if opened.width * opened.height > MAX_PIXELS:
         raise _too_large(f"its header says {opened.width} × {opened.height} pixels")
 
@@ -165,7 +169,7 @@ def _too_large(why: str) -> UnreadableImageError:
 
 
 def _rgb(image: Image) -> Image:
-    """The image in mode RGB."""
+    """Return the image in mode RGB."""
     from PIL import Image
 
     if image.mode in _SIXTEEN_BITS:
@@ -178,7 +182,7 @@ def _rgb(image: Image) -> Image:
 
 
 def _eight_bits(image: Image) -> Image:
-    """Greys of more than eight bits: 16-bit values are divided by 257, floats taken for 0 to 1 where they fit in it."""
+    """Return a grey image with eight bits: 16-bit values are divided by 257, floats up to 1 multiplied by 255."""
     import numpy as np
     from PIL import Image
 
@@ -192,24 +196,24 @@ def _eight_bits(image: Image) -> Image:
 
 
 def image_files(word: str) -> list[Path]:
-    """The image files that a path means: the file, a folder's images at any depth, or what a glob matches.
+    """Return the image files that an argument names: a file, the images in a folder (at any depth), or those of a glob.
 
     Raises:
-        DataError: There are none.
+        DataError: There is no such file or folder, the folder contains no image, or the glob matches no file.
     """
     path = Path(word).expanduser()
     if path.is_file():
         return [path]
     if path.is_dir():
-        within = (each for each in sorted(path.rglob("*")) if each.suffix.lower() in SUFFIXES and each.is_file())
-        found = [each for each in within if not any(part.startswith(".") for part in each.relative_to(path).parts)]
-        if not found:
-            raise DataError(Problem(word, f"the folder holds no image ({', '.join(SUFFIXES)})."))
-        return found
+        images = (each for each in sorted(path.rglob("*")) if each.suffix.lower() in SUFFIXES and each.is_file())
+        visible = [each for each in images if not any(part.startswith(".") for part in each.relative_to(path).parts)]
+        if not visible:
+            raise DataError(Problem(word, f"the folder contains no image ({', '.join(SUFFIXES)})."))
+        return visible
     if glob.has_magic(word):
         matches = [Path(each) for each in sorted(glob.glob(str(path), recursive=True))]
-        found = [each for each in matches if each.is_file()]
-        if found:
-            return found
-        raise DataError(Problem(word, "no file matches.", f"The folder in use is {Path.cwd()}."))
-    raise DataError(Problem(word, "there is no such file or folder.", f"The folder in use is {Path.cwd()}."))
+        files = [each for each in matches if each.is_file()]
+        if files:
+            return files
+        raise DataError(Problem(word, "no file matches.", f"The current folder is {Path.cwd()}."))
+    raise DataError(Problem(word, "there is no such file or folder.", f"The current folder is {Path.cwd()}."))

@@ -1,4 +1,4 @@
-"""Where base weights come from: a package, a folder, the Hub."""
+"""Find base weights: in a Python package, a folder, the Hub's cache or the Hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether servers of weights can be reached, the Hub first: asked once, within seconds, and never if switched off."""
+"""Check whether the Hub and other servers of weights can be reached; never if the network is switched off."""
 
 from __future__ import annotations
 
@@ -9,49 +9,51 @@ import urllib.request
 from functools import cache
 
 PROBE_SECONDS = 3.0
+"""Longest time to wait for an answer."""
 
 
 def endpoint() -> str:
-    """The Hub's address: `HF_ENDPOINT`, or the public one."""
+    """Return the Hub's address: `HF_ENDPOINT`, or the public one."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
 @cache
 def hub_unreachable() -> str:
-    """Why the Hub cannot be reached, or an empty string where it can. Asked once a process, within three seconds.
+    """Return why the Hub cannot be reached, or an empty string if it can.
 
-    `HF_ENDPOINT` and the proxy variables are respected. Where `HF_HUB_OFFLINE` is set, no socket is opened and no name
-    looked up.
+    The check runs once per process and takes at most three seconds. It respects `HF_ENDPOINT` and the proxy variables.
+    If `HF_HUB_OFFLINE` is set, it opens no socket and looks up no name.
     """
-    return _why_not(endpoint(), "the Hub")
+    return _check(endpoint(), "the Hub")
 
 
 @cache
 def unreachable(address: str, name: str) -> str:
-    """The same of another server; what switches the Hub off switches it off too.
+    """Return why another server cannot be reached, or an empty string; see `hub_unreachable`.
 
     Args:
-        address: Such as `https://example.org`.
-        name: What to call it.
+        address: The address, such as `https://example.org`.
+        name: The name of the server in messages.
     """
-    return _why_not(address, name)
+    return _check(address, name)
 
 
-def _why_not(address: str, name: str) -> str:
+def _check(address: str, name: str) -> str:
+    """Return why a server cannot be reached, or an empty string."""
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         if os.environ.get(variable, "").upper() in {"1", "ON", "YES", "TRUE"}:
-            return f"{variable} is set, so {name} is not asked"
+            return f"{variable} is set, so {name} is not contacted"
     answers: list[str] = []
-    # A name look-up has no time limit of its own, so the question is asked in a thread that may be left behind.
-    asking = threading.Thread(target=lambda: answers.append(_ask(address)), daemon=True)
-    asking.start()
-    asking.join(PROBE_SECONDS)
+    # A name look-up has no time limit, so the request runs in a thread that may be abandoned.
+    request = threading.Thread(target=lambda: answers.append(_request(address)), daemon=True)
+    request.start()
+    request.join(PROBE_SECONDS)
     failure = answers[0] if answers else f"no answer within {PROBE_SECONDS:g} s"
     return f"{name} at {address} cannot be reached ({failure})" if failure else ""
 
 
-def _ask(address: str) -> str:
-    """Empty where the endpoint answers at all, else what went wrong."""
+def _request(address: str) -> str:
+    """Return what went wrong with a request, or an empty string if the server answers."""
     request = urllib.request.Request(address, method="HEAD", headers={"User-Agent": "graft"})
     try:
         urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
@@ -59,6 +61,6 @@ def _ask(address: str) -> str:
         return f"it answers {error.code}" if error.code >= 500 or error.code == 407 else ""
     except urllib.error.URLError as error:
         return str(error.reason)
-    except Exception as error:  # whatever fails here, the answer is the same: it cannot be reached
+    except Exception as error:  # any failure means that the server cannot be reached
         return f"{type(error).__name__}: {error}"
     return ""

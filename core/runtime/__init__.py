@@ -1,4 +1,4 @@
-"""Device, precision, seeds, memory, versions and cache."""
+"""The machine that a run uses: device, precision, seeds, memory, versions and cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graft's own cache, the only folder it writes to besides a run's."""
+"""Graft's cache, the only folder that it writes to besides the folder of a run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def keep_caches_of_others() -> None:
-    """Send files that the libraries below write by themselves, such as matplotlib's list of fonts, to Graft's cache."""
+    """Make other libraries write their caches, such as matplotlib's list of fonts, to Graft's cache."""
     os.environ.setdefault("MPLCONFIGDIR", str(cache_directory() / "matplotlib"))
 
 
 def cache_directory() -> Path:
-    """Return `$GRAFT_CACHE`, or `graft` in the platform's cache folder; whoever writes to it creates it."""
+    """Return `$GRAFT_CACHE`, or `graft` in the platform's cache folder; it may not exist yet."""
     if given := os.environ.get("GRAFT_CACHE"):
         return Path(given).expanduser()
     if sys.platform == "darwin":

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Hardware:
-    """Where a run computes: N processes with one device each.
+    """The devices of a run: one per process.
 
     Attributes:
         device: A torch device, such as `cpu` or `cuda:0`.
-        precision: `fp32`, `bf16` or `fp16`; parameters stay fp32, matrix products run in this.
-        rank: This process's number; rank 0 writes.
+        precision: `fp32`, `bf16` or `fp16`: the dtype of matrix products. Parameters stay fp32.
+        rank: The number of this process; rank 0 writes files.
         world: Number of processes.
-        accelerator: accelerate's process state, where `world` is above 1.
+        accelerator: The process state of accelerate if `world` is above 1, else None.
     """
 
     device: str
@@ -44,7 +44,7 @@ class Hardware:
             precision: `auto`, `fp32`, `bf16` or `fp16`.
 
         Raises:
-            ConfigError: The device is not here, or cannot compute in the precision.
+            ConfigError: The machine does not have the device, or the device does not support the precision.
         """
         chosen, world = _device(device), int(os.environ.get("WORLD_SIZE", "1"))
         accelerator = None
@@ -58,11 +58,11 @@ class Hardware:
 
     @property
     def on_cpu(self) -> bool:
-        """Whether the device is the CPU, where reading a tensor does not wait for anything."""
+        """Whether the device is the CPU, where reading a tensor does not wait for the device."""
         return self.device == "cpu"
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Return a context in which matrix products run in `precision` and the rest as torch's autocast decides."""
+        """Return a context in which matrix products run in `precision`; torch's autocast decides about the rest."""
         import torch
 
         if self.precision == "fp32":
@@ -71,19 +71,19 @@ class Hardware:
         return torch.autocast(self.device.partition(":")[0], dtype=dtype)
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """Move the module to its device; wrap it where there are several processes."""
+        """Return the module on its device, wrapped by accelerate if there are several processes."""
         module.to(self.device)
         if self.accelerator is None or not any(p.requires_grad for p in module.parameters()):
             return module
         wrapped: nn.Module = self.accelerator.prepare_model(module)
         return wrapped
 
-    def synchronised(self, module: nn.Module, only_if: bool) -> AbstractContextManager[Any]:
-        """Return a context whose backward pass averages gradients over the processes, or does not yet."""
+    def synchronized(self, module: nn.Module, only_if: bool) -> AbstractContextManager[Any]:
+        """Return a context in which the backward pass averages gradients over the processes, if `only_if` is true."""
         if self.accelerator is None or only_if:
             return nullcontext()
-        quiet: AbstractContextManager[Any] = self.accelerator.no_sync(module)
-        return quiet
+        local: AbstractContextManager[Any] = self.accelerator.no_sync(module)
+        return local
 
     def barrier(self) -> None:
         """Wait for all processes."""
@@ -91,7 +91,7 @@ class Hardware:
             self.accelerator.wait_for_everyone()
 
     def gather(self, value: Any) -> list[Any]:
-        """Return the objects of all processes, in the order of their ranks."""
+        """Return the values of all processes, in the order of their ranks."""
         if self.accelerator is None:
             return [value]
         import torch.distributed as dist
@@ -101,28 +101,30 @@ class Hardware:
         return gathered
 
 
-def _device(asked: str) -> str:
+def _device(name: str) -> str:
+    """Return the torch device for an option, after a check that it is available."""
     import torch
 
-    if asked == "auto":
+    if name == "auto":
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = asked.partition(":")[0]
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not here.get(kind, False):
-        there = ", ".join(name for name, available in here.items() if available)
-        raise ConfigError(Problem("train.device", f"there is no device {asked!r} here.", f"There is: {there}."))
-    return asked
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(name.partition(":")[0], False):
+        devices = ", ".join(device for device, there in available.items() if there)
+        message = f"this machine has no device {name!r}."
+        raise ConfigError(Problem("train.device", message, f"Available devices: {devices}."))
+    return name
 
 
-def _precision(asked: str, device: str) -> str:
-    if asked == "auto":
+def _precision(name: str, device: str) -> str:
+    """Return the precision for an option and a device."""
+    if name == "auto":
         return "bf16" if bf16_native(device) else "fp32"
-    if asked == "fp16" and device == "cpu":
+    if name == "fp16" and device == "cpu":
         cure = "Use train.precision=auto, bf16 or fp32."
         raise ConfigError(Problem("train.precision", "fp16 on a CPU is hundreds of times slower than fp32.", cure))
-    return asked
+    return name
 
 
 def gpu_at_hand() -> bool:

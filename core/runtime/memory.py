@@ -1,4 +1,4 @@
-"""Measure and tune the memory of this process."""
+"""Measure the memory of this process, and make it reuse freed memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # parameters of mallopt(3)
 
 
 def keep_freed_memory() -> None:
-    """Let glibc's allocator keep freed memory: each training step frees and allocates the same hundreds of MiB.
+    """Make glibc's allocator keep freed memory.
 
-    By default glibc maps large allocations anew and faults them in page by page, which takes a good part of a small
-    model's step. Without glibc, nothing happens.
+    Each training step frees and allocates the same hundreds of MiB. By default, glibc maps large allocations again and
+    faults them in page by page. For a small model, this takes a good part of a step. Without glibc, nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -28,16 +28,14 @@ def keep_freed_memory() -> None:
 
 
 def resident_memory() -> int:
-    """Return the bytes of memory that this process holds now."""
+    """Return the resident memory of this process, in bytes."""
     import psutil
 
     return int(psutil.Process().memory_info().rss)
 
 
 def peak_memory_mb(device: str) -> dict[str, float]:
-    """Return this process's peak memory so far, in MiB: `resident`, and `gpu` where there is one."""
-    import torch
-
+    """Return the peak memory of this process so far, in MiB: `resident`, and `gpu` if the device is one."""
     scale = 1024 if sys.platform != "darwin" else 1024 * 1024
     peak = {"resident": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale, 1)}
     if device.startswith("cuda"):
@@ -46,9 +44,9 @@ def peak_memory_mb(device: str) -> dict[str, float]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that the device, or the machine, has no memory left."""
+    """Return whether an error means that the device or the machine ran out of memory."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(
-        words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory")
+        text in str(error) for text in ("can't allocate memory", "not enough memory", "out of memory")
     )

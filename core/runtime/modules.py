@@ -1,4 +1,4 @@
-"""Helpers for torch modules: unwrapping, training mode, trainable weights."""
+"""Functions on torch modules: unwrapping, training mode, trainable weights."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def unwrap(module: nn.Module) -> nn.Module:
 def training_mode(module: nn.Module) -> None:
     """Put a module into training mode, except batch norms whose weights are frozen.
 
-    Otherwise their running statistics would drift with small batches, and the layer would no longer be pretrained.
+    Otherwise their running statistics would drift from the pretrained ones.
     """
     module.train()
     for layer in module.modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            own = list(layer.parameters(recurse=False))
-            if own and not any(parameter.requires_grad for parameter in own):
+            parameters = list(layer.parameters(recurse=False))
+            if parameters and not any(parameter.requires_grad for parameter in parameters):
                 layer.eval()
 
 
 def trainable_state(module: nn.Module) -> dict[str, Tensor]:
-    """Return everything that training changes, by name: trainable parameters and buffers such as running means."""
+    """Return all tensors that training changes, by name: trainable parameters, and buffers such as running means."""
     state = {name: p.detach() for name, p in module.named_parameters() if p.requires_grad}
     return state | {name: buffer.detach() for name, buffer in module.named_buffers()}
 
 
 def load_trainable(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load what `trainable_state` returned, in place."""
-    there = trainable_state(module)
+    """Copy tensors that `trainable_state` returned into the module, in place."""
+    tensors = trainable_state(module)
     with torch.no_grad():
         for name, value in state.items():
-            there[name].copy_(value)
+            tensors[name].copy_(value)

@@ -25,10 +25,11 @@ PACKAGES = (
     "hydra-core",
     "numpy",
 )
+"""The packages whose versions `report.json` states."""
 
 
 def describe(hardware: Hardware) -> dict[str, Any]:
-    """Return versions, processor, devices and threads, for the report."""
+    """Return versions, processor, device, precision, threads and processes, for `report.json`."""
     import psutil
     import torch
 
@@ -49,6 +50,7 @@ def describe(hardware: Hardware) -> dict[str, Any]:
 
 
 def _version(package: str) -> str | None:
+    """Return the version of an installed package, or None."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -56,6 +58,7 @@ def _version(package: str) -> str | None:
 
 
 def _processor() -> str:
+    """Return the name of the processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("model name"):

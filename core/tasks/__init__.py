@@ -1,6 +1,6 @@
-"""What can be learned: examples of each task type, target types, predictions, and the shapes they use.
+"""What can be learned: examples, task types, target types, predictions, and the array shapes of all of them.
 
-Shapes are written with these letters everywhere in Graft:
+These letters stand for array dimensions everywhere in Graft:
 
     n   examples in a split          b   examples in a batch
     c   labels                       s   tokens of the longest text in a batch
@@ -8,21 +8,45 @@ Shapes are written with these letters everywhere in Graft:
     h   height of an image           w   width of an image, in pixels
     k   objects in an image
 
-Targets, as arrays over a split (`TargetType.stack`):
+The target of one example (`example.target`), as the encoder of its target type returns it:
+
+    single       int              the index of its label
+    multi        tuple[int, ...]  the sorted indices of its labels
+    regression   float            the value
+    boxes        `Boxes`          corners in pixels, label indices and crowd flags of its objects
+
+The targets of a split (`TargetType.stack`):
 
     single       int64   [n]      the index of the label
     multi        float32 [n, c]   1 where the label applies, else 0
     regression   float32 [n]      the value
-    boxes        object  [n]      a `Boxes` each: corners float32 [k, 4], labels int64 [k]
+    boxes        object  [n]      one `Boxes` per example; `Boxes.arrays()` has corners float32 [k, 4], labels int64 [k]
 
-Predictions, in the order of the split:
+The logits of a batch and the loss of each example, for target types with `TargetType.losses`:
+
+    single       float32 [b, c]   loss float32 [b]   cross-entropy
+    multi        float32 [b, c]   loss float32 [b]   binary cross-entropy, the mean over labels
+    regression   float32 [b, 1]   loss float32 [b]   squared error
+    boxes        no logits: the model computes its own loss, float32 [b] or their mean []
+
+The predictions for a split, in its order:
 
     single       float32 [n, c]   probabilities, a softmax over the labels
-    multi        float32 [n, c]   probabilities, a sigmoid for each label
+    multi        float32 [n, c]   probabilities, a sigmoid per label
     regression   float32 [n]      the value
-    boxes        object  [n]      a `Detections` each: corners float32 [k, 4], scores float32 [k], labels int64 [k]
+    boxes        object  [n]      one `Detections` per example: corners float32 [k, 4], scores float32 [k],
+                                  labels int64 [k], the most confident first
 
-An image is a file, by its path or its bytes; what is in it is read by `core.images` as RGB, uint8 [h, w, 3].
+The thresholds that the validation split chooses, and a prediction in a line of `predictions.jsonl`:
+
+    single       none                   `label`, `probabilities`
+    multi        one per label          `labels`, `probabilities`
+    regression   none                   `value`
+    boxes        one score, `objects`   `objects`, each with `label`, `score` and `box`
+
+A target type of a plugin has its own rows in these tables, or those of the type that it names in `TargetType.like`.
+
+An image is a file, given as a path or as bytes. `core.images` reads it as RGB, uint8 [h, w, 3].
 """
 
 from __future__ import annotations

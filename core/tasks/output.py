@@ -1,4 +1,4 @@
-"""What a model has to predict: the task, its label names and its target type, handed on as one object."""
+"""What a model predicts: the task, its label names and its target type as one object."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OutputSpec:
 
     Attributes:
         task: The task.
-        labels: Label names in the order of their indices; empty where the target type has no labels.
+        labels: Label names in the order of their indices; empty if the target type has no labels.
         target: The target type.
     """
 
@@ -46,13 +46,13 @@ class OutputSpec:
         return self.stack([example.target for example in examples])
 
     def name_thresholds(self, thresholds: Sequence[float] | None) -> dict[str, float] | None:
-        """Return thresholds by name, as they are stored."""
+        """Return thresholds by name, as `report.json` stores them."""
         if thresholds is None:
             return None
         return dict(zip(self.target.threshold_names(self.labels), thresholds, strict=True))
 
     def read_thresholds(self, stored: Mapping[str, Any] | None) -> tuple[float, ...] | None:
-        """Return stored thresholds in the order of their names; None where nothing was stored."""
+        """Return stored thresholds in the order of their names; None if none are stored."""
         if not stored or not self.target.has_thresholds:
             return None
         return tuple(float(stored.get(name, DEFAULT_THRESHOLD)) for name in self.target.threshold_names(self.labels))

@@ -1,4 +1,4 @@
-"""A task, and the splits of labelled examples that it is learned from."""
+"""The options of a task."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.options import option
 
 @dataclass
 class Task:
-    """What to learn: a type of example, a type of output, and the primary metric."""
+    """What to learn: a task type, a target type and a primary metric."""
 
     name: str = option("", "Name of the task, used in the run's folder and in tables.")
     type: str = option("text-classification", "The task type, in the Hub's spelling.")

@@ -1,4 +1,4 @@
-"""The contract of a task type: what its examples are, when two are duplicates, and how they are read and written."""
+"""The base class of task types."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class TaskType(Component):
-    """A type of task: what its examples are, when two are duplicates, and how they are read and written.
+    """A class of examples: when two are duplicates, how they are read, written and drawn.
 
     Attributes:
         example: The class of its examples.
-        targets: The target types that it is learned with; a target type may also list the task type in its
-            `task_types`.
+        targets: The names of its target types. A target type can also list the task type in its own `task_types`.
     """
 
     example: ClassVar[type]
@@ -31,7 +30,7 @@ class TaskType(Component):
 
     @abstractmethod
     def identity(self, example: Any) -> bytes:
-        """Return bytes that are equal for duplicates, whatever their targets are."""
+        """Return bytes that are equal for duplicates; the target does not matter."""
 
     @abstractmethod
     def content(self, example: Any) -> dict[str, Any]:
@@ -42,7 +41,7 @@ class TaskType(Component):
         """Return an example without a target from one argument of `predict`, or from one line of its input."""
 
     def read(self, words: Iterable[str]) -> Iterator[Any]:
-        """Return examples from the arguments of `predict` or the lines of its input; one can stand for many."""
+        """Yield examples from the arguments of `predict` or the lines of its input; one can name many examples."""
         return (self.parse(word) for word in words)
 
     def fault(self, example: Any) -> Problem | None:
@@ -56,11 +55,11 @@ class TaskType(Component):
         labels: Sequence[str],
         thresholds: Sequence[float] | None = None,
     ) -> Image | None:
-        """Return a page of examples with truth and prediction, for `predictions.png`; None for no page.
+        """Return a page of examples with targets and predictions, for `predictions.png`; None for no page.
 
         Args:
-            examples: With their targets.
-            predictions: In their order, as `core.tasks` says.
+            examples: Examples with their targets.
+            predictions: Their predictions, shaped as in `core.tasks`.
             labels: Label names.
             thresholds: As `TargetType.write` takes them.
         """
@@ -72,8 +71,8 @@ class TaskType(Component):
         """Return one example with its prediction drawn on it, for `predict --pictures`; None if that is impossible.
 
         Args:
-            example: As `read` gives it.
-            prediction: As `TargetType.write` takes it.
+            example: An example from `read`.
+            prediction: Its prediction, as `TargetType.write` takes it.
             labels: Label names.
             thresholds: As `TargetType.write` takes them.
         """

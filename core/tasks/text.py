@@ -1,4 +1,4 @@
-"""Texts and pairs of texts: label them, or give them a value."""
+"""The task type of texts and pairs of texts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from core.tasks.task_type import TaskType
 
 @dataclass(frozen=True, slots=True)
 class TextExample:
-    """A text, or a pair of texts, with what it should be given.
+    """A text, or a pair of texts, with its target.
 
     Attributes:
         text: The text.
-        target: What should be predicted; None where it is not known.
+        target: What should be predicted; None if it is unknown.
         pair: The second text of a pair (premise and hypothesis, question and answer), or None.
         place: Where the example was read, for messages: `reviews.csv:12`.
     """
@@ -31,19 +31,19 @@ class TextExample:
 
 @dataclass
 class TextClassification(TaskType):
-    """Label a text, or a pair of texts, or give it a value."""
+    """Predict the labels or a value of a text, or of a pair of texts."""
 
     name: ClassVar[str] = "text-classification"
     example: ClassVar[type] = TextExample
     targets: ClassVar[tuple[str, ...]] = (SINGLE, MULTI, REGRESSION)
 
     def identity(self, example: TextExample) -> bytes:
-        """The text and its pair, with white space folded."""
+        """Return the text and its pair, with white space collapsed."""
         texts = (example.text,) if example.pair is None else (example.text, example.pair)
         return "\x00".join(" ".join(text.split()) for text in texts).encode()
 
     def parse(self, text: str) -> TextExample:
-        """The text itself, or a JSON object with `text` and, of a pair, `pair`."""
+        """Return the example for a text, or for a JSON object with `text` and, for a pair, `pair`."""
         if text.lstrip().startswith("{"):
             try:
                 read = json.loads(text)
@@ -53,5 +53,5 @@ class TextClassification(TaskType):
         return TextExample(text)
 
     def content(self, example: TextExample) -> dict[str, Any]:
-        """The text, and its pair where it has one."""
+        """Return the text, and the second text of a pair."""
         return {"text": example.text} if example.pair is None else {"text": example.text, "pair": example.pair}

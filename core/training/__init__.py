@@ -1,4 +1,4 @@
-"""The training loop, the optimizer, checkpoints and estimates of memory."""
+"""Train a model: the loop, the optimizer, checkpoints and memory estimates."""
 
 from __future__ import annotations
 

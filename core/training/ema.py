@@ -12,9 +12,14 @@ from core.runtime.modules import trainable_state
 
 
 class Average:
-    """An exponential moving average of what training changes; it replaces the weights while they are evaluated.
+    """An exponential moving average of the trainable weights and buffers; it replaces them during an evaluation.
 
-    The decay rises with the steps, min(decay, (1 + step) / (10 + step)), so that the first steps weigh little.
+    The decay rises with the steps, min(decay, (1 + step) / (10 + step)), so that the first weights are soon forgotten.
+
+    Attributes:
+        module: The module.
+        decay: The largest decay.
+        state: The averages by name.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -23,7 +28,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Move towards the weights after step number `step`, from 1."""
+        """Update the average with the weights after step number `step`, counted from 1."""
         weight = 1.0 - min(self.decay, (1 + step) / (10 + step))
         for name, value in trainable_state(self.module).items():
             if value.is_floating_point():
@@ -33,7 +38,7 @@ class Average:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Let the average take the place of the weights for a while."""
+        """Replace the weights with the average inside the `with` block."""
         self.swap()
         try:
             yield
@@ -41,8 +46,8 @@ class Average:
             self.swap()
 
     def swap(self) -> None:
-        """Exchange the average and the weights, in place."""
+        """Swap the average and the weights, in place."""
         for name, value in trainable_state(self.module).items():
-            held = value.clone()
+            weight = value.clone()
             value.copy_(self.state[name])
-            self.state[name].copy_(held)
+            self.state[name].copy_(weight)

@@ -1,7 +1,7 @@
-"""The one training loop, for every family that has gradients.
+"""The training loop, for all models with gradients.
 
-It is written for N processes. A run that is killed at any instant and resumed ends with the same weights: whatever
-decides the next step is in `State` and in what `_checkpoint` writes.
+It runs in one or several processes. A run that is killed at any moment and resumed ends with the same weights: all that
+decides the next step is in `State` or in the checkpoint that `_checkpoint` writes.
 """
 
 from __future__ import annotations
@@ -34,17 +34,20 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Loop:
-    """One training; `fit()` runs it, from its newest checkpoint where there is one.
+    """One training. `fit()` runs it, and resumes from the newest checkpoint if there is one.
 
     Attributes:
-        model: Its module is trained in place.
-        method: The adapter method that was applied.
+        model: The model; its module is trained in place.
+        method: The adapter method that was applied to it.
         prepared: The prepared training split.
-        train, hardware, seed, checkpoints: The run's.
-        evaluate: Scores the validation split; the loop calls it when an evaluation is due.
-        better: Whether the first value of the primary metric beats the second.
-        primary: The primary metric's key.
-        watch: Is told what happens.
+        train: The options of training.
+        hardware: Device, precision and processes.
+        seed: The run's seed.
+        checkpoints: The run's checkpoints.
+        evaluate: Returns the scores on the validation split; the loop calls it when an evaluation is due.
+        better: Whether the first value of the primary metric is better than the second.
+        primary: The key of the primary metric.
+        watch: Receives the progress.
     """
 
     model: LoadedModel
@@ -60,11 +63,11 @@ class Loop:
     watch: Watch
 
     def fit(self) -> State:
-        """Train to the end; afterwards the module holds the weights that are kept.
+        """Train to the end, load the weights to keep into the module, and return the final state.
 
         Raises:
-            NumericalError: The loss or a weight stopped being a finite number.
-            Interrupted: The run was asked to stop.
+            NumericalError: The loss or a weight is no longer a finite number.
+            Interrupted: A signal asked the run to stop.
             RunError: A single example does not fit into memory, or a checkpoint cannot be written.
         """
         self._begin()
@@ -78,14 +81,14 @@ class Loop:
             for batches in self.steps.stream(self.state.step, self.total, self.workers):
                 self.state.data_seconds += time.perf_counter() - self.tick
                 if not self._try_step(batches):
-                    break  # out of memory: the stream starts again with smaller micro-batches
+                    break  # out of memory: restart the stream with smaller micro-batches
                 self._after_step(batches)
                 if self.state.evaluation_due(self.total, self.evaluate_every) or self.state.stopped:
                     break
         return self._finish()
 
     def _begin(self) -> None:
-        """Set everything up, then go back to the newest checkpoint where there is one."""
+        """Set everything up, then restore the newest checkpoint if there is one."""
         train, hardware = self.train, self.hardware
         # Each process takes its share of every batch, in one or more micro-batches.
         per_process = -(-train.batch_size // hardware.world)
@@ -99,7 +102,7 @@ class Loop:
         every = round(self.steps.per_epoch / train.evals_per_epoch) if train.evals_per_epoch else self.total
         self.evaluate_every = max(1, every)
 
-        # `model.module` is the wrapped module that `loss` goes through, `module` the network itself.
+        # `model.module` is the wrapped module, which `loss` calls; `module` is the network itself.
         self.model.module = hardware.wrap(self.model.module)
         if train.compile:
             self.model.module = torch.compile(self.model.module)  # type: ignore[assignment]
@@ -116,11 +119,11 @@ class Loop:
         self.saved_at, self.tick, self.lr = time.monotonic(), time.perf_counter(), 0.0
         if hardware.world > 1:
             torch.manual_seed(self.seed + hardware.rank)  # each process draws its own dropout masks
-        if (found := self.checkpoints.latest()) is not None:
-            self._restore(found[1])
+        if (newest := self.checkpoints.latest()) is not None:
+            self._restore(newest[1])
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
-        """Put back what `_checkpoint` wrote."""
+        """Restore what `_checkpoint` wrote."""
         self.state = State(**saved["state"])
         self.steps.micro_batch_size = self.state.micro_batch_size
         load_trainable(self.module, saved["weights"])
@@ -135,7 +138,7 @@ class Loop:
         set_rng_state(saved["rng"][self.hardware.rank], self.hardware.device)
 
     def _try_step(self, batches: list[MicroBatch]) -> bool:
-        """Do one step; returns False where memory ran out and smaller micro-batches are to be tried."""
+        """Do one step; return False if memory ran out and the step must be repeated with smaller micro-batches."""
         before = rng_state(self.hardware.device)
         try:
             self._step(batches)
@@ -145,7 +148,7 @@ class Loop:
             self.optimizer.zero_grad(set_to_none=True)
             if self.hardware.device.startswith("cuda"):
                 torch.cuda.empty_cache()
-            # Processes would have to agree on a smaller size, and one example cannot be halved.
+            # Several processes would have to agree on a smaller size, and one example cannot be halved.
             size = self.state.micro_batch_size
             if size == 1 or self.hardware.world > 1:
                 raise out_of_memory(size, error) from error
@@ -157,38 +160,38 @@ class Loop:
 
     def _step(self, batches: list[MicroBatch]) -> None:
         """Do one optimizer step over this process's micro-batches of one batch."""
-        # The learning rate is a function of the step's number alone, so there is nothing to save.
+        # The learning rate depends only on the step's number, so there is nothing to save.
         factor = schedule(self.state.step, self.total, self.train.warmup, self.train.schedule)
         self.lr = set_learning_rate(self.optimizer, factor)
 
-        # Forward and backward, micro-batch by micro-batch; gradients add up.
+        # Forward and backward pass for each micro-batch; gradients add up.
         total = torch.zeros((), device=self.hardware.device)
         for number, micro in enumerate(batches, start=1):
             batch = {name: value.to(self.hardware.device, non_blocking=True) for name, value in micro.tensors.items()}
             # Processes exchange gradients once, in the backward pass of the last micro-batch.
-            with self.hardware.synchronised(self.model.module, only_if=number == len(batches)):
+            with self.hardware.synchronized(self.model.module, only_if=number == len(batches)):
                 with self.hardware.autocast():
                     losses = self.model.loss(batch)
-                # Divide by the examples of the whole batch, so that the gradient does not depend on how it was cut.
-                # DDP averages over processes; `world` turns that back into a sum.
+                # Divide by the examples of the whole batch, so that the gradient does not depend on the
+                # micro-batches. DDP averages over processes; `world` turns that back into a sum.
                 summed = losses.sum() if losses.ndim else losses * micro.size
                 loss = summed / micro.share if micro.share else summed * 0.0
                 torch.autograd.backward(self.scaler.scale(loss * self.hardware.world))
             total += loss.detach()
 
-        # Clip the gradients as they really are, then update the weights; in fp16 an overflow skips the update.
+        # Clip the unscaled gradients, then update the weights. In fp16 an overflow skips the update.
         self.scaler.unscale_(self.optimizer)
         self.norm = clip_gradients(self.parameters, self.train.clip_norm, self.hardware.on_cpu)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
-        # The method may look at gradients (AdaLoRA's ranks do) before they are freed.
+        # The method may read the gradients before they are freed, as AdaLoRA does to adapt its ranks.
         self.method.after_step(self.model, self.state.step)
         self.optimizer.zero_grad(set_to_none=True)
         self.loss += total
 
     def _after_step(self, batches: list[MicroBatch]) -> None:
-        """Count the step, tell the run, then save or stop where that is due."""
+        """Count the step and report it; then save or stop if that is due."""
         state, train, hardware = self.state, self.train, self.hardware
         now = time.perf_counter()
         state.seconds, self.tick = state.seconds + now - self.tick, now
@@ -212,7 +215,7 @@ class Loop:
             state.loss_steps = 0
             self.watch.logged(values)
 
-        # Processes agree on when to end only where they communicate anyway.
+        # Several processes agree on when to stop only in steps where they communicate anyway.
         if hardware.world == 1 or logs:
             if any(hardware.gather(self.watch.stop_requested())):
                 self._checkpoint()
@@ -223,20 +226,20 @@ class Loop:
                 state.stop(f"time_budget: ended at step {state.step} of {self.total}")
 
         due = bool(train.checkpoint_steps) and state.step % train.checkpoint_steps == 0
-        if train.checkpoint_minutes and hardware.world == 1:  # clocks of several processes differ
+        if train.checkpoint_minutes and hardware.world == 1:  # the clocks of several processes differ
             due = due or time.monotonic() - self.saved_at >= train.checkpoint_minutes * 60
         if due:
             self._checkpoint()
-        self.tick = time.perf_counter()  # writing is neither training nor waiting for data
+        self.tick = time.perf_counter()  # a checkpoint is neither training nor waiting for data
 
     def _read_loss(self) -> float:
-        """Return the loss over all processes since it was last reset; the only place that waits for the device."""
+        """Return the summed loss of all processes since the last reset; only this waits for the device."""
         value = float(sum(self.hardware.gather(float(self.loss))))
         assert_finite_loss(value, self.state.step, self.lr)
         return value
 
     def _validate(self) -> None:
-        """Score the validation split, with the averaged weights where there are some; keep the best."""
+        """Score the validation split, with the moving average if there is one, and keep the best weights."""
         self._read_loss()
         assert_finite_weights(self.parameters, self.state.step)
         state, train = self.state, self.train
@@ -251,7 +254,7 @@ class Loop:
                 else:
                     state.waiting += 1
         except Interrupted:
-            self._checkpoint()  # of before the evaluation, which is then rerun
+            self._checkpoint()  # the state before the evaluation, so that a resumed run repeats it
             raise
         state.evaluated = state.step
         epoch = round(state.step / self.steps.per_epoch, 4)
@@ -260,7 +263,7 @@ class Loop:
             state.stop(f"early_stopping: {state.waiting} evaluations without improvement, at step {state.step}")
 
     def _checkpoint(self) -> None:
-        """Write all that decides the rest of the training; once it has ended, without the optimizer."""
+        """Write all that decides the rest of the training; after its end, leave the optimizer out."""
         self._read_loss()
         assert_finite_weights(self.parameters, self.state.step)
         self.state.loss_sum = float(self.loss)
@@ -278,7 +281,7 @@ class Loop:
         self.checkpoints.save(self.state.step, saved, self.state.best_file)
 
     def _finish(self) -> State:
-        """Put the kept weights into the module, unwrapped."""
+        """Unwrap the module, load the weights to keep, and return the state."""
         self.hardware.barrier()
         self.model.module = self.module
         if best := self.hardware.gather(self.state.best_file)[0]:

@@ -1,7 +1,7 @@
-"""Estimates of a run's peak memory: what their parts are, and how the sizes that a family declares fill them.
+"""Estimate the peak memory of training from the sizes that a model family declares.
 
-This estimate needs no import or download. `core.training.memory_profile` fills the same parts once data and model are
-loaded.
+This estimate needs no heavy import and no download. `core.training.memory_profile` computes the same parts after data
+and model are loaded.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from core.contracts.train_config import TrainConfig
 
 LIBRARIES_MB = 900.0
-"""Resident memory of a process that has imported torch, transformers and peft and holds a small data set."""
+"""Resident memory, in MiB, of a process that has imported torch, transformers and peft and loaded a small data set."""
 MIB = 2**20
 _OVERHEAD = {4: 1.035, 8: 1.01}
-"""Factor of quantization constants, by bits: one byte for 64 weights, and constants of these; four bytes a row."""
+"""Factor for quantization constants, by bits. 4: a byte per 64 weights, and constants of these. 8: 4 bytes per row."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class TrainingMemory:
     """Peak memory of training by part, in bytes, for a micro-batch of the longest examples.
 
     Attributes:
-        weights: The module's parameters, with the constants of their quantization.
-        gradients: Gradients of what trains.
-        optimizer: The optimizer's state.
-        average: The moving average of what trains.
-        activations: What a forward and backward pass holds at its peak besides these.
-        libraries: What the process holds besides, on a CPU; None on a GPU.
+        weights: The parameters, with their quantization constants.
+        gradients: The gradients of the trainable parameters.
+        optimizer: The state of the optimizer.
+        average: The moving average of the trainable parameters.
+        activations: The rest of the peak of a forward and backward pass.
+        libraries: The rest of the process, on a CPU; None on a GPU.
     """
 
     weights: float
@@ -48,36 +48,36 @@ class TrainingMemory:
     def of(
         cls, train: TrainConfig, weights: float, trainable: float, activations: float, libraries: float | None
     ) -> TrainingMemory:
-        """Derive gradients, optimizer and average from what trains.
+        """Return all parts; those of gradients, optimizer and average follow from the trainable parameters.
 
         Args:
-            train: Says which optimizer there is, and whether an average.
+            train: Names the optimizer, and says whether there is a moving average.
             weights: Bytes of all parameters.
-            trainable: Bytes of the parameters that train, which are float32.
-            activations: Bytes of a pass at its peak.
-            libraries: Bytes of all else, on a CPU.
+            trainable: Bytes of the trainable parameters, which are float32.
+            activations: Bytes of a forward and backward pass at its peak.
+            libraries: Bytes of the rest of the process, on a CPU; else None.
         """
         state = load_registry().optimizer(train.optimizer).state_bytes / 4
         return cls(weights, trainable, state * trainable, trainable if train.ema else 0.0, activations, libraries)
 
     def in_mib(self) -> dict[str, float]:
-        """Return the parts and their `total` in MiB, rounded to 0.1; without `libraries` where they are None."""
+        """Return the parts and their `total` in MiB, rounded to 0.1; without `libraries` if that is None."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         parts = {name: float(value) for name, value in values.items() if value is not None}
         return {name: round(value / MIB, 1) for name, value in (parts | {"total": sum(parts.values())}).items()}
 
 
 def estimate(config: RunConfig, outputs: int, precision: str = "", device: str = "") -> dict[str, float]:
-    """Estimate the peak memory of training from the sizes that the family declares.
+    """Return an estimate of the peak memory of training, from the sizes that the family declares.
 
     Args:
         config: The run's configuration.
-        outputs: Outputs of the head; a guess does no harm.
-        precision: As resolved; empty to guess it from the configuration.
-        device: As resolved; empty to guess it likewise.
+        outputs: Number of outputs of the head; it matters little.
+        precision: The resolved precision; empty to guess it from the configuration.
+        device: The resolved device; empty to guess it from the configuration.
 
     Returns:
-        The parts of `TrainingMemory` in MiB; empty where the family or the method does not declare enough.
+        The parts of `TrainingMemory` in MiB; empty if the family or the method does not declare its sizes.
     """
     train, method = config.train, config.method
     shape = config.model.footprint(config, outputs)
@@ -108,11 +108,11 @@ def _weights(config: RunConfig, shape: Footprint, precision: str, device: str) -
 
 
 def _activations(config: RunConfig, shape: Footprint, precision: str, tokens: int, device: str) -> float:
-    """Return the bytes that a step keeps for its backward pass, and the gradients of one block's activations."""
+    """Return the bytes stored for the backward pass, and those of the gradients of one block's activations."""
     train = config.train
     if config.method.frozen:
         return 0.0
-    size = 4.0 if precision == "fp32" else 2.9  # mixed: products in half precision, the rest in float32
+    size = 4.0 if precision == "fp32" else 2.9  # mixed: matrix products in half precision, the rest in float32
     pairs = shape.pairs * tokens * (4.0 if precision == "fp32" else 2.0) if device == "cpu" else 0.0
     block = shape.kept * size + pairs
     examples = min(train.micro_batch_size or train.batch_size, train.batch_size)
@@ -121,7 +121,7 @@ def _activations(config: RunConfig, shape: Footprint, precision: str, tokens: in
 
 
 def sentence(parts: dict[str, float]) -> str:
-    """Return an estimate in words."""
+    """Return an estimate as text, for a message."""
     if not parts:
         return "unknown: the checkpoint is not on this machine, or the family or the method does not declare its sizes"
     named = ", ".join(f"{name} {value:,.0f}" for name, value in parts.items() if name != "total" and value >= 0.5)

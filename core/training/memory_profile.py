@@ -1,4 +1,4 @@
-"""An estimate of the peak memory of training, from a profile of two small forward and backward passes."""
+"""Estimate the peak memory of training from a profile of two small forward and backward passes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from core.contracts.train_config import TrainConfig
 
 SMALL, LARGER = 2, 4
-"""Examples in the two passes; a micro-batch is extrapolated from them, linearly in the number of examples."""
+"""Examples in the two passes; the memory of a micro-batch is extrapolated from them, linearly."""
 
 
 class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -44,14 +44,14 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation and count the storages that it allocated."""
-        tree_map_only(Tensor, self._from_before, (args, kwargs or {}))
-        made = func(*args, **(kwargs or {}))
-        tree_map_only(Tensor, self._count, made)
+        tree_map_only(Tensor, self._register_input, (args, kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        tree_map_only(Tensor, self._count, result)
         self.course.append(self.now)
-        return made
+        return result
 
-    def _from_before(self, tensor: Tensor) -> Tensor:
-        """Remember an input from outside, so that it is not counted when an operation returns it again."""
+    def _register_input(self, tensor: Tensor) -> Tensor:
+        """Remember an input, so that it is not counted if an operation returns it."""
         self._remember(tensor, counted=False)
         return tensor
 
@@ -61,7 +61,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _remember(self, tensor: Tensor, counted: bool) -> None:
         if tensor.layout is not torch.strided:
-            return  # sparse and nested tensors have no storage of their own
+            return  # sparse and nested tensors have no single storage
         storage = tensor.untyped_storage()
         key, size = storage._cdata, storage.nbytes() if counted else 0
         if key in self._known:
@@ -77,34 +77,36 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def profile_memory(
     model: LoadedModel, prepared: PreparedDataset, train: TrainConfig, hardware: Hardware, seed: int
 ) -> dict[str, float]:
-    """Profile two small forward and backward passes and extrapolate to a micro-batch of the longest examples.
+    """Return an estimate of the peak memory of training, from two small forward and backward passes.
 
-    Generators and buffers are restored afterwards, and no gradients are left.
+    It extrapolates to a micro-batch of the longest examples. Random generators and buffers are restored afterwards, and
+    no gradients remain.
 
     Args:
-        model: With its method applied.
+        model: The model with its adapter method applied.
         prepared: The training examples.
-        train: Gives the batch size, the optimizer, and whether there is an average.
+        train: Names the batch size and the optimizer, and says whether there is a moving average.
         hardware: Device, precision and processes.
-        seed: The run's; examples are augmented as in the first epoch.
+        seed: The run's seed; examples are augmented as in the first epoch.
 
     Returns:
-        The parts of `TrainingMemory` in MiB; empty where even four examples do not fit into memory. `weights` includes
-        what a network keeps from pass to pass, such as casts of its weights.
+        The parts of `TrainingMemory` in MiB; empty if four examples do not fit into memory. `weights` includes what a
+        network keeps between passes, such as casts of its weights.
     """
     module = unwrap(model.module).to(hardware.device)
     resident = resident_memory() if hardware.on_cpu else 0
     training_mode(module)
+    examples = _micro_batch(train, hardware.world, len(prepared))
     try:
-        activations, left = _passes(model, prepared, hardware, seed, _micro_batch(train, hardware.world, len(prepared)))
+        activations, kept = _profile(model, prepared, hardware, seed, examples)
     except (torch.OutOfMemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         return {}
     parameters = list(module.parameters())
-    weights = left + sum(model.parameter_bytes(parameter) for parameter in parameters)
+    weights = kept + sum(model.parameter_bytes(parameter) for parameter in parameters)
     trainable = sum(model.parameter_bytes(parameter) for parameter in parameters if parameter.requires_grad)
-    libraries = max(0, resident - weights + left) if hardware.on_cpu else None
+    libraries = max(0, resident - weights + kept) if hardware.on_cpu else None
     return TrainingMemory.of(train, weights, trainable, activations, libraries).in_mib()
 
 
@@ -114,56 +116,57 @@ def _micro_batch(train: TrainConfig, world: int, examples: int) -> int:
     return min(train.micro_batch_size or per_process, per_process, examples)
 
 
-def _passes(
+def _profile(
     model: LoadedModel, prepared: PreparedDataset, hardware: Hardware, seed: int, examples: int
 ) -> tuple[float, int]:
-    """Return two numbers of bytes: a pass's peak over so many examples, and what the first pass left behind.
+    """Return the peak bytes of a pass over `examples` examples, and the bytes that remain after the first pass.
 
-    Gradients of parameters are in neither. What a network keeps from pass to pass is not an activation.
+    Neither includes gradients of parameters. What a network keeps between passes is not an activation, so the
+    first pass runs before the profile.
     """
     sizes = [examples] if examples <= LARGER else [SMALL, LARGER]
     module = unwrap(model.module)
     before = rng_state(hardware.device)
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
     try:
-        left = _pass(model, _longest(model, prepared, sizes[0], seed), hardware).now
-        courses = [_pass(model, _longest(model, prepared, size, seed), hardware).course for size in sizes]
+        kept = _run_pass(model, _longest(model, prepared, sizes[0], seed), hardware).now
+        courses = [_run_pass(model, _longest(model, prepared, size, seed), hardware).course for size in sizes]
     finally:
         for buffer, value in buffers:
             buffer.copy_(value)
         set_rng_state(before, hardware.device)
-    return peak_of(courses, sizes, examples), left
+    return peak_of(courses, sizes, examples), kept
 
 
 def peak_of(courses: Sequence[Sequence[int]], sizes: Sequence[int], examples: int) -> float:
-    """Extrapolate the peak of a pass over more examples from one or two smaller passes.
+    """Return the peak bytes of a pass over more examples, extrapolated from one or two smaller passes.
 
-    The bytes after each operation grow linearly with the examples, each operation at its own rate: a large gradient
-    that every pass holds is the peak of a small pass only. Where the two passes ran different operations, as with a
-    detector's loss, the line goes through their peaks.
+    The bytes after each operation grow linearly with the number of examples, each at its own rate. So the operation at
+    the peak of a small pass, such as a large gradient of fixed size, need not be the one at the peak of a large pass.
+    If the two passes ran different operations, as with a detector's loss, the peaks themselves are extrapolated.
 
     Args:
-        courses: Bytes after each operation of a pass, one sequence for each pass.
-        sizes: Examples in each pass.
-        examples: Examples in the pass that is asked about.
+        courses: Bytes after each operation, one sequence per pass.
+        sizes: Examples in each of these passes.
+        examples: Examples in the pass to estimate.
     """
     if len(courses) == 1:
         return float(max(courses[0]))
     small, larger = (np.asarray(course, dtype=np.float64) for course in courses)
     if len(small) != len(larger):
         small, larger = small.max(keepdims=True), larger.max(keepdims=True)
-    an_example = np.maximum(0.0, (larger - small) / (sizes[1] - sizes[0]))
-    return float((larger + an_example * (examples - sizes[1])).max())
+    per_example = np.maximum(0.0, (larger - small) / (sizes[1] - sizes[0]))
+    return float((larger + per_example * (examples - sizes[1])).max())
 
 
 def _longest(model: LoadedModel, prepared: PreparedDataset, size: int, seed: int) -> dict[str, Tensor]:
-    """Return a batch of the longest examples, as in the first epoch."""
+    """Return a batch of the longest examples, augmented as in the first epoch."""
     rows = (-prepared.lengths).argsort(kind="stable")[:size]
     return model.collate([prepared.fetch(int(row), 0, example_rng(seed, 0, int(row))) for row in rows])
 
 
-def _pass(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> LiveTensors:
-    """Run one pass and count its tensors. Gradients of parameters are freed as soon as they are computed."""
+def _run_pass(model: LoadedModel, batch: dict[str, Tensor], hardware: Hardware) -> LiveTensors:
+    """Return the counted tensors of a forward and backward pass; gradients of parameters are freed at once."""
     trained = [parameter for parameter in unwrap(model.module).parameters() if parameter.requires_grad]
     hooks: list[Any] = [p.register_post_accumulate_grad_hook(_free_gradient) for p in trained]  # type: ignore[no-untyped-call]
     live = LiveTensors()

@@ -1,4 +1,4 @@
-"""The optimizer and what goes with it: parameter groups, the learning-rate schedule, clipping, the moving average."""
+"""The optimizer: parameter groups, learning-rate schedule and gradient clipping."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 
 def build_optimizer(model: LoadedModel, method: AdapterMethod, train: TrainConfig, lr: float) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter 2019), fused, over what trains; no decay on biases, norms and other vectors.
+    """Return the optimizer that `train.optimizer` names, over the trainable parameters.
+
+    Biases, norms and other vectors get no weight decay.
 
     Args:
-        model: Its module's trainable parameters are optimized.
-        method: May give groups of its own (layer-wise decay, LoRA+).
-        train: Betas and weight decay.
+        model: The model; its trainable parameters are optimized.
+        method: Can define its own parameter groups (layer-wise decay, LoRA+).
+        train: Names the optimizer, the betas and the weight decay.
         lr: Peak learning rate.
     """
     trainable = {name: p for name, p in unwrap(model.module).named_parameters() if p.requires_grad}
     groups: list[dict[str, Any]] = []
-    own: Sequence[ParamGroup | None] = method.param_groups(model, lr) or [None]
-    for group in own:
+    of_method: Sequence[ParamGroup | None] = method.param_groups(model, lr) or [None]
+    for group in of_method:
         names = list(trainable) if group is None else group.names
         rate = lr if group is None else group.lr
         decay = train.weight_decay if group is None or group.weight_decay is None else group.weight_decay
@@ -45,51 +47,54 @@ def build_optimizer(model: LoadedModel, method: AdapterMethod, train: TrainConfi
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Load an optimizer's state, in the memory layout of its parameters.
+    """Load the state of an optimizer, in the memory layout of its parameters.
 
-    A checkpoint holds contiguous tensors. Beside channels-last weights they would be summed in another order, and a
-    resumed run would end with other bits than an uninterrupted one.
+    A checkpoint has contiguous tensors. With channels-last weights, these would be summed in a different order, and the
+    bits of a resumed run would differ from those of an uninterrupted one.
     """
     optimizer.load_state_dict(state)
-    for parameter, held in optimizer.state.items():
-        for name, value in held.items():
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
-                held[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+                values[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
-def schedule(step: int, total: int, warmup: float, kind: str) -> float:
-    """Return the learning rate of a step as a share of the peak: up from 0 over `warmup`, then down as `type` says.
+def schedule(step: int, total: int, warmup: float, shape: str) -> float:
+    """Return the learning rate of a step as a share of the peak.
+
+    It rises from 0 during the warmup, then follows the shape.
 
     Args:
         step: The step's number, from 0.
-        total: Steps in the whole run.
-        warmup: Share of `total`.
-        kind: `linear` and `cosine` (Loshchilov and Hutter 2017) fall to 0, `constant` stays.
+        total: Number of steps in the run.
+        warmup: Length of the warmup as a share of `total`.
+        shape: `linear` and `cosine` (Loshchilov and Hutter 2017) fall to 0; `constant` stays at the peak.
     """
     rise = math.ceil(total * warmup)
     if step < rise:
         return (step + 1) / (rise + 1)
-    if kind == "constant":
+    if shape == "constant":
         return 1.0
     done = (step - rise) / max(1, total - rise)
-    return 1.0 - done if kind == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+    return 1.0 - done if shape == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
-    """Scale every group's peak rate; returns the first group's rate."""
+    """Set each group's learning rate to `factor` times its peak, and return that of the first group."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
     rate: float = optimizer.param_groups[0]["lr"]
     return rate
 
 
-def clip_gradients(parameters: Iterable[Tensor], largest: float, on_cpu: bool) -> Tensor:
-    """Scale gradients to a norm of at most `largest`; returns the norm before, 0-d, without waiting for the device.
+def clip_gradients(parameters: Iterable[Tensor], max_norm: float, on_cpu: bool) -> Tensor:
+    """Scale the gradients to a norm of at most `max_norm`, and return the norm before, 0-d; 0 does not clip.
 
-    On a CPU reading the norm is free, so gradients within the limit are not touched, which saves a pass over them.
+    This does not wait for a GPU. On a CPU, reading the norm is free, so gradients within the limit are not scaled. That
+    saves a pass over them.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
-    if largest > 0 and not (on_cpu and bool(norm <= largest)):
-        torch._foreach_mul_(gradients, torch.clamp(largest / (norm + 1e-6), max=1.0))
+    if max_norm > 0 and not (on_cpu and bool(norm <= max_norm)):
+        torch._foreach_mul_(gradients, torch.clamp(max_norm / (norm + 1e-6), max=1.0))
     return norm

@@ -1,4 +1,4 @@
-"""What a model loader is told, built in one place: for a run, and for a model that was saved."""
+"""Build the request for a model loader: for a training, or for a saved model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def request_for(config: RunConfig, splits: Splits, hardware: Hardware) -> LoadRequest:
-    """Return the request that loads base weights for a training."""
+    """Return the request that loads the base weights for a training."""
     output = load_registry().output(config.task, splits.labels)
     return LoadRequest(
         output=output,
@@ -37,15 +37,15 @@ def request_for(config: RunConfig, splits: Splits, hardware: Hardware) -> LoadRe
 def need_for_saved(
     config: RunConfig, hardware: Hardware, saved: Path, output: OutputSpec, fingerprint: str, merged: bool = False
 ) -> LoadRequest:
-    """Return the request that opens a saved model for prediction.
+    """Return the request that loads a saved model for prediction.
 
     Args:
-        config: Of the run that trained it.
-        hardware: Where it will compute.
+        config: The configuration of the run that trained it.
+        hardware: Device and precision.
         saved: The folder that `LoadedModel.save` wrote.
-        output: What it predicts.
-        fingerprint: Of the splits that it was trained on.
-        merged: Whether the folder holds whole weights of the family, with what the method trained merged into them.
+        output: What the model predicts.
+        fingerprint: The fingerprint of the splits that it was trained on.
+        merged: Whether the folder has complete weights, with the adapter merged into them.
     """
     return LoadRequest(
         output=output,

@@ -67,7 +67,7 @@ def test_configurations(refuse: Refused, words: list[str], expected: list[str]) 
         (None, ["reviews.csv"]),
         (b"", ["reviews.csv"]),
         (b"text,label\n", ["reviews.csv"]),
-        (b"text,label\n" + b"".join(b"text %d,good\n" % n for n in range(20)), ["'good'", "nothing to tell apart"]),
+        (b"text,label\n" + b"".join(b"text %d,good\n" % n for n in range(20)), ["'good'", "nothing to learn"]),
         (b"text,label\na,good\nb,bad,more\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3"]),
         (b"text,label\na,good\nb,\n" + b"c,bad\nd,good\n" * 9, ["reviews.csv:3", "data.on_bad_row=skip"]),
         (b"words,kind,day\n" + b"c,bad,1\nd,good,2\n" * 9, ["words", "kind", "data.text"]),

@@ -200,7 +200,7 @@ def test_one_class_and_an_empty_class(program: Program, tmp_path: Path) -> None:
     alone.mkdir()
     (photos / "dark").rename(alone / "dark")
     said = refused(program, *image_runs.words(alone, f"hydra.run.dir={tmp_path / 'third'}"))
-    assert "every example has the label 'dark'; there is nothing to tell apart" in said
+    assert "every example has the label 'dark', so there is nothing to learn" in said
 
 
 def test_check_prints_the_estimate_and_the_input_size(program: Program, photos: Path) -> None:

@@ -1,4 +1,4 @@
-"""Objects in images: what is there, and what a detector says is there."""
+"""Objects in images, and detections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NamedBox(NamedTuple):
     """One object as a data adapter reads it.
 
     Attributes:
-        label: Its label's name.
+        label: The name of its label.
         corners: Its corners in pixels.
         crowd: Whether it stands for many objects (COCO's `iscrowd`) or is ambiguous (VOC's `difficult`). Detecting it
             counts neither as correct nor as wrong.
@@ -47,7 +47,7 @@ class Boxes:
         return len(self.labels)
 
     def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
-        """Corners float32 [k, 4], labels int64 [k], crowd bool [k]."""
+        """Return corners float32 [k, 4], labels int64 [k] and crowd bool [k]."""
         import numpy as np
 
         corners = np.asarray(self.corners, dtype=np.float32).reshape(-1, 4)
@@ -84,10 +84,10 @@ class BoxExample:
 
     Attributes:
         image: The path of an image file, or the bytes of one.
-        target: The objects (none is an answer too); None where they are not known.
-        size: Width and height in pixels, upright, where the data adapter has looked; else (0, 0).
-        digest: Hash of its pixels, where the data adapter has looked; equal for copies.
-        place: Where it was found, for messages: `photos/1.jpg`, `scenes:12`.
+        target: The objects, which may be none; None if they are unknown.
+        size: Width and height in pixels, upright; (0, 0) if the data adapter has not opened the image.
+        digest: Hash of its pixels, equal for copies; empty if the data adapter has not opened the image.
+        place: Where it was read, for messages: `photos/1.jpg`, `scenes:12`.
     """
 
     image: Path | bytes

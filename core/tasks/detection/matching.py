@@ -1,14 +1,16 @@
-"""Which found objects are there: matching detections with the truth, as COCO does it.
+"""Match detections with objects, as COCO does.
+
+Each label is matched separately, the most confident detection first. A detection takes the free object with the largest
+overlap, if this reaches the IoU. A detection that overlaps only a crowd counts neither as correct nor as wrong. If only
+objects of some sizes count, the same holds for a detection that overlaps only an object of another size, or that
+overlaps nothing and has another size itself.
 
 Source:
-    Lin et al., Microsoft COCO (2014), and its evaluation code (`cocoeval.py`): of one label at a time, the surest
-    detection takes the free object that it overlaps most, if by at least the wanted IoU. One that overlaps only a crowd
-    is neither right nor wrong; nor, where objects of some sizes only are looked for, is one that overlaps only another
-    size, or that overlaps nothing and is of another size itself.
+    Lin et al., Microsoft COCO (2014), and its evaluation code (`cocoeval.py`).
 
-Shapes, beside those of `core.tasks`:
+Shapes, besides those of `core.tasks`:
 
-    m   detections of a split        t   least overlaps (IoU)        a   ranges of sizes
+    m   detections of a split        t   IoU thresholds        a   ranges of sizes
 """
 
 from __future__ import annotations
@@ -25,30 +27,30 @@ if TYPE_CHECKING:
     from core.tasks.detection.boxes import Boxes, Detections
 
 IOU = 0.5
-"""The overlap from which a detection counts as right, where nothing else is said."""
+"""The default overlap from which a detection is correct."""
 
 COCO_IOUS: tuple[float, ...] = tuple(float(each) for each in np.linspace(0.5, 0.95, 10, dtype=np.float32))
-"""0.50, 0.55, …, 0.95 in float32, as torchmetrics has them."""
+"""0.50, 0.55, …, 0.95 in float32, as in torchmetrics."""
 
 COCO_SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
-"""The least and the largest area of a box of each size, in pixels of the stored image; an end belongs to both sides."""
+"""The smallest and the largest area of each size, in pixels of the stored image; both ends are included."""
 
 MOST = 100
-"""COCO looks at the surest so many detections of a label in an image."""
+"""Number of detections per label and image that COCO evaluates, the most confident ones."""
 
-_BELOW_ONE = 1 - 1e-10  # boxes that are equal but for rounding still meet a least overlap of 1
+_BELOW_ONE = 1 - 1e-10  # boxes that are equal except for rounding still reach an IoU threshold of 1
 
 
 @dataclass(frozen=True)
 class Matched:
-    """The detections of a split and what they hit, crowds left out.
+    """The detections of a split that count, and whether they are correct, without crowds.
 
     Attributes:
-        scores: float32 [m], of all detections that count.
+        scores: float32 [m].
         labels: int64 [m].
-        hits: bool [m], whether each is right.
-        images: int64 [m], the image of each.
-        truth: int64 [n, c], how many objects of each label are in each image.
+        hits: bool [m], whether each detection is correct.
+        images: int64 [m], the image of each detection.
+        truth: int64 [n, c], the number of objects of each label in each image.
     """
 
     scores: NDArray[np.float32]
@@ -60,15 +62,15 @@ class Matched:
 
 @dataclass(frozen=True)
 class Matches:
-    """The detections of a split and what they hit, at several overlaps and for several ranges of sizes.
+    """The detections of a split and whether they are correct, for several IoU thresholds and ranges of sizes.
 
     Attributes:
         scores: float32 [m], of all detections, image by image.
         labels: int64 [m].
-        images: int64 [m], the image of each.
-        hits: bool [a, t, m], whether each is right.
-        counts: bool [a, t, m], whether each is right or wrong, and not neither.
-        truth: int64 [a, n, c], how many objects of each label are in each image.
+        images: int64 [m], the image of each detection.
+        hits: bool [a, t, m], whether each detection is correct.
+        counts: bool [a, t, m], whether each detection counts as correct or wrong.
+        truth: int64 [a, n, c], the number of objects of each label in each image.
     """
 
     scores: NDArray[np.float32]
@@ -80,17 +82,17 @@ class Matches:
 
 
 def match(predictions: Iterable[Detections], targets: Iterable[Boxes], n_labels: int, iou: float = IOU) -> Matched:
-    """Match the detections of every image with its objects, whatever their number and sizes.
+    """Return the matches of all detections with objects of all sizes.
 
     Args:
-        predictions: One an image.
-        targets: Likewise.
+        predictions: The detections of each image.
+        targets: The objects of each image.
         n_labels: Number of labels, c.
-        iou: The least overlap.
+        iou: The IoU threshold.
     """
-    found = match_at(predictions, targets, n_labels, (iou,), (COCO_SIZES["all"],), None)
-    kept = found.counts[0, 0]
-    return Matched(found.scores[kept], found.labels[kept], found.hits[0, 0, kept], found.images[kept], found.truth[0])
+    every = match_at(predictions, targets, n_labels, (iou,), (COCO_SIZES["all"],), None)
+    kept = every.counts[0, 0]
+    return Matched(every.scores[kept], every.labels[kept], every.hits[0, 0, kept], every.images[kept], every.truth[0])
 
 
 def match_at(
@@ -101,29 +103,29 @@ def match_at(
     sizes: Sequence[tuple[float, float]] = tuple(COCO_SIZES.values()),
     most: int | None = MOST,
 ) -> Matches:
-    """Match the detections of every image with its objects, at each least overlap and for each range of sizes.
+    """Return the matches of detections with objects, for each IoU threshold and each range of sizes.
 
     Args:
-        predictions: One an image.
-        targets: Likewise.
+        predictions: The detections of each image.
+        targets: The objects of each image.
         n_labels: Number of labels, c.
-        ious: The least overlaps, [t].
-        sizes: The least and the largest area, [a].
-        most: The surest so many detections of a label in an image count; None for all of them.
+        ious: The IoU thresholds, [t].
+        sizes: The smallest and the largest area of each range, [a].
+        most: Number of detections per label and image that count, the most confident ones; None for all.
     """
     scores, labels, images, truth = [], [], [], []
     hits = [np.zeros((len(sizes), len(ious), 0), dtype=bool)]
     counts = list(hits)
-    for image, (found, wanted) in enumerate(zip(predictions, targets, strict=True)):
-        corners, there, crowd = wanted.arrays()
+    for image, (found, objects) in enumerate(zip(predictions, targets, strict=True)):
+        corners, of_objects, crowd = objects.arrays()
         ignored = crowd | outside(corners, sizes)
-        hit, counted = match_image(found, corners, there, crowd, ignored, ious, sizes, most)
+        hit, counted = match_image(found, corners, of_objects, crowd, ignored, ious, sizes, most)
         scores.append(found.scores)
         labels.append(found.labels)
         images.append(np.full(len(found), image, dtype=np.int64))
         hits.append(hit)
         counts.append(counted)
-        truth.append([np.bincount(there[~each], minlength=n_labels) for each in ignored])
+        truth.append([np.bincount(of_objects[~each], minlength=n_labels) for each in ignored])
     return Matches(
         np.concatenate([np.zeros(0, dtype=np.float32), *scores]),
         np.concatenate([np.zeros(0, dtype=np.int64), *labels]),
@@ -144,46 +146,44 @@ def match_image(
     sizes: Sequence[tuple[float, float]],
     most: int | None = MOST,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Match the detections of one image.
+    """Return whether each detection of an image is correct, and whether it counts: bool [a, t, len(found)] each.
 
     Args:
         found: The detections, in any order.
-        corners: float32 [k, 4], of the objects that are there.
-        labels: int64 [k].
-        crowd: bool [k].
+        corners: float32 [k, 4], of the objects.
+        labels: int64 [k], of the objects.
+        crowd: bool [k], whether each object is a crowd.
         ignored: bool [a, k], crowds and objects of other sizes.
-        ious: The least overlaps, [t].
-        sizes: The least and the largest area, [a].
-        most: The surest so many detections of a label count; None for all of them.
-
-    Returns:
-        Whether each detection is right, and whether it counts: bool [a, t, len(found)] each.
+        ious: The IoU thresholds, [t].
+        sizes: The smallest and the largest area of each range, [a].
+        most: Number of detections per label that count, the most confident ones; None for all.
     """
     hit = np.zeros((len(sizes), len(ious), len(found)), dtype=bool)
     neither = hit.copy()
-    looked_at = surest(found, most)
+    candidates = surest(found, most)
     overlap = overlaps(found.corners, corners, crowd)
     overlap[found.labels[:, None] != labels[None, :]] = -1.0
     limits = np.minimum(ious, _BELOW_ONE)
     free = np.ones((len(sizes), len(ious), len(labels)), dtype=bool)
     reach = overlap.max(axis=1, initial=-1.0) >= limits.min()
-    for row in looked_at[reach[looked_at]]:
+    for row in candidates[reach[candidates]]:
         near = (overlap[row] >= limits[:, None]) & (free | crowd)
-        for candidates, seen in ((near & ~ignored[:, None], hit), (near & ignored[:, None], neither)):
+        # An object that counts comes first; only without one does the detection take a crowd or another size.
+        for eligible, outcome in ((near & ~ignored[:, None], hit), (near & ignored[:, None], neither)):
             # Among equal overlaps COCO takes the last object.
-            best = len(labels) - 1 - np.where(candidates, overlap[row], -1.0)[..., ::-1].argmax(axis=-1)
-            taken = candidates.any(axis=-1) & ~hit[..., row]
-            seen[..., row] |= taken
+            best = len(labels) - 1 - np.where(eligible, overlap[row], -1.0)[..., ::-1].argmax(axis=-1)
+            taken = eligible.any(axis=-1) & ~hit[..., row]
+            outcome[..., row] |= taken
             where = np.nonzero(taken)
             free[(*where, best[where])] = False
     beyond = np.ones(len(found), dtype=bool)
-    beyond[looked_at] = False
+    beyond[candidates] = False
     neither |= ~hit & (outside(found.corners, sizes)[:, None] | beyond)
     return hit, ~neither
 
 
 def surest(found: Detections, most: int | None) -> NDArray[np.intp]:
-    """The surest so many detections of each label, or all of them: their indices, the surest first."""
+    """Return the indices of the `most` most confident detections of each label (None for all), most confident first."""
     order = np.argsort(-found.scores, kind="stable")
     if most is None or len(found) <= most:
         return order
@@ -195,7 +195,7 @@ def surest(found: Detections, most: int | None) -> NDArray[np.intp]:
 
 
 def outside(corners: NDArray[np.float32], sizes: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
-    """Which boxes [k, 4] are smaller or larger than each range of areas allows, bool [a, k]."""
+    """Return which boxes [k, 4] are outside each range of areas, bool [a, k]."""
     width, height = (corners[:, 2:] - corners[:, :2]).astype(np.float64).T
     limits = np.asarray(sizes, dtype=np.float64)
     beyond: NDArray[np.bool_] = (width * height < limits[:, :1]) | (width * height > limits[:, 1:])
@@ -205,23 +205,25 @@ def outside(corners: NDArray[np.float32], sizes: Sequence[tuple[float, float]]) 
 def overlaps(
     one: NDArray[np.float32], other: NDArray[np.float32], crowd: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float64]:
-    """Intersection over union of every pair of boxes, float64 [m, k]; over the first box alone where `crowd`.
+    """Return the intersection over union of every pair of boxes, float64 [m, k].
+
+    With a crowd, the intersection is divided by the area of the first box alone.
 
     Args:
         one: float32 [m, 4].
         other: float32 [k, 4].
-        crowd: bool [k], which of `other` stand for many.
+        crowd: bool [k], which of `other` are crowds.
     """
-    # Width and height in float32, then all else in float64: as COCO's code has it from torchmetrics.
+    # Width and height in float32, then everything in float64: this is what COCO's code gets from torchmetrics.
     (a, a_size), (b, b_size) = (
         (each[:, :2].astype(np.float64), (each[:, 2:] - each[:, :2]).astype(np.float64)) for each in (one, other)
     )
     ends = np.minimum((a + a_size)[:, None], (b + b_size)[None])
     shared = np.clip(ends - np.maximum(a[:, None], b[None]), 0, None).prod(axis=2)
     areas = a_size.prod(axis=1)[:, None], b_size.prod(axis=1)[None]
-    whole = areas[0] + areas[1] - shared
+    union = areas[0] + areas[1] - shared
     if crowd is not None:
-        whole = np.where(crowd[None], areas[0], whole)
+        union = np.where(crowd[None], areas[0], union)
     ratio: NDArray[np.float64] = np.zeros(shared.shape)
-    np.divide(shared, whole, out=ratio, where=whole > 0)
+    np.divide(shared, union, out=ratio, where=union > 0)
     return ratio

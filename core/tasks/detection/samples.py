@@ -1,4 +1,4 @@
-"""Synthetic objects in images, and what a good, a bad and a perfect detector would find there."""
+"""Synthetic objects in images, and the detections of an imperfect and of a perfect detector."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from core.tasks.targets.target import Predictions, Targets
 
 CELL = 160
-"""Every object lies in a square of so many pixels of its own, so that each detection overlaps one object at most."""
+"""Side of the square, in pixels, around each object; a detection then overlaps at most one object."""
 _SIDES = (20, 60, 120)
 """Sides of the objects in pixels: a small, a medium and a large one by COCO's measure."""
 
 
 def sample_boxes(n: int, n_labels: int) -> Targets:
-    """Objects of all sizes and labels in n images, [n] of `Boxes`; every fifth image is empty, and there are crowds."""
+    """Return the objects of n images, [n] of `Boxes`: all sizes and labels, some crowds, every fifth image empty."""
     images = []
     for row in range(n):
         count = row % 5
@@ -33,15 +33,15 @@ def _square(place: int, side: int) -> tuple[float, float, float, float]:
     return (float(CELL * place), 10.0, float(CELL * place + side), float(10 + side))
 
 
-def found_boxes(truth: Targets, n_labels: int, seed: int) -> Predictions:
-    """What a detector finds that is often wrong: misses, false alarms, shifted boxes, wrong labels, random scores.
+def imperfect_detections(truth: Targets, n_labels: int, seed: int) -> Predictions:
+    """Return detections with errors: misses, false alarms, shifted boxes, wrong labels and random scores.
 
     No two scores are equal.
 
     Args:
         truth: [n] of `Boxes`.
         n_labels: Number of labels.
-        seed: Draws the errors.
+        seed: Seed of the errors.
     """
     random = np.random.default_rng(seed)
     images = []
@@ -61,8 +61,8 @@ def found_boxes(truth: Targets, n_labels: int, seed: int) -> Predictions:
     return objects(images)
 
 
-def exact_boxes(truth: Targets) -> Predictions:
-    """What a perfect detector finds, [n] of `Detections`: every object, and no crowd."""
+def perfect_detections(truth: Targets) -> Predictions:
+    """Return the detections of a perfect detector, [n] of `Detections`: every object, and no crowd."""
     images = []
     for each in truth:
         corners, labels, crowd = each.arrays()
@@ -70,14 +70,15 @@ def exact_boxes(truth: Targets) -> Predictions:
     return objects(images)
 
 
-def rescored(predictions: Predictions, seed: int) -> Predictions:
-    """The same detections with other scores."""
+def with_random_scores(predictions: Predictions, seed: int) -> Predictions:
+    """Return the same detections with random scores."""
     random = np.random.default_rng(seed)
     return objects(_detections(each.corners, random.uniform(0.05, 1, len(each)), each.labels) for each in predictions)
 
 
 def _detections(corners: object, scores: object, labels: object) -> Detections:
-    found = np.asarray(scores, dtype=np.float32)
-    order = np.argsort(-found, kind="stable")
-    places = np.asarray(corners, dtype=np.float32).reshape(-1, 4)
-    return Detections(places[order], found[order], np.asarray(labels, dtype=np.int64)[order])
+    """Return detections in the order of their scores, the most confident first."""
+    confidence = np.asarray(scores, dtype=np.float32)
+    order = np.argsort(-confidence, kind="stable")
+    boxes = np.asarray(corners, dtype=np.float32).reshape(-1, 4)
+    return Detections(boxes[order], confidence[order], np.asarray(labels, dtype=np.int64)[order])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.issues import RowIssue
-from core.tasks.detection.boxes import Boxes, Detections, NamedBox
-from core.tasks.targets.target import Encoded, Encoder, ResultTable, Target, TargetType, objects
+from core.tasks.detection.boxes import Boxes, Detections
+from core.tasks.targets.target import Encoder, ResultTable, Target, TargetType, objects
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,32 +20,30 @@ if TYPE_CHECKING:
 BOXES = "boxes"
 
 DEFAULT_SCORE = 0.25
-"""The score from which a detection counts where the validation split does not decide it."""
+"""The smallest score of a detection that counts, if the validation split cannot choose one."""
 
 ALL_OBJECTS = "objects"
 """The name under which the one threshold of a detector is stored."""
-
-_NOT_LABELLED = RowIssue(
-    "not_labelled", "the image has no annotations", "Annotate it (as empty, where it shows no object), or remove it."
-)
 
 
 @dataclass
 class BoxesTarget(TargetType):
     """Objects in an image, each with a box and a label.
 
-    A target is a `Boxes`; an image without objects has an empty one. Targets: object [n], one `Boxes` each.
-    Predictions: object [n], one `Detections` each. One threshold, a score, decides which detections count.
+    A target is a `Boxes`, which is empty for an image without objects. Targets: object [n], one `Boxes` per image.
+    Predictions: object [n], one `Detections` per image. One threshold, a score, decides which detections count.
     """
 
     name: ClassVar[str] = BOXES
     fewest_labels: ClassVar[int] = 1
-    needs_every_label: ClassVar[bool] = False  # an image without a label's objects still teaches where there are none
+    needs_every_label: ClassVar[bool] = False  # an image without objects of a label is a negative example
     objects: ClassVar[bool] = True
     has_thresholds: ClassVar[bool] = True
 
     def encoder(self, task: Task) -> Encoder:
-        """Return an encoder of sequences of `NamedBox`; None means that nobody has looked at the image."""
+        """Return an encoder of sequences of `NamedBox`; None stands for an image without annotations."""
+        from core.tasks.detection.encoding import BoxEncoder
+
         return BoxEncoder(task, self)
 
     def stack(self, targets: Sequence[Target], labels: Sequence[str]) -> Targets:
@@ -59,7 +55,7 @@ class BoxesTarget(TargetType):
         return tuple(sorted(set(target.labels)))
 
     def write_target(self, target: Target, labels: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the objects: label, box, and `crowd` where a box stands for many objects."""
+        """Return the objects: label, box, and `crowd` if a box stands for many objects."""
         crowd = target.crowd or (False,) * len(target)
         return [
             {"label": labels[label], "box": list(corners)} | ({"crowd": True} if many else {})
@@ -67,7 +63,7 @@ class BoxesTarget(TargetType):
         ]
 
     def strata(self, targets: Sequence[Target]) -> NDArray[np.int64]:
-        """Return the rarest label in each image, int64 [n]; images without objects are a stratum of their own."""
+        """Return the rarest label in each image, int64 [n]; images without objects form one stratum."""
         import numpy as np
 
         present = [tuple(set(each.labels)) for each in targets]
@@ -79,23 +75,23 @@ class BoxesTarget(TargetType):
         return np.asarray(rarest, dtype=np.int64)
 
     def choose_thresholds(self, predictions: Predictions, targets: Targets) -> tuple[float, ...]:
-        """Choose the score with the highest F1 over all labels together; an IoU of 0.5 makes a detection right."""
+        """Return the score with the highest F1 over all labels together; a detection is correct from an IoU of 0.5."""
         from core.tasks.detection.matching import match
         from core.tasks.targets.thresholds import best_threshold
 
         matched = match(predictions, targets, 1 + max((label for each in targets for label in each.labels), default=0))
-        there = int(matched.truth.sum())
-        if not there or not len(matched.scores):
+        true = int(matched.truth.sum())
+        if not true or not len(matched.scores):
             return (DEFAULT_SCORE,)
-        return (best_threshold(matched.scores, matched.hits, there, DEFAULT_SCORE),)
+        return (best_threshold(matched.scores, matched.hits, true, DEFAULT_SCORE),)
 
     def threshold_names(self, labels: Sequence[str]) -> Sequence[str]:
-        """Return the one name."""
+        """Return the name of the one threshold."""
         return (ALL_OBJECTS,)
 
     def describe_thresholds(self, thresholds: Sequence[float]) -> str:
-        """Return the score."""
-        return f"threshold: objects count as found from a score of {thresholds[0]:.3g}, chosen on validation"
+        """Return a sentence with the score."""
+        return f"threshold: detections count from a score of {thresholds[0]:.3g}, chosen on validation"
 
     def decide(self, predictions: Predictions, thresholds: Sequence[float]) -> Predictions:
         """Return the detections whose score reaches the threshold."""
@@ -126,7 +122,7 @@ class BoxesTarget(TargetType):
         columns = zip(rows, *_average_precision(predictions, targets, n_labels), strict=True)
         title = PER_CLASS_TITLE
         if thresholds:
-            title += f"; objects count as found from a score of {thresholds[0]:.3g}"
+            title += f"; detections count from a score of {thresholds[0]:.3g}"
         return {"per_class": ResultTable([row | {"ap50": ap50, "ap50_95": ap} for row, ap50, ap in columns], title)}
 
     def write(
@@ -136,7 +132,7 @@ class BoxesTarget(TargetType):
         thresholds: Sequence[float] | None = None,
         example: Any = None,
     ) -> dict[str, Any]:
-        """Return the objects found, most confident first: label, score, and box as x1, y1, x2, y2 in pixels."""
+        """Return the detections, most confident first: label, score, and box as x1, y1, x2, y2 in pixels."""
         kept = prediction if thresholds is None else prediction.surer_than(thresholds[0])
         rows = zip(kept.labels, kept.scores, kept.corners, strict=True)
         return {
@@ -151,11 +147,11 @@ class BoxesTarget(TargetType):
         }
 
     def columns(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """Return the columns of a CSV with one row per object."""
+        """Return the columns of a CSV with one row per detection."""
         return ("image", "label", "score", "x1", "y1", "x2", "y2")
 
     def rows(self, line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield a row for each object of an image."""
+        """Yield one row per detection."""
         rest = {key: value for key, value in line.items() if key != "objects"}
         for each in line["objects"]:
             place = dict(zip(("x1", "y1", "x2", "y2"), each["box"], strict=True))
@@ -164,7 +160,7 @@ class BoxesTarget(TargetType):
     def difference(self, one: Predictions, other: Predictions) -> float:
         """Return the largest difference of scores and of corners (as a share of 100 pixels).
 
-        Infinite where a different number of objects, or different labels, are found.
+        Infinite if the numbers of detections or their labels differ.
         """
         import numpy as np
 
@@ -177,7 +173,7 @@ class BoxesTarget(TargetType):
         return gap
 
     def samples(self, count: int, labels: Sequence[str]) -> list[Target]:
-        """Return objects of all sizes and labels; every fifth image is empty, and there are crowds."""
+        """Return objects of all sizes and labels, some of them crowds; every fifth image is empty."""
         from core.tasks.detection.samples import sample_boxes
 
         return list(sample_boxes(count, len(labels)))
@@ -185,21 +181,21 @@ class BoxesTarget(TargetType):
     def sample_predictions(
         self, targets: Targets, labels: Sequence[str], seed: int, perfect: bool = False
     ) -> Predictions:
-        """Return detections with random errors and scores, or every object."""
-        from core.tasks.detection.samples import exact_boxes, found_boxes
+        """Return detections with random errors and scores, or a detection for every object."""
+        from core.tasks.detection.samples import imperfect_detections, perfect_detections
 
-        return exact_boxes(targets) if perfect else found_boxes(targets, len(labels), seed)
+        return perfect_detections(targets) if perfect else imperfect_detections(targets, len(labels), seed)
 
     def same_decisions(self, predictions: Predictions, labels: Sequence[str], seed: int) -> Predictions:
         """Return the same detections with other scores."""
-        from core.tasks.detection.samples import rescored
+        from core.tasks.detection.samples import with_random_scores
 
-        return rescored(predictions, seed)
+        return with_random_scores(predictions, seed)
 
     def target_problem(self, target: Target, labels: Sequence[str], example: Any = None) -> str:
         """Return what is wrong with the objects of an image."""
         if not isinstance(target, Boxes):
-            return "must be `Boxes` (without any where the image shows no object)"
+            return "must be a `Boxes`, an empty one if the image shows no object"
         if len(target.corners) != len(target.labels) or len(target.crowd) not in (0, len(target.labels)):
             return "must have as many corners as labels, and as many crowd flags or none"
         if not all(isinstance(each, int) and 0 <= each < len(labels) for each in target.labels):
@@ -215,54 +211,8 @@ class BoxesTarget(TargetType):
         """Return what is wrong with the detections of n images."""
         if predictions.shape != (n,) or not all(isinstance(each, Detections) for each in predictions):
             shape = list(predictions.shape)
-            return f"must give a Detections for each of {n} images; it gives {predictions.dtype} {shape}."
-        return next((found for each in predictions if (found := _detections_problem(each, len(labels)))), "")
-
-
-class BoxEncoder:
-    """Encodes the objects of images: sequences of `NamedBox`."""
-
-    def __init__(self, task: Task, target: TargetType) -> None:
-        self._target = target
-        self._given = tuple(task.labels) if task.labels else ()
-        self._codes: dict[tuple[NamedBox, ...], int] = {}
-        self._values = array("q")
-
-    def add(self, raw: object) -> RowIssue | None:
-        """Keep the objects of one image, or return what is wrong with them."""
-        from core.tasks.targets.encoding import is_several, unknown_label
-
-        if raw is None:
-            return _NOT_LABELLED
-        assert is_several(raw)
-        boxes = tuple(each for each in raw if isinstance(each, NamedBox))
-        assert len(boxes) == len(raw)
-        for box in boxes:
-            if self._given and box.label not in self._given:
-                return unknown_label(box.label, self._given)
-        self._values.append(self._codes.setdefault(boxes, len(self._codes)))
-        return None
-
-    def finish(self) -> tuple[Encoded, list[tuple[str, str]]]:
-        """Return the targets, and a complaint where no image has an object."""
-        import numpy as np
-
-        from core.tasks.targets.encoding import natural
-
-        names = self._given or tuple(sorted({box.label for boxes in self._codes for box in boxes}, key=natural))
-        index = {name: number for number, name in enumerate(names)}
-        table: tuple[Target, ...] = tuple(
-            Boxes(
-                tuple(box.corners for box in boxes),
-                tuple(index[box.label] for box in boxes),
-                tuple(box.crowd for box in boxes) if any(box.crowd for box in boxes) else (),
-            )
-            for boxes in self._codes
-        )
-        nothing = not any(self._codes)
-        cure = "Check where the annotations are looked for."
-        complaints = [("no image has an object; there is nothing to find.", cure)] if nothing else []
-        return Encoded(names, np.frombuffer(self._values, dtype=np.int64), self._target, table), complaints
+            return f"must give one Detections for each of {n} images; it gives {predictions.dtype} {shape}."
+        return next((problem for each in predictions if (problem := _detections_problem(each, len(labels)))), "")
 
 
 def _average_precision(
@@ -274,8 +224,8 @@ def _average_precision(
     from core.tasks.detection.matching import COCO_IOUS, COCO_SIZES, match_at
     from core.tasks.detection.precision_recall import precision_recall
 
-    found = match_at(predictions, targets, n_labels, COCO_IOUS, (COCO_SIZES["all"],))
-    curves = precision_recall(found, np.ones((1, len(targets)), dtype=np.int64))[0][0]
+    matches = match_at(predictions, targets, n_labels, COCO_IOUS, (COCO_SIZES["all"],))
+    curves = precision_recall(matches, np.ones((1, len(targets)), dtype=np.int64))[0][0]
     ap50, ap = ([float(each) if np.isfinite(each) else None for each in of] for of in (curves[0], curves.mean(axis=0)))
     return ap50, ap
 

@@ -1,4 +1,4 @@
-"""Images with boxes: find objects and label them."""
+"""The task type of objects in images."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.errors import Problem
-from core.images import examples as images_examples
-from core.images.examples import found, shown
+from core.images.examples import find_images, identity, path_or_place, read_problem
 from core.tasks.detection.boxes import BoxExample, Detections
 from core.tasks.detection.target import BOXES
 from core.tasks.task_type import TaskType
@@ -29,28 +28,28 @@ class ObjectDetection(TaskType):
     targets: ClassVar[tuple[str, ...]] = (BOXES,)
 
     def identity(self, example: BoxExample) -> bytes:
-        """The hash of its pixels."""
-        return images_examples.identity(example)
+        """Return the hash of the pixels."""
+        return identity(example)
 
     def content(self, example: BoxExample) -> dict[str, Any]:
-        """The path of its file; of an image that has none, where it was found."""
-        return {"image": shown(example)}
+        """Return the path of the file, or the place of an image without a file."""
+        return {"image": path_or_place(example)}
 
     def parse(self, text: str) -> BoxExample:
-        """The path of an image file."""
+        """Return the example for the path of an image file."""
         return BoxExample(Path(text).expanduser(), place=text)
 
     def read(self, words: Iterable[str]) -> Iterator[BoxExample]:
-        """Files, folders (all images in them, at any depth) and globs.
+        """Yield the images of files, folders (at any depth) and globs.
 
         Raises:
-            DataError: There is no such file, a folder holds no image, or a glob matches none.
+            DataError: A file does not exist, a folder contains no image, or a glob matches no file.
         """
-        return (BoxExample(path, place=str(path)) for path in found(words))
+        return (BoxExample(path, place=str(path)) for path in find_images(words))
 
     def fault(self, example: BoxExample) -> Problem | None:
-        """Why its file cannot be read as an image, or None."""
-        return images_examples.fault(example)
+        """Return why the file cannot be read as an image, or None."""
+        return read_problem(example)
 
     def picture(
         self,
@@ -59,7 +58,7 @@ class ObjectDetection(TaskType):
         labels: Sequence[str],
         thresholds: Sequence[float] | None = None,
     ) -> Image | None:
-        """Images with what is there and, beside it, what was found; some of them those with the most errors."""
+        """Return a page of images with the objects and, beside them, the detections; half show the most errors."""
         from core.tasks.detection.drawing import truth_and_prediction
 
         return truth_and_prediction(examples, predictions, labels, thresholds)
@@ -71,8 +70,8 @@ class ObjectDetection(TaskType):
         labels: Sequence[str],
         thresholds: Sequence[float] | None = None,
     ) -> Image | None:
-        """The image with a box, a label and a score for each object found."""
+        """Return the image with box, label and score of each detection."""
         from core.images.reading import open_image
-        from core.tasks.detection.drawing import draw, found_marks
+        from core.tasks.detection.drawing import detection_marks, draw
 
-        return draw(open_image(example.image), found_marks(prediction, labels, thresholds))
+        return draw(open_image(example.image), detection_marks(prediction, labels, thresholds))

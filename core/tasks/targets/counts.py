@@ -1,4 +1,4 @@
-"""Counts of right and wrong answers: precision, recall and F1 of each label, and the confusion matrix."""
+"""Precision, recall and F1 from counts, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def precision_recall_f1(hits: Array, predicted: Array, support: Array) -> tuple[
     """Return precision, recall and F1 from counts, each [..., c]; 0 where the denominator is 0.
 
     Args:
-        hits: How often each label was predicted and right, [..., c].
-        predicted: How often each label was predicted, [..., c].
-        support: How often each label applies, [..., c].
+        hits: Number of correct predictions of each label, [..., c].
+        predicted: Number of predictions of each label, [..., c].
+        support: Number of examples with each label, [..., c].
 
     Source:
         van Rijsbergen, Information Retrieval (2nd ed., 1979), chapter 7.

@@ -1,4 +1,4 @@
-"""Encoders: raw labels, as they stand in a source, become label names and compact targets."""
+"""Encode the raw labels of a source as label names and targets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LabelEncoder:
     """Encodes label names: one per row as an index (int), or a set per row as a sorted tuple of indices.
 
     Args:
-        task: Its `labels`, where given, are the only names allowed, in their order.
+        task: Its `labels`, if given, are the only names allowed, in this order.
         target: The target type.
         several: Whether a row may have any number of labels.
     """
@@ -38,7 +38,7 @@ class LabelEncoder:
         self._values = array("q")
 
     def add(self, raw: object) -> RowIssue | None:
-        """Keep the label or labels of one row, or return what is wrong with them."""
+        """Encode the label or labels of one row, or return why they cannot be used."""
         if raw is None or (isinstance(raw, float) and math.isnan(raw)):
             return _MISSING if raw is None else _NAN
         names = tuple(sorted({label_name(each) for each in raw})) if is_several(raw) else (label_name(raw),)
@@ -48,42 +48,42 @@ class LabelEncoder:
             if self._given and name not in self._given:
                 return unknown_label(name, self._given)
         if not self._several and len(names) != 1:
-            message = f"has {len(names)} labels where the task wants one"
+            message = f"the row has {len(names)} labels, but the task predicts one"
             return RowIssue("several_labels", message, "Use a task whose target type is multi.")
         self._values.append(self._codes.setdefault(names, len(self._codes)))
         return None
 
     def finish(self) -> tuple[Encoded, list[tuple[str, str]]]:
-        """Return the targets, and a complaint where all rows have the same one."""
+        """Return the targets, and a problem if all rows have the same one."""
         names = self._given or tuple(sorted({name for names in self._codes for name in names}, key=natural))
         index = {name: number for number, name in enumerate(names)}
         sets = [tuple(sorted(index[name] for name in each)) for each in self._codes]
         table: tuple[Target, ...] = tuple(sets) if self._several else tuple(number for (number,) in sets)
         values = np.frombuffer(self._values, dtype=np.int64)
-        return Encoded(names, values, self._target, table), self._complaints()
+        return Encoded(names, values, self._target, table), self._problems()
 
-    def _complaints(self) -> list[tuple[str, str]]:
+    def _problems(self) -> list[tuple[str, str]]:
         if len(self._codes) != 1:
             return []
         ((only,),) = [tuple(self._codes)]
         what = f"the label {only[0]!r}" if len(only) == 1 else f"the labels {only}" if only else "no label"
         return [
             (
-                f"every example has {what}; there is nothing to tell apart.",
+                f"every example has {what}, so there is nothing to learn.",
                 "Add examples of a second label, or check which column holds the label.",
             )
         ]
 
 
 class ValueEncoder:
-    """Encodes numbers as they are, in float64."""
+    """Encodes numbers as float64 values."""
 
     def __init__(self, target: TargetType) -> None:
         self._target = target
         self._values = array("d")
 
     def add(self, raw: object) -> RowIssue | None:
-        """Keep one number (or its text), or return what is wrong with it."""
+        """Encode one number (or its text), or return why it cannot be used."""
         if raw is None or (isinstance(raw, str) and raw.strip().lower() in MISSING_NAMES - {"nan"}):
             return _MISSING
         try:
@@ -92,7 +92,7 @@ class ValueEncoder:
             return RowIssue(
                 "label_not_a_number",
                 f"the label {raw!r} is not a number",
-                "A task whose target type is regression needs one.",
+                "A task with the target type regression needs numbers.",
             )
         if not math.isfinite(value):
             return _NAN if math.isnan(value) else RowIssue("infinite_label", "the label is infinite")
@@ -100,16 +100,17 @@ class ValueEncoder:
         return None
 
     def finish(self) -> tuple[Encoded, list[tuple[str, str]]]:
-        """Return the values, and a complaint where all are equal."""
+        """Return the values, and a problem if all are equal."""
         values = np.frombuffer(self._values, dtype=np.float64)
-        complaints = []
+        problems = []
         if len(values) and (values == values[0]).all():
-            complaints.append((f"every label is {values[0]:g}; there is nothing to learn.", "Check the label column."))
-        return Encoded((), values, self._target), complaints
+            message = f"every label is {values[0]:g}, so there is nothing to learn."
+            problems.append((message, "Check the label column."))
+        return Encoded((), values, self._target), problems
 
 
 def unknown_label(name: str, given: Sequence[str]) -> RowIssue:
-    """Return the issue of a label that `task.labels` does not name; the nearest name is offered."""
+    """Return the issue of a label that is not in `task.labels`; it suggests the nearest name."""
     close = nearest(name, given)
     return RowIssue(
         "unknown_label",
@@ -124,9 +125,9 @@ def is_several(raw: object) -> TypeGuard[Sequence[object]]:
 
 
 def label_name(raw: object) -> str:
-    """Return the name of a label that a source holds as text, number or truth value.
+    """Return the name of a raw label: a text, a number or a truth value.
 
-    `1.0` is `1`, and JSON's `true` is `true`.
+    `1.0` becomes `1`, and JSON's `true` becomes `true`.
     """
     if isinstance(raw, bool):
         return "true" if raw else "false"
@@ -136,7 +137,7 @@ def label_name(raw: object) -> str:
 
 
 def natural(name: str) -> tuple[tuple[int, float, str], ...]:
-    """Return a sort key that puts numbers in their order: `-1 0 2 10`, `class 2` before `class 10`."""
+    """Return a sort key that orders numbers by value: `-1 0 2 10`, and `class 2` before `class 10`."""
     try:
         value = float(name)
         if math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Target types made of label names: one label per example, or any number of labels."""
+"""The target types of labels: one label per example, or any number of labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SingleLabel(TargetType):
     train_options: ClassVar[frozenset[str]] = frozenset({"class_weights", "label_smoothing"})
 
     def encoder(self, task: Task) -> Encoder:
-        """Return an encoder that wants exactly one label name per row."""
+        """Return an encoder that takes exactly one label per row."""
         from core.tasks.targets.encoding import LabelEncoder
 
         return LabelEncoder(task, self)
@@ -68,7 +68,7 @@ class SingleLabel(TargetType):
         return logits.float().softmax(dim=-1)
 
     def class_weights(self, targets: Targets, labels: Sequence[str]) -> tuple[float, ...]:
-        """Weigh each label by n / (c * its count), so that the mean weight of an example is 1.
+        """Return n / (c * count) for each label, so that the mean weight of an example is 1.
 
         Source:
             King and Zeng, Logistic Regression in Rare Events Data (2001).
@@ -82,11 +82,11 @@ class SingleLabel(TargetType):
         """Return the weight of each example's label, float32 [n]."""
         import numpy as np
 
-        found: NDArray[np.float32] = np.asarray(weights, dtype=np.float32)[targets.astype(np.int64)]
-        return found
+        of_examples: NDArray[np.float32] = np.asarray(weights, dtype=np.float32)[targets.astype(np.int64)]
+        return of_examples
 
     def baseline(self, train: Targets, n: int, labels: Sequence[str]) -> dict[str, Predictions]:
-        """Predict each label's share of the training split, n times."""
+        """Return each label's share of the training split as a prediction, n times."""
         import numpy as np
 
         shares = np.bincount(train.astype(np.int64), minlength=len(labels)) / len(train)
@@ -162,7 +162,7 @@ class MultiLabel(TargetType):
     """Any number of labels per example.
 
     A target is a sorted tuple of indices. Targets: float32 [n, c], 1 where the label applies. Predictions:
-    probabilities, a sigmoid for each label, float32 [n, c]. Each label has a threshold of its own.
+    probabilities, a sigmoid for each label, float32 [n, c]. Each label has its own threshold.
     """
 
     name: ClassVar[str] = MULTI
@@ -170,7 +170,7 @@ class MultiLabel(TargetType):
     train_options: ClassVar[frozenset[str]] = frozenset({"class_weights", "thresholds"})
 
     def encoder(self, task: Task) -> Encoder:
-        """Return an encoder that takes any number of label names per row."""
+        """Return an encoder that takes any number of labels per row."""
         from core.tasks.targets.encoding import LabelEncoder
 
         return LabelEncoder(task, self, several=True)
@@ -210,14 +210,14 @@ class MultiLabel(TargetType):
         return logits.float().sigmoid()
 
     def class_weights(self, targets: Targets, labels: Sequence[str]) -> tuple[float, ...]:
-        """Weigh each label by the number of examples without it over the number with it."""
+        """Return for each label the number of examples without it, divided by the number with it."""
         import numpy as np
 
         with_it = targets.sum(axis=0, dtype=np.float64)
         return tuple(((len(targets) - with_it) / np.maximum(1.0, with_it)).tolist())
 
     def choose_thresholds(self, predictions: Predictions, targets: Targets) -> tuple[float, ...]:
-        """Choose for each label the threshold with the highest F1."""
+        """Return for each label the threshold with the highest F1."""
         from core.tasks.targets.thresholds import label_thresholds
 
         return label_thresholds(predictions, targets)
@@ -225,7 +225,7 @@ class MultiLabel(TargetType):
     def describe_thresholds(self, thresholds: Sequence[float]) -> str:
         """Return the range of the thresholds."""
         if all(each == DEFAULT_THRESHOLD for each in thresholds):
-            return "thresholds: one half for every label; validation gives no reason for another"
+            return "thresholds: one half for every label; validation supports no other"
         span = f"{min(thresholds):.3g} to {max(thresholds):.3g}"
         return f"thresholds: {span}, chosen for each label on validation (during training the threshold is one half)"
 
@@ -236,7 +236,7 @@ class MultiLabel(TargetType):
         return decide(predictions, thresholds)
 
     def baseline(self, train: Targets, n: int, labels: Sequence[str]) -> dict[str, Predictions]:
-        """Predict how often each label applies in the training split, n times."""
+        """Return the frequency of each label in the training split as a prediction, n times."""
         import numpy as np
 
         return {"label_frequency": np.tile(train.mean(axis=0, dtype=np.float64).astype(np.float32), (n, 1))}
@@ -248,14 +248,14 @@ class MultiLabel(TargetType):
         labels: Sequence[str],
         thresholds: Sequence[float] | None = None,
     ) -> dict[str, ResultTable]:
-        """Return precision, recall and F1 by class, each at the label's threshold (one half where none was chosen)."""
+        """Return precision, recall and F1 by class, at the threshold of each label (one half if none was chosen)."""
         import numpy as np
 
         from core.tasks.targets.counts import class_rows
 
         limits = np.full(len(labels), DEFAULT_THRESHOLD) if thresholds is None else np.asarray(thresholds, np.float64)
-        chosen, wanted = predictions >= limits, targets >= 0.5
-        hits, predicted, support = (each.sum(axis=0) for each in (chosen & wanted, chosen, wanted))
+        chosen, true = predictions >= limits, targets >= 0.5
+        hits, predicted, support = (each.sum(axis=0) for each in (chosen & true, chosen, true))
         rows = class_rows(labels, hits, predicted, support)
         if thresholds is not None:
             rows = [row | {"threshold": float(limit)} for row, limit in zip(rows, thresholds, strict=True)]
@@ -270,7 +270,7 @@ class MultiLabel(TargetType):
     ) -> dict[str, Any]:
         """Return the labels that reach their threshold, and the probability of each label."""
         limits = [DEFAULT_THRESHOLD] * len(labels) if thresholds is None else thresholds
-        chosen = [label for label, p, least in zip(labels, prediction, limits, strict=True) if float(p) >= least]
+        chosen = [label for label, p, limit in zip(labels, prediction, limits, strict=True) if float(p) >= limit]
         return {"labels": chosen, "probabilities": _probabilities(prediction, labels)}
 
     def rows(self, line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -296,7 +296,7 @@ class MultiLabel(TargetType):
         return np.random.default_rng(seed).random(targets.shape).astype(np.float32)
 
     def same_decisions(self, predictions: Predictions, labels: Sequence[str], seed: int) -> Predictions:
-        """Return probabilities of 0 and 1 that choose the same labels at one half."""
+        """Return probabilities of 0 and 1 that choose the same labels at a threshold of one half."""
         from core.tasks.targets.thresholds import decide
 
         return decide(predictions, [DEFAULT_THRESHOLD] * len(labels))

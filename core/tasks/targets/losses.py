@@ -1,4 +1,4 @@
-"""The losses of target types whose models end in logits, with class weights; the same for every family."""
+"""The losses and predictions of models that end in logits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def per_example_loss(
 
     Args:
         logits: [b, c].
-        targets: What `OutputSpec.stack` returns, as a tensor.
+        targets: The result of `OutputSpec.stack`, as a tensor.
         output: What the model predicts.
         class_weights: A weight for each label, or None.
         label_smoothing: Share of the target that is spread evenly over all labels.
@@ -60,7 +60,7 @@ def binary_cross_entropy(logits: Tensor, targets: Tensor, class_weights: Sequenc
     Args:
         logits: [b, c].
         targets: float32 [b, c].
-        class_weights: Scales the loss of a label where it applies; or None.
+        class_weights: Scales the loss of each label where it applies; or None.
     """
     logits = logits.float()
     weights = _tensor(class_weights, logits)

@@ -31,7 +31,7 @@ class Regression(TargetType):
     has_labels: ClassVar[bool] = False
 
     def encoder(self, task: Task) -> Encoder:
-        """Return an encoder that wants a number per row."""
+        """Return an encoder that takes one number per row."""
         from core.tasks.targets.encoding import ValueEncoder
 
         return ValueEncoder(self)
@@ -43,7 +43,7 @@ class Regression(TargetType):
         return np.asarray(targets, dtype=np.float32)
 
     def labels_of(self, target: Target) -> tuple[int, ...]:
-        """Return nothing: a value has no labels."""
+        """Return no label, because a value has none."""
         return ()
 
     def write_target(self, target: Target, labels: Sequence[str]) -> float:
@@ -80,7 +80,7 @@ class Regression(TargetType):
         return logits.float().reshape(len(logits))
 
     def baseline(self, train: Targets, n: int, labels: Sequence[str]) -> dict[str, Predictions]:
-        """Predict the mean of the training split, n times."""
+        """Return the mean of the training split as a prediction, n times."""
         import numpy as np
 
         return {"mean": np.full(n, train.mean(), dtype=np.float32)}

@@ -1,9 +1,9 @@
-"""What a task predicts: the contract of a target type, and the targets of a split in compact form.
+"""The base class of target types, and the encoded targets of a split.
 
 A target type is one small class. It encodes raw labels, stacks the targets of a split into an array, turns logits into
-losses and predictions, and writes predictions. Everything in Graft that depends on the kind of output asks it.
+losses and predictions, and writes predictions. All code in Graft that depends on the type of output calls it.
 
-Modules that define target types import NumPy and torch inside methods only, so that `list` and `check` stay fast.
+Modules that define target types import NumPy and torch only inside methods, so that `list` and `check` stay fast.
 """
 
 from __future__ import annotations
@@ -22,24 +22,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import Tensor
-
     Targets: TypeAlias = NDArray[Any]
     Predictions: TypeAlias = NDArray[Any]
 else:
     Targets = Predictions = Any
 
 Target: TypeAlias = Any
-"""The target of one example, as its target type encodes it; None where it is not known. Built-in types use a label's
-index (int), a sorted tuple of indices, a value (float) or `Boxes`."""
-
+"""The target of one example, as its target type encodes it; None if it is unknown. `core.tasks` lists the types."""
 
 DEFAULT_THRESHOLD = 0.5
-"""The probability from which a label applies where no threshold was chosen for it."""
+"""The threshold of a label for which none was chosen: the smallest probability at which it applies."""
 
 
 class ResultTable(NamedTuple):
@@ -47,7 +39,7 @@ class ResultTable(NamedTuple):
 
     Attributes:
         content: JSON values: a list of rows, each a mapping from column to value; or nested lists.
-        title: The heading under which the summary shows it; empty for a table that is only stored.
+        title: The heading in the summary; empty for a table that the summary does not show.
     """
 
     content: Any
@@ -55,14 +47,14 @@ class ResultTable(NamedTuple):
 
 
 class Encoder(Protocol):
-    """Takes raw labels one by one, then returns all of them encoded."""
+    """Takes raw labels one by one, then returns all of them as encoded targets."""
 
     def add(self, raw: object) -> RowIssue | None:
-        """Keep one label. Return what is wrong with it if it cannot be used; it is then not kept."""
+        """Encode the raw label of one row, or return why it cannot be used."""
         ...
 
     def finish(self) -> tuple[Encoded, list[tuple[str, str]]]:
-        """Return the targets, and what makes them unusable as a whole (message and cure of each problem)."""
+        """Return the targets, and problems with the targets as a whole (message and cure of each)."""
         ...
 
 
@@ -70,18 +62,18 @@ class Encoder(Protocol):
 class TargetType(Component):
     """The type of a task's output, such as one label per example, or a value.
 
-    Shapes are those of `core.tasks`. `labels` are the label names in the order of their indices; they are empty where
-    `has_labels` is False. `thresholds` are what `choose_thresholds` returned, or None.
+    Shapes are those of `core.tasks`. `labels` are the label names in the order of their indices; they are empty if
+    `has_labels` is False. `thresholds` are the result of `choose_thresholds`, or None.
 
     Attributes:
-        task_types: Task types that accept it although they do not list it in `targets`; for third parties.
+        task_types: The task types of a third party's target type, besides those that list it in `TaskType.targets`.
         like: A built-in target type whose arrays of targets and predictions have the same shape and meaning. Metrics
             and baselines that accept that type then accept this one.
         has_labels: Whether its targets are made of named labels.
-        fewest_labels: How many different labels a task needs at least, where it has labels.
+        fewest_labels: The smallest number of different labels of a task, if it has labels.
         needs_every_label: Whether each label must occur in the training split.
         objects: Whether the targets and predictions of a split are arrays of objects, one per example, not of numbers.
-        has_thresholds: Whether `choose_thresholds` chooses something on the validation split.
+        has_thresholds: Whether `choose_thresholds` returns thresholds.
         train_options: Those of `class_weights`, `label_smoothing` and `thresholds` in `train` that apply to it.
     """
 
@@ -106,22 +98,22 @@ class TargetType(Component):
 
     @abstractmethod
     def encoder(self, task: Task) -> Encoder:
-        """Return a fresh encoder of raw labels, as data adapters read them."""
+        """Return a new encoder for the raw labels that data adapters read."""
 
     @abstractmethod
     def stack(self, targets: Sequence[Target], labels: Sequence[str]) -> Targets:
-        """Stack targets (none of them None) into one array, [n, ...]."""
+        """Return targets (none of them None) as one array, [n, ...]."""
 
     @abstractmethod
     def labels_of(self, target: Target) -> tuple[int, ...]:
-        """Return the indices of the labels in a target, each once; empty where it has no labels."""
+        """Return the indices of the labels in a target, each once; empty if it has none."""
 
     @abstractmethod
     def write_target(self, target: Target, labels: Sequence[str]) -> Any:
         """Return a target (not None) as a JSON value."""
 
     def strata(self, targets: Sequence[Target]) -> NDArray[np.int64]:
-        """Return the stratum of each target, int64 [n], for stratified splits; by default one per distinct target."""
+        """Return the stratum of each target, int64 [n], for stratified splits; by default equal targets share one."""
         import numpy as np
 
         numbers: dict[Target, int] = {}
@@ -149,12 +141,12 @@ class TargetType(Component):
 
         Args:
             logits: float32 [b, c].
-            targets: What `stack` returns, as a tensor.
+            targets: The result of `stack`, as a tensor.
             class_weights: A weight for each label, or None.
             label_smoothing: Share of the target that is spread evenly over all labels.
 
         Raises:
-            NotImplementedError: Models of this target type compute their loss themselves.
+            NotImplementedError: Models of this target type compute their own loss.
         """
         raise NotImplementedError(f"models of the target type {self.name} have no logits")
 
@@ -162,25 +154,29 @@ class TargetType(Component):
         """Return predictions from logits [b, c]: a float32 tensor [b, ...].
 
         Raises:
-            NotImplementedError: Models of this target type predict in their own way.
+            NotImplementedError: Models of this target type compute their own predictions.
         """
         raise NotImplementedError(f"models of the target type {self.name} have no logits")
 
     def class_weights(self, targets: Targets, labels: Sequence[str]) -> tuple[float, ...]:
-        """Return the balanced weight of each label in the loss, for `train.class_weights=auto`."""
+        """Return the balanced weight of each label in the loss, for `train.class_weights=auto`.
+
+        Raises:
+            NotImplementedError: The target type has no class weights.
+        """
         raise NotImplementedError(f"the target type {self.name} has no class weights")
 
     def example_weights(self, targets: Targets, weights: Sequence[float]) -> NDArray[np.float32] | None:
-        """Return the weight of each training example, float32 [n], for models that are fitted without gradients.
+        """Return the weight of each training example, float32 [n], for models that train without gradients.
 
-        None (the default) where the weights of labels do not give a weight of the whole example.
+        Return None (the default) if weights of labels do not define a weight for the whole example.
         """
         return None
 
     # Decisions
 
     def choose_thresholds(self, predictions: Predictions, targets: Targets) -> tuple[float, ...] | None:
-        """Choose thresholds on the validation split; None where there are none."""
+        """Return thresholds chosen on the validation split; None if this target type has none."""
         return None
 
     def threshold_names(self, labels: Sequence[str]) -> Sequence[str]:
@@ -188,24 +184,24 @@ class TargetType(Component):
         return labels
 
     def describe_thresholds(self, thresholds: Sequence[float]) -> str:
-        """Return one sentence that tells a person which thresholds were chosen."""
+        """Return a sentence about the chosen thresholds, for the summary."""
         return ""
 
     def decide(self, predictions: Predictions, thresholds: Sequence[float]) -> Predictions:
-        """Return what metrics that look at decisions alone are given in place of `predictions`."""
+        """Return the decisions at these thresholds, which metrics with `decides` get in place of `predictions`."""
         return predictions
 
     # Scores and files
 
     def metric_input(self, values: Predictions | Targets, device: str = "cpu") -> Any:
-        """Return predictions or targets as metrics take them: a tensor, or a list of objects."""
+        """Return predictions or targets as the input of metrics: a tensor, or a list of objects."""
         import numpy as np
         import torch
 
         return list(values) if self.objects else torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
     def baseline(self, train: Targets, n: int, labels: Sequence[str]) -> dict[str, Predictions]:
-        """Return n predictions made from the training targets alone, by the baseline's name; empty for no baseline."""
+        """Return n predictions made only from the training targets, by the name of the baseline; by default none."""
         return {}
 
     def tables(
@@ -231,59 +227,59 @@ class TargetType(Component):
         Args:
             prediction: One row of the predictions of a split.
             labels: Label names.
-            thresholds: As chosen, or None.
-            example: The example that it belongs to.
+            thresholds: The chosen thresholds, or None.
+            example: The example of the prediction.
         """
 
     def columns(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """Return the columns of a CSV of predictions; empty where they follow from the first rows."""
+        """Return the columns of a CSV of predictions; empty to take them from the first rows."""
         return ()
 
     def rows(self, line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a CSV that a line of predictions becomes; by default one."""
+        """Yield the rows of a CSV for a line of predictions; by default one."""
         yield dict(line)
 
     def difference(self, one: Predictions, other: Predictions) -> float:
-        """Return the largest difference of two models' predictions, relative to the scale of `other` where above 1."""
+        """Return the largest difference of two models' predictions, divided by the scale of `other` if above 1."""
         import numpy as np
 
         scale = max(1.0, float(np.abs(other).max(initial=0.0)))
         return float(np.abs(one.astype(np.float64) - other).max(initial=0.0)) / scale
 
-    # For the conformance kit
+    # For the conformance tests
 
     @abstractmethod
     def samples(self, count: int, labels: Sequence[str]) -> list[Target]:
-        """Return valid targets for tests, the same each time, with every label among the first few."""
+        """Return valid targets for tests, the same on each call, with every label among the first few."""
 
     @abstractmethod
     def sample_predictions(
         self, targets: Targets, labels: Sequence[str], seed: int, perfect: bool = False
     ) -> Predictions:
-        """Return predictions for tests: random ones, or those that are right everywhere."""
+        """Return predictions for tests: random ones, or perfect ones."""
 
     def same_decisions(self, predictions: Predictions, labels: Sequence[str], seed: int) -> Predictions | None:
-        """Return other predictions that lead to the same decisions; None where a prediction is no decision."""
+        """Return other predictions that lead to the same decisions; None if predictions are not decided."""
         return None
 
     @abstractmethod
     def target_problem(self, target: Target, labels: Sequence[str], example: Any = None) -> str:
-        """Return what is wrong with a target, as the end of a sentence that begins with `it`; empty if nothing is."""
+        """Return what is wrong with a target, as the end of a sentence that begins with `it`; empty if it is valid."""
 
     @abstractmethod
     def problem(self, predictions: Predictions, n: int, labels: Sequence[str]) -> str:
-        """Return what is wrong with predictions for n examples, as the end of a sentence; empty if nothing is."""
+        """Return what is wrong with predictions for n examples, as the end of a sentence; empty if they are valid."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """The targets of all rows, in a few bytes each.
+    """The targets of all rows, a few bytes per row.
 
     Attributes:
-        labels: Label names in the order of their indices; empty where the target type has no labels.
-        values: int64 [n] positions in `table`; where the table is empty, float64 [n] values.
+        labels: Label names in the order of their indices; empty if the target type has no labels.
+        values: int64 [n], positions in `table`; if `table` is empty, float64 [n] values.
         target: The target type.
-        table: Every distinct target; empty where targets are values.
+        table: Every distinct target; empty if targets are values.
     """
 
     labels: tuple[str, ...]
@@ -309,27 +305,27 @@ class Encoded:
         return strata
 
     def counts(self, rows: NDArray[Any]) -> NDArray[np.int64]:
-        """Return how many of `rows` have each label: int64 [c]."""
+        """Return how many of `rows` have each label, int64 [c]."""
         import numpy as np
 
-        found = np.bincount(self.values[rows], minlength=len(self.table))
+        of_targets = np.bincount(self.values[rows], minlength=len(self.table))
         counts = np.zeros(len(self.labels), dtype=np.int64)
-        for number in np.flatnonzero(found):
-            counts[list(self.target.labels_of(self.table[number]))] += found[number]
+        for number in np.flatnonzero(of_targets):
+            counts[list(self.target.labels_of(self.table[number]))] += of_targets[number]
         return counts
 
     def having(self, labels: Iterable[int]) -> NDArray[np.bool_]:
-        """Return which rows have one of `labels`: bool [n]."""
+        """Return which rows have at least one of `labels`, bool [n]."""
         import numpy as np
 
         wanted = set(labels)
-        found = np.asarray([bool(wanted & set(self.target.labels_of(each))) for each in self.table], dtype=bool)
-        rows: NDArray[np.bool_] = found[self.values]
+        matches = np.asarray([bool(wanted & set(self.target.labels_of(each))) for each in self.table], dtype=bool)
+        rows: NDArray[np.bool_] = matches[self.values]
         return rows
 
 
 def objects(values: Iterable[Any]) -> NDArray[np.object_]:
-    """Return an array [n] of objects; it is indexed and reordered like an array of numbers."""
+    """Return an array of objects, [n], to index and reorder like an array of numbers."""
     import numpy as np
 
     listed = list(values)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from core.tasks.targets.target import Predictions, Targets
 
 FEWEST_POSITIVES = 5
-"""A label that fewer validation examples have keeps `DEFAULT_THRESHOLD`: so few do not say where to cut."""
+"""Smallest number of validation examples with a label from which its threshold is chosen."""
 
 
 def label_thresholds(predictions: Predictions, targets: Targets) -> tuple[float, ...]:
     """Return the threshold of each label at which its F1 on this split is highest.
 
-    Candidates lie midway between neighbouring probabilities of a label, and between its lowest one and 0 (where the
-    label applies to every example). Among equally good ones, the nearest to `DEFAULT_THRESHOLD` wins. A label with
+    Candidates lie midway between neighboring probabilities of a label, and between its lowest one and 0 (the label then
+    applies to every example). Among equally good candidates, the nearest to `DEFAULT_THRESHOLD` wins. A label with
     fewer than `FEWEST_POSITIVES` positives, or without a negative, keeps `DEFAULT_THRESHOLD`.
 
     Args:
@@ -59,17 +59,17 @@ def best_threshold(probabilities: NDArray[Any], applies: NDArray[np.bool_], posi
     Args:
         probabilities: [n].
         applies: bool [n].
-        positives: How many there are to find in all.
-        otherwise: The threshold to return where none is better than another. Among equally good ones, the nearest to
-            it wins.
+        positives: Number of positives in all.
+        otherwise: The threshold to return if no candidate is better than another. Among equally good candidates, the
+            nearest to it wins.
     """
     order = np.argsort(-probabilities, kind="stable")
     upper = probabilities[order].astype(np.float64)
     lower = np.append(upper[1:], 0.0)
-    ends = np.flatnonzero(upper > lower)  # equal probabilities are decided alike
+    ends = np.flatnonzero(upper > lower)  # equal probabilities get the same decision
     f1 = 2 * np.cumsum(applies[order])[ends] / (ends + 1 + positives)
     best = ends[f1 == f1.max(initial=0.0)]
-    if not len(best) or not f1.any():  # every probability is 0, or nothing is right
+    if not len(best) or not f1.any():  # every probability is 0, or no prediction is correct
         return otherwise
     middles = (upper[best] + lower[best]) / 2
     nearest = best[np.abs(middles - otherwise).argmin()]
@@ -77,7 +77,7 @@ def best_threshold(probabilities: NDArray[Any], applies: NDArray[np.bool_], posi
 
 
 def _rounded(low: float, high: float) -> float:
-    """Return the middle of a gap, in as few decimals as keep it within the middle half of the gap."""
+    """Return the middle of a gap, with as few decimals as keep it in the middle half of the gap."""
     middle = (low + high) / 2
     shorter = (round(middle, digits) for digits in (3, 4, 6, 9))
     return next((each for each in shorter if abs(each - middle) <= (high - low) / 4), middle)

@@ -247,6 +247,6 @@ def test_image_files_of_a_folder_a_glob_and_a_file(tmp_path):
     assert [each.name for each in image_files(str(tmp_path / "*.PNG"))] == ["b.PNG"]
     assert [each.name for each in image_files(str(tmp_path / "notes.txt"))] == ["notes.txt"]
     (tmp_path / "none").mkdir()
-    for word, message in (("none", "holds no image"), ("x*", "no file matches"), ("x", "no such file or folder")):
+    for word, message in (("none", "contains no image"), ("x*", "no file matches"), ("x", "no such file or folder")):
         with pytest.raises(DataError, match=message):
             image_files(str(tmp_path / word))

@@ -169,7 +169,7 @@ def test_nothing_to_predict(finished_run: Path, shots: Path, graft: Graft) -> No
     (shots / "none").mkdir()
     code, out, err = graft("predict", finished_run, "none", "no*.png", "--format", "csv")
     assert (code, out) == (2, "")
-    assert "none: the folder holds no image" in err
+    assert "none: the folder contains no image" in err
     assert "no*.png: no file matches." in err
 
 

@@ -187,9 +187,9 @@ def test_hub(hub: str, tmp_path: Path) -> None:
     assert "Did you mean 'org/good'?" in missing
     for said in (gated, refused):  # `auto` too: there is a network, so scratch weights do not take their place
         assert "is gated" in said
-        assert "Accept the licence" in said
+        assert "Accept the license" in said
         assert "hf auth login" in said
-        assert "scratch" not in said.partition("Without it")[0]
+        assert "scratch" not in said.partition("Otherwise")[0]
     assert "this token may not read gated repositories" in refused
     assert "no weights in safetensors" in pickled
     again = run(NO_SOCKETS + "print(find_weights('org/good').provenance)", tmp_path, HF_HUB_OFFLINE="1")

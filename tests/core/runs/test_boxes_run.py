@@ -174,7 +174,7 @@ def test_the_summary_shows_them(completed_run: Path, capsys: pytest.CaptureFixtu
     show(record.read(completed_run), Screen(), completed_run)
     shown = " ".join(capsys.readouterr().out.split())
     assert "map50 *" in shown
-    assert "objects count as found from a score of" in shown
+    assert "detections count from a score of" in shown
     assert "ap50_95" in shown
 
 

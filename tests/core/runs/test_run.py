@@ -218,7 +218,7 @@ def test_a_model_that_is_fitted_without_gradients(tmp_path: Path) -> None:
 
 
 def test_given_class_weights_must_name_every_label(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"must name each label once; see: fine, wild, wlid\.") as caught:
+    with pytest.raises(ConfigError, match=r"must name each label once; these differ: fine, wild, wlid\.") as caught:
         trained(tmp_path / "run", train__class_weights="given", train__given_class_weights={"calm": 1.0, "wlid": 2.0})
     assert "The labels: calm, fine, wild." in caught.value.report()
     assert record.read(tmp_path / "run")["status"] == "failed"

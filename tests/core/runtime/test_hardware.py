@@ -30,9 +30,9 @@ def test_auto_takes_bf16_only_where_it_is_native(monkeypatch: pytest.MonkeyPatch
 
 def test_a_device_that_is_not_here_is_refused_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match=r"there is no device 'cuda' here\.\n.*There is: cpu"):
+    with pytest.raises(ConfigError, match=r"this machine has no device 'cuda'\.\n.*Available devices: cpu"):
         Hardware.resolve("cuda")
-    with pytest.raises(ConfigError, match="there is no device 'tpu' here"):
+    with pytest.raises(ConfigError, match="this machine has no device 'tpu'"):
         Hardware.resolve("tpu")
 
 
@@ -65,7 +65,7 @@ def test_one_process_gathers_from_itself() -> None:
     hardware.barrier()
     module = nn.Linear(1, 1)
     assert hardware.wrap(module) is module
-    with hardware.synchronised(module, only_if=False):
+    with hardware.synchronized(module, only_if=False):
         pass
 
 

@@ -124,7 +124,7 @@ def test_damaged_best_weights_are_never_used(checkpoints: Checkpoints) -> None:
     reference = checkpoints.save_best(6, {"w": torch.ones(2)})
     checkpoints.save(8, state(8), reference)
     flip(checkpoints.directory / reference.partition(":")[0], -1)
-    with pytest.raises(RunError, match="best weights are missing or torn"):
+    with pytest.raises(RunError, match="best weights are missing or damaged"):
         checkpoints.load_best(reference)
     assert newest(checkpoints) == 6  # it names none, so training goes on from there and finds them again
 

@@ -45,5 +45,5 @@ def test_none_weighs_nothing() -> None:
 
 def test_examples_with_several_labels_have_no_weight_of_their_own() -> None:
     config = graft_toy.config(train__class_weights="auto", task__target="multi")
-    with pytest.raises(ConfigError, match="cannot weigh examples of the target type multi"):
+    with pytest.raises(ConfigError, match="cannot weight examples of the target type multi"):
         example_weights(config, split_with([(0,), (0, 1), (0, 2), (1,)]), MULTI)

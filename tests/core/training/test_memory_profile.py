@@ -22,7 +22,7 @@ from core.contracts.model import LoadedModel, PreparedDataset, TrainingPlan
 from core.contracts.train_config import TrainConfig
 from core.data.batching import example_rng
 from core.runtime.hardware import Hardware
-from core.training.memory_profile import LiveTensors, _longest, _pass, peak_of, profile_memory
+from core.training.memory_profile import LiveTensors, _longest, _run_pass, peak_of, profile_memory
 from plugins.detection.plugin import Torchvision
 from plugins.images.plugin import Timm
 from plugins.methods.lora import Lora, Qlora
@@ -106,9 +106,9 @@ def test_a_large_gradient_of_a_small_pass_does_not_hide_what_grows() -> None:
     prepared = model.prepare((decoder_samples.examples() * many)[:many], True)
     model.module.resize_token_embeddings(30522)  # type: ignore[operator]
     model = Full().apply(model, TrainingPlan(1, 1.0))
-    small = max(_pass(model, _longest(model, prepared, 2, 0), CPU).course)
-    larger = max(_pass(model, _longest(model, prepared, 4, 0), CPU).course)
-    whole = max(_pass(model, _longest(model, prepared, many, 0), CPU).course) / MIB
+    small = max(_run_pass(model, _longest(model, prepared, 2, 0), CPU).course)
+    larger = max(_run_pass(model, _longest(model, prepared, 4, 0), CPU).course)
+    whole = max(_run_pass(model, _longest(model, prepared, many, 0), CPU).course) / MIB
     assert larger < 1.1 * small
     found = profile_memory(model, prepared, replace(TrainConfig(), batch_size=many), CPU, seed=0)["activations"]
     assert found == pytest.approx(whole, rel=0.05)

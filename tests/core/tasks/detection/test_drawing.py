@@ -13,7 +13,7 @@ from PIL import Image
 
 from core.images.reading import encode_png
 from core.tasks.detection.boxes import Boxes, BoxExample, Detections
-from core.tasks.detection.drawing import LEAST_SIDE, SHOWN, TILE, Mark, chosen, colour, draw, errors
+from core.tasks.detection.drawing import LEAST_SIDE, SHOWN, TILE, Mark, choose_rows, color, draw, errors
 from core.tasks.detection.task import ObjectDetection
 from core.tasks.targets.target import objects
 from core.tasks.text import TextClassification
@@ -31,7 +31,7 @@ def found(*scores: float) -> Detections:
 
 
 def pixels_of(drawn: Any, label: int) -> Any:
-    return (np.asarray(drawn) == colour(label)).all(axis=2)
+    return (np.asarray(drawn) == color(label)).all(axis=2)
 
 
 def test_a_small_image_is_enlarged_and_the_box_is_where_it_should_be() -> None:
@@ -56,7 +56,7 @@ def test_boxes_beyond_the_image_and_without_extent_are_drawn(box: Any) -> None:
 
 
 def test_labels_have_colours_of_their_own() -> None:
-    assert len({colour(label) for label in range(40)}) == 40
+    assert len({color(label) for label in range(40)}) == 40
 
 
 def test_errors_are_counted_at_the_threshold() -> None:
@@ -69,13 +69,13 @@ def test_errors_are_counted_at_the_threshold() -> None:
 def test_half_of_those_shown_have_the_most_errors_and_none_is_shown_twice() -> None:
     wrong = np.zeros(100, dtype=np.int64)
     wrong[[7, 40, 90]] = [1, 5, 1]
-    rows = chosen(wrong)
+    rows = choose_rows(wrong)
     assert rows[:3] == [40, 7, 90]
     assert len(set(rows)) == len(rows) == SHOWN
     assert {0, 99} <= set(rows)
-    assert chosen(wrong) == rows
-    assert chosen(np.zeros(2, dtype=np.int64)) == [0, 1]
-    assert chosen(np.ones(1, dtype=np.int64)) == [0]
+    assert choose_rows(wrong) == rows
+    assert choose_rows(np.zeros(2, dtype=np.int64)) == [0, 1]
+    assert choose_rows(np.ones(1, dtype=np.int64)) == [0]
 
 
 def test_a_page_of_truth_and_prediction() -> None:

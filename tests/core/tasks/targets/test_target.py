@@ -68,7 +68,7 @@ def test_per_class_of_boxes() -> None:
     corners = np.array([at, far, far], dtype=np.float32)
     found = Detections(corners, np.array([0.9, 0.8, 0.1], np.float32), np.array([0, 0, 1]))
     table = BoxesTarget().tables(objects([found]), objects([Boxes((at, far), (0, 1))]), "abc", (0.5,))["per_class"]
-    assert table.title == "Per class, on the test split; objects count as found from a score of 0.5"
+    assert table.title == "Per class, on the test split; detections count from a score of 0.5"
     first, second, third = table.content
     assert first == {"label": "a", "precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 1} | {
         "ap50": pytest.approx(1), "ap50_95": pytest.approx(1),

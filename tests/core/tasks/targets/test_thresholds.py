@@ -97,9 +97,9 @@ def test_choosing_thresholds_is_fast() -> None:
 def test_a_metric_gets_decisions_only_if_it_declares_so() -> None:
     predictions = np.array([[0.3, 0.3], [0.6, 0.1]], dtype=np.float32)
     chosen = Scoring(METRICS, output(MULTI, "ab"), (0.2, 0.4))
-    assert chosen.seen_by("accuracy", predictions).tolist() == [[1.0, 0.0], [1.0, 0.0]]
-    assert chosen.seen_by("log_loss", predictions) is predictions
-    assert Scoring(METRICS, output(MULTI, "ab")).seen_by("accuracy", predictions) is predictions
+    assert chosen.input_of("accuracy", predictions).tolist() == [[1.0, 0.0], [1.0, 0.0]]
+    assert chosen.input_of("log_loss", predictions) is predictions
+    assert Scoring(METRICS, output(MULTI, "ab")).input_of("accuracy", predictions) is predictions
 
 
 def test_what_is_stored_decides_and_nothing_near_it() -> None:

@@ -81,7 +81,7 @@ def test_offline_switches_ask_nobody(monkeypatch):
     def refuse(address):
         raise AssertionError("asked the network")
 
-    monkeypatch.setattr("core.pretrained.hub._ask", refuse)
+    monkeypatch.setattr("core.pretrained.hub._request", refuse)
     hub_unreachable.cache_clear()
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         with monkeypatch.context() as patch:
