@@ -1,4 +1,8 @@
-"""The commands of the command line."""
+"""The commands of the command line.
+
+Covers: core/cli/main.py, core/cli/commands/check.py, core/cli/commands/list.py, core/cli/commands/plugins.py,
+core/cli/commands/show.py
+"""
 
 from __future__ import annotations
 

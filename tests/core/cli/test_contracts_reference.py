@@ -1,4 +1,7 @@
-"""The generated page of contracts: it has every public class, and reads docstrings and signatures correctly."""
+"""The generated page of contracts: it has every public class, and reads docstrings and signatures correctly.
+
+Covers: core/cli/docstrings.py
+"""
 
 from __future__ import annotations
 

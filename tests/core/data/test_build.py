@@ -108,8 +108,8 @@ def test_given_splits_are_kept_and_leaks_between_them_are_reported():
 
 
 @pytest.mark.parametrize(("given", "cut_out"), [(TEST, "val"), (VAL, "test")])
-def test_the_missing_split_is_cut_out_of_the_training_rows(given, cut_out):
-    splits = cut(texts(100, split=TRAIN) + texts(10, split=given, prefix="held"))
+def test_a_missing_split_is_taken_from_the_training_rows(given, cut_out):
+    splits = split_rows(texts(100, split=TRAIN) + texts(10, split=given, prefix="held"))
     assert f"{cut_out} split by seed 0" in splits.description
     kept = splits.test if given == TEST else splits.val
     assert contents(kept) == {f"held {number}" for number in range(10)}
@@ -140,9 +140,9 @@ def test_examples_without_training_rows_are_refused():
         split_rows(texts(20, split=TEST))
 
 
-def test_too_few_examples_to_cut_are_refused():
+def test_too_few_examples_to_split_are_refused():
     with pytest.raises(DataError, match="too few for a"):
-        cut(texts(2))
+        split_rows(texts(2))
     with pytest.raises(DataError, match="20 different examples and 20 labels are too few"):
         split_rows([replace(row, label=str(number)) for number, row in enumerate(texts(20))])
     with pytest.raises(DataError, match="2 groups and 2 labels are too few"):
@@ -245,7 +245,7 @@ def test_parts_of_rows_that_cannot_be_used_are_counted_and_the_rows_are_used():
         split_rows(rows)
     assert "r:4/1: the part is bad (2 such parts: r:4/1, r:4/2)." in str(error.value)
     assert "To skip and count such parts: data.on_bad_row=skip" in str(error.value)
-    splits = cut(rows, on_bad_row="skip")
+    splits = split_rows(rows, on_bad_row="skip")
     assert sum(map(len, (splits.train, splits.val, splits.test))) == 20
     said = [(each.code, each.message) for each in splits.findings]
     assert said[:2] == [("bad_part", "2 parts left out: the part is bad."), ("odd", "1 row: it is odd.")]

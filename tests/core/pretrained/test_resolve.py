@@ -1,6 +1,6 @@
 """Finding base weights. The Hub is a stand-in on 127.0.0.1 that answers as the real one does.
 
-Covers: core/pretrained/hub.py
+Covers: core/pretrained/hub.py, core/pretrained/hub_errors.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""A run from a configuration to a report: the files in its folder, and how it ends after an error."""
+"""A run from a configuration to a report: the files in its folder, and how it ends after an error.
+
+Covers: core/runs/adapt.py, core/runs/context.py, core/runs/evaluate.py, core/runs/finish.py, core/runs/fit.py,
+core/runs/load.py, core/runs/prepare.py, core/runs/save.py, core/runs/split_scores.py
+"""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ def test_objects_are_of_every_size_and_label_and_some_images_are_empty() -> None
 
 
 def test_a_perfect_detector_finds_every_object_and_no_crowd() -> None:
-    for truth, detected in zip(TRUTH, samples.exact_boxes(TRUTH), strict=True):
+    for truth, detected in zip(TRUTH, samples.perfect_detections(TRUTH), strict=True):
         corners, labels, crowd = truth.arrays()
         assert np.array_equal(detected.corners, corners[~crowd])
         assert np.array_equal(detected.labels, labels[~crowd])
 
 
 def test_other_scores_leave_the_boxes_and_put_the_most_confident_first() -> None:
-    exact = samples.exact_boxes(TRUTH)
-    for before, after in zip(exact, samples.rescored(exact, 1), strict=True):
+    exact = samples.perfect_detections(TRUTH)
+    for before, after in zip(exact, samples.with_random_scores(exact, 1), strict=True):
         assert (np.diff(after.scores) <= 0).all()
         assert sorted(map(tuple, before.corners)) == sorted(map(tuple, after.corners))
