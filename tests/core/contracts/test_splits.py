@@ -15,5 +15,5 @@ def test_the_default_shares_leave_most_examples_for_training() -> None:
 def test_shares_that_take_every_example_are_refused(val: float, test: float) -> None:
     (problem,) = SplitOptions(val_fraction=val, test_fraction=test).split_problems("data")
     assert problem.where == "data.test_fraction"
-    assert f"{val + test:g} together" in problem.message
+    assert f"{val + test:g}, which leaves nothing" in problem.message
     assert "smaller than 1" in problem.cure

@@ -111,7 +111,7 @@ def refused(model: Any, method: Any, **train: Any) -> str:
 
 def test_what_cannot_be_saved_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     said = refused(graft_toy.Toy(), graft_toy.Whole(), gradient_checkpointing=True)
-    assert "train.gradient_checkpointing: toy cannot compute activations again" in said
+    assert "train.gradient_checkpointing: toy cannot recompute activations" in said
     assert "train.micro_batch_size" in said
     said = refused(decoder_samples.small_llama(), Head(), gradient_checkpointing=True)
     assert "head trains on features that are computed once" in said

@@ -1,7 +1,6 @@
 """LoRA on convolutions and on attention: what trains, what stays, what is saved, and what is refused.
 
-Covers: plugins/methods/layer_kinds.py, plugins/methods/lora_init.py, plugins/methods/peft_settings.py,
-plugins/methods/target_modules.py
+Covers: plugins/methods/layer_kinds.py, plugins/methods/target_modules.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""peft's other methods: ranks that change, what is saved, what is refused; and LoRA's variants."""
+"""peft's other methods: ranks that change, what is saved, what is refused; and LoRA's variants.
+
+Covers: plugins/methods/lora_init.py, plugins/methods/peft_settings.py
+"""
 
 from __future__ import annotations
 
