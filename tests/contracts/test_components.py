@@ -9,8 +9,8 @@ from core.registry.registry import load_registry
 from core.testing.components import check_component
 
 EVERY = {
-    f"{socket}-{name}": component
-    for socket, components in load_registry().components.items()
+    f"{point}-{name}": component
+    for point, components in load_registry().components.items()
     for name, component in components.items()
 }
 

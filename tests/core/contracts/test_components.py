@@ -31,7 +31,7 @@ class Fixed(DataAdapter):
 
 
 def test_an_adapter_of_labeled_examples_alone_says_so_to_predict() -> None:
-    with pytest.raises(DataError, match="data=fixed .*unlabel"):
+    with pytest.raises(DataError, match=r"data=fixed .*unlabel"):
         Fixed().unlabelled(Task(), Path("texts.txt"))
 
 

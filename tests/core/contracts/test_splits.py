@@ -16,4 +16,4 @@ def test_shares_that_take_every_example_are_refused(val: float, test: float) -> 
     (problem,) = SplitOptions(val_fraction=val, test_fraction=test).split_problems("data")
     assert problem.where == "data.test_fraction"
     assert f"{val + test:g}, which leaves nothing" in problem.message
-    assert "smaller than 1" in problem.cure
+    assert "less than 1" in problem.cure

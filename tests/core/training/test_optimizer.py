@@ -134,7 +134,7 @@ def test_trainable_state_is_what_training_changes() -> None:
 
 
 def statistics(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Running means and variances by name, whatever has been wrapped around them."""
+    """Running means and variances by name, with or without wrappers."""
     buffers = {name.replace("base_model.model.", ""): value for name, value in module.named_buffers()}
     return {name: value.clone() for name, value in buffers.items() if "running_" in name}
 

@@ -59,7 +59,7 @@ def test_timm_opens_the_folder_sees_the_same_pixels_and_gives_the_same_logits(tm
 
 
 def test_training_shows_the_same_scene_as_evaluation() -> None:
-    """Squeezed, stored and looked at through the affine map of no variation, an image is what evaluation sees."""
+    """Squeezed, stored and sampled through the affine map of no variation, an image is what evaluation sees."""
     model = model_of(augment="light")
     model.policy = replace(LIGHT, scale=(1, 1), stretch=1, shift=0, turn=0, shade=0)
     smooth = np.linspace(0, 255, 120)[None, :, None] * np.linspace(0.2, 1, 60)[:, None, None] * np.ones(3)

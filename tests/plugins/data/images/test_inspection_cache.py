@@ -51,7 +51,7 @@ def test_bytes_and_files_are_decoded_once(tmp_path, decoded):
     first = look(some)
     assert len(decoded) == 8
     assert (look(some).digest == first.digest).all()
-    assert decoded[8:] == [b"no image"]  # what is wrong is looked at again
+    assert decoded[8:] == [b"no image"]  # unreadable images are inspected again
     look(some, "elsewhere")
     assert len(decoded) == 17
     os.utime(path, ns=(1, 1))
