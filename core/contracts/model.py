@@ -23,8 +23,8 @@ class QuantizationConfig:
     """How a loader must quantize the base weights while it loads them. Heads are never quantized.
 
     Attributes:
-        bits: 4 or 8.
-        quant_type: Such as `nf4`, `fp4`, `int8`.
+        bits: Bits per weight, 4 or 8.
+        quant_type: Data type of the quantized weights, such as `nf4`, `fp4`, `int8`.
         double_quant: Whether the quantization constants are quantized too.
         compute_dtype: The dtype of matrix products, such as `bfloat16`; `auto` follows the run's precision.
         backend: The import name of the library that quantizes.
@@ -50,7 +50,7 @@ class LoadRequest:
         seed: Seed of random initialization.
         weights: How to quantize the base weights, or None.
         class_weights: Weight of each label in the loss, or None; pass it to `per_example_loss`.
-        label_smoothing: Pass it to `per_example_loss` too.
+        label_smoothing: Share of the target that is spread over all labels; pass it to `per_example_loss` too.
         additive: Whether the method only adds to the base weights; a loader may then keep them in half precision.
         frozen: Whether the method leaves the backbone unchanged, so that features can be cached; a loader then uses no
             random augmentation by default.

@@ -31,7 +31,7 @@ def evaluate(
     model: LoadedModel,
     request: LoadRequest,
     splits: Splits,
-    ready: Mapping[str, PreparedSplit],
+    prepared_splits: Mapping[str, PreparedSplit],
 ) -> float:
     """Choose thresholds, score validation and test with intervals, score baselines, and write the predictions.
 
@@ -39,10 +39,11 @@ def evaluate(
         The primary metric on the validation split.
     """
     model.module.to(ctx.hardware.device)
-    output, val, test = request.output, ready["val"], ready["test"]
+    output, val, test = request.output, prepared_splits["val"], prepared_splits["test"]
     scoring = Scoring(config.metrics, output)
     validation = evaluate_split(ctx, config.train, model, val, scoring)
     assert validation.predictions is not None
+    # Thresholds come from validation only, so that the test scores are not biased.
     model.thresholds = _choose_thresholds(ctx, config, output, validation.predictions, val.targets)
     scoring = replace(scoring, thresholds=model.thresholds)
     evaluations = {
@@ -50,11 +51,11 @@ def evaluate(
         "test": evaluate_split(ctx, config.train, model, test, scoring),
     }
     scores: dict[str, Any] = {
-        split: _scores(config, scoring, each.predictions, ready[split].targets, each.scores)
+        split: _score_with_intervals(config, scoring, each.predictions, prepared_splits[split].targets, each.scores)
         for split, each in evaluations.items()
     }
     ctx.evaluated(ctx.report["training"]["steps"], "test", evaluations["test"].scores)
-    scores["baselines"] = _score_baselines(config, request, splits, ready) if ctx.writes else {}
+    scores["baselines"] = _score_baselines(config, request, splits, prepared_splits) if ctx.writes else {}
     ctx.record(scores=scores, tables={split: each.tables for split, each in evaluations.items()})
     predictions = evaluations["test"].predictions
     assert predictions is not None
@@ -102,7 +103,7 @@ def _has_chosen_thresholds(config: RunConfig, output: OutputSpec) -> bool:
     return output.target.has_thresholds and config.train.thresholds == "validation"
 
 
-def _scores(
+def _score_with_intervals(
     config: RunConfig,
     scoring: Scoring,
     predictions: Predictions | None,
@@ -136,7 +137,7 @@ def prediction_lines(
 
 
 def _score_baselines(
-    config: RunConfig, request: LoadRequest, splits: Splits, ready: Mapping[str, PreparedSplit]
+    config: RunConfig, request: LoadRequest, splits: Splits, prepared_splits: Mapping[str, PreparedSplit]
 ) -> dict[str, Any]:
     """Return the scores of simple baselines on the test split; thresholds are chosen as for the model."""
     if not config.train.baselines:
@@ -145,10 +146,11 @@ def _score_baselines(
     has_thresholds = _has_chosen_thresholds(config, output)
     examples: Any = ConcatDataset([splits.val, splits.test]) if has_thresholds else splits.test  # type: ignore[list-item]
     simplest = output.target.baseline(output.targets_of(splits.train), len(examples), output.labels)
+    val_targets, test_targets = prepared_splits["val"].targets, prepared_splits["test"].targets
     scores = {}
     for name, predictions in (simplest | config.model.baselines(request, examples)).items():
-        first = len(predictions) - len(splits.test)
-        chosen = output.target.choose_thresholds(predictions[:first], ready["val"].targets) if has_thresholds else None
-        scoring = Scoring(config.metrics, output, chosen)
-        scores[name] = _scores(config, scoring, predictions[first:], ready["test"].targets)
+        first = len(predictions) - len(splits.test)  # with thresholds, the examples of validation come first
+        validation, test = predictions[:first], predictions[first:]
+        chosen = output.target.choose_thresholds(validation, val_targets) if has_thresholds else None
+        scores[name] = _score_with_intervals(config, Scoring(config.metrics, output, chosen), test, test_targets)
     return scores

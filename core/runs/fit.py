@@ -30,7 +30,7 @@ def fit(
     model: LoadedModel,
     splits: Splits,
     output: OutputSpec,
-    ready: Mapping[str, PreparedSplit],
+    prepared_splits: Mapping[str, PreparedSplit],
 ) -> None:
     """Train in the loop, or fit a model that trains without gradients."""
     if isinstance(model, SupportsFit):
@@ -42,7 +42,7 @@ def fit(
     higher = config.metrics[task.primary].higher_is_better
 
     def validate() -> Mapping[str, float]:
-        evaluation = evaluate_split(ctx, train, model, ready["val"], Scoring(config.metrics, output))
+        evaluation = evaluate_split(ctx, train, model, prepared_splits["val"], Scoring(config.metrics, output))
         ctx.evaluated(loop.state.step, "val", evaluation.scores)
         return evaluation.scores
 
@@ -52,7 +52,7 @@ def fit(
     loop = Loop(
         model=model,
         method=config.method,
-        prepared=ready["train"].prepared,
+        prepared=prepared_splits["train"].prepared,
         train=train,
         hardware=ctx.hardware,
         seed=config.seed,

@@ -35,22 +35,22 @@ def prepare(
 ) -> dict[str, PreparedSplit]:
     """Prepare every split once; print and record what was done to examples, such as truncation."""
     names = ("val", "test") if isinstance(model, SupportsFit) else ("train", "val", "test")
-    ready = {}
+    prepared_splits = {}
     for name in names:
         examples = getattr(splits, name)
-        ready[name] = PreparedSplit(
+        prepared_splits[name] = PreparedSplit(
             examples, model.prepare(examples, train=name == "train"), output.targets_of(examples)
         )
     if isinstance(model, SupportsPreview) and ctx.writes:
-        _draw(ctx, model, ready["train"])
+        _draw(ctx, model, prepared_splits["train"])
     for issue in model.findings:
         print_issue(ctx, issue)
     if not isinstance(model, SupportsFit):
-        _estimate(ctx, config, model, ready["train"].prepared)
+        _estimate(ctx, config, model, prepared_splits["train"].prepared)
     known = ctx.report["data"]["findings"]
     new = [asdict(issue) for issue in model.findings if asdict(issue) not in known]
     ctx.record(data=ctx.report["data"] | {"findings": [*known, *new]})
-    return ready
+    return prepared_splits
 
 
 def _estimate(ctx: Context, config: RunConfig, model: LoadedModel, prepared: PreparedDataset) -> None:

@@ -67,9 +67,9 @@ def run(
         model = load.load_model(ctx, request)
         resolved = resolve_train(config, model)
         model = apply_method(ctx, resolved, model, len(splits.train))
-        ready = prepare(ctx, resolved, model, splits, request.output)
-        fit(ctx, resolved, model, splits, request.output, ready)
-        value = evaluate(ctx, resolved, model, request, splits, ready)
+        prepared_splits = prepare(ctx, resolved, model, splits, request.output)
+        fit(ctx, resolved, model, splits, request.output, prepared_splits)
+        value = evaluate(ctx, resolved, model, request, splits, prepared_splits)
         save_and_reopen(ctx, resolved, model, request, splits)
         finish(ctx, resolved, nondeterministic_kernels)
     return value
