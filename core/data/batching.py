@@ -172,7 +172,7 @@ def evaluation_batches(
 
 
 def worker_count(asked: int | None, prepared: PreparedDataset) -> int:
-    """Return the number of worker processes; if None was `asked` for, one per core (at most 8) if fetching is slow."""
+    """Return the number of worker processes: `asked`, or if that is None, one per core (at most 8) for slow fetches."""
     if asked is not None:
         return asked
     return min(8, os.cpu_count() or 1) if isinstance(prepared, NeedsWorkers) and prepared.needs_workers else 0

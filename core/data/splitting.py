@@ -61,10 +61,11 @@ def split(rows: SplitRows, given: Int, options: SplitOptions, seed: int) -> tupl
     assigned = np.where(given == UNDECIDED, TRAIN, given)
     missing = [part for part in (TEST, VAL) if not (assigned == part).any()]
     if not (assigned == TRAIN).any():
-        held = " and ".join(NAMES[part] for part in (VAL, TEST) if part not in missing)
-        raise DataError(Problem("data", f"there are {held} examples but none to train on.", "Name a training split."))
+        present = " and ".join(NAMES[part] for part in (VAL, TEST) if part not in missing)
+        message = f"there are {present} examples but none to train on."
+        raise DataError(Problem("data", message, "Name a training split."))
     if not missing:
-        return assigned, "split as the source says"
+        return assigned, "split as in the source"
     pool = assigned == TRAIN
     assigned[pool] = _split_pool(rows.select(pool), missing, options, seed)
     names = " and ".join(NAMES[part] for part in reversed(missing))

@@ -110,7 +110,7 @@ def count_blocks(n: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64
     size = max(1, BLOCK_CELLS // max(1, n))  # resamples in a block
     for start in range(0, resamples, size):
         rows = min(size, resamples - start)
-        # Each row counts in a range of its own, so one `bincount` counts them all.
+        # Each row gets its own range of numbers, so that one `bincount` counts all rows.
         drawn = rng.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
         yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
 

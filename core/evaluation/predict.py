@@ -118,7 +118,7 @@ def as_array(prediction: torch.Tensor | Sequence[Any]) -> Predictions:
     return objects(prediction)
 
 
-def in_order(rows: list[Any], outputs: list[Predictions], n: int, hardware: Hardware) -> Predictions:
+def in_order(rows: list[NDArray[np.int64]], outputs: list[Predictions], n: int, hardware: Hardware) -> Predictions:
     """Return the batches of all processes as one array [n, ...], in the order of their indices.
 
     Args:

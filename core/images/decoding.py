@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.errors import DataError, Problem
+from core.images.examples import HasImage
 from core.images.reading import UnreadableImageError
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ def in_chunks(examples: Sequence[Any], decode: Callable[[Any], T], otherwise: T)
         raise DataError(*problems[:NAMED], *rest)
 
 
-def cache_key(examples: Iterable[Any], how: str) -> str:
+def cache_key(examples: Iterable[HasImage], how: str) -> str:
     """Return a hash of the images and of `how` they are decoded, 32 hexadecimal digits."""
     digest = hashlib.sha256(how.encode())
     for example in examples:

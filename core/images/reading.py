@@ -1,6 +1,6 @@
 """Read image files of any mode as upright RGB pixels, and explain why one cannot be read.
 
-The EXIF orientation is applied. Palettes, grey values and CMYK become RGB, 16-bit values are scaled to 8 bits, and
+The EXIF orientation is applied. Palettes, gray values and CMYK become RGB, 16-bit values are scaled to 8 bits, and
 transparent pixels are drawn on white. An image whose header states more than `MAX_PIXELS` is refused before decoding.
 """
 
@@ -182,7 +182,7 @@ def _rgb(image: Image) -> Image:
 
 
 def _eight_bits(image: Image) -> Image:
-    """Return a grey image with eight bits: 16-bit values are divided by 257, floats up to 1 multiplied by 255."""
+    """Return a gray image with eight bits: 16-bit values are divided by 257, floats up to 1 multiplied by 255."""
     import numpy as np
     from PIL import Image
 

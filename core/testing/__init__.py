@@ -1,6 +1,6 @@
-"""The conformance kit: what every component and plugin must do, as functions that raise `AssertionError`.
+"""Conformance tests for plugins: functions that check a component and raise `AssertionError`.
 
-Graft runs it over its own registry; a plugin's author runs it in the plugin's own tests, with pytest or without:
+Graft runs them on all registered components. Run them in the tests of your plugin, with or without pytest:
 
     from core.testing import check_method, check_plugin
 
@@ -10,7 +10,7 @@ Graft runs it over its own registry; a plugin's author runs it in the plugin's o
     def test_method(tmp_path):
         check_method(Anchor(), Bag(), tmp_path)
 
-Each check says in its docstring what it demands, and in its message what was found and what would put it right.
+The docstring of each check lists its requirements. The error says what was found and how to fix it.
 """
 
 from __future__ import annotations

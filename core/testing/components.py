@@ -1,10 +1,10 @@
-"""What every component must be, whatever its socket: named, documented, and a schema for its options."""
+"""Check what holds for all components: name, docstring, and declared options."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import Field, asdict, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from core.component import Component
@@ -18,17 +18,21 @@ from core.testing.expect import Subject
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 _RESOLVED = {each.name for each in fields(TrainConfig) if each.default is None}
-"""The options of `train` that a method may give values for: those that are null by default."""
+"""The options of `train` for which a method may define values: those that are null by default."""
 
 
 def check_component(component: type[Component]) -> None:
-    """Check the class of any component, without making it do anything.
+    """Check the class of any component. This runs none of its methods except the constructor.
 
-    It is a dataclass that subclasses its socket's class; it has a `name`, a docstring and well-formed ClassVars; every
-    option has a type, a default within its limits and a sentence of help; its options survive `config.yaml`.
+    Requirements:
+
+    - It is a dataclass, not frozen, that subclasses the class of an extension point and implements its methods.
+    - It has a `name`, a docstring, and class variables of the right types.
+    - Each option has a type, a default within its limits, and one sentence of help.
+    - The options stay the same after they are written to `config.yaml` and read again.
 
     Raises:
-        AssertionError: What is wrong, and what would put it right.
+        AssertionError: A requirement is not met.
     """
     subject = Subject(f"{component.__module__}.{component.__name__}")
     _check_class(subject, component)
@@ -40,7 +44,7 @@ def check_component(component: type[Component]) -> None:
         _check_metric(subject, component)
     if issubclass(component, AdapterMethod):
         unknown = sorted(set(component.defaults) - _RESOLVED)
-        subject.expect(not unknown, f"`defaults` may hold {', '.join(sorted(_RESOLVED))}, not {', '.join(unknown)}.")
+        subject.expect(not unknown, f"`defaults` may contain {', '.join(sorted(_RESOLVED))}, not {', '.join(unknown)}.")
 
 
 def _check_class(subject: Subject, component: type[Component]) -> None:
@@ -48,7 +52,9 @@ def _check_class(subject: Subject, component: type[Component]) -> None:
     names = ", ".join(contract.__name__ for contract in contracts)
     subject.expect(issubclass(component, contracts), f"must subclass one of {names}.")
     subject.expect(is_dataclass(component) and "__dataclass_fields__" in vars(component), "must be a @dataclass.")
-    subject.expect(not getattr(component, "__dataclass_params__").frozen, "must not be frozen: presets are merged in.")
+    subject.expect(
+        not getattr(component, "__dataclass_params__").frozen, "must not be frozen, because presets are merged into it."
+    )
     missing = sorted(getattr(component, "__abstractmethods__", ()))
     subject.expect(not missing, f"must implement {', '.join(missing)}.")
 
@@ -57,30 +63,34 @@ def _check_identity(subject: Subject, component: type[Component]) -> None:
     name = getattr(component, "name", None)
     subject.expect(
         isinstance(name, str) and _NAME.fullmatch(name),
-        f"needs `name: ClassVar[str]`, in lower case with _ or - between words, not {name!r}.",
+        f"needs `name: ClassVar[str]` in lower case, with _ or - between words; it is {name!r}.",
     )
     summary = component.summary()
-    written = summary and not summary.startswith(f"{component.__name__}(")  # what @dataclass writes by itself
-    subject.expect(written, "needs a docstring; its first line is what `list` shows.")
-    subject.expect(summary.endswith("."), f"the first line of its docstring is a sentence; it reads {summary!r}.")
+    written = summary and not summary.startswith(f"{component.__name__}(")  # the docstring that @dataclass generates
+    subject.expect(written, "needs a docstring; `list` shows its first line.")
+    subject.expect(summary.endswith("."), f"the first line of its docstring must end with a period; it is {summary!r}.")
     for variable in ("task_types", "targets") if issubclass(component, Metric | TaskType) else ("task_types",):
         value = getattr(component, variable, ())
         texts = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
-        subject.expect(texts, f"`{variable}` must be a tuple of names; write ({value!r},) for one.")
+        subject.expect(
+            texts, f"`{variable}` must be a tuple of names; it is {value!r}. Write ('NAME',) for a single name."
+        )
     requires: object = component.requires
     subject.expect(
         isinstance(requires, Mapping) and all(isinstance(each, str) and each for each in requires.values()),
-        "`requires` maps an importable module to the command that installs it.",
+        f"`requires` must map importable modules to the commands that install them; it is {requires!r}.",
     )
 
 
-def _check_option(subject: Subject, field: Any) -> None:
+def _check_option(subject: Subject, field: Field[Any]) -> None:
     declared = limits(field)
     subject.expect(
         declared.help.strip(),
-        f"the option `{field.name}` needs help: {field.name}: … = option(DEFAULT, 'One sentence.').",
+        f"the option `{field.name}` needs help. Declare it as {field.name}: … = option(DEFAULT, 'One sentence.').",
     )
-    subject.expect(declared.help.endswith("."), f"the help of `{field.name}` is a sentence: {declared.help!r}.")
+    subject.expect(
+        declared.help.endswith("."), f"the help of `{field.name}` must end with a period; it is {declared.help!r}."
+    )
     subject.expect(not field.name.startswith("_"), f"the option `{field.name}` must not begin with an underscore.")
 
 
@@ -90,25 +100,30 @@ def _check_schema(subject: Subject, component: type[Component]) -> None:
     try:
         plain = component()
     except TypeError as error:
-        subject.fail(f"every option needs a default; refuse what must be given in `check(config)` ({error}).")
+        subject.fail(f"every option needs a default ({error}). Require a value in `check(config)` instead.")
     problems = [str(problem) for problem in violations(plain, component.name)]
     subject.expect(not problems, f"a default is outside its own limits: {'; '.join(problems)}")
     try:
         get_type_hints(component)
-        subject.expect(typed(component, {}) == plain, "OmegaConf makes other defaults than the dataclass does.")
+        subject.expect(typed(component, {}) == plain, "its defaults differ between OmegaConf and the dataclass.")
         values = from_yaml(to_yaml(asdict(plain)))
-        subject.expect(typed(component, values) == plain, "its options change on their way through config.yaml.")
+        subject.expect(
+            typed(component, values) == plain, "its options change when they are written to config.yaml and read again."
+        )
     except NameError as error:
-        subject.fail(f"the types of its options must be importable at run time, not under TYPE_CHECKING ({error}).")
+        subject.fail(f"the types of its options must be imported at run time, not under TYPE_CHECKING ({error}).")
     except AssertionError:
         raise
-    except Exception as error:  # OmegaConf has errors of many kinds for types that it does not take
+    except Exception as error:  # OmegaConf raises many types of errors for types that it does not support
         text = error.report() if isinstance(error, GraftError) else str(error).partition("\n")[0]
-        subject.fail(f"OmegaConf cannot hold its options; use bool, int, float, str, | None, list and dict: {text}")
+        subject.fail(f"OmegaConf cannot hold its options: {text}. Use bool, int, float, str, | None, list and dict.")
 
 
 def _check_metric(subject: Subject, component: type[Metric]) -> None:
     known = tuple(load_registry().components["target_type"])
-    fit = component.targets and set(component.targets) <= set(known)
-    subject.expect(fit, f"`targets` must name some of {', '.join(known)}; it is {component.targets!r}.")
-    subject.expect(isinstance(component.higher_is_better, bool), "`higher_is_better` must be True or False.")
+    valid = component.targets and set(component.targets) <= set(known)
+    subject.expect(valid, f"`targets` must name some of {', '.join(known)}; it is {component.targets!r}.")
+    subject.expect(
+        isinstance(component.higher_is_better, bool),
+        f"`higher_is_better` must be True or False; it is {component.higher_is_better!r}.",
+    )

@@ -1,4 +1,4 @@
-"""What a data adapter must do: the same seed gives the same cut, every example is whole and says where it was read."""
+"""Check a data adapter: its examples, its labels, and the same splits for the same seed."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ PARTS = ("train", "val", "test")
 def check_data_adapter(adapter: DataAdapter, task: Task, seed: int = 0) -> Splits:
     """Check a data adapter on a small source.
 
-    Three splits that are not empty, are sequences, and hold examples of the task's type, each with a valid target and a
-    place; label names without repetition, all of them in the training split; and reading twice with one seed gives the
-    same splits and fingerprint, while another cut has another fingerprint.
+    Requirements:
+
+    - The three splits are sequences and not empty.
+    - Each example belongs to the task type, and has a valid target and a `place`.
+    - Label names are unique. The training split has every label of the other splits, if the target type needs that.
+    - Reading twice with one seed gives the same splits and the same fingerprint.
+    - Different splits have different fingerprints.
 
     Args:
-        adapter: Its options name the source.
-        task: What its examples are for.
-        seed: Decides the cut.
+        adapter: The adapter; its options name the source.
+        task: The task of its examples.
+        seed: The seed of the splits.
 
     Returns:
-        What it read, for checks of your own.
+        The splits, for your own checks.
 
     Raises:
-        AssertionError: What is wrong, and what would put it right.
+        AssertionError: A requirement is not met.
     """
     subject, task_type = Subject(f"data={adapter.name}"), load_registry().task_type(task.type)
     splits = adapter.load(task, seed)
@@ -51,64 +55,76 @@ def check_data_adapter(adapter: DataAdapter, task: Task, seed: int = 0) -> Split
 def _check_labels(subject: Subject, splits: Splits, output: OutputSpec) -> None:
     labels, target, task = splits.labels, output.target, output.task
     if not target.has_labels:
-        subject.expect(labels == (), f"the target type {target.name} has no labels, but it gives {labels!r}.")
+        subject.expect(
+            labels == (), f"the target type {target.name} has no labels, so `labels` must be (); it is {labels!r}."
+        )
         return
     names = isinstance(labels, tuple) and all(isinstance(label, str) and label for label in labels)
     subject.expect(names, f"`labels` must be a tuple of names; it is {labels!r}.")
-    least = target.fewest_labels
-    enough = len(set(labels)) == len(labels) >= least
-    subject.expect(enough, f"`labels` must be {least} or more, none twice; it is {labels!r}.")
+    fewest = target.fewest_labels
+    enough = len(set(labels)) == len(labels) >= fewest
+    subject.expect(enough, f"`labels` must have at least {fewest} names, each once; it is {labels!r}.")
     if task.labels is not None:
-        subject.expect(labels == tuple(task.labels), f"must keep to task.labels {task.labels!r}; it gives {labels!r}.")
+        subject.expect(
+            labels == tuple(task.labels), f"`labels` must be task.labels, {task.labels!r}; it is {labels!r}."
+        )
 
 
 def _check_split(subject: Subject, part: str, split: Sequence[Any], task_type: TaskType, output: OutputSpec) -> None:
-    subject.expect(len(split) > 0, f"the {part} split is empty; give the check a source with more examples.")
+    subject.expect(len(split) > 0, f"the {part} split is empty. Pass the check a source with more examples.")
     listed = list(split)
-    subject.expect(len(listed) == len(split), f"{part}: iterating gives {len(listed)} examples, len() {len(split)}.")
-    subject.expect(split[len(split) - 1] == listed[-1], f"{part}: indexing and iterating give other examples.")
+    subject.expect(
+        len(listed) == len(split), f"iterating over {part} gives {len(listed)} examples, but len() is {len(split)}."
+    )
+    subject.expect(split[len(split) - 1] == listed[-1], f"indexing and iterating over {part} give different examples.")
     for row, example in enumerate(listed):
         where = f"{part}[{row}]"
         fits = isinstance(example, task_type.example)
         subject.expect(fits, f"{where} must be a {task_type.example.__name__}; it is {example!r}.")
-        subject.expect(example.place, f"{where} needs a `place` (file:row), so that messages can name it: {example!r}.")
+        subject.expect(example.place, f"{where} needs a `place` (file:row), which errors name; it is {example!r}.")
         problem = output.target.target_problem(example.target, output.labels, example)
         subject.expect(not problem, f"the target of {where} {problem}; it is {example.target!r}.")
         task_type.identity(example)
 
 
 def _check_coverage(subject: Subject, splits: Splits, output: OutputSpec) -> None:
-    """Every label that val and test hold is one that training shows, where the target type needs every label."""
+    """Check that the training split has all labels of the others, if the target type needs every label."""
     if not output.target.needs_every_label:
         return
     of = output.target.labels_of
-    held = {part: {label for each in getattr(splits, part) for label in of(each.target)} for part in PARTS}
-    unseen = [splits.labels[label] for label in sorted((held["val"] | held["test"]) - held["train"])]
-    cure = "Raise DataError for such data, or cut it with core.data.build_splits."
-    subject.expect(not unseen, f"the training split lacks labels that the others hold: {', '.join(unseen)}. {cure}")
+    present = {part: {label for each in getattr(splits, part) for label in of(each.target)} for part in PARTS}
+    unseen = [splits.labels[label] for label in sorted((present["val"] | present["test"]) - present["train"])]
+    cure = "Raise DataError for such data, or split it with core.data.build_splits."
+    subject.expect(not unseen, f"the training split lacks labels of the other splits: {', '.join(unseen)}. {cure}")
 
 
 def _check_record(subject: Subject, splits: Splits) -> None:
-    hashed = re.fullmatch(r"[0-9a-f]{16,}", splits.fingerprint)
-    subject.expect(hashed, f"`fingerprint` must be a hexadecimal hash; it is {splits.fingerprint!r}.")
-    subject.expect(splits.description, "`description` must say where the data came from and how it was cut.")
-    for finding in splits.findings:
-        fits = isinstance(finding, DataIssue) and finding.level in ("warning", "info") and finding.count > 0
-        subject.expect(fits, f"a finding is a Finding with a count, of level warning or info; this is {finding!r}.")
+    """Check fingerprint, description and issues."""
+    is_hash = re.fullmatch(r"[0-9a-f]{16,}", splits.fingerprint)
+    subject.expect(
+        is_hash, f"`fingerprint` must be a hash of 16 or more hexadecimal digits; it is {splits.fingerprint!r}."
+    )
+    subject.expect(splits.description, "`description` is empty; say where the data came from and how it was split.")
+    for issue in splits.findings:
+        valid = isinstance(issue, DataIssue) and issue.level in ("warning", "info") and issue.count > 0
+        message = f"`findings` must contain DataIssues with a count above 0 and level warning or info, not {issue!r}."
+        subject.expect(valid, message)
 
 
 def _check_determinism(
     subject: Subject, adapter: DataAdapter, splits: Splits, task_type: TaskType, task: Task, seed: int
 ) -> None:
-    def read(number: int) -> tuple[list[list[Any]], Splits]:
-        found = adapter.load(task, number)
-        return [[(task_type.identity(each), each.target) for each in getattr(found, part)] for part in PARTS], found
+    """Check that one seed gives the same splits twice, and that different splits have different fingerprints."""
 
-    first = [[(task_type.identity(each), each.target) for each in getattr(splits, part)] for part in PARTS]
-    again, repeated = read(seed)
-    subject.expect(again == first, "reading twice with one seed gives other splits; draw from the seed alone.")
-    subject.expect(repeated.labels == splits.labels, "reading twice with one seed gives other labels.")
-    subject.expect(repeated.fingerprint == splits.fingerprint, "reading twice with one seed gives other fingerprints.")
-    other, elsewhere = read(seed + 1)
-    hashed = other == first or elsewhere.fingerprint != splits.fingerprint
-    subject.expect(hashed, "two seeds cut the data differently but share a fingerprint; hash the cut too.")
+    def contents(of: Splits) -> list[list[Any]]:
+        return [[(task_type.identity(each), each.target) for each in getattr(of, part)] for part in PARTS]
+
+    first, again, other = contents(splits), adapter.load(task, seed), adapter.load(task, seed + 1)
+    twice = "reading twice with one seed gives different"
+    subject.expect(contents(again) == first, f"{twice} splits. Use no randomness except that of the seed.")
+    subject.expect(again.labels == splits.labels, f"{twice} labels. Sort their names, or keep the source's order.")
+    subject.expect(again.fingerprint == splits.fingerprint, f"{twice} fingerprints. Hash only the data and the splits.")
+    distinct = contents(other) == first or other.fingerprint != splits.fingerprint
+    subject.expect(
+        distinct, "two seeds give different splits with the same fingerprint. Include the splits in the hash."
+    )

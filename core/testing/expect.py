@@ -1,4 +1,4 @@
-"""How a check fails: who is wrong, what was found, and what would put it right."""
+"""Raise the errors of the checks: each names the component, what was found and how to fix it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ if TYPE_CHECKING:
 
 
 class Subject:
-    """What is being checked; its name opens every message.
+    """The component to check; every message begins with its name.
 
     Args:
-        name: Such as `model=encoder`.
+        name: The name, such as `model=encoder`.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def fail(self, message: str) -> NoReturn:
-        """End the check.
+        """Raise the error of a check.
 
         Raises:
             AssertionError: Always.
         """
-        __tracebackhide__ = True  # pytest then shows the check that failed, not this line
+        __tracebackhide__ = True  # pytest then shows the line of the check, not this one
         raise AssertionError(f"{self.name}: {message}")
 
     def expect(self, condition: object, message: str) -> None:
-        """Go on where the condition holds.
+        """Raise an error unless the condition is true.
 
         Raises:
-            AssertionError: It does not.
+            AssertionError: The condition is false.
         """
         __tracebackhide__ = True
         if not condition:
             self.fail(message)
 
     def expect_alike(self, found: Any, wanted: Any, target: TargetType, message: str, tolerance: float = 0.0) -> None:
-        """Continue if two arrays of predictions are alike, as their target type measures it.
+        """Raise an error unless two arrays of predictions are alike, as their target type measures it.
 
         Raises:
             AssertionError: They differ; the message says by how much.
@@ -54,7 +54,7 @@ class Subject:
             self.fail(f"{message} (the largest difference is {gap:.3g})")
 
     def expect_equal(self, found: Any, wanted: Any, message: str, tolerance: float = 0.0) -> None:
-        """Go on where two arrays or tensors have one shape and the same values; NaN equals NaN.
+        """Raise an error unless two arrays or tensors have the same shape and the same values; NaN equals NaN.
 
         Raises:
             AssertionError: They differ; the message says by how much.

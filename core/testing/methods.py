@@ -1,4 +1,4 @@
-"""What an adapter method must do: let the head train, freeze what it says, learn, resume, reopen and merge."""
+"""Check an adapter method: it trains the head, keeps frozen weights, learns, resumes, reopens and merges."""
 
 from __future__ import annotations
 
@@ -38,41 +38,45 @@ def check_method(
 ) -> None:
     """Check an adapter method on a small model, on a CPU.
 
-    The head trains; a few steps lower the loss; what is frozen stays as it was; applying it twice with one seed gives
-    the same model, and training that is broken off in the middle and taken up with its state by another instance ends
-    with the same weights (a resumed run depends on both); its parameter groups cover what trains, once; what was saved
-    and opened again predicts the same; and so does the merged model, unless `unmergeable` says why there is none.
+    Requirements:
+
+    - The head trains, and a few steps lower the loss. Frozen parameters do not change.
+    - Its parameter groups contain each trainable parameter once.
+    - Applying it twice with one seed gives the same weights.
+    - A training that is interrupted and resumed by a new instance, from `state_dict`, ends with the same weights.
+    - The saved model predicts the same after `reopen`.
+    - The merged model predicts the same, unless `unmergeable` says why the method cannot merge.
 
     Args:
         method: The method, with its options.
-        loader: Options that make a small model, without a network.
+        loader: A model loader whose options make a small model without a network.
         folder: An empty folder to save to.
         request: The task and at least nine training examples; None for synthetic ones of the loader's first task type.
-        steps: Optimizer steps within which the loss must fall.
-        learning_rate: Of these steps.
-        precision: Of their matrix products, `fp32` or `bf16`.
+        steps: Number of optimizer steps within which the loss must fall.
+        learning_rate: The learning rate of these steps.
+        precision: The precision of matrix products, `fp32` or `bf16`.
 
     Raises:
-        AssertionError: What is wrong, and what would put it right.
+        AssertionError: A requirement is not met.
     """
     subject = Subject(f"method={method.name} on model={loader.name}")
     request = request or sample_request(next(iter(loader.task_types), TEXT))
     plan = method.weights()
     subject.expect(
         plan is None or isinstance(plan, QuantizationConfig),
-        f"`weights` must give a QuantizationConfig or None: {plan!r}.",
+        f"`weights` must return a QuantizationConfig or None; it returns {plan!r}.",
     )
     request = replace(request, weights=plan, additive=method.additive(), frozen=method.frozen, precision=precision)
-    model = _applied(subject, method, loader, request, steps)
+    model = _load_and_apply(subject, method, loader, request, steps)
     _check_heads(subject, model)
     _check_groups(subject, method, model, learning_rate)
-    _check_repeatable(subject, model, _applied(subject, method, loader, request, steps))
+    _check_repeatable(subject, model, _load_and_apply(subject, method, loader, request, steps))
     _check_learning(subject, method, model, request, steps, learning_rate)
     _check_resumed(subject, method, loader, model, request, steps, learning_rate)
     before = predicted(model, request.train[:PROBE])
     model.save(folder)
     again = method.reopen(loader, to_reopen(request, folder))
-    message = "the saved model, opened again by `reopen`, predicts otherwise."
+    message = "the saved model predicts differently after `reopen`. Save everything that the method changes."
     subject.expect_alike(predicted(again, request.train[:PROBE]), before, request.output.target, message, TOLERANCE)
     _check_merged(subject, method, loader, again, request, folder)
 
@@ -85,28 +89,32 @@ def check_cell(
     request: LoadRequest | None = None,
     steps: int = 12,
 ) -> bool:
-    """Check what `core.capabilities` says of a method on a family in a precision: that it works, or why it is refused.
+    """Check one cell of the compatibility table: a method on a model family in a precision.
+
+    If `core.registry.compatibility` says that the cell works, this runs `check_method`. Otherwise it checks that the
+    configuration is refused with the stated reason.
 
     Args:
         method: The method, with its options.
-        loader: Options that make a small model, without a network.
+        loader: A model loader whose options make a small model without a network.
         folder: An empty folder to save to.
-        precision: `fp32`, `bf16` or `fp16`; a cell in `fp16` is looked at only where it is refused.
-        request: As `check_method` takes it.
-        steps: As `check_method` takes them.
+        precision: `fp32`, `bf16` or `fp16`; in `fp16`, only the refusal is checked.
+        request: As for `check_method`.
+        steps: As for `check_method`.
 
     Returns:
-        Whether it was found to work.
+        Whether `check_method` ran, and passed.
 
     Raises:
-        AssertionError: It does not work, or it is not refused with the reason.
+        AssertionError: A supported cell does not work, or an unsupported one is not refused with the stated reason.
     """
-    found = fit(type(loader), type(method), precision)
+    cell = fit(type(loader), type(method), precision)
     request = request or sample_request(next(iter(loader.task_types), TEXT))
-    if found.status == UNSUPPORTED:
+    if cell.status == UNSUPPORTED:
         message = refusal(method, loader, request, precision)
         Subject(f"method={method.name} on model={loader.name} in {precision}").expect(
-            found.reason in message, f"`check` must refuse it because {found.reason}; it says {message!r}."
+            cell.reason in message,
+            f"is unsupported, so `check` must refuse it with the reason {cell.reason!r}; it says {message!r}.",
         )
         return False
     if precision == "fp16":
@@ -116,7 +124,7 @@ def check_cell(
 
 
 def refusal(method: AdapterMethod, loader: ModelLoader, request: LoadRequest, precision: str) -> str:
-    """What is said of a run with these before anything is loaded; empty where nothing is wrong with them."""
+    """Return the problems with the method that the check of a configuration reports; empty if there are none."""
     data: Any = next(iter(load_registry().components["data"].values()))
     config = RunConfig(request.task, data(), loader, method, {}, TrainConfig(precision=precision))
     try:
@@ -126,9 +134,10 @@ def refusal(method: AdapterMethod, loader: ModelLoader, request: LoadRequest, pr
     return ""
 
 
-def _applied(
+def _load_and_apply(
     subject: Subject, method: AdapterMethod, loader: ModelLoader, request: LoadRequest, steps: int
 ) -> LoadedModel:
+    """Return a new model with the method applied."""
     model = loader.load(request)
     seed_everything(request.seed)
     adapted = method.apply(model, TrainingPlan(steps, 1.0, seed=request.seed, augmented=model.augmented))
@@ -143,47 +152,58 @@ def _parameters(model: LoadedModel) -> dict[str, torch.nn.Parameter]:
 
 
 def _in_head(name: str, heads: tuple[str, ...]) -> bool:
-    """Whether a parameter belongs to a head, in the module as it was or wrapped."""
+    """Return whether a parameter belongs to a head, also inside wrappers."""
     return any(f".{head}." in f".{name}" for head in heads)
 
 
 def _check_heads(subject: Subject, model: LoadedModel) -> None:
-    trains = [name for name, parameter in _parameters(model).items() if parameter.requires_grad]
+    """Check that every head has a trainable parameter."""
+    trainable = [name for name, parameter in _parameters(model).items() if parameter.requires_grad]
     for head in model.heads:
-        there = any(_in_head(name, (head,)) for name in trains)
-        subject.expect(there, f"`apply` leaves no parameter of the head {head!r} to train; the head always trains.")
+        message = (
+            f"`apply` freezes all parameters of the head {head!r}, but the head always trains. Leave it trainable."
+        )
+        subject.expect(any(_in_head(name, (head,)) for name in trainable), message)
 
 
 def _check_groups(subject: Subject, method: AdapterMethod, model: LoadedModel, rate: float) -> None:
+    """Check that the parameter groups contain each trainable parameter once."""
     groups = method.param_groups(model, rate)
     if groups is None:
         return
     named = sorted(name for group in groups for name in group.names)
-    trains = sorted(name for name, parameter in _parameters(model).items() if parameter.requires_grad)
-    odd = sorted(set(named) ^ set(trains)) or sorted({name for name in named if named.count(name) > 1})
-    subject.expect(
-        named == trains, f"`param_groups` must hold each parameter that trains once; see {', '.join(odd[:5])}."
-    )
+    trainable = sorted(name for name, parameter in _parameters(model).items() if parameter.requires_grad)
+    wrong = sorted(set(named) ^ set(trainable)) or sorted({name for name in named if named.count(name) > 1})
+    message = f"`param_groups` must contain each trainable parameter once; wrong for {', '.join(wrong[:5])}."
+    subject.expect(named == trainable, message)
 
 
 def _check_repeatable(subject: Subject, model: LoadedModel, again: LoadedModel) -> None:
+    """Check that two models with the method applied have the same weights."""
     first, second = (unwrap(each.module).state_dict() for each in (model, again))
     same = list(first) == list(second) and all(torch.equal(first[name], second[name]) for name in first)
-    subject.expect(same, "applying it twice with one seed gives other weights; a resumed run would differ.")
+    subject.expect(
+        same, "applying it twice with one seed gives different weights, so a resumed run would differ. Use plan.seed."
+    )
 
 
 def _check_learning(
     subject: Subject, method: AdapterMethod, model: LoadedModel, request: LoadRequest, steps: int, rate: float
 ) -> None:
+    """Check that the loss falls, that frozen parameters do not change, and that the head does."""
     parameters = _parameters(model)
-    kept: dict[str, Tensor] = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    before: dict[str, Tensor] = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     losses = train_on(model, method, request.train, steps, rate, request.precision)
-    shown = ", ".join(f"{loss:.4f}" for loss in losses)
-    subject.expect(min(losses[1:]) < losses[0], f"the loss does not fall in {steps} steps: {shown}.")
-    moved = {name for name, parameter in parameters.items() if not torch.equal(parameter, kept[name])}
-    still = [name for name, parameter in parameters.items() if not parameter.requires_grad and name in moved]
-    subject.expect(not still, f"frozen parameters changed while training: {', '.join(still[:5])}.")
-    subject.expect(any(_in_head(name, model.heads) for name in moved), "training does not change the head.")
+    listed = ", ".join(f"{loss:.4f}" for loss in losses)
+    subject.expect(
+        min(losses[1:]) < losses[0],
+        f"the loss does not fall in {steps} steps at the learning rate {rate:g}: {listed}. "
+        "Pass a higher `learning_rate` or more `steps`, or see what `apply` leaves trainable.",
+    )
+    changed = {name for name, parameter in parameters.items() if not torch.equal(parameter, before[name])}
+    frozen = [name for name, parameter in parameters.items() if not parameter.requires_grad and name in changed]
+    subject.expect(not frozen, f"training changes frozen parameters: {', '.join(frozen[:5])}.")
+    subject.expect(any(_in_head(name, model.heads) for name in changed), "training does not change the head.")
 
 
 def _check_resumed(
@@ -195,47 +215,47 @@ def _check_resumed(
     steps: int,
     rate: float,
 ) -> None:
-    """Broken off in the middle and taken up by another instance, training ends with the weights that `model` has."""
+    """Check that an interrupted training, resumed by another instance, ends with the weights of `model`."""
     middle = steps // 2
     first, second = copy.copy(method), copy.copy(method)
-    begun = _applied(subject, first, loader, request, steps)
+    interrupted = _load_and_apply(subject, first, loader, request, steps)
     optimizer: dict[str, Any] = {}
-    train_on(begun, first, request.train, steps, rate, request.precision, stop=middle, kept=optimizer)
-    state = _through_a_file(subject, first)
-    weights = trainable_state(unwrap(begun.module))
-    taken_up = _applied(subject, second, loader, request, steps)
-    load_trainable(unwrap(taken_up.module), weights)
+    train_on(interrupted, first, request.train, steps, rate, request.precision, stop=middle, kept=optimizer)
+    state = _save_and_load_state(subject, first)
+    weights = trainable_state(unwrap(interrupted.module))
+    resumed = _load_and_apply(subject, second, loader, request, steps)
+    load_trainable(unwrap(resumed.module), weights)
     second.load_state_dict(state)
-    train_on(taken_up, second, request.train, steps, rate, request.precision, start=middle, kept=optimizer)
-    wanted, found = (trainable_state(unwrap(each.module)) for each in (model, taken_up))
-    odd = [name for name, value in wanted.items() if not torch.equal(value, found[name])]
-    message = f"a resumed run ends with other weights ({', '.join(odd[:3])}); is all of its state in `state_dict`?"
-    subject.expect(not odd, message)
+    train_on(resumed, second, request.train, steps, rate, request.precision, start=middle, kept=optimizer)
+    expected, actual = (trainable_state(unwrap(each.module)) for each in (model, resumed))
+    different = [name for name, value in expected.items() if not torch.equal(value, actual[name])]
+    message = f"a resumed run ends with other weights ({', '.join(different[:3])}). Put all state into `state_dict`."
+    subject.expect(not different, message)
 
 
-def _through_a_file(subject: Subject, method: AdapterMethod) -> dict[str, Any]:
-    """The method's state, as a checkpoint gives it back."""
+def _save_and_load_state(subject: Subject, method: AdapterMethod) -> dict[str, Any]:
+    """Return the method's state after it was saved and loaded."""
     buffer = io.BytesIO()
     torch.save(method.state_dict(), buffer)
     buffer.seek(0)
     try:
         state: dict[str, Any] = torch.load(buffer, weights_only=True)
-    except Exception as error:  # whatever the unpickler refuses
-        subject.fail(f"`state_dict` may hold tensors, numbers, texts, lists and dicts only: {error}")
+    except Exception as error:  # the unpickler raises many types of errors
+        subject.fail(f"`state_dict` may contain only tensors, numbers, texts, lists and dicts: {error}")
     return state
 
 
 def _check_merged(
     subject: Subject, method: AdapterMethod, loader: ModelLoader, again: LoadedModel, request: LoadRequest, folder: Path
 ) -> None:
-    """Whole weights, saved by the family and opened by its loader alone, predict what the adapter does."""
+    """Check that the merged model, saved and opened by the loader without the method, predicts the same."""
     if method.unmergeable:
         return
-    before, held = predicted(again, request.train[:PROBE]), coarsest(again.module)
+    before, dtype = predicted(again, request.train[:PROBE]), coarsest(again.module)
     merged = method.merge(again)
     subject.expect(isinstance(merged, LoadedModel), f"`merge` must return a LoadedModel, not {type(merged).__name__}.")
     merged.save(folder / "merged")
     whole = loader.reopen(replace(to_reopen(request, folder / "merged"), weights=None, additive=False))
-    message = "the merged model, saved and opened by its loader alone, predicts otherwise."
-    allowed = tolerance(FP32, method.weights(), held)
+    message = "the merged model, saved and opened without the method, predicts differently. Correct `merge`."
+    allowed = tolerance(FP32, method.weights(), dtype)
     subject.expect_alike(predicted(whole, request.train[:PROBE]), before, request.output.target, message, allowed)

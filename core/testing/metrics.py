@@ -1,4 +1,4 @@
-"""What a metric must do: stream, merge over processes, resample by the same arithmetic, and know which way is up."""
+"""Check a metric: streaming, several processes, bootstrap resamples, and the direction of better."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.tasks.targets.target import Predictions, Targets
 
 N = 60
+"""Number of synthetic examples."""
 RESAMPLES = 6
 TOLERANCE = 1e-5
 
@@ -27,22 +28,29 @@ TOLERANCE = 1e-5
 def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str] = LABELS) -> None:
     """Check a metric on synthetic predictions.
 
-    Updates in parts, and parts seen by several processes, give what one update gives; `resample` agrees with computing
-    each resample anew; perfect predictions score no worse than random ones, as `higher_is_better` says; decisions give
-    what probabilities give if `decides` says so, and only then.
+    Requirements:
+
+    - `build` returns a new torchmetrics metric, whose value is a finite tensor [], [c] or [c, c].
+    - Several updates, and the merged states of several processes, give the value of one update.
+    - `resample` gives the value that `compute` gives for each resample.
+    - Perfect predictions score at least as well as random ones, in the direction of `higher_is_better`.
+    - With `decides`, predictions with the same decisions have the same value; without it, they do not.
 
     Args:
         metric: The metric, with its options.
-        target: One of the target types that it accepts; None checks each of them.
-        labels: Label names; as many as the metric wants.
+        target: One of the target types that it accepts; None to check all of them.
+        labels: Label names, as many as the metric needs.
 
     Raises:
-        AssertionError: What is wrong, and what would put it right.
+        AssertionError: A requirement is not met.
     """
+    named = Subject(f"metric {metric.name}")
+    named.expect(metric.targets, "accepts no target type. Name them in `targets`, such as ('single', 'multi').")
     for each in metric.targets if target is None else (target,):
         subject = Subject(f"metric {metric.name} ({each})")
         accepted = load_registry().target(each).accepted_by(metric.targets)
-        subject.expect(accepted, f"does not accept this target type, only {', '.join(metric.targets)}.")
+        cure = "Add this one to `targets`, or check another."
+        subject.expect(accepted, f"accepts only the target types {', '.join(metric.targets)}. {cure}")
         output = sample_output(target=each, labels=labels)
         truth = output.stack(output.target.samples(N, output.labels))
         guesses = _guesses(output, truth, 1)
@@ -55,85 +63,99 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
 
 
 def _guesses(output: OutputSpec, truth: Targets, seed: int) -> Predictions:
-    """Random predictions."""
+    """Return random predictions."""
     return output.target.sample_predictions(truth, output.labels, seed)
 
 
 def _value(
     metric: Metric, predictions: Predictions, truth: Targets, output: OutputSpec, cuts: Sequence[int] = ()
 ) -> Any:
-    """The metric's value, updated in parts that end at `cuts`."""
+    """Return the metric's value after one update per part; parts end at `cuts`."""
     built, given = metric.build(output), output.target.metric_input
-    for some, wanted in zip(np.split(predictions, cuts), np.split(truth, cuts), strict=True):
-        built.update(given(some), given(wanted))
+    for part, targets in zip(np.split(predictions, cuts), np.split(truth, cuts), strict=True):
+        built.update(given(part), given(targets))
     return built.compute()
 
 
 def _check_value(subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec) -> Any:
+    """Check types and shapes, and return the value."""
     built, labels = metric.build(output), output.labels
-    subject.expect(isinstance(built, torchmetrics.Metric), f"`build` must give a torchmetrics.Metric, not {built!r}.")
-    subject.expect(built is not metric.build(output), "`build` must give a fresh metric at each call.")
-    given, wanted = output.target.metric_input(guesses), output.target.metric_input(truth)
-    before = pickle.dumps((given, wanted))
-    built.update(given, wanted)
-    kept = pickle.dumps((given, wanted)) == before
-    subject.expect(kept, "`update` changes the predictions or targets that it is given.")
+    subject.expect(isinstance(built, torchmetrics.Metric), f"`build` must return a torchmetrics.Metric, not {built!r}.")
+    subject.expect(built is not metric.build(output), "`build` must return a new metric on each call.")
+    given, targets = output.target.metric_input(guesses), output.target.metric_input(truth)
+    before = pickle.dumps((given, targets))
+    built.update(given, targets)
+    unchanged = pickle.dumps((given, targets)) == before
+    subject.expect(unchanged, "`update` changes its arguments in place. Copy them first.")
     value = built.compute()
-    subject.expect(isinstance(value, torch.Tensor), f"`compute` must give a tensor, not {type(value).__name__}.")
+    subject.expect(isinstance(value, torch.Tensor), f"`compute` must return a tensor, not {type(value).__name__}.")
     shapes = ((), (len(labels),), (len(labels), len(labels)))
     fits = tuple(value.shape) in shapes
-    subject.expect(fits, f"`compute` must give a number [], or a table [c] or [c, c]; it is {list(value.shape)}.")
-    subject.expect(bool(torch.isfinite(value).all()), f"gives {value.tolist()} for ordinary predictions.")
+    subject.expect(fits, f"`compute` must return shape [], [c] or [c, c]; it returns {list(value.shape)}.")
+    subject.expect(
+        bool(torch.isfinite(value).all()), f"`compute` must be finite for ordinary predictions; it is {value.tolist()}."
+    )
     return value
 
 
 def _check_streaming(
     subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec
 ) -> None:
+    """Check that three updates, and two processes, give the value of one update."""
     whole = _value(metric, guesses, truth, output)
     parts = _value(metric, guesses, truth, output, cuts=(7, 40))
-    subject.expect_equal(parts, whole, "three updates give another value than one with everything.", TOLERANCE)
+    cure = "Accumulate in `update`, and compute the value in `compute`."
+    subject.expect_equal(parts, whole, f"three updates give another value than one update. {cure}", TOLERANCE)
     mine, other = metric.build(output), metric.build(output)
     for built, half in ((mine, slice(None, 25)), (other, slice(25, None))):
         built.update(output.target.metric_input(guesses[half]), output.target.metric_input(truth[half]))
     mine.merge_state(other)
-    cure = "Give every state of `add_state` its `dist_reduce_fx` (sum or cat)."
-    subject.expect_equal(mine.compute(), whole, f"merging two processes gives another value. {cure}", TOLERANCE)
+    cure = "Pass `dist_reduce_fx` (sum or cat) to each `add_state`."
+    subject.expect_equal(mine.compute(), whole, f"two merged processes give another value than one. {cure}", TOLERANCE)
 
 
 def _check_decides(subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec) -> None:
-    """A metric that looks at decisions alone must say so, or it would not see the thresholds."""
+    """Check that `decides` is right: only with it does a metric get the decisions at the chosen thresholds."""
     decided = output.target.same_decisions(guesses, output.labels, 2)
     if decided is None:
         return
     before, after = (_value(metric, each, truth, output) for each in (guesses, decided))
     if metric.decides:
-        cure = "Leave `decides` at False."
-        message = f"`decides`, yet other predictions with the same decisions give another value. {cure}"
+        cure = "Set `decides = False`."
+        message = f"`decides` is True, but other predictions with the same decisions give another value. {cure}"
         subject.expect_equal(after, before, message)
     elif output.target.has_thresholds and not output.target.objects:
         differ = not torch.allclose(after, before, equal_nan=True)
-        subject.expect(differ, "looks at decisions alone; without `decides = True` it would not see the thresholds.")
+        message = "only decisions change its value. Set `decides = True`, or it ignores the chosen thresholds."
+        subject.expect(differ, message)
 
 
 def _check_resample(subject: Subject, metric: Metric, guesses: Predictions, truth: Targets, output: OutputSpec) -> None:
+    """Check that `resample` agrees with `compute`."""
     once = np.ones((1, N), dtype=np.int64)
     drawn = np.random.default_rng(2).multinomial(N, np.full(N, 1 / N), size=RESAMPLES).astype(np.int64)
     counts = np.concatenate([once, drawn])
     scores = metric.resample(guesses, truth, counts, output)
     shape = np.shape(scores)
-    subject.expect(shape == (len(counts),), f"`resample` must give a score for each row of counts; it gives {shape}.")
+    subject.expect(
+        shape == (len(counts),),
+        f"`resample` must return one score per row of `counts`, [{len(counts)}]; it returns {shape}.",
+    )
     whole = float(_value(metric, guesses, truth, output))
-    subject.expect_equal(scores[0], whole, "`resample` with each example once differs from `compute`.", TOLERANCE)
-    anew = Metric.resample(metric, guesses, truth, counts, output)
-    subject.expect_equal(scores, anew, "`resample` differs from computing each resample anew.", TOLERANCE)
+    cure = "Correct it, or remove it: the inherited `resample` is slower but agrees."
+    message = f"`resample` with each example once differs from `compute`. {cure}"
+    subject.expect_equal(scores[0], whole, message, TOLERANCE)
+    expected = Metric.resample(metric, guesses, truth, counts, output)
+    message = f"`resample` differs from `compute` on the resampled examples. {cure}"
+    subject.expect_equal(scores, expected, message, TOLERANCE)
 
 
 def _check_direction(subject: Subject, metric: Metric, truth: Targets, output: OutputSpec) -> None:
+    """Check that perfect predictions score at least as well as random ones."""
     perfect = output.target.sample_predictions(truth, output.labels, 0, perfect=True)
     best = float(_value(metric, perfect, truth, output))
     sign = 1 if metric.higher_is_better else -1
     for seed in range(3, 6):
         random = float(_value(metric, _guesses(output, truth, seed), truth, output))
-        message = f"`higher_is_better` is {metric.higher_is_better}, yet perfect predictions score {best:.4g}"
-        subject.expect(sign * best >= sign * random, f"{message} and random ones {random:.4g}.")
+        message = f"`higher_is_better` is {metric.higher_is_better}, but perfect predictions score {best:.4g}"
+        subject.expect(sign * best >= sign * random, f"{message} and random ones {random:.4g}. Correct one of them.")

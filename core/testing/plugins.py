@@ -1,4 +1,4 @@
-"""What a plugin must be: found, light to import, made of whole components, with presets that compose."""
+"""Check a plugin: it is installed, light to import, and its components and presets are valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEAVY = (
     "accelerate", "cv2", "datasets", "matplotlib", "numpy", "pandas", "peft", "PIL", "pyarrow", "safetensors", "scipy",
     "sklearn", "timm", "tokenizers", "torch", "torchmetrics", "torchvision", "transformers", "ultralytics",
 )  # fmt: skip
-"""What the module of a plugin must not import: each costs every command, `--help` included, up to seconds."""
+"""Packages that a plugin's module must not import: each slows every command, even `--help`, by up to seconds."""
 
 _PROBE = """
 import importlib, json, sys
@@ -31,77 +31,89 @@ print(json.dumps([name for name in json.loads(sys.argv[3]) if name in sys.module
 
 
 def check_plugin(name: str) -> None:
-    """Check an installed plugin: it loads, it is light, its components are whole and its presets compose.
+    """Check an installed plugin.
+
+    Requirements:
+
+    - The plugin is installed and can be imported.
+    - Its module imports nothing heavy; see `check_light`.
+    - All its components pass `check_component`.
+    - All its presets pass `check_preset`.
 
     Args:
         name: The name of its entry point, as `python -m core plugins` shows it.
 
     Raises:
-        AssertionError: What is wrong, and what would put it right.
+        AssertionError: A requirement is not met.
     """
     subject, registry = Subject(f"plugin {name}"), load_registry()
-    found = {plugin.name: plugin for plugin in registry.plugins}
-    known = ", ".join(found)
-    subject.expect(name in found, f"is not installed; there are: {known}. `pip install` it, or set GRAFT_PLUGINS.")
-    subject.expect(not found[name].failure, f"cannot be imported:\n{found[name].failure}")
+    plugins = {plugin.name: plugin for plugin in registry.plugins}
+    known = ", ".join(plugins)
+    cure = "Install it with pip, or name its module in GRAFT_PLUGINS."
+    subject.expect(name in plugins, f"is not installed; the installed plugins are {known}. {cure}")
+    subject.expect(not plugins[name].failure, f"cannot be imported:\n{plugins[name].failure}")
     check_light(getattr(registry.manager.get_plugin(name), "__name__"))
-    for component in _owned(name):
+    for component in _components_of(name):
         check_component(component)
     for preset in presets.every():
         if preset.owner == name:
             check_preset(preset)
 
 
-def _owned(plugin: str) -> list[type[Component]]:
+def _components_of(plugin: str) -> list[type[Component]]:
+    """Return the components that a plugin registers."""
     registry = load_registry()
     return [
-        registry.components[socket][name]
-        for socket, owners in registry.owners.items()
+        registry.components[group][name]
+        for group, owners in registry.owners.items()
         for name, owner in owners.items()
         if owner == plugin
     ]
 
 
 def check_light(module: str) -> None:
-    """Check that a plugin's module, and the hooks called at start-up, import nothing heavy, in a fresh interpreter.
+    """Check in a new interpreter that a plugin's module, and its hooks that run at start-up, import nothing heavy.
+
+    `HEAVY` lists the packages that count as heavy.
 
     Args:
-        module: Its dotted name, such as `acme_graft.plugin`.
+        module: The dotted name of the module, such as `acme_graft.plugin`.
 
     Raises:
-        AssertionError: It does, or it cannot be imported.
+        AssertionError: The module imports a heavy package, or it cannot be imported.
     """
     subject = Subject(module)
     arguments = [module, json.dumps(CALLED_AT_START), json.dumps(HEAVY)]
     result = subprocess.run([sys.executable, "-c", _PROBE, *arguments], capture_output=True, text=True, check=False)
-    subject.expect(result.returncode == 0, f"cannot be imported by itself:\n{result.stderr}")
+    subject.expect(result.returncode == 0, f"cannot be imported in a new interpreter:\n{result.stderr}")
     heavy = json.loads(result.stdout.strip().splitlines()[-1])
-    cure = "Import it inside the method that needs it, or in a module of your own that this method imports."
+    cure = "Import it inside the method that needs it, or in another module that this method imports."
     subject.expect(not heavy, f"imports {', '.join(heavy)} when Graft starts. {cure}")
 
 
-def _before(preset: Preset) -> list[str]:
-    """What a recipe is for, by its name; of other presets, nothing."""
+def _base_options(preset: Preset) -> list[str]:
+    """Return the model and the method that a recipe is for, from its name; nothing for other presets."""
     model, _, method = preset.name.rpartition("-")
     return [f"model={model}", f"method={method}"] if preset.group == "recipe" and model else []
 
 
 def check_preset(preset: Preset) -> None:
-    """Check that a preset says what it is and composes with the defaults of everything else.
+    """Check that a preset begins with a comment and composes with the defaults of all other groups.
 
     Raises:
-        AssertionError: What is wrong, and what would put it right.
+        AssertionError: The comment is missing, or the preset does not compose.
     """
     from core.config.compose import resolve
 
     subject = Subject(f"preset {preset.group}/{preset.name} ({preset.path})")
-    subject.expect(preset.summary, "needs a first comment line; it is what `list` shows.")
+    subject.expect(preset.summary, "needs a comment in its first line, which `list` shows.")
     try:
-        resolve([*_before(preset), f"{preset.group}={preset.name}"])
+        resolve([*_base_options(preset), f"{preset.group}={preset.name}"])
     except GraftError as error:
         hint = ""
         if preset.owner != "graft" and not (preset.path.parents[1] / "__init__.py").is_file():
             hint = (
-                f"\nHydra sees no folder of a package without an __init__.py: make {preset.path.parents[1]}/__init__.py"
+                "\nHydra finds presets only in folders with an __init__.py. "
+                f"Create {preset.path.parents[1]}/__init__.py."
             )
         subject.fail(f"does not compose:\n{error.report()}{hint}")

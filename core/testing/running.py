@@ -1,4 +1,4 @@
-"""Running a model for a check: collate, predict, train a few steps, and judge the shape of what comes out."""
+"""Run a model for a check: collate, predict, and train a few steps."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
     from core.contracts.model import PreparedDataset
 
 PROBE = 9
-"""Examples whose losses and predictions are compared."""
+"""Number of examples whose losses and predictions are compared."""
 TOLERANCE = 1e-5
 
 
 @dataclass
 class Everything(AdapterMethod):
-    """Train every weight, for checks of a loader alone."""
+    """Train all weights; for checks of a loader without a method."""
 
     name: ClassVar[str] = "everything"
 
     def apply(self, model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
-        """The model as it is."""
+        """Return the model unchanged."""
         return model
 
 
 def collated(model: LoadedModel, prepared: PreparedDataset, rows: Sequence[int] = range(PROBE)) -> dict[str, Tensor]:
-    """A batch of some rows, as the first epoch sees them."""
+    """Return a batch of some rows, as in the first epoch."""
     return model.collate([prepared.fetch(row, 0, np.random.default_rng(row)) for row in rows])
 
 
 def predicted(model: LoadedModel, examples: Sequence[Any], batch_size: int = PROBE) -> NDArray[np.float32]:
-    """Predictions on the CPU in fp32, in the order of the examples."""
+    """Return predictions on the CPU in fp32, in the order of the examples."""
     return predict(model, model.prepare(examples, train=False), Hardware("cpu", "fp32"), batch_size)
 
 
 def losses_of(model: LoadedModel, batch: dict[str, Tensor]) -> Tensor:
-    """The losses of a batch in evaluation mode."""
+    """Return the losses of a batch in evaluation mode."""
     model.module.eval()
     with torch.no_grad():
         return model.loss(batch)
@@ -68,18 +68,18 @@ def train_on(
     stop: int | None = None,
     kept: dict[str, Any] | None = None,
 ) -> list[float]:
-    """Train on one batch of all examples, without dropout, so that a few steps show.
+    """Train on one batch of all examples, without dropout, so that a few steps have an effect.
 
     Args:
-        model: Trained in place.
-        method: That was applied to it.
-        examples: With targets.
-        steps: In the whole training.
+        model: The model; it is trained in place.
+        method: The method that was applied to it.
+        examples: Examples with targets.
+        steps: Number of steps in the whole training.
         rate: Learning rate.
-        precision: Of matrix products, `fp32` or `bf16`.
-        start: The first step of this part of it.
-        stop: The step before which this part ends; None for the end.
-        kept: The optimizer's state to begin with, where it holds one; afterwards that at the end.
+        precision: The precision of matrix products, `fp32` or `bf16`.
+        start: The first step to run.
+        stop: The step to stop before; None for the end.
+        kept: The state of the optimizer to start from, if not empty; it is updated to the state at the end.
 
     Returns:
         The mean loss before each step, and after the last one.
@@ -105,10 +105,10 @@ def train_on(
 
 
 def without_targets(examples: Sequence[Any]) -> list[Any]:
-    """The same examples, their targets unknown."""
+    """Return the same examples with the target None."""
     return [replace(example, target=None) for example in examples]
 
 
 def to_reopen(request: LoadRequest, folder: Path) -> LoadRequest:
-    """What is known when a saved model is opened: no training examples, and nothing may depend on the seed."""
+    """Return the request that opens a saved model: without training examples, and with another seed."""
     return replace(request, saved=folder, train=(), seed=request.seed + 1)

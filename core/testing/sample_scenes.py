@@ -1,26 +1,28 @@
-"""Small pictures with bright rectangles in them, and the exact boxes of these: what a detector can learn in seconds."""
+"""Synthetic images of rectangles with their boxes, which a detector learns in seconds."""
 
 from __future__ import annotations
 
 from core.tasks.detection.boxes import Boxes, BoxExample, Corners
 
 SIDE = 64
-"""Width and height of a picture, in pixels."""
+"""Width and height of an image, in pixels."""
 _SHAPES = ((26, 10), (10, 26), (16, 16))
-"""Width and height of a rectangle of each label: lying, standing, square."""
-_COLOURS = ((250, 120, 60), (60, 240, 120), (90, 120, 250))
+"""Width and height of the rectangle of each label: horizontal, vertical, square."""
+_COLORS = ((250, 120, 60), (60, 240, 120), (90, 120, 250))
 _EMPTY_EVERY = 12
+"""One image in this many has no rectangle."""
 _TRIES = 20
+"""Number of attempts to place a rectangle that touches no other."""
 
 
 def box_examples(target: str, count: int) -> list[BoxExample]:
-    """Pictures of 64 × 64 pixels on dark noise, as PNG, with one to three rectangles that do not touch each other.
+    """Return PNG images of 64 × 64 pixels with one to three separate rectangles on dark noise; the same on each call.
 
-    The label says the rectangle's shape and colour. Every twelfth picture shows none. The same each time.
+    The label decides the shape and color of a rectangle. Every twelfth image is empty.
 
     Args:
-        target: `boxes`.
-        count: How many.
+        target: The target type, `boxes`.
+        count: Number of images.
     """
     import numpy as np
 
@@ -41,7 +43,7 @@ def box_examples(target: str, count: int) -> list[BoxExample]:
                 x, y = int(random.randint(SIDE - width + 1)), int(random.randint(SIDE - height + 1))
                 box = (float(x), float(y), float(x + width), float(y + height))
                 if not any(_touch(box, other) for other in corners):
-                    pixels[y : y + height, x : x + width] = _COLOURS[label]
+                    pixels[y : y + height, x : x + width] = _COLORS[label]
                     corners.append(box)
                     labels.append(label)
                     break
@@ -52,4 +54,5 @@ def box_examples(target: str, count: int) -> list[BoxExample]:
 
 
 def _touch(one: Corners, other: Corners) -> bool:
+    """Return whether two boxes touch or overlap."""
     return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]

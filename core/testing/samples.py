@@ -1,4 +1,4 @@
-"""Small synthetic tasks, by kind and target: easy to learn, of many lengths, the same each time."""
+"""Small synthetic tasks by task type and target type: easy to learn, of many lengths, the same on each call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT, IMAGE, DETECTION = TextClassification.name, ImageClassification.name, Obje
 LABELS = ("calm", "fine", "wild")
 COUNT = 48
 _OWN_WORDS = (("quiet", "still", "slow"), ("nice", "plain", "good"), ("loud", "fast", "storm"))
-"""Words that only examples of each label hold."""
+"""The words that occur only in examples of each label."""
 _FILLING = (
     "the",
     "machine",
@@ -41,13 +41,14 @@ _FILLING = (
 
 
 def _targets(target: str, count: int) -> list[tuple[Target, tuple[int, ...]]]:
-    """Targets, each with the labels whose words a text, or whose patterns an image, should hold."""
+    """Return targets, each with the labels whose words or patterns the example must show."""
     spec = sample_output(target=target)
     samples = spec.target.samples(count, spec.labels)
     return [(each, spec.target.labels_of(each) or (row % 3,)) for row, each in enumerate(samples)]
 
 
 def _text(target: str, count: int) -> list[TextExample]:
+    """Return short texts with words of their labels, and a number that makes each text unique."""
     examples = []
     for row, (wanted, labels) in enumerate(_targets(target, count)):
         words = list(_FILLING[row % 5 : row % 5 + 1 + row % 9])
@@ -57,9 +58,9 @@ def _text(target: str, count: int) -> list[TextExample]:
 
 
 def _image(target: str, count: int) -> list[ImageExample]:
-    """Pictures of 20 to 32 pixels: a grey ground with a little noise, and bright bars in a third of it for each label.
+    """Return images of 20 to 32 pixels: gray with a little noise, and a white pattern in one third per label.
 
-    The bars of `calm` lie, those of `fine` stand, and `wild` is a chessboard.
+    The pattern of `calm` is horizontal bars, that of `fine` vertical bars, and that of `wild` a chessboard.
     """
     import numpy as np
 
@@ -85,46 +86,46 @@ _SAMPLES: dict[str, Callable[[str, int], list[Any]]] = {TEXT: _text, IMAGE: _ima
 
 
 def sample_examples(task_type: str = TEXT, target: str = SINGLE, count: int = COUNT) -> list[Any]:
-    """Examples of a kind, each with its target.
+    """Return synthetic examples with targets.
 
     Args:
-        task_type: The task type's name.
-        target: One of the task type's targets.
-        count: How many.
+        task_type: The name of the task type.
+        target: The name of one of its target types.
+        count: Number of examples.
 
     Raises:
-        AssertionError: Graft has no synthetic examples of this task type; pass a `LoadRequest` of your own to the
-            check.
+        AssertionError: Graft has no synthetic examples of this task type. Pass your own `LoadRequest` to the check.
     """
     if task_type not in _SAMPLES:
         known = ", ".join(_SAMPLES)
         raise AssertionError(
-            f"there are no sample examples of the task type {task_type!r} (only of {known}); pass `request=…`"
+            f"Graft has no synthetic examples of the task type {task_type!r}, only of {known}. "
+            "Pass your own to the check: request=LoadRequest(output, train=examples)."
         )
     return _SAMPLES[task_type](target, count)
 
 
 def sample_task(task_type: str = TEXT, target: str = SINGLE) -> Task:
-    """A task of that type and target type."""
+    """Return a task with a task type and a target type; its primary metric accepts the target type."""
     metrics = load_registry().components["metric"].items()
     accepts = load_registry().target(target).accepted_by
-    fit = [name for name, metric in metrics if issubclass(metric, Metric) and accepts(metric.targets)]
-    return Task(name="sample", type=task_type, target=target, primary=fit[0] if fit else "accuracy")
+    suitable = [name for name, metric in metrics if issubclass(metric, Metric) and accepts(metric.targets)]
+    return Task(name="sample", type=task_type, target=target, primary=suitable[0] if suitable else "accuracy")
 
 
 def sample_output(task_type: str = TEXT, target: str = SINGLE, labels: Sequence[str] = LABELS) -> OutputSpec:
-    """What is predicted for a small task: the labels given, where its target type has labels."""
+    """Return the output of a small task, with `labels` if its target type has labels."""
     task = sample_task(task_type, target)
     return load_registry().output(task, tuple(labels) if load_registry().target(target).has_labels else ())
 
 
 def sample_request(task_type: str = TEXT, target: str = SINGLE, examples: Sequence[Any] = ()) -> LoadRequest:
-    """What a model loader is told, for a small task.
+    """Return the request that a model loader receives for a small task.
 
     Args:
-        task_type: The task type's name.
-        target: One of the task type's target types.
-        examples: The training examples, with targets over three labels; synthetic ones where there are none.
+        task_type: The name of the task type.
+        target: The name of one of its target types.
+        examples: Training examples with targets over three labels; empty for synthetic examples.
     """
     train = examples or sample_examples(task_type, target)
     return LoadRequest(sample_output(task_type, target), train, fingerprint=f"sample-{task_type}-{target}")

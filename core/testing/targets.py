@@ -1,4 +1,4 @@
-"""What a target type must do: encode, stack, score, write and compare its own samples."""
+"""Check a target type on its own samples: encode, stack, score, write and compare them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from core.tasks.targets.target import Predictions, Targets
 
 N = 60
+"""Number of samples."""
 TRAIN_OPTIONS = {"class_weights", "label_smoothing", "thresholds"}
+"""The options of `train` that a target type may name in `train_options`."""
 REPORT_ENTRIES = frozenset(
     {
         "choices", "command", "confidence", "config", "data", "ended", "environment", "error", "init", "memory",
@@ -27,22 +29,26 @@ REPORT_ENTRIES = frozenset(
         "self_test", "started", "status", "table_titles", "tables", "thresholds", "train", "training",
     }
 )  # fmt: skip
-"""The entries of `report.json` that are Graft's own: no table of a target type may bear their names."""
+"""The entries of `report.json` that Graft writes; a table of a target type must have another name."""
 
 
 def check_target_type(target: TargetType, labels: Sequence[str] = LABELS) -> None:
     """Check a target type on its own samples.
 
-    Samples are valid and stack into [n, ...]; labels lie within range; logits give one finite loss per example, with a
-    gradient, and valid predictions; thresholds, baselines and tables have the shapes that the run expects; everything
-    that is written is JSON; and predictions do not differ from themselves.
+    Requirements:
+
+    - `samples` are valid, have labels within range, and stack into an array [n, ...].
+    - `losses` from logits are finite, one per example, with a gradient; `predictions` from logits are valid.
+    - Thresholds, baselines and tables have the shapes that a run expects.
+    - Targets, predictions and tables are written as JSON values, and CSV rows as plain values.
+    - `difference` is 0 for equal predictions and above 0 for different ones.
 
     Args:
         target: The target type.
-        labels: Label names, where it has labels.
+        labels: Label names, if it has labels.
 
     Raises:
-        AssertionError: What is wrong, and what would put it right.
+        AssertionError: A requirement is not met.
     """
     subject = Subject(f"target type {target.name}")
     names = tuple(labels) if target.has_labels else ()
@@ -57,104 +63,126 @@ def check_target_type(target: TargetType, labels: Sequence[str] = LABELS) -> Non
 
 
 def _check_targets(subject: Subject, target: TargetType, samples: list[Any], labels: tuple[str, ...]) -> Targets:
-    subject.expect(len(samples) == N, f"`samples` must give {N} targets; it gives {len(samples)}.")
+    """Check targets, and return them as one array."""
+    subject.expect(len(samples) == N, f"`samples({N}, …)` must return {N} targets; it returns {len(samples)}.")
     for sample in samples:
         problem = target.target_problem(sample, labels)
-        subject.expect(not problem, f"`target_problem` says that its own sample {sample!r} {problem}.")
+        subject.expect(not problem, f"`target_problem` refuses the sample {sample!r} of `samples`: it {problem}.")
         for label in target.labels_of(sample):
-            subject.expect(0 <= label < len(labels), f"`labels_of({sample!r})` names label {label} of {len(labels)}.")
+            subject.expect(
+                0 <= label < len(labels),
+                f"`labels_of({sample!r})` returns {label}, but there are only {len(labels)} labels.",
+            )
         _as_json(subject, target.write_target(sample, labels), "`write_target`")
-    subject.expect(target.target_problem(object(), labels), "`target_problem` must name what is wrong with any object.")
-    truth = target.stack(samples, labels)
-    subject.expect(len(truth) == N, f"`stack` must give an array [n, ...]; its length is {len(truth)}, not {N}.")
-    kind = "objects" if target.objects else "numbers"
     subject.expect(
-        (truth.dtype == object) == target.objects, f"`objects` is {target.objects}; `stack` must give {kind}."
+        target.target_problem(object(), labels),
+        "`target_problem(object(), labels)` must say what is wrong; it returns an empty text.",
+    )
+    truth = target.stack(samples, labels)
+    subject.expect(len(truth) == N, f"`stack` must return an array [n, ...] with n = {N}; its length is {len(truth)}.")
+    content = "objects" if target.objects else "numbers"
+    subject.expect(
+        (truth.dtype == object) == target.objects,
+        f"`objects` is {target.objects}, so `stack` must return an array of {content}; its dtype is {truth.dtype}.",
     )
     strata = target.strata(samples)
     fits = isinstance(strata, np.ndarray) and strata.shape == (N,) and strata.dtype == np.int64
-    subject.expect(fits, "`strata` must give int64 [n].")
+    subject.expect(fits, f"`strata` must return an int64 array [n]; it returns {strata!r}.")
     encoder = target.encoder(Task(target=target.name))
-    subject.expect(isinstance(encoder.add(None), RowIssue), "the encoder's `add` must say what is wrong with None.")
+    subject.expect(
+        isinstance(encoder.add(None), RowIssue),
+        "`add(None)` of its encoder must return a RowIssue, because None is a missing label.",
+    )
     return truth
 
 
 def _check_logits(subject: Subject, target: TargetType, truth: Targets, labels: tuple[str, ...]) -> None:
+    """Check losses and predictions from random logits."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(N, target.outputs(labels), generator=generator).requires_grad_()
     losses = target.losses(logits, torch.from_numpy(truth))
     fits = losses.shape == (N,) and losses.dtype == torch.float32
-    subject.expect(fits, f"`losses` must be float32 [b]; they are {losses.dtype} {list(losses.shape)}.")
-    subject.expect(
-        bool(torch.isfinite(losses).all()) and losses.requires_grad, "`losses` must be finite with a gradient."
-    )
+    subject.expect(fits, f"`losses` must return float32 [b]; it returns {losses.dtype} {list(losses.shape)}.")
+    finite = bool(torch.isfinite(losses).all())
+    subject.expect(finite and losses.requires_grad, "`losses` must be finite, and have a gradient to the logits.")
     alone = torch.cat(
         [target.losses(logits[row : row + 1], torch.from_numpy(truth[row : row + 1])) for row in range(5)]
     )
-    subject.expect_equal(alone, losses[:5], "the loss of an example depends on the others in its batch.", 1e-6)
+    subject.expect_equal(alone, losses[:5], "the loss of an example must not depend on the others in its batch.", 1e-6)
     problem = target.problem(target.predictions(logits).detach().numpy(), N, labels)
-    subject.expect(not problem, f"`predictions` {problem}")
+    subject.expect(not problem, f"`predictions` from random logits {problem}")
 
 
 def _check_options(
     subject: Subject, target: TargetType, truth: Targets, guesses: Predictions, labels: tuple[str, ...]
 ) -> None:
+    """Check class weights and thresholds."""
     unknown = sorted(target.train_options - TRAIN_OPTIONS)
-    subject.expect(
-        not unknown, f"`train_options` may hold {', '.join(sorted(TRAIN_OPTIONS))}, not {', '.join(unknown)}."
-    )
+    allowed = ", ".join(sorted(TRAIN_OPTIONS))
+    subject.expect(not unknown, f"`train_options` may contain {allowed}, not {', '.join(unknown)}.")
     if "class_weights" in target.train_options:
         weights = target.class_weights(truth, labels)
         fits = len(weights) == len(labels) and all(weight > 0 for weight in weights)
-        subject.expect(fits, f"`class_weights` must give a weight above 0 for each label; it gives {weights!r}.")
+        subject.expect(fits, f"`class_weights` must return a weight above 0 for each label; it returns {weights!r}.")
     chosen = target.choose_thresholds(guesses, truth)
-    subject.expect((chosen is not None) == target.has_thresholds, "`has_thresholds` and `choose_thresholds` disagree.")
+    agree = (chosen is not None) == target.has_thresholds
+    subject.expect(agree, f"`has_thresholds` is {target.has_thresholds}, but `choose_thresholds` returns {chosen!r}.")
     if chosen is not None:
         names = target.threshold_names(labels)
-        subject.expect(len(chosen) == len(names), f"{len(chosen)} thresholds have {len(names)} names.")
-        subject.expect(target.describe_thresholds(chosen), "`describe_thresholds` must give a sentence.")
+        subject.expect(
+            len(chosen) == len(names),
+            f"`choose_thresholds` returns {len(chosen)} values, but `threshold_names` {len(names)}.",
+        )
+        subject.expect(
+            target.describe_thresholds(chosen),
+            "`describe_thresholds` must return a sentence for the summary; it returns an empty text.",
+        )
         decided = target.decide(guesses, chosen)
-        subject.expect(len(decided) == N, f"`decide` must give {N} decisions; it gives {len(decided)}.")
+        subject.expect(len(decided) == N, f"`decide` must return {N} decisions; it returns {len(decided)}.")
 
 
 def _check_scores(
     subject: Subject, target: TargetType, truth: Targets, guesses: Predictions, labels: tuple[str, ...]
 ) -> None:
+    """Check sample predictions, baselines, differences and tables."""
     for what, values in (("random", guesses), ("perfect", target.sample_predictions(truth, labels, 1, perfect=True))):
         problem = target.problem(values, N, labels)
-        subject.expect(not problem, f"`problem` says that its own {what} predictions are wrong: {problem}")
+        subject.expect(not problem, f"`problem` refuses the {what} predictions of `sample_predictions`: it {problem}")
     for name, values in target.baseline(truth, 7, labels).items():
         problem = target.problem(values, 7, labels)
-        subject.expect(not problem, f"the baseline {name} {problem}")
+        subject.expect(not problem, f"the baseline {name!r} {problem}")
     gap = target.difference(guesses, guesses)
-    subject.expect(gap == 0, f"`difference` of predictions and themselves is {gap}.")
+    subject.expect(gap == 0, f"`difference` of equal predictions must be 0; it is {gap}.")
     other = target.difference(guesses, target.sample_predictions(truth, labels, 2))
-    subject.expect(other > 0, "`difference` of two draws of random predictions is 0.")
+    subject.expect(other > 0, "`difference` of two different random predictions must be above 0; it is 0.")
     thresholds = target.choose_thresholds(guesses, truth)
     for key, table in target.tables(guesses, truth, labels, thresholds).items():
         subject.expect(isinstance(table, ResultTable), f"the table {key!r} must be a ResultTable, not {table!r}.")
-        subject.expect(key not in REPORT_ENTRIES, f"the table {key!r} has the name of an entry of report.json.")
+        subject.expect(
+            key not in REPORT_ENTRIES, f"the table {key!r} has the name of an entry of report.json. Rename it."
+        )
         _as_json(subject, table.content, f"the table {key!r}")
         rows = not table.title or all(isinstance(row, dict) for row in table.content)
-        subject.expect(rows, f"the table {key!r} has a title, so its content must be rows: a list of dicts.")
+        subject.expect(rows, f"the table {key!r} has a title, so its content must be a list of dicts, one per row.")
 
 
 def _check_written(
     subject: Subject, target: TargetType, samples: list[Any], guesses: Predictions, labels: tuple[str, ...]
 ) -> None:
+    """Check lines of `predictions.jsonl` and rows of a CSV."""
     columns = set(target.columns(labels))
     for prediction in guesses:
         line = target.write(prediction, labels)
         _as_json(subject, line, "`write`")
         for row in target.rows(line):
             flat = all(value is None or isinstance(value, str | int | float | bool) for value in row.values())
-            subject.expect(flat, f"`rows` must give plain values for a CSV; it gives {row!r}.")
+            subject.expect(flat, f"`rows` must yield plain values for a CSV; it yields {row!r}.")
             missing = sorted(row.keys() - columns) if columns else []
-            subject.expect(not missing, f"`rows` gives columns that `columns` lacks: {', '.join(missing)}.")
+            subject.expect(not missing, f"`rows` yields columns that are missing from `columns`: {', '.join(missing)}.")
 
 
 def _as_json(subject: Subject, value: Any, what: str) -> None:
     try:
         json.dumps(value)
     except (TypeError, ValueError) as error:
-        subject.fail(f"{what} must give JSON values: {error}.")
+        subject.fail(f"{what} must consist of JSON values: {error}. Convert NumPy numbers with float() or int().")

@@ -132,7 +132,7 @@ class Checkpoints:
             with new_file(path) as aside:
                 save_file(tensors, aside)
                 digest = _sha256(aside)
-        except (OSError, SafetensorError) as error:  # safetensors raises an error of its own if the disk is full
+        except (OSError, SafetensorError) as error:  # safetensors raises its own error if the disk is full
             raise _unwritable(path, error) from error
         return digest
 

@@ -58,16 +58,16 @@ def method(doc: str | None = "Do something.", **attributes: Any) -> type[Adapter
     ("broken", "message"),
     [
         (method(doc=None), "needs a docstring"),
-        (method(doc="Do something"), "is a sentence"),
+        (method(doc="Do something"), "must end with a period"),
         (method(name="Some Method"), "in lower case"),
         (method(task_types="text-classification"), "must be a tuple of names"),
         (method(rank=8, rank_type=int), "`rank` needs help"),
-        (method(rank=option(8, "The rank"), rank_type=int), "is a sentence"),
+        (method(rank=option(8, "The rank"), rank_type=int), "must end with a period"),
         (method(rank=option(0, "The rank.", low=1), rank_type=int), "outside its own limits"),
         (method(rank=option(None, "The rank.", factory=lambda: "x"), rank_type=int), "OmegaConf cannot hold"),
         (method(rank=option(1, "The rank."), rank_type=str | list[str]), "OmegaConf cannot hold"),
         (method(rank=option(help="The rank."), rank_type=int), "needs a default"),
-        (method(defaults={"rate": 1.0}), "`defaults` may hold epochs, learning_rate"),
+        (method(defaults={"rate": 1.0}), "`defaults` may contain epochs, learning_rate"),
         (type("Bare", (Plain,), {"__doc__": "Do something."}), "must be a @dataclass"),
     ],
 )
@@ -114,10 +114,10 @@ class Drawn(DataAdapter):
 @pytest.mark.parametrize(
     ("flaw", "message"),
     [
-        ("chance", "twice with one seed gives other splits"),
+        ("chance", "twice with one seed gives different splits"),
         ("place", r"train\[3\] needs a `place`"),
         ("target", r"the target of train\[3\] must be the index"),
-        ("unseen", "lacks labels that the others hold: fine"),
+        ("unseen", "lacks labels of the other splits: fine"),
     ],
 )
 def test_a_data_adapter_that_breaks_a_rule(flaw: str, message: str) -> None:
@@ -152,6 +152,11 @@ class Forgetful(Metric):
 
 
 def test_a_metric_that_breaks_a_rule() -> None:
+    class Unaware(Forgetful):
+        targets = ()
+
+    with pytest.raises(AssertionError, match="accepts no target type"):
+        check_metric(Unaware())
     with pytest.raises(AssertionError, match="three updates give another value"):
         check_metric(Forgetful())
     accuracy: Any = load_registry().components["metric"]["accuracy"]
@@ -159,20 +164,20 @@ def test_a_metric_that_breaks_a_rule() -> None:
     class Reversed(accuracy):  # type: ignore[misc]
         higher_is_better = False
 
-    with pytest.raises(AssertionError, match="`higher_is_better` is False, yet perfect predictions score 1"):
+    with pytest.raises(AssertionError, match="`higher_is_better` is False, but perfect predictions score 1"):
         check_metric(Reversed())
 
     class Boastful(accuracy):  # type: ignore[misc]
         decides = False
 
-    with pytest.raises(AssertionError, match="looks at decisions alone; without `decides = True`"):
+    with pytest.raises(AssertionError, match="only decisions change its value"):
         check_metric(Boastful())
     log_loss: Any = load_registry().components["metric"]["log_loss"]
 
     class Hasty(log_loss):  # type: ignore[misc]
         decides = True
 
-    with pytest.raises(AssertionError, match="`decides`, yet other predictions with the same decisions"):
+    with pytest.raises(AssertionError, match="`decides` is True, but other predictions with the same decisions"):
         check_metric(Hasty())
 
     class Halved(accuracy):  # type: ignore[misc]
@@ -245,14 +250,14 @@ def _head_early(model: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_no_targets, "names 'adapters', and `adapter_targets` is empty"),
-        (_no_features, "names 'features', yet the model has no `features`"),
-        (_layers_twice, "`layers` must name each parameter of the module once; see bert.embeddings"),
-        (_layers_lost, "`layers` must name each parameter of the module once; see bert.embeddings"),
-        (_head_early, "must hold the head's parameters in the last one; see bert.pooler"),
+        (_no_targets, "names 'adapters', but `adapter_targets` is empty"),
+        (_no_features, "names 'features', but the model has no `features`"),
+        (_layers_twice, "`layers` must name each parameter of the module once; wrong for bert.embeddings"),
+        (_layers_lost, "`layers` must name each parameter of the module once; wrong for bert.embeddings"),
+        (_head_early, "must have the head's parameters in the last layer; wrong for bert.pooler"),
         (_no_mask, "depends on the others in its batch"),
         (_no_head, "`heads` must name"),
-        (_unsaved, "opened again .* predicts otherwise"),
+        (_unsaved, "opened again .* predicts differently"),
         (_logits, "must give probabilities"),
     ],
 )
@@ -327,7 +332,9 @@ def test_a_method_that_merges_wrongly(tmp_path: Path) -> None:
             return model.inner
 
     loader = Encoder(init="scratch", architecture="roberta", **TINY)
-    with pytest.raises(AssertionError, match="the merged model, saved and opened by its loader alone, predicts otherw"):
+    with pytest.raises(
+        AssertionError, match="the merged model, saved and opened without the method, predicts differently"
+    ):
         check_method(Lossy(), loader, tmp_path)
 
 

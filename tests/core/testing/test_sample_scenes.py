@@ -20,7 +20,7 @@ from core.testing.samples import sample_examples
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ((0,), "must be `Boxes`"),
+        ((0,), "must be a `Boxes`"),
         (Boxes(((0.0, 0.0, 4.0, 4.0),), (0, 1)), "as many corners as labels"),
         (Boxes(((0.0, 0.0, 4.0, 4.0),), (2,)), "the indices (int) of 2 labels"),
         (Boxes(((4.0, 0.0, 4.0, 4.0),), (1,)), "with a width and a height"),

@@ -216,7 +216,7 @@ def test_a_split_column(tmp_path):
     text = "text,label,part\n" + "".join(f"t{n},{'ab'[n % 2]},{names[n % 5]}\n" for n in range(50))
     splits = load(path=write(tmp_path / "r.csv", text), split="part")
     assert [len(each) for each in (splits.train, splits.val, splits.test)] == [30, 10, 10]
-    assert "split as the source says" in splits.description
+    assert "split as in the source" in splits.description
     message = problem(path=write(tmp_path / "s.csv", text + "x,a,holdout\n"), split="part")
     assert "s.csv:52: 'holdout' is not the name of a split" in message
 
