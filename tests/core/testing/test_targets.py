@@ -29,12 +29,12 @@ def broken(**methods: Any) -> SingleLabel:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (broken(samples=lambda self, n, labels: [0]), "`samples` must give"),
-        (broken(labels_of=lambda self, target: (99,)), "names label 99"),
-        (broken(target_problem=lambda self, *_: ""), "must name what is wrong with any object"),
-        (broken(strata=lambda self, targets: np.zeros(3)), "`strata` must give int64"),
+        (broken(samples=lambda self, n, labels: [0]), "must return 60 targets"),
+        (broken(labels_of=lambda self, target: (99,)), "returns 99"),
+        (broken(target_problem=lambda self, *_: ""), "must say what is wrong"),
+        (broken(strata=lambda self, targets: np.zeros(3)), "`strata` must return an int64 array"),
         (broken(train_options=frozenset({"epochs"})), "not epochs"),
-        (broken(difference=lambda self, one, other: 0.0), "two draws of random predictions is 0"),
+        (broken(difference=lambda self, one, other: 0.0), "two different random predictions must be above 0"),
         (broken(tables=lambda self, *_: {"scores": ResultTable([], "Scores")}), "has the name of an entry"),
     ],
 )
