@@ -105,7 +105,7 @@ def stored(architecture: str, folder: Path) -> Any:
     return family(checkpoint=str(folder), max_length=32)
 
 
-def test_loftq_is_refused_where_weights_cannot_be_loaded_in_full_precision() -> None:
+def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
     with pytest.raises(ConfigError, match="does not load its weights whole again"):
         Qlora(init="loftq").apply(graft_toy.Toy().load(load_request()), TrainingPlan(1, 1.0))
     for other in ("pissa", "olora"):

@@ -18,7 +18,7 @@ from plugins.data.adapters.detection import Coco
 CATEGORIES = [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}, {"id": 90, "name": "never seen"}]
 
 
-def coco_json(first: int = 0, count: int = 3, **more: Any) -> dict[str, Any]:
+def said(first: int = 0, count: int = 3, **more: Any) -> dict[str, Any]:
     images = [{"id": 10 + n, "file_name": f"{first + n}.png", "width": 40, "height": 20} for n in range(count)]
     annotations = [
         {"id": n, "image_id": 10 + n, "category_id": (7, 3)[n % 2], "bbox": [10, 5, 20, 10], "iscrowd": 0}
@@ -31,7 +31,7 @@ def dataset(folder: Path, train: dict[str, Any] | None = None) -> Path:
     for at, part in enumerate(("train", "val", "test")):
         for number in range(3):
             picture(folder / f"{part}2017/{3 * at + number}.png", seed=3 * at + number)
-        content = train if at == 0 and train is not None else coco_json(3 * at)
+        content = train if at == 0 and train is not None else said(3 * at)
         write(folder / f"annotations/instances_{part}2017.json", json.dumps(content))
         write(folder / f"annotations/captions_{part}2017.json", "{}")
     return folder
@@ -45,12 +45,12 @@ def test_splits_labels_and_boxes(tmp_path):
     splits = load(coco(dataset(tmp_path)))
     assert splits.labels == ("cat", "dog", "never seen")
     assert [len(each) for each in (splits.train, splits.val, splits.test)] == [3, 3, 3]
-    assert [each["file_name"] for each in coco_json(3)["images"]] == ["3.png", "4.png", "5.png"]
+    assert [each["file_name"] for each in said(3)["images"]] == ["3.png", "4.png", "5.png"]
     assert [row for place, row in boxes(splits).items() if place.endswith("4.png")] == [[("cat", (10, 5, 30, 15))]]
 
 
 def test_crowds_and_images_without_an_annotation(tmp_path):
-    content = coco_json()
+    content = said()
     content["annotations"] = [
         content["annotations"][0] | {"iscrowd": 1, "segmentation": {"counts": [1], "size": [1, 1]}}
     ]
@@ -62,7 +62,7 @@ def test_crowds_and_images_without_an_annotation(tmp_path):
 def test_one_file_is_split(tmp_path):
     for number in range(10):
         picture(tmp_path / f"images/{number}.png", seed=number)
-    path = write(tmp_path / "result.json", json.dumps(coco_json(count=10)))
+    path = write(tmp_path / "result.json", json.dumps(said(count=10)))
     for place in (tmp_path, path):
         splits = load(coco(place))
         assert [len(each) for each in (splits.train, splits.val, splits.test)] == [7, 1, 2]
@@ -74,13 +74,13 @@ def test_a_folder_for_each_split(tmp_path):
     for at, part in enumerate(("train", "valid", "test")):
         for number in range(3):
             picture(tmp_path / part / f"{3 * at + number}.png", seed=3 * at + number)
-        write(tmp_path / part / "_annotations.coco.json", json.dumps(coco_json(3 * at)))
+        write(tmp_path / part / "_annotations.coco.json", json.dumps(said(3 * at)))
     splits = load(coco(tmp_path))
     assert [len(each) for each in (splits.train, splits.val, splits.test)] == [3, 3, 3]
 
 
 def test_paths_of_another_machine_are_found_by_their_last_part(tmp_path):
-    content = coco_json()
+    content = said()
     for each, where in zip(content["images"], ("/srv/data/", "../../", "C:\\photos\\"), strict=True):
         each["file_name"] = where + each["file_name"]
     splits = load(coco(dataset(tmp_path, content)))
@@ -89,7 +89,7 @@ def test_paths_of_another_machine_are_found_by_their_last_part(tmp_path):
 
 
 def test_an_image_outside_the_folder_is_refused(tmp_path):
-    content = coco_json()
+    content = said()
     content["images"][0]["file_name"] = str(picture(tmp_path / "secret.png", seed=99))
     message = problem(coco(dataset(tmp_path / "set", content)))
     assert "instances_train2017.json:images[0]: the image" in message
@@ -112,7 +112,7 @@ def test_an_image_outside_the_folder_is_refused(tmp_path):
     ],
 )
 def test_annotations_that_cannot_be_used_are_named(tmp_path, change, text):
-    content = coco_json()
+    content = said()
     content["annotations"].append(content["annotations"][0] | {"id": 77} | change)
     folder = dataset(tmp_path, content)
     message = problem(coco(folder))
@@ -131,7 +131,7 @@ def test_annotations_that_cannot_be_used_are_named(tmp_path, change, text):
     ],
 )
 def test_images_that_cannot_be_used(tmp_path, change, text):
-    content = coco_json()
+    content = said()
     content["images"][2] |= change
     folder = dataset(tmp_path, content)
     assert text in problem(coco(folder))
@@ -146,14 +146,11 @@ def test_images_that_cannot_be_used(tmp_path, change, text):
         ("[" * 100_000, "cannot be read as JSON"),
         ("[]", "it has no list images, annotations, categories"),
         ('{"images": [], "annotations": []}', "it has no list categories"),
-        (json.dumps(coco_json(categories=[{"id": 1}])), "categories[0]: a category needs a number"),
-        (json.dumps(coco_json(categories=[CATEGORIES[0]] * 2)), "the id 7 occurs twice"),
+        (json.dumps(said(categories=[{"id": 1}])), "categories[0]: a category needs a number"),
+        (json.dumps(said(categories=[CATEGORIES[0]] * 2)), "the id 7 occurs twice"),
+        (json.dumps(said(categories=[{"id": 7, "name": "dog"}, {"id": 8, "name": "dog"}])), "several categories: dog"),
         (
-            json.dumps(coco_json(categories=[{"id": 7, "name": "dog"}, {"id": 8, "name": "dog"}])),
-            "several categories: dog",
-        ),
-        (
-            json.dumps(coco_json(categories=[{"id": 7, "name": "wolf"}])),
+            json.dumps(said(categories=[{"id": 7, "name": "wolf"}])),
             "the category 7 is 'wolf' here, and 'dog' in another",
         ),
     ],
@@ -166,7 +163,7 @@ def test_files_that_cannot_be_used(tmp_path, text, wanted):
 
 def test_files_that_name_no_training_split(tmp_path):
     for name in ("a", "b"):
-        write(tmp_path / f"{name}.json", json.dumps(coco_json()))
+        write(tmp_path / f"{name}.json", json.dumps(said()))
     assert "data.train=FILE" in problem(coco(tmp_path))
 
 
