@@ -1,4 +1,4 @@
-"""What all tests share: no network, a cache of their own, the toy plugin, and a program that starts at once."""
+"""Shared by all tests: no network, a cache for the session, the toy plugin, and processes that start at once."""
 
 from __future__ import annotations
 

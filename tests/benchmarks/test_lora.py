@@ -1,4 +1,4 @@
-"""LoRA beside every weight: what is compared, and with what options."""
+"""LoRA beside full fine-tuning: what is compared, and with which options."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_lora_is_compared_by_its_recipe_fused_and_not() -> None:
     assert config.train.learning_rate == 1e-3
 
 
-def test_epochs_are_those_of_the_recipe_where_it_says() -> None:
+def test_epochs_are_those_of_the_recipe_if_it_gives_them() -> None:
     assert all("train.epochs" not in word for peer in peers("roberta") for word in peer.changes)
 
 

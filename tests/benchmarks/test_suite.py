@@ -1,3 +1,8 @@
+"""Suites of runs: what is run, skipped or rerun, and how processes and bad input end.
+
+Covers: benchmarks/arguments.py, benchmarks/processes.py, benchmarks/runner.py
+"""
+
 from __future__ import annotations
 
 import json
@@ -78,7 +83,7 @@ def test_a_cell_is_one_command_of_the_core(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("left", ["interrupted", "running"])
-def test_interrupted_and_killed_cells_go_on(tmp_path: Path, left: str) -> None:
+def test_interrupted_and_killed_cells_resume(tmp_path: Path, left: str) -> None:
     run(tmp_path, FakeRunner())
     path = tmp_path / "sentiment-roberta-full-seed0" / "report.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"status": left}))
@@ -103,7 +108,7 @@ def test_a_cell_with_other_options_is_done_again(tmp_path: Path) -> None:
     assert len(runner.commands) == 2
 
 
-def test_a_process_that_dies_without_a_report_is_told_of_and_does_not_end_the_suite(tmp_path: Path) -> None:
+def test_a_process_that_dies_without_a_report_is_reported_and_does_not_end_the_suite(tmp_path: Path) -> None:
     runner = FakeRunner(code=-9, write=False)
     lines = run(tmp_path, runner)
     assert len(runner.commands) == 2
@@ -112,7 +117,7 @@ def test_a_process_that_dies_without_a_report_is_told_of_and_does_not_end_the_su
     assert "failed: first the reason" in lines[1]
 
 
-def test_a_cell_past_its_limit_says_so_and_may_go_on_later(tmp_path: Path) -> None:
+def test_a_cell_past_its_limit_is_reported_and_may_resume_later(tmp_path: Path) -> None:
     run(tmp_path, FakeRunner("interrupted", code=130, timed_out=True))
     assert "at the suite's time limit" in status(tmp_path)["error"]
     runner = FakeRunner()

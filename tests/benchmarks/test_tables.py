@@ -1,3 +1,5 @@
+"""Tables of finished runs: seeds are averaged, and runs that differ are never mixed."""
+
 from __future__ import annotations
 
 import json

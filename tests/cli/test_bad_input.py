@@ -1,4 +1,4 @@
-"""Bad input of any kind: one clear message with the place and the cure, exit code 2, no traceback."""
+"""Bad input of every sort: one clear message with the place and the cure, exit code 2, no traceback."""
 
 from __future__ import annotations
 

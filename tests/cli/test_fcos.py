@@ -1,4 +1,4 @@
-"""Detection without AGPL code: FCOS trains, predicts and resumes in an installation that has no Ultralytics."""
+"""Detection without AGPL code: FCOS trains, predicts and resumes where Ultralytics is not installed."""
 
 from __future__ import annotations
 

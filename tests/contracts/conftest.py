@@ -1,4 +1,4 @@
-"""Models of these tests are so small that threads cost more than they give."""
+"""Models in these tests are so small that threads cost more time than they save."""
 
 from __future__ import annotations
 

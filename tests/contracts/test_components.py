@@ -1,4 +1,4 @@
-"""Every component of every socket is named, documented and a whole schema; a new one is tested by being registered."""
+"""Every registered component has a name, help and a complete schema; registering one is enough to test it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from core.registry.registry import load_registry
 from core.testing.components import check_component
 
 EVERY = {
-    f"{socket}-{name}": component
-    for socket, components in load_registry().components.items()
+    f"{point}-{name}": component
+    for point, components in load_registry().components.items()
     for name, component in components.items()
 }
 

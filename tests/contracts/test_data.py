@@ -1,4 +1,4 @@
-"""Every data adapter, on a small source of its own format."""
+"""Every data adapter, on a small source in its own format."""
 
 from __future__ import annotations
 
@@ -105,23 +105,23 @@ SOURCES: dict[str, dict[str, tuple[Make, tuple[str, ...]]]] = {
     "coco": {DETECTION: (boxes("write_coco"), ("boxes",))},
     "hub": {TEXT: (hub, ("single", "multi", "regression")), IMAGE: (image_hub, ("single", "multi"))},
 }
-"""How to make a small source for each adapter and kind, and the targets it can hold. A new adapter needs an entry."""
+"""How to make a small source for each adapter and task type, and its target types. A new adapter needs an entry."""
 
 CASES = [
-    (name, kind, target)
+    (name, task_type, target)
     for name, adapter in ADAPTERS.items()
-    for kind in adapter.task_types
-    for target in SOURCES.get(name, {}).get(kind, (None, ("single",)))[1]
+    for task_type in adapter.task_types
+    for target in SOURCES.get(name, {}).get(task_type, (None, ("single",)))[1]
 ]
 
 
-@pytest.mark.parametrize(("name", "kind", "target"), CASES)
-def test_adapter(name: str, kind: str, target: str, tmp_path: Path) -> None:
-    if kind not in SOURCES.get(name, {}):
-        pytest.fail(f"data={name} has no small source for {kind}; add one to SOURCES in {__file__}")
-    adapter = ADAPTERS[name](**SOURCES[name][kind][0](tmp_path, target))
+@pytest.mark.parametrize(("name", "task_type", "target"), CASES)
+def test_adapter(name: str, task_type: str, target: str, tmp_path: Path) -> None:
+    if task_type not in SOURCES.get(name, {}):
+        pytest.fail(f"data={name} has no small source for {task_type}; add one to SOURCES in {__file__}")
+    adapter = ADAPTERS[name](**SOURCES[name][task_type][0](tmp_path, target))
     assert isinstance(adapter, DataAdapter)
-    check_data_adapter(adapter, sample_task(kind, target))
+    check_data_adapter(adapter, sample_task(task_type, target))
 
 
 def test_labels_of_the_task_are_kept_in_their_order(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every adapter method on a small model of each family: the matrix of capabilities, cell by cell."""
+"""Every adapter method on a small model of each family: each cell of the table works or is refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ BOXES = sample_request("object-detection", "boxes")
 BOXES = replace(BOXES, train=BOXES.train[:12])
 STEPS = {"torchvision": 6, "ultralytics": 6}
 """Of the slowest families; others take the kit's own number."""
-NEEDS = {"timm": image_samples.load_request(image_samples.examples(12)), "torchvision": BOXES, "ultralytics": BOXES}
+REQUESTS = {"timm": image_samples.load_request(image_samples.examples(12)), "torchvision": BOXES, "ultralytics": BOXES}
 """What is asked of loaders whose kind is not text."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "adalora": {"every": 2, "rank": 2, "first_rank": 4},
@@ -80,8 +80,8 @@ def method(name: str, **options: Any) -> AdapterMethod:
     return found
 
 
-def need_of(model: str) -> LoadRequest | None:
-    return NEEDS.get((MODELS | MORE)[model][0])
+def request_of(model: str) -> LoadRequest | None:
+    return REQUESTS.get((MODELS | MORE)[model][0])
 
 
 def steps_of(model: str, name: str = "") -> int:
@@ -96,9 +96,9 @@ def cell(name: str, model: str, precision: str, folder: Path) -> None:
         if capability in METHODS[name].needs and model in lacking:  # type: ignore[attr-defined]
             assert capability in family.partly
             with pytest.raises(ConfigError, match=message):
-                check_cell(method(name), family, folder, precision, need_of(model), steps_of(model, name))
+                check_cell(method(name), family, folder, precision, request_of(model), steps_of(model, name))
             return
-    works = check_cell(method(name), family, folder, precision, need_of(model), steps_of(model, name))
+    works = check_cell(method(name), family, folder, precision, request_of(model), steps_of(model, name))
     assert works == (fit(type(family), METHODS[name], precision).status != UNSUPPORTED)  # type: ignore[arg-type]
 
 
@@ -131,7 +131,7 @@ def test_every_cell(name: str, model: str, precision: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", METHODS)
 def test_what_is_refused_in_fp16(name: str, model: str, tmp_path: Path) -> None:
-    assert not check_cell(method(name), loader(model), tmp_path, FP16, need_of(model))
+    assert not check_cell(method(name), loader(model), tmp_path, FP16, request_of(model))
 
 
 @pytest.mark.parametrize("model", MORE)
@@ -145,15 +145,15 @@ def test_other_models_of_a_family(name: str, model: str, tmp_path: Path) -> None
 def test_lora_in_each_of_its_forms(options: dict[str, Any], model: str, tmp_path: Path) -> None:
     if model == "resnet" and options.get("init") in ALTERS_BASE:
         with pytest.raises(ConfigError, match="factors a matrix, and this model's own targets are convolutions"):
-            check_method(method("lora", **options), loader(model), tmp_path, need_of(model))
+            check_method(method("lora", **options), loader(model), tmp_path, request_of(model))
         return
-    check_method(method("lora", **options), loader(model), tmp_path, need_of(model))
+    check_method(method("lora", **options), loader(model), tmp_path, request_of(model))
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", ["full", "freeze"])
 def test_layers_with_rates_of_their_own(name: str, model: str, tmp_path: Path) -> None:
-    check_method(method(name, layer_decay=0.7), loader(model), tmp_path, need_of(model), steps_of(model))
+    check_method(method(name, layer_decay=0.7), loader(model), tmp_path, request_of(model), steps_of(model))
 
 
 @pytest.mark.parametrize("name", METHODS)

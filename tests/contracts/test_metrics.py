@@ -1,4 +1,4 @@
-"""Every metric, with every value of its choices, for every target that it accepts."""
+"""Every metric, with each value of its choices, for each target type that it accepts."""
 
 from __future__ import annotations
 

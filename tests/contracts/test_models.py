@@ -1,4 +1,4 @@
-"""Every model loader, small and from scratch, for every target of its kind."""
+"""Every model loader, small and from scratch, for each target type of its task types."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def small(name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", LOADERS)
-def test_every_size_for_the_first_target_of_its_kind(name: str, tmp_path: Path) -> None:
+def test_every_size_for_the_first_target_of_its_task_type(name: str, tmp_path: Path) -> None:
     for number, options in enumerate(small(name)):
         loader = LOADERS[name](**options)
         assert isinstance(loader, ModelLoader)

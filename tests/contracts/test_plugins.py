@@ -1,4 +1,4 @@
-"""Every plugin is light and whole, and every preset of Graft's own composes."""
+"""Every plugin imports nothing heavy and is complete, and every preset of Graft composes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hand-written pages: links lead somewhere, and Python in them is Python."""
+"""The hand-written pages: links lead somewhere, and Python code in them is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A third party's package, built, installed and run as a user would: discovery, training, and plugins that go wrong."""
+"""A third party's package, built, installed and run as a user would: discovery, training, and broken plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python example trains, and its report says so."""
+"""The Python example trains, and its report is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The how-to shows code that exists: each of its excerpts stands in the example, word for word."""
+"""The how-to shows code that exists: each excerpt is in the example, word for word."""
 
 from __future__ import annotations
 

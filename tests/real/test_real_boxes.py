@@ -1,4 +1,4 @@
-"""Real annotations, as they are found in the wild. Needs a folder named by GRAFT_TEST_DATA; skipped without it."""
+"""Real annotations. Needs a folder named by GRAFT_TEST_DATA; skipped without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real photographs, as they are found in the wild. Needs GRAFT_TEST_DATA; skipped where it is unset."""
+"""Real photographs. Needs a folder named by GRAFT_TEST_DATA; skipped without it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_sign_language_digits_are_read_from_a_folder_a_class() -> None:
+def test_sign_language_digits_are_read_from_one_folder_per_class() -> None:
     task = Task(type="image-classification")
     splits = ImageFolder(path=str(DATA / "sign_digits")).load(task, 0)
     assert splits.labels == tuple("0123456789")

@@ -1,4 +1,4 @@
-"""Real data, as it is found in the wild. Needs a folder named by GRAFT_TEST_DATA; skipped where there is none."""
+"""Real texts. Needs a folder named by GRAFT_TEST_DATA; skipped without it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_tsv_without_a_header_is_read_to_the_last_row() -> None:
     assert all(example.text.strip() for example in splits.test)
 
 
-def test_reviews_of_one_file_a_class_are_learned_from(tmp_path: Path) -> None:
+def test_reviews_in_one_file_per_class_are_learned_from(tmp_path: Path) -> None:
     words = [
         *REVIEWS, "data.max_examples=300", "model=minilm", "model.max_length=48", "train.max_steps=12",
         "train.bootstrap_resamples=50",

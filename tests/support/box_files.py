@@ -1,4 +1,4 @@
-"""Pictures and annotations in files, for the tests of the adapters of boxes."""
+"""Pictures and annotations in files, for the tests of box adapters."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def problem(adapter: DataAdapter, labels: list[str] | None = None) -> str:
 
 def found(splits: Splits, code: str) -> tuple[int, tuple[str, ...]]:
     """How often the data check found something, and where."""
-    (finding,) = [each for each in splits.findings if each.code == code]
-    return finding.count, finding.places
+    (issue,) = [each for each in splits.findings if each.code == code]
+    return issue.count, issue.places
 
 
 def codes(splits: Splits) -> set[str]:

@@ -1,4 +1,4 @@
-"""A plugin for tests: a few hundred weights of pure torch, and data made in memory, so that a run takes a moment."""
+"""A plugin for tests: a few hundred weights in plain torch and data made in memory, so that a run is quick."""
 
 from __future__ import annotations
 
@@ -271,19 +271,19 @@ def registered(registry: Registry) -> Iterator[None]:
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()
-    for socket, components in EXTENSION_POINTS.items():
+    for point, components in EXTENSION_POINTS.items():
         for component in components:
-            registry.components[socket][component.name] = component
-            registry.owners[socket][component.name] = "graft_toy"
-            store.store(group=socket, name=component.name, node=component)
+            registry.components[point][component.name] = component
+            registry.owners[point][component.name] = "graft_toy"
+            store.store(group=point, name=component.name, node=component)
     try:
         yield
     finally:
-        for socket, components in EXTENSION_POINTS.items():
+        for point, components in EXTENSION_POINTS.items():
             for component in components:
-                del registry.components[socket][component.name]
-                del registry.owners[socket][component.name]
-                del store.repo[socket][f"{component.name}.yaml"]
+                del registry.components[point][component.name]
+                del registry.owners[point][component.name]
+                del store.repo[point][f"{component.name}.yaml"]
 
 
 def config(**changes: Any) -> RunConfig:

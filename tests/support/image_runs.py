@@ -1,4 +1,4 @@
-"""Words of a command line that train a very small image classifier, and folders for it to learn from."""
+"""Command-line words that train a very small image classifier, and folders for it to learn from."""
 
 from __future__ import annotations
 

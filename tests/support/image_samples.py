@@ -1,4 +1,4 @@
-"""Small image files, and needs made of them, for the tests of the images plugin."""
+"""Small image files, and load requests with them, for the tests of the images plugin."""
 
 from __future__ import annotations
 

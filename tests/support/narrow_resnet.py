@@ -1,6 +1,6 @@
-"""A residual network as `resnet18` has it, of one block a stage and an eighth of the channels after the stem.
+"""A `resnet18` with one block per stage and an eighth of the channels after the stem.
 
-Tests of what FCOS does with its backbone pay for a forward pass of eleven million weights otherwise.
+Without it, tests of what FCOS does with its backbone pay for a forward pass of eleven million weights.
 """
 
 from __future__ import annotations

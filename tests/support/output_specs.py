@@ -8,11 +8,11 @@ from core.registry.registry import load_registry
 from core.tasks.output import OutputSpec
 from core.tasks.task import Task
 
-KINDS = {"boxes": "object-detection"}
+TASK_TYPES = {"boxes": "object-detection"}
 
 
 def output(target: str = "single", labels: Sequence[str] = (), **task: str) -> OutputSpec:
     """Return an output of that target type; `labels` may be a text, one letter per label."""
     return load_registry().output(
-        Task(**{"type": KINDS.get(target, "text-classification"), "target": target} | task), labels
+        Task(**{"type": TASK_TYPES.get(target, "text-classification"), "target": target} | task), labels
     )

@@ -1,6 +1,6 @@
 """`python -m core` as separate processes that start at once: forked from one that has imported everything.
 
-Each is a process of its own with its own folder, environment and output; it can be signalled and killed.
+Each process has its own folder, environment and output, and can be signalled and killed.
 """
 
 from __future__ import annotations

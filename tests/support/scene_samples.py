@@ -1,4 +1,4 @@
-"""Small scenes with boxes, and needs made of them, for the tests of the detection plugin."""
+"""Small scenes with boxes, and load requests with them, for the tests of the detection plugin."""
 
 from __future__ import annotations
 

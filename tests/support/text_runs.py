@@ -1,4 +1,4 @@
-"""Words of a command line that make a real encoder small, and tables for it to learn from."""
+"""Command-line words that make a real encoder small, and tables for it to learn from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Composing a configuration is strict at every depth, with a hint for every mistake."""
+"""Composing a configuration is strict at every depth, with a hint for every mistake.
+
+Covers: core/config/overrides.py, core/config/presets.py, core/config/store.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Write a configuration to `config.yaml` and read it back."""
+"""Write a configuration to `config.yaml` and read it back.
+
+Covers: core/config/yaml.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A wrapped model keeps everything of the inner model, also with third-party wrappers."""
+"""A wrapped model keeps everything of the inner model, also with third-party wrappers.
+
+Covers: core/contracts/protocols.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run sees, and when: a function of seed and epoch alone."""
+"""Which examples a run sees, and when: a function of seed and epoch alone."""
 
 from __future__ import annotations
 

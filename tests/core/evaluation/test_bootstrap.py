@@ -1,4 +1,4 @@
-"""Bootstrap intervals: their draws, their ends, and how a score is written."""
+"""Bootstrap intervals: how they are drawn, their ends, and how a score is written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_resample_draws_n_examples() -> None:
     assert (counts.sum(axis=1) == 50).all()
 
 
-def test_draws_are_those_of_the_seed_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draws_depend_on_the_seed_and_not_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = drawn(37, 23, seed=5)
     monkeypatch.setattr(bootstrap, "BLOCK_CELLS", 37 * 3)
     blocks = list(count_blocks(37, 23, seed=5))

@@ -1,4 +1,4 @@
-"""Predictions batch by batch, in what memory there is, and how far those of two models are apart."""
+"""Predictions batch by batch: smaller batches where memory is short, and the difference between two models."""
 
 from __future__ import annotations
 

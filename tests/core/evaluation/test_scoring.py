@@ -1,4 +1,4 @@
-"""Evaluation: in order, streamed, with intervals and baselines."""
+"""Scores of a split: streamed in its order, with intervals and baselines."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def evaluated(ready: tuple[Any, Any, Any], batch_size: int, **more: Any) -> Any:
     return evaluate(predict_batches(model, prepared, CPU, batch_size), targets, SCORING, CPU, **more)
 
 
-def test_predictions_come_in_the_order_of_the_split_whatever_the_batch(ready: tuple[Any, Any, Any]) -> None:
+def test_predictions_come_in_the_order_of_the_split_for_any_batch_size(ready: tuple[Any, Any, Any]) -> None:
     model, prepared, targets = ready
     one, many = evaluated(ready, 1), evaluated(ready, 7)
     assert one.predictions.shape == (30, 3)
@@ -64,7 +64,7 @@ def test_the_module_is_put_back_into_training(ready: tuple[Any, Any, Any]) -> No
     assert not ready[0].module.training
 
 
-def test_a_signal_breaks_it_off_between_two_batches(ready: tuple[Any, Any, Any]) -> None:
+def test_a_signal_interrupts_it_between_two_batches(ready: tuple[Any, Any, Any]) -> None:
     done: list[int] = []
 
     def watch(count: int) -> None:

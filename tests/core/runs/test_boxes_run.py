@@ -1,4 +1,7 @@
-"""A detection run: threshold, report, pictures, and the output of `predict`."""
+"""A detection run: threshold, report, pictures, and the output of `predict`.
+
+Covers: core/runs/run.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A run from a configuration to a report: the files in its folder, and how it ends after an error."""
+"""A run from a configuration to a report: the files in its folder, and how it ends after an error.
+
+Covers: core/runs/adapt.py, core/runs/context.py, core/runs/evaluate.py, core/runs/finish.py, core/runs/fit.py,
+core/runs/load.py, core/runs/prepare.py, core/runs/save.py, core/runs/split_scores.py
+"""
 
 from __future__ import annotations
 
@@ -249,7 +253,7 @@ def test_an_impossible_configuration_creates_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_failed_run_says_so_in_its_report(tmp_path: Path) -> None:
+def test_a_failed_run_has_its_status_in_the_report(tmp_path: Path) -> None:
     with pytest.raises(NumericalError):
         trained(tmp_path / "run", train__learning_rate=1e38, train__clip_norm=0.0, train__log_steps=1)
     report = record.read(tmp_path / "run")

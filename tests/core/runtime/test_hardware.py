@@ -1,4 +1,7 @@
-"""The machine: devices, precision, seeds, what is written about it."""
+"""The machine: devices, precision, seeds, and its description in the report.
+
+Covers: core/runtime/determinism.py, core/runtime/memory.py, core/runtime/modules.py, core/runtime/versions.py
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ def test_a_cpu_is_deterministic_as_it_is() -> None:
     assert unsure == []
 
 
-def test_what_the_report_says_of_the_machine() -> None:
+def test_the_report_describes_the_machine() -> None:
     found = describe(Hardware("cpu", "fp32"))
     assert found["device"] == "cpu"
     assert found["versions"]["torch"].partition("+")[0] == torch.__version__.partition("+")[0]

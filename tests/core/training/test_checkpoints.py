@@ -1,4 +1,4 @@
-"""Checkpoints: whole or passed over."""
+"""Checkpoints: a damaged one is never used."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_only_the_last_are_kept(checkpoints: Checkpoints) -> None:
         lambda folder: (folder / "step-00000006.json").write_bytes(b"\xff\xfe\x00"),
     ],
 )
-def test_a_torn_one_is_passed_over_for_the_one_before(checkpoints: Checkpoints, damage: Any) -> None:
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(checkpoints: Checkpoints, damage: Any) -> None:
     damage(checkpoints.directory)
     found = checkpoints.latest()
     assert found is not None
@@ -97,7 +97,7 @@ def test_a_changed_number_in_the_manifest_is_noticed(checkpoints: Checkpoints) -
     assert newest(checkpoints) == 4
 
 
-def test_all_torn_means_none(checkpoints: Checkpoints) -> None:
+def test_all_damaged_means_none(checkpoints: Checkpoints) -> None:
     for path in checkpoints.directory.glob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:-1])
     assert checkpoints.latest() is None
@@ -120,7 +120,7 @@ def test_the_best_weights_live_as_long_as_a_checkpoint_names_them(checkpoints: C
     assert torch.equal(checkpoints.load_best(second)["w"], torch.zeros(2))
 
 
-def test_torn_best_weights_are_never_used(checkpoints: Checkpoints) -> None:
+def test_damaged_best_weights_are_never_used(checkpoints: Checkpoints) -> None:
     reference = checkpoints.save_best(6, {"w": torch.ones(2)})
     checkpoints.save(8, state(8), reference)
     flip(checkpoints.directory / reference.partition(":")[0], -1)

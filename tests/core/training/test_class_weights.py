@@ -1,4 +1,4 @@
-"""Class weights by count, of one label an example and of several."""
+"""Class weights from counts, for one label per example and for several."""
 
 from __future__ import annotations
 

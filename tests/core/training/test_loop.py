@@ -1,4 +1,7 @@
-"""The one training loop: what it promises about weights, whatever happens on the way."""
+"""The training loop: what it guarantees about weights when a run is interrupted, fails or resumes.
+
+Covers: core/training/state.py
+"""
 
 from __future__ import annotations
 
@@ -124,7 +127,7 @@ def test_epochs_decide_the_number_of_steps(case: Callable[..., Case]) -> None:
         assert state.step == steps
 
 
-def test_max_steps_ends_it_whatever_epochs_say(case: Callable[..., Case]) -> None:
+def test_max_steps_ends_training_before_the_epochs_do(case: Callable[..., Case]) -> None:
     state, _ = case(epochs=100, max_steps=4).run()
     assert state.step == 4
     state, _ = case(epochs=1, max_steps=400).run()
@@ -165,7 +168,7 @@ def test_the_learning_rate_follows_its_schedule(case: Callable[..., Case], sched
     assert (rates[-1] == pytest.approx(1e-2)) == (schedule == "constant")
 
 
-def test_the_log_says_where_training_is(case: Callable[..., Case]) -> None:
+def test_the_log_has_the_progress_of_training(case: Callable[..., Case]) -> None:
     made = case(log_steps=2)
     made.run()
     assert [line["step"] for line in made.watch.logs] == [2, 4, 6]
@@ -263,7 +266,7 @@ def test_interrupted_after_any_step_it_ends_with_the_same_weights(case: Callable
 
 
 @pytest.mark.parametrize("step", [3, 6, 9])
-def test_an_evaluation_that_was_broken_off_is_redone(case: Callable[..., Case], step: int) -> None:
+def test_an_interrupted_evaluation_is_rerun(case: Callable[..., Case], step: int) -> None:
     reference, weights = case(**EVERYTHING).run()
     made = case(**EVERYTHING)
     made.break_at = step
@@ -305,7 +308,7 @@ def test_resuming_with_workers_is_exact(case: Callable[..., Case]) -> None:
     assert same(weights, resumed)
 
 
-def test_a_torn_checkpoint_costs_steps_but_not_the_result(case: Callable[..., Case]) -> None:
+def test_a_damaged_checkpoint_costs_steps_but_not_the_result(case: Callable[..., Case]) -> None:
     options = EVERYTHING | {"checkpoint_steps": 1}
     _, weights = case(**options).run()
     made = case(watch=Watch(stop_after=5), **options)
@@ -319,7 +322,7 @@ def test_a_torn_checkpoint_costs_steps_but_not_the_result(case: Callable[..., Ca
     assert same(weights, resumed)
 
 
-def test_torn_best_weights_are_found_again(case: Callable[..., Case]) -> None:
+def test_damaged_best_weights_are_found_again(case: Callable[..., Case]) -> None:
     options = EVERYTHING | {"checkpoint_steps": 1, "epochs": 3}
     _, weights = case(values=float, **options).run()
     made = case(watch=Watch(stop_after=3), values=float, **options)

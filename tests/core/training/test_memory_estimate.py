@@ -1,4 +1,4 @@
-"""The estimate of memory beside what networks hold and what autograd keeps, and how it is shown."""
+"""The memory estimate against the real sizes of networks and of what autograd keeps, and how it is printed."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ CASES = ["llama", "bert", "roberta", "distilbert", "modernbert"]
 
 
 def loader(architecture: str, **more: Any) -> Any:
-    kind = Decoder if architecture == "llama" else Encoder
+    family = Decoder if architecture == "llama" else Encoder
     sizes = {"hidden_size": 128, "layers": 4, "attention_heads": 4, "vocabulary": 300, "max_length": TOKENS}
-    return kind(init="scratch", architecture=architecture, **{**sizes, **more})
+    return family(init="scratch", architecture=architecture, **{**sizes, **more})
 
 
 def config(model: Any, method: Any, **train: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The profile that estimates peak memory: what it counts, that it is right, and that it leaves no trace."""
+"""The profile that estimates peak memory: what it counts, that it is right, and that it changes nothing."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_tensors_count_while_they_are_there() -> None:
 
 @pytest.mark.parametrize("method", [Full(), Lora(rank=4)], ids=lambda method: method.name)
 @pytest.mark.parametrize("load", [bert, resnet, fcos])
-def test_the_peak_of_a_whole_pass_lies_where_the_estimate_says(load: Any, method: Any) -> None:
+def test_the_peak_of_a_full_pass_is_near_the_estimate(load: Any, method: Any) -> None:
     model, prepared = load()
     model = method.apply(model, TrainingPlan(1, 1.0))
     parts = profile_memory(model, prepared, replace(TrainConfig(), batch_size=EXAMPLES), CPU, seed=0)
@@ -165,7 +165,7 @@ def test_it_leaves_no_trace() -> None:
     assert all(parameter.grad is None for parameter in model.module.parameters())
 
 
-def test_where_not_even_four_examples_fit_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_estimate_where_not_even_four_examples_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     model, prepared = bert()
 
     def no_memory(batch: Any) -> torch.Tensor:

@@ -1,4 +1,7 @@
-"""Ways to need less memory: that they change nothing else, and where they are refused."""
+"""Options that save memory: they change nothing else, and are refused where they cannot work.
+
+Covers: core/training/optimizer.py
+"""
 
 from __future__ import annotations
 
@@ -125,7 +128,7 @@ def test_what_cannot_be_saved_is_refused_with_the_reason(monkeypatch: pytest.Mon
     assert 'pip install "graft-tune[qlora]"' in said
 
 
-def test_a_network_that_cannot_compute_again_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_cannot_recompute_activations_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = vit()
     monkeypatch.delattr(type(model.module), "set_grad_checkpointing")
     with pytest.raises(ConfigError, match="timm does not support gradient checkpointing for VisionTransformer"):

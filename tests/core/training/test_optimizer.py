@@ -1,4 +1,7 @@
-"""Schedules, clipping, parameter groups and the moving average."""
+"""Schedules, clipping, parameter groups and the moving average.
+
+Covers: core/training/ema.py
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ from plugins.methods.lora import Lora
 from plugins.methods.selective import Freeze, Full, Head
 
 
-def rates(kind: str, total: int = 10, warmup: float = 0.2) -> list[float]:
-    return [schedule(step, total, warmup, kind) for step in range(total)]
+def rates(name: str, total: int = 10, warmup: float = 0.2) -> list[float]:
+    return [schedule(step, total, warmup, name) for step in range(total)]
 
 
 def test_schedules_rise_then_fall_as_they_say() -> None:
-    linear, cosine, constant = (rates(kind) for kind in ("linear", "cosine", "constant"))
+    linear, cosine, constant = (rates(name) for name in ("linear", "cosine", "constant"))
     for each in (linear, cosine, constant):
         assert 0 < each[0] < each[1] < each[2] == 1.0
     assert constant[2:] == [1.0] * 8
@@ -39,9 +42,9 @@ def test_schedules_rise_then_fall_as_they_say() -> None:
 
 
 def test_no_warm_up_starts_at_the_peak() -> None:
-    for kind in ("linear", "cosine", "constant"):
-        assert rates(kind, warmup=0.0)[0] == 1.0
-        assert rates(kind, total=1, warmup=0.0) == [1.0]
+    for name in ("linear", "cosine", "constant"):
+        assert rates(name, warmup=0.0)[0] == 1.0
+        assert rates(name, total=1, warmup=0.0) == [1.0]
     assert 0 < rates("linear", total=1, warmup=0.06)[0] <= 1
 
 
@@ -131,7 +134,7 @@ def test_trainable_state_is_what_training_changes() -> None:
 
 
 def statistics(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Running means and variances by name, whatever has been wrapped around them."""
+    """Running means and variances by name, with or without wrappers."""
     buffers = {name.replace("base_model.model.", ""): value for name, value in module.named_buffers()}
     return {name: value.clone() for name, value in buffers.items() if "running_" in name}
 

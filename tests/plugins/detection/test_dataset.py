@@ -1,4 +1,4 @@
-"""Decoding a split once, in memory or in the cache, or each time; boxes go with the pixels."""
+"""Decoding a split once, in memory or in the cache, or each time; boxes follow the pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Augmentation: a pure function of its generator, true to shapes, and what it does to a batch."""
+"""Augmentation: a pure function of its generator that keeps shapes, and what it does to a batch."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_nothing_is_mixed_into_the_only_example() -> None:
     assert mix(Policy(mixup=1.0), 0, 1, example_rng(0, 0, 0)) is None
 
 
-def test_a_pasted_part_has_the_area_that_the_target_says() -> None:
+def test_a_pasted_part_has_the_area_of_its_share_in_the_target() -> None:
     policy = Policy(cutmix=1.0)
     for index in range(50):
         drawn = mix(policy, index, 50, example_rng(0, 0, index))

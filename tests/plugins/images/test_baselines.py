@@ -1,4 +1,4 @@
-"""The linear peer of an image model."""
+"""The linear baseline of an image model."""
 
 from __future__ import annotations
 

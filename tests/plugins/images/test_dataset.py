@@ -1,4 +1,4 @@
-"""Decoding a split once, in memory or in the cache, or each time; and what happens to files that break."""
+"""Decoding a split once, in memory or in the cache, or each time; and files that break later."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def test_kept_in_memory_or_decoded_each_time_it_is_the_same(tmp_path: Path) -> N
         assert same(*items)
 
 
-def test_the_cache_is_used_again_and_made_anew_when_it_is_damaged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cache_is_reused_and_rebuilt_when_it_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(dataset, "ON_DISK_FROM", 1)
     split = files(tmp_path)
@@ -129,6 +127,6 @@ def test_targets_and_lengths() -> None:
     assert sum(len(each) for each in epoch_batches(prepared.lengths, 2, 0, 0, True)) == 5
 
 
-def test_the_size_of_an_image_that_nobody_looked_at() -> None:
+def test_the_size_of_an_image_that_was_not_inspected() -> None:
     assert size_of(replace(examples(1, (30, 10))[0], size=(0, 0))) == (30, 10)
     assert size_of(replace(examples(1)[0], size=(0, 0), image=b"broken")) == (1, 1)

@@ -1,4 +1,8 @@
-"""From options to a classifier: from scratch, from a folder, and every way in which that can fail."""
+"""From options to a classifier: from scratch, from a folder, and every way in which that can fail.
+
+Covers: plugins/images/architecture.py, plugins/images/input_size.py, plugins/images/options.py,
+plugins/images/plugin.py
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def saved_by_timm(folder: Path, name: str = "test_resnet", classes: int = 7, **m
 
 
 @pytest.mark.parametrize(("short", "side"), [(8, 32), (32, 32), (33, 64), (100, 128), (700, 128)])
-def test_from_scratch_the_input_size_goes_by_the_images(short: int, side: int) -> None:
+def test_from_scratch_the_input_size_follows_the_images(short: int, side: int) -> None:
     model = load_image_model(Timm(init="scratch", scratch="test_resnet"), load_request(examples(3, (short + 5, short))))
     assert model.side == side
     (finding,) = model.findings
@@ -133,7 +137,7 @@ def test_weights_that_do_not_fit_their_config(tmp_path: Path) -> None:
         load_image_model(Timm(checkpoint=str(folder)), load_request(examples(3)))
 
 
-def test_a_cut_off_weights_file(tmp_path: Path) -> None:
+def test_a_truncated_weights_file(tmp_path: Path) -> None:
     folder = saved_by_timm(tmp_path / "m")
     weights = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])

@@ -1,4 +1,7 @@
-"""The classifier: what it sees, what it makes of mixed examples, and what timm makes of its folder."""
+"""The image classifier: what it sees, its loss on mixed examples, and how timm opens its folder.
+
+Covers: plugins/images/preview.py
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ def test_timm_opens_the_folder_sees_the_same_pixels_and_gives_the_same_logits(tm
 
 
 def test_training_shows_the_same_scene_as_evaluation() -> None:
-    """Squeezed, stored and looked at through the affine map of no variation, an image is what evaluation sees."""
+    """Squeezed, stored and sampled through the affine map of no variation, an image is what evaluation sees."""
     model = model_of(augment="light")
     model.policy = replace(LIGHT, scale=(1, 1), stretch=1, shift=0, turn=0, shade=0)
     smooth = np.linspace(0, 255, 120)[None, :, None] * np.linspace(0.2, 1, 60)[:, None, None] * np.ones(3)
@@ -150,7 +153,7 @@ def test_the_sheet_shows_originals_and_epochs() -> None:
     assert len(set(sheet.getdata())) > 50
 
 
-def test_images_that_exceed_the_budget_are_decoded_anew_and_said_so() -> None:
+def test_images_that_exceed_the_budget_are_decoded_each_time_and_reported() -> None:
     model = model_of(cache_mb=0)
     prepared = model.prepare(examples(6), train=True)
     assert getattr(prepared, "needs_workers")

@@ -1,4 +1,4 @@
-"""Training the head alone: features once where examples stay as they are, else in every epoch, and said so."""
+"""Training the head alone: features are computed once if examples do not change, else in every epoch."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_features_are_computed_once_and_give_what_the_network_gives() -> None:
     assert "features_each_epoch" not in [finding.code for finding in model.findings]
 
 
-def test_examples_that_change_are_run_through_the_backbone_in_every_epoch_and_it_is_said() -> None:
+def test_examples_that_change_run_through_the_backbone_in_every_epoch_and_it_is_reported() -> None:
     model = applied(model_of(augment="light"))
     assert model.augmented
     assert {name.partition(".")[0] for name, p in model.module.named_parameters() if p.requires_grad} == {"fc"}
@@ -61,7 +61,7 @@ def test_examples_that_change_are_run_through_the_backbone_in_every_epoch_and_it
     assert finding.message.startswith("training examples change from epoch to epoch, so the frozen backbone runs in")
 
 
-def test_a_model_that_does_not_run_apart_says_so_too() -> None:
+def test_a_model_that_cannot_run_without_its_head_is_reported_too() -> None:
     inner = model_of()
     inner.__class__ = ImageModel
     (finding,) = [finding for finding in applied(inner).findings if finding.code == "features_each_epoch"]

@@ -1,4 +1,4 @@
-"""Fused LoRA layers beside peft's own: outputs, gradients, dropout, what is saved, and where they stay out."""
+"""Fused LoRA layers against peft's: outputs, gradients, dropout, what is saved, and where they are not used."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_as_many_layers_as_there_are_train_everything_and_no_more_can_be_asked_f
 
 
 @pytest.mark.parametrize("method", [Freeze(), Full(layer_decay=0.5)], ids=lambda method: method.name)
-def test_a_model_that_does_not_say_its_layers_is_refused(method: Any) -> None:
+def test_a_model_that_declares_no_layers_is_refused(method: Any) -> None:
     with pytest.raises(ConfigError, match=r"Network does not say which parameters are at which depth"):
         method.apply(toy(()), PLAN)
 

@@ -1,4 +1,7 @@
-"""LoRA on convolutions and on attention: what trains, what stays, what is saved, and what is refused."""
+"""LoRA on convolutions and on attention: what trains, what stays, what is saved, and what is refused.
+
+Covers: plugins/methods/layer_kinds.py, plugins/methods/target_modules.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Methods of peft beside LoRA: ranks that move, what is saved of them, what is refused; and LoRA's own forms."""
+"""peft's other methods: ranks that change, what is saved, what is refused; and LoRA's variants.
+
+Covers: plugins/methods/lora_init.py, plugins/methods/peft_settings.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Virtual tokens: where they stand, how they start, what room they leave, what is saved, what cannot be merged."""
+"""Virtual tokens: their place and start values, the room they leave, what is saved, and why they do not merge.
+
+Covers: plugins/methods/virtual_tokens.py
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def test_every_encoder_learns_from_virtual_tokens(architecture: str, tmp_path: P
     check_method(Prompt(tokens=4), encoder(architecture), tmp_path)
 
 
-def test_a_prefix_with_layers_computed_again_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+def test_a_prefix_with_gradient_checkpointing_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     made = graft_toy.config(model=Decoder(init="scratch", architecture="llama"), method=Prefix())
     check(made)
     with pytest.raises(ConfigError, match="recomputes layers without the keys and values"):
@@ -110,6 +113,6 @@ def test_encoders_take_no_prefix(architecture: str) -> None:
         predicted(Prefix(tokens=4).apply(model, TrainingPlan(1, 1.0)), [TextExample("a storm")])
 
 
-def test_why_neither_can_be_merged_is_said() -> None:
+def test_neither_can_be_merged_and_the_reason_is_given() -> None:
     assert "not changes of its weights" in Prompt.unmergeable
     assert "changes no weights" in Prefix.unmergeable

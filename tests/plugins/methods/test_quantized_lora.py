@@ -1,4 +1,4 @@
-"""LoRA on quantised weights: exact merging, what is saved, and what is refused before any download."""
+"""LoRA on quantized weights: exact merging, what is saved, and what is refused before any download."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ def stored(architecture: str, folder: Path) -> Any:
         checkpoint(folder, architecture, hidden_size=64)
         return Decoder(checkpoint=str(folder), max_length=32)
     sizes: Any = {"hidden_size": 64, "layers": 2, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
-    kind: Any = Decoder if architecture == "llama" else Encoder
-    kind(init="scratch", architecture=architecture, **sizes).load(load_request()).save(folder)
-    return kind(checkpoint=str(folder), max_length=32)
+    family: Any = Decoder if architecture == "llama" else Encoder
+    family(init="scratch", architecture=architecture, **sizes).load(load_request()).save(folder)
+    return family(checkpoint=str(folder), max_length=32)
 
 
 def test_loftq_is_refused_where_weights_cannot_be_loaded_whole_again() -> None:
@@ -129,7 +129,7 @@ def test_of_gpt2_whose_weights_lie_transposed_so_do_the_merged(method: Any, tmp_
 
 @torch.no_grad()
 @pytest.mark.parametrize("method", [Qlora(rank=4), Lora8(rank=4)])
-def test_what_is_merged_is_saved_whole_and_opens_unquantized(method: Any, tmp_path: Path) -> None:
+def test_a_merged_model_is_saved_in_full_and_opens_unquantized(method: Any, tmp_path: Path) -> None:
     model = adapted(method, tmp_path / "base")
     before = predict(model, ROWS)
     merged = method.merge(model)

@@ -1,4 +1,7 @@
-"""Metrics of boxes: cases worked out by hand, torchmetrics on random scenes, one evaluation for all, resamples."""
+"""Metrics of boxes: cases worked out by hand, torchmetrics on random scenes, one evaluation for all, resamples.
+
+Covers: plugins/metrics/scorers/detection_counts.py, plugins/metrics/scorers/detection_curves.py
+"""
 
 from __future__ import annotations
 
@@ -186,7 +189,7 @@ def test_resampled_scores_are_the_scores_of_repeated_images(key: str) -> None:
     np.testing.assert_allclose(scores, anew, atol=1e-6)
 
 
-def test_of_many_detections_the_surest_hundred_of_a_label_count() -> None:
+def test_of_many_detections_the_most_confident_hundred_of_a_label_count() -> None:
     rng = np.random.default_rng(0)
     places = np.asarray([AT, *[FAR] * 250], dtype=np.float32)
     scores = np.concatenate([[0.5], rng.uniform(0.6, 0.9, 250)]).astype(np.float32)

@@ -1,4 +1,9 @@
-"""Every metric of the plugin: streaming, resampling and degenerate splits; the values are scikit-learn's."""
+"""Metrics of labels and values: scikit-learn's results, streaming, resampling, and degenerate splits.
+
+Covers: plugins/metrics/classification.py, plugins/metrics/regression.py, plugins/metrics/scorers/label_counts.py,
+plugins/metrics/scorers/means.py, plugins/metrics/scorers/ranks.py, plugins/metrics/scorers/records.py,
+plugins/metrics/scorers/scorer.py, plugins/metrics/scorers/sums.py
+"""
 
 from __future__ import annotations
 
@@ -42,7 +47,7 @@ TARGET = {"several labels": MULTI, "values": REGRESSION}
 
 
 def metrics() -> list[type[Metric]]:
-    """All but those of boxes, which `test_boxes.py` is about."""
+    """All but those of boxes, which `test_detection.py` is about."""
     return [component for component in every_metric() if BOXES not in component.targets]
 
 
@@ -222,7 +227,7 @@ def test_every_metric_explains_itself(component: type[Metric]) -> None:
     assert all(limits(each).help for each in fields(component))
 
 
-def test_memory_is_bounded_unless_the_docstring_says_otherwise() -> None:
+def test_memory_is_bounded_unless_the_docstring_warns() -> None:
     for component in metrics():
         target = component.targets[0]
         name = {SINGLE: "five labels", MULTI: "several labels", REGRESSION: "values"}[target]

@@ -1,4 +1,4 @@
-"""The linear peer of a text model."""
+"""The linear baseline of a text model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fast dropout: the same distribution as torch's, repeatable, and invisible in what is saved."""
+"""The fast dropout: torch's distribution, repeatable, and without a trace in what is saved."""
 
 from __future__ import annotations
 

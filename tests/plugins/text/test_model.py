@@ -1,4 +1,7 @@
-"""Encoders as a user meets them: what is trained, saved and opened again gives the same answers."""
+"""Encoders as a user meets them: trained, saved and reopened they give the same answers.
+
+Covers: plugins/text/target_scaling.py
+"""
 
 from __future__ import annotations
 
@@ -195,7 +198,7 @@ def test_thresholds_are_saved_opened_and_forgotten_for_another_task(tmp_path: Pa
 
 
 @pytest.mark.parametrize("method", [Lora(rank=2), Head()])
-def test_thresholds_are_saved_whatever_the_method(method: Any, tmp_path: Path) -> None:
+def test_thresholds_are_saved_with_any_method(method: Any, tmp_path: Path) -> None:
     model = method.apply(tiny().load(load_request("multi")), TrainingPlan(1, 1))
     model.thresholds = (0.2, 0.3, 0.4)
     model.save(tmp_path)

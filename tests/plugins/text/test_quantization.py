@@ -1,4 +1,4 @@
-"""Base weights in 4 and 8 bits: what is quantised, how much is left of it, and that training on it is right."""
+"""Base weights in 4 and 8 bits: what is quantized, how large it is, and that training on it is correct."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = examples()[:9]
 QUANTIZED = (bnb.nn.Linear4bit, bnb.nn.Linear8bitLt)
 
 
-def kinds(model: Any) -> dict[str, str]:
+def layer_classes(model: Any) -> dict[str, str]:
     """Which class each linear layer is of."""
     return {name: type(layer).__name__ for name, layer in model.module.named_modules() if isinstance(layer, nn.Linear)}
 
@@ -32,7 +32,7 @@ def kinds(model: Any) -> dict[str, str]:
 def test_the_body_is_quantized_and_the_head_is_not(plan: QuantizationConfig, size: float) -> None:
     """At a width of 512: at most 0.27 of their size in bf16, measured; embeddings stay as they are."""
     model = small_llama(hidden_size=512, layers=1).load(load_request(weights=plan))
-    found = kinds(model)
+    found = layer_classes(model)
     assert found.pop("score") == "Linear"
     assert model.module.score.weight.dtype == torch.float32
     assert len(found) == 7
@@ -97,8 +97,8 @@ def test_an_encoder_and_its_head() -> None:
     for architecture in ("bert", "roberta", "distilbert", "modernbert"):
         model = Encoder(init="scratch", architecture=architecture, **sizes).load(load_request(weights=NF4))
         inside = tuple(f"{head}." for head in model.heads)
-        heads = {kind for name, kind in kinds(model).items() if f"{name}.".startswith(inside)}
-        body = {kind for name, kind in kinds(model).items() if not f"{name}.".startswith(inside)}
+        heads = {each for name, each in layer_classes(model).items() if f"{name}.".startswith(inside)}
+        body = {each for name, each in layer_classes(model).items() if not f"{name}.".startswith(inside)}
         assert (heads, body) == ({"Linear"}, {"Linear4bit"})
         assert torch.isfinite(predict(model, ROWS)).all()
 
@@ -136,12 +136,12 @@ def odd_llama(folder: Path, width: int, inner: int) -> Path:
 def test_layers_of_other_sizes_stay_and_are_counted(tmp_path: Path) -> None:
     loader = Decoder(checkpoint=str(odd_llama(tmp_path, 64, 80)), max_length=32)
     model = loader.load(load_request(weights=NF4))
-    plain = [name for name, kind in kinds(model).items() if kind == "Linear"]
+    plain = [name for name, each in layer_classes(model).items() if each == "Linear"]
     assert sorted(name.rpartition(".")[2] for name in plain) == ["down_proj", "gate_proj", "score", "up_proj"]
     (finding,) = model.findings
     assert (finding.code, finding.count) == ("not_quantised", 3)
     assert "Linear" not in {
-        kind for name, kind in kinds(loader.load(load_request(weights=INT8))).items() if name != "score"
+        each for name, each in layer_classes(loader.load(load_request(weights=INT8))).items() if name != "score"
     }
 
 

@@ -1,4 +1,4 @@
-"""Tokens of many texts are kept on disk, and are the same as without a cache."""
+"""Tokens of many texts are cached on disk, and equal those without a cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Boxes drawn on images: seen where they are, legible on small images, and the page of truth and prediction."""
+"""Boxes drawn on images: in the right place, legible on small images, and the page of truth and prediction.
+
+Covers: core/tasks/detection/task.py
+"""
 
 from __future__ import annotations
 
@@ -87,6 +90,6 @@ def test_a_page_of_truth_and_prediction() -> None:
     assert ObjectDetection().picture([], objects([]), ["a"]) is None
 
 
-def test_kinds_without_pictures_have_none() -> None:
+def test_task_types_without_pictures_draw_none() -> None:
     assert TextClassification().picture([], np.zeros((0, 2)), ["a", "b"]) is None
     assert TextClassification().drawn(None, None, ["a"]) is None

@@ -1,4 +1,7 @@
-"""Matching detections with objects: COCO's rules, one at a time; and the curves of what was matched."""
+"""Matching detections with objects: COCO's rules, one at a time; and precision and recall of the matches.
+
+Covers: core/tasks/detection/precision_recall.py
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def test_overlaps() -> None:
     assert overlaps(np.zeros((1, 4), np.float32), np.zeros((1, 4), np.float32)).tolist() == [[0.0]]
 
 
-def test_the_surest_takes_the_object_whatever_the_order() -> None:
+def test_the_most_confident_detection_takes_the_object_in_any_order() -> None:
     assert at(found((A, 0.5), (B, 0.9)), there(A)) == ([False, True], [True, True])
 
 
@@ -67,14 +70,14 @@ def test_other_labels_do_not_match() -> None:
     assert at(found((A, 0.9), label=1), there(A))[0] == [False]
 
 
-def test_only_the_surest_of_a_label_in_an_image_are_looked_at() -> None:
+def test_only_the_most_confident_detections_of_a_label_in_an_image_count() -> None:
     rows = [(FAR, 0.9)] * 3 + [(A, 0.1)]
     one = match_at([found(*rows)], [there(A)], 1, (0.5,), (COCO_SIZES["all"],), most=3)
     assert one.counts[0, 0].tolist() == [True, True, True, False]
     assert not one.hits.any()
 
 
-def test_images_are_told_apart_and_may_be_empty() -> None:
+def test_images_are_separate_and_may_be_empty() -> None:
     one = match([found(), found((A, 0.9), (FAR, 0.8))], [there(A), there(A)], 1)
     assert (one.hits.tolist(), one.images.tolist(), one.truth.tolist()) == ([True, False], [1, 1], [[1], [1]])
     none = match_at([], [], 3)

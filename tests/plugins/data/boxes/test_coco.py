@@ -1,3 +1,9 @@
+"""COCO annotations: splits, labels, boxes, and every problem of a file.
+
+Covers: plugins/data/boxes/coco_images.py, plugins/data/boxes/coco_json.py, plugins/data/boxes/files.py,
+plugins/data/boxes/orientation.py
+"""
+
 from __future__ import annotations
 
 import json
@@ -53,7 +59,7 @@ def test_crowds_and_images_without_an_annotation(tmp_path):
     assert [len(each.target) for each in splits.train] == [1, 0, 0]
 
 
-def test_one_file_is_cut(tmp_path):
+def test_one_file_is_split(tmp_path):
     for number in range(10):
         picture(tmp_path / f"images/{number}.png", seed=number)
     path = write(tmp_path / "result.json", json.dumps(said(count=10)))

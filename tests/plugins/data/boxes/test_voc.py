@@ -1,3 +1,8 @@
+"""Pascal VOC annotations: splits, labels, boxes, turned images, and every problem of a file.
+
+Covers: plugins/data/boxes/files.py, plugins/data/boxes/orientation.py, plugins/data/boxes/safe_xml.py
+"""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -45,12 +50,12 @@ def test_splits_labels_and_boxes(tmp_path):
 
 
 @pytest.mark.parametrize("images", ["JPEGImages", "images", "."])
-def test_without_split_files_it_is_cut(tmp_path, images):
+def test_without_split_files_the_data_is_split(tmp_path, images):
     splits = load(voc(dataset(tmp_path, images=images, lists=False)))
     assert [len(each) for each in (splits.train, splits.val, splits.test)] == [6, 1, 2]
 
 
-def test_trainval_is_cut_and_test_is_kept(tmp_path):
+def test_trainval_is_split_and_test_is_kept(tmp_path):
     folder = dataset(tmp_path, lists=False)
     write(folder / "ImageSets/Main/trainval.txt", "".join(f"{n} 1\n" for n in range(6)))
     write(folder / "ImageSets/Main/test.txt", "6\n7\n")
@@ -79,14 +84,14 @@ def test_pixels_counted_from_one(tmp_path):
     assert splits.train[0].target.corners == ((9.0, 4.0, 30.0, 15.0),)
 
 
-def test_the_image_may_bear_another_name_than_the_annotations(tmp_path):
+def test_the_image_may_have_another_name_than_the_annotations(tmp_path):
     folder = dataset(tmp_path, xml(thing(), file=r"C:\photos\other.png"), lists=False)
     (folder / "JPEGImages/0.png").rename(folder / "JPEGImages/other.png")
     assert boxes(load(voc(folder)))["JPEGImages/other.png"] == [("dog", (10, 5, 30, 15))]
 
 
 @pytest.mark.parametrize(
-    ("objects", "said"),
+    ("objects", "expected"),
     [
         (thing(x1="30"), "(30 5 30 15) has no width"),
         (thing(x1="31"), "ends before it begins"),
@@ -97,17 +102,17 @@ def test_the_image_may_bear_another_name_than_the_annotations(tmp_path):
         (thing(name=""), "the object has no name"),
     ],
 )
-def test_objects_that_cannot_be_used_are_named_by_their_line(tmp_path, objects, said):
+def test_objects_that_cannot_be_used_are_named_by_their_line(tmp_path, objects, expected):
     folder = dataset(tmp_path, xml(thing() + objects))
     message = problem(voc(folder))
     assert message.startswith("Annotations/0.xml:5: ")
-    assert said in message
+    assert expected in message
     splits = load(voc(folder, on_bad_row="skip"))
     assert boxes(splits)["JPEGImages/0.png"] == [("dog", (10, 5, 30, 15))]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("", "Annotations/0.xml: the file is empty"),
         ("<annotation>\n<object>", "Annotations/0.xml:2: the file is not well-formed XML"),
@@ -117,9 +122,9 @@ def test_objects_that_cannot_be_used_are_named_by_their_line(tmp_path, objects, 
         (xml(thing(), size=(20, 40)), "are for 20 × 40 pixels, the image has 40 × 20"),
     ],
 )
-def test_annotations_that_cannot_be_used(tmp_path, text, said):
+def test_annotations_that_cannot_be_used(tmp_path, text, expected):
     folder = dataset(tmp_path, text)
-    assert said in problem(voc(folder))
+    assert expected in problem(voc(folder))
     assert len(load(voc(folder, on_bad_row="skip")).train) == 2
 
 

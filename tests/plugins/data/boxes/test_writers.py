@@ -1,4 +1,4 @@
-"""What the writers write, the adapters read: VOC, COCO and YOLO keep every box."""
+"""Written annotations are read back: VOC, COCO and YOLO keep every box."""
 
 from __future__ import annotations
 

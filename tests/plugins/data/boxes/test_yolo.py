@@ -1,3 +1,8 @@
+"""YOLO annotations: `data.yaml`, splits, boxes, and every problem of a file.
+
+Covers: plugins/data/boxes/yolo_config.py
+"""
+
 from __future__ import annotations
 
 import os
@@ -36,7 +41,7 @@ def test_boxes_are_in_pixels_and_splits_are_kept(tmp_path):
     assert codes(splits) == {"labels_missing_from_train", "labels_missing_from_val", "labels_missing_from_test"}
 
 
-def test_an_empty_file_says_that_there_is_no_object(tmp_path):
+def test_an_empty_file_means_no_objects(tmp_path):
     splits = load(yolo(dataset(tmp_path, rows="")))
     assert boxes(splits)["images/train/0.png"] == []
     assert "background" not in codes(splits)
@@ -180,7 +185,7 @@ def test_images_without_a_label_file(tmp_path):
     assert found(splits, "not_labelled") == (1, ("images/train/1.png",))
 
 
-def test_no_label_file_at_all_says_where_one_would_be(tmp_path):
+def test_without_any_label_file_the_expected_place_is_named(tmp_path):
     folder = dataset(tmp_path)
     (folder / "labels").rename(folder / "annotations")
     assert f"For example, {folder / 'labels/train/0.txt'} does not exist" in problem(yolo(folder))
@@ -234,7 +239,7 @@ def test_a_data_yaml_that_cannot_be_used(tmp_path, yaml, said):
     assert said in problem(yolo(dataset(tmp_path, yaml=yaml)))
 
 
-def test_a_test_split_that_does_not_exist_is_cut(tmp_path):
+def test_a_missing_test_split_is_taken_from_the_training_images(tmp_path):
     folder = dataset(tmp_path, yaml="train: images/train\nval: images/val\ntest: gone\nnames: [cat, dog]")
     assert "no_test_split" in codes(load(yolo(folder)))
 

@@ -1,3 +1,8 @@
+"""Scenes drawn from the embedded digits: their boxes are exact, and the cache is reused or made again.
+
+Covers: plugins/data/builtin/digit_scenes_cache.py, plugins/data/builtin/scene_drawing.py
+"""
+
 from __future__ import annotations
 
 import os
@@ -81,7 +86,7 @@ def test_what_is_in_the_scenes():
     assert all(len(np.unique(np.asarray(open_image(each.image)))) > 20 for each in splits.test)
 
 
-def test_a_damaged_cache_is_made_anew(cache):
+def test_a_damaged_cache_is_rebuilt(cache):
     before = load(DigitScenes(scenes=20))
     (folder,) = cache.iterdir()
     (folder / "train-0003.png").write_bytes(b"torn")

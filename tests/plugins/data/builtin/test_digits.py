@@ -1,3 +1,5 @@
+"""The embedded digits: their splits, labels and images."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -14,7 +16,7 @@ from plugins.data.adapters.images import Digits
 TASK = Task(type="image-classification")
 
 
-def test_the_digits_are_cut_in_proportion_and_bear_their_names():
+def test_the_digits_are_split_in_proportion_and_have_their_names():
     splits = Digits().load(TASK, 0)
     assert splits.labels == tuple("0123456789")
     assert [len(each) for each in (splits.train, splits.val, splits.test)] == [1258, 180, 359]

@@ -1,3 +1,5 @@
+"""Data sets of the Hub with texts: columns, splits, and what happens without a network."""
+
 from __future__ import annotations
 
 import time
@@ -21,7 +23,7 @@ def labelled(count: int = 40, names: tuple[str, ...] = ("bad", "good"), hidden: 
     return datasets.Dataset.from_dict({"sentence": [f"{count} {n}" for n in range(count)], "label": labels}, features)
 
 
-def test_a_saved_dataset_is_cut_and_bears_its_class_names(tmp_path):
+def test_a_saved_dataset_is_split_and_has_its_class_names(tmp_path):
     labelled().save_to_disk(tmp_path / "d")
     splits = Hub(path=str(tmp_path / "d")).load(Task(), 0)
     assert splits.labels == ("bad", "good")
@@ -39,7 +41,7 @@ def test_saved_splits_are_kept_and_chosen_by_name(tmp_path):
         Hub(path=str(tmp_path / "d"), test="extar").load(Task(), 0)
 
 
-def test_a_test_split_whose_labels_are_hidden_is_left_out_and_said(tmp_path):
+def test_a_test_split_whose_labels_are_hidden_is_left_out_and_reported(tmp_path):
     datasets.DatasetDict({"train": labelled(40), "test": labelled(9, hidden=True)}).save_to_disk(tmp_path / "d")
     splits = Hub(path=str(tmp_path / "d")).load(Task(), 0)
     assert "split_without_labels" in {finding.code for finding in splits.findings}
@@ -64,7 +66,7 @@ def test_a_folder_of_data_files(tmp_path):
         Hub(path=str(tmp_path / "nothing")).load(Task(), 0)
 
 
-def test_an_unreachable_hub_fails_within_seconds_and_says_what_to_do(tmp_path, monkeypatch):
+def test_an_unreachable_hub_fails_within_seconds_with_a_cure(tmp_path, monkeypatch):
     monkeypatch.setattr(hub_datasets, "hub_unreachable", lambda: "there is no network")
     before = datasets.config.HF_HUB_OFFLINE
     start = time.monotonic()
@@ -95,7 +97,7 @@ def test_a_port_that_nobody_listens_on_is_not_reachable(monkeypatch):
     hub_unreachable.cache_clear()
 
 
-def test_errors_of_the_hub_are_told_apart():
+def test_errors_of_the_hub_are_distinguished():
     script = RuntimeError("Dataset scripts are no longer supported, but found x.py")
     assert "never executes one" in hub_datasets._explain("a/b", script, False).message
     missing = datasets.exceptions.DatasetNotFoundError("Dataset 'a/b' doesn't exist on the Hub")

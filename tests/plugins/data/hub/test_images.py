@@ -1,3 +1,5 @@
+"""Data sets of the Hub with images: saved folders, Parquet files, and unreadable images."""
+
 from __future__ import annotations
 
 from pathlib import Path

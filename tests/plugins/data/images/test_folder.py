@@ -1,3 +1,8 @@
+"""Folders of images: one folder per class, tables of labels, splits, and every problem of a file.
+
+Covers: plugins/data/images/class_folders.py, plugins/data/images/rows.py
+"""
+
 from __future__ import annotations
 
 import io
@@ -56,7 +61,7 @@ def problem(**options) -> str:
     return str(error.value)
 
 
-def finding(splits: Splits, code: str):
+def issue_of(splits: Splits, code: str):
     (found,) = [each for each in splits.findings if each.code == code]
     return found
 
@@ -68,7 +73,7 @@ def bad(path: Path, place: str, words: str, code: str) -> None:
     assert words in message
     assert "data.on_bad_row=skip" in message
     splits = load(path=str(path), on_bad_row="skip")
-    found = finding(splits, code)
+    found = issue_of(splits, code)
     assert (found.count, found.level) == (1, "warning")
     assert found.places == (place,)
     assert place not in {example.place for example in everything(splits)}
@@ -135,14 +140,14 @@ def test_an_image_in_two_splits_is_a_leak(tmp_path):
     folders(tmp_path / "test", 6, 30)
     with Image.open(tmp_path / "train" / "cat" / "0.png") as copied:
         copied.save(tmp_path / "test" / "cat" / "copy.bmp")  # other bytes, the same pixels
-    found = finding(load(path=str(tmp_path)), "duplicates_across_splits")
+    found = issue_of(load(path=str(tmp_path)), "duplicates_across_splits")
     assert (found.count, found.places) == (1, ("test/cat/copy.bmp = train/cat/0.png",))
 
 
-def test_images_of_many_sizes_are_used_and_their_range_is_said(tmp_path):
+def test_images_of_many_sizes_are_used_and_their_range_is_reported(tmp_path):
     folders(tmp_path)
     write(tmp_path / "cat" / "large.png", picture(70, 300, 200))
-    found = finding(load(path=str(tmp_path)), "image_sizes")
+    found = issue_of(load(path=str(tmp_path)), "image_sizes")
     assert found.level == "info"
     assert "12 to 300 pixels wide and 10 to 200 high" in found.message
 
@@ -260,7 +265,7 @@ def test_symbolic_links_to_folders_are_followed_once(tmp_path):
     (tmp_path / "dog" / "nowhere").symlink_to("nowhere")
     splits = load(path=str(tmp_path))
     assert len(everything(splits)) == 13
-    found = finding(splits, "repeated_folders")
+    found = issue_of(splits, "repeated_folders")
     assert set(found.places) == {"cat/again", "cat/self", "cat/more/top", "dog/other"}
     (tmp_path / "pool").symlink_to(folders(tmp_path.parent / f"{tmp_path.name}-pool", 2, 90) / "cat")
     assert "lies outside the folder" in problem(path=str(tmp_path))
@@ -370,7 +375,7 @@ def test_tables_and_folders_of_splits(tmp_path):
     assert splits.test[0].place == "held out/cat/0.png"
     assert splits.train[0].place.startswith("labels.csv:")
     both = load(train=train, test=listing(tmp_path, table(tmp_path)[:4], "other.csv"))
-    assert finding(both, "duplicates_across_splits").count == 4
+    assert issue_of(both, "duplicates_across_splits").count == 4
 
 
 def test_options_of_tables_mean_nothing_for_folders(tmp_path):

@@ -1,3 +1,5 @@
+"""The cache of inspected images: used again for the same file, and ignored when damaged."""
+
 from __future__ import annotations
 
 import os
@@ -49,7 +51,7 @@ def test_bytes_and_files_are_decoded_once(tmp_path, decoded):
     first = look(some)
     assert len(decoded) == 8
     assert (look(some).digest == first.digest).all()
-    assert decoded[8:] == [b"no image"]  # what is wrong is looked at again
+    assert decoded[8:] == [b"no image"]  # unreadable images are inspected again
     look(some, "elsewhere")
     assert len(decoded) == 17
     os.utime(path, ns=(1, 1))
@@ -91,7 +93,7 @@ def test_images_that_are_gone_are_forgotten_in_time(cache):
     assert file.stat().st_size < large / 5
 
 
-def test_progress_is_told_where_it_takes_long(capfd, monkeypatch):
+def test_progress_is_printed_if_it_takes_long(capfd, monkeypatch):
     look(pictures())
     assert capfd.readouterr().err == ""
     monkeypatch.setattr(inspection_cache, "SILENT_SECONDS", 0.0)

@@ -1,3 +1,8 @@
+"""One text per line, one file per class: encodings, empty lines, and splits.
+
+Covers: plugins/data/tabular/plain_text.py
+"""
+
 from __future__ import annotations
 
 import os

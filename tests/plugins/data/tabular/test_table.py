@@ -1,3 +1,10 @@
+"""Tables of texts: formats, separators, encodings, columns, splits, and every problem of a row.
+
+Covers: plugins/data/tabular/column_names.py, plugins/data/tabular/columns.py, plugins/data/tabular/delimited.py,
+plugins/data/tabular/encodings.py, plugins/data/tabular/faults.py, plugins/data/tabular/formats.py,
+plugins/data/tabular/part.py, plugins/data/tabular/row_store.py, plugins/data/tabular/rows.py
+"""
+
 from __future__ import annotations
 
 import json
@@ -92,7 +99,7 @@ def test_a_column_that_does_not_exist_offers_the_nearest(tmp_path):
     assert "Did you mean 'label'?" in message
 
 
-def test_columns_that_cannot_be_told_are_shown_with_their_values(tmp_path):
+def test_ambiguous_columns_are_shown_with_their_values(tmp_path):
     text = "one,two,three\n" + "x1,y1,z1\nx2,y2,z2\n"
     message = problem(path=write(tmp_path / "r.csv", text))
     assert "cannot tell which column holds the text and which the label" in message
@@ -152,7 +159,7 @@ def test_missing_labels_and_empty_texts_are_reported_together(tmp_path):
     assert "r.csv:44: the text is empty" in message
 
 
-def test_bytes_of_a_western_encoding_are_detected_and_said(tmp_path):
+def test_bytes_of_a_western_encoding_are_detected_and_reported(tmp_path):
     rows = [(f"{text} – très “bon” café", label) for text, label in ROWS]
     splits = load(path=write(tmp_path / "r.csv", as_csv(rows), "cp1252"))
     assert everything(splits)[0].text.endswith("très “bon” café")

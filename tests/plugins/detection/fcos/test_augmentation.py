@@ -1,4 +1,4 @@
-"""Scenes that are varied one by one: a function of (seed, epoch, index), with boxes that lie on what they are of."""
+"""Augmented scenes for FCOS: a function of (seed, epoch, index), with boxes that stay on their objects."""
 
 from __future__ import annotations
 

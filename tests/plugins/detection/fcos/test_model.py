@@ -1,4 +1,8 @@
-"""FCOS in Graft's loop: its loss is torchvision's own, it learns, and what is saved opens with torchvision's parts."""
+"""FCOS in Graft's loop: its loss is torchvision's, it learns, and torchvision opens what is saved.
+
+Covers: plugins/detection/fcos/loading.py, plugins/detection/fcos/network.py, plugins/detection/fcos/options.py,
+plugins/detection/fcos/saving.py, plugins/detection/defaults.py, plugins/detection/preview.py
+"""
 
 from __future__ import annotations
 
@@ -194,8 +198,8 @@ def test_what_is_frozen_stays_and_running_statistics_too(method: Any) -> None:
 
 def test_the_norms_of_pretrained_networks_are_constants() -> None:
     detector = parts.build(FULL, 2, 0)
-    kinds = {type(layer).__name__ for layer in detector.backbone.body.modules() if "Norm" in type(layer).__name__}
-    assert kinds == {"FrozenBatchNorm2d"}
+    norms = {type(layer).__name__ for layer in detector.backbone.body.modules() if "Norm" in type(layer).__name__}
+    assert norms == {"FrozenBatchNorm2d"}
 
 
 def test_another_task_starts_from_a_run_with_a_new_head(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""torchvision's published weights: taken from torch's cache, fetched from a server, or missed in clear words.
+"""torchvision's published weights: taken from torch's cache, fetched from a server, or missed with a clear message.
 
 The files are made here with the names and shapes of torchvision's; the server is a real one on this machine.
 """
@@ -93,7 +93,7 @@ def test_a_residual_network_is_fetched_once(server: str, residual: Path, cache: 
     assert [path.name for path in cache.iterdir()] == [residual.name]
 
 
-def test_a_file_that_is_not_what_its_name_says(server: str, residual: Path, cache: Path, monkeypatch: Any) -> None:
+def test_a_file_whose_hash_is_not_that_of_its_name(server: str, residual: Path, cache: Path, monkeypatch: Any) -> None:
     (residual.parent / "resnet18-00000000.pth").write_bytes(residual.read_bytes())
     at(monkeypatch, f"{server}/resnet18-00000000.pth")
     with pytest.raises(WeightsError, match="could not be downloaded: invalid hash value"):
@@ -104,7 +104,7 @@ def test_a_file_that_is_not_what_its_name_says(server: str, residual: Path, cach
         imagenet()
 
 
-def test_without_a_network_it_starts_from_scratch_and_says_so() -> None:
+def test_without_a_network_it_starts_from_scratch_and_reports_it() -> None:
     model = Torchvision(channels=64, convolutions=1).load(scene_samples.load_request(scene_samples.examples(4)))
     assert model.provenance.init == "scratch"
     for word in ("fcos_resnet50_fpn_coco", "HF_HUB_OFFLINE is set", "fcos_resnet18_fpn", "random weights"):
@@ -114,7 +114,7 @@ def test_without_a_network_it_starts_from_scratch_and_says_so() -> None:
     assert "https://download.pytorch.org/models/fcos_resnet50_fpn_coco" in str(raised.value)
 
 
-def test_a_whole_detector_from_a_file_keeps_all_but_its_labels(tmp_path: Path) -> None:
+def test_a_full_detector_from_a_file_keeps_all_but_its_labels(tmp_path: Path) -> None:
     theirs = parts.build(FULL, 91, 5)
     path = put(theirs.state_dict(), tmp_path, "fcos")
     model = Torchvision(checkpoint=str(path)).load(scene_samples.load_request(scene_samples.examples(4)))

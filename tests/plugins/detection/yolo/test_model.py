@@ -1,4 +1,8 @@
-"""YOLO in Graft's loop: its loss is Ultralytics' own, finite in bfloat16; it learns; its parts are named."""
+"""YOLO in Graft's loop: its loss is Ultralytics', finite in bfloat16; it learns; its parts have names.
+
+Covers: plugins/detection/yolo/loading.py, plugins/detection/yolo/network.py, plugins/detection/yolo/options.py,
+plugins/detection/options.py, plugins/detection/plugin.py, plugins/detection/preview.py
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ultralytics as a library: nothing is contacted, nothing is written elsewhere, nothing else in the process changes."""
+"""Ultralytics as a library: it contacts nobody, writes nowhere else, and changes nothing else in the process."""
 
 from __future__ import annotations
 

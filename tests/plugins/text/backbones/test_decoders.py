@@ -1,4 +1,7 @@
-"""Decoders as a user meets them: padding on either side, saved and opened again, every architecture with notes."""
+"""Decoders as a user meets them: padding on either side, saved and reopened, with and without notes.
+
+Covers: plugins/text/backbones/pooling.py
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,7 @@ def test_a_decoder_without_notes(architecture: str, tmp_path: Path) -> None:
     assert all(p.grad is not None for p in adapted.module.parameters() if p.requires_grad)
 
 
-def test_a_decoder_with_another_kind_of_head_is_refused(tmp_path: Path) -> None:
+def test_a_decoder_with_another_type_of_head_is_refused(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path, "ctrl", n_embd=16, dff=32)
     with pytest.raises(WeightsError, match="CTRLForSequenceClassification has no head named score"):
         Decoder(checkpoint=str(folder), max_length=32).load(load_request())
@@ -103,14 +106,16 @@ def on_the_left(model: object, given: dict[str, torch.Tensor], extra: int = 3) -
     return model.module(input_ids=moved, attention_mask=seen).logits  # type: ignore[attr-defined, no-any-return]
 
 
-@pytest.mark.parametrize("kind", ["PromptTuningConfig", "PrefixTuningConfig"])
+@pytest.mark.parametrize("config_class", ["PromptTuningConfig", "PrefixTuningConfig"])
 @torch.no_grad()
-def test_virtual_tokens_in_front(kind: str) -> None:
+def test_virtual_tokens_in_front(config_class: str) -> None:
     """Same example, different padding, same logits: transformers' own pooling would take padding for the last token."""
     import peft
 
     model = small_llama().load(load_request())
-    model.module = peft.get_peft_model(model.module, getattr(peft, kind)(task_type="SEQ_CLS", num_virtual_tokens=4))
+    model.module = peft.get_peft_model(
+        model.module, getattr(peft, config_class)(task_type="SEQ_CLS", num_virtual_tokens=4)
+    )
     together = predict(model, ROWS)
     torch.testing.assert_close(torch.cat([predict(model, [row]) for row in ROWS]), together, atol=1e-6, rtol=0)
     logits = on_the_left(model, batch(model, ROWS))
@@ -192,7 +197,7 @@ def test_dropout_of_attention_stays_causal() -> None:
     assert not torch.equal(hidden[0][:, -1], hidden[1][:, -1])
 
 
-def test_each_kind_of_checkpoint_with_its_own_component(tmp_path: Path) -> None:
+def test_each_type_of_checkpoint_opens_with_its_own_component(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "gpt2", "gpt2")
     with pytest.raises(WeightsError, match=r"contains a gpt2 model, which is not a text encoder.*\n?.*model=decoder"):
         Encoder(checkpoint=str(folder), max_length=32).load(load_request())
