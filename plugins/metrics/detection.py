@@ -23,9 +23,9 @@ AVERAGE_HELP = "How labels are averaged. micro: each object counts the same. mac
 class MeanAveragePrecision(Scored):
     """Area under each label's precision-recall curve by COCO's rules (101 recall levels), averaged over labels.
 
-    Keeps all boxes in memory: 24 bytes per object, and per detection among the 100 most confident of each label and
-    image. Crowds count neither as correct nor as wrong. faster-coco-eval computes the value once for all metrics of an
-    evaluation. Undefined if there is no object of that size.
+    Keeps all objects and the 100 most confident detections per label and image in memory, at 24 bytes per box. Crowds
+    count neither as correct nor as wrong. faster-coco-eval computes the value once for all metrics of an evaluation.
+    Undefined if there is no object of that size.
     """
 
     name: ClassVar[str] = "mean_average_precision"

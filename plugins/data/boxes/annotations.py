@@ -148,12 +148,12 @@ def _digest_text(objects: tuple[StatedObject, ...] | None) -> str:
         return "None"
     texts = []
     for each in objects:
-        fault, said = each.fault, "None"
+        fault, issue = each.fault, "None"
         if fault is not None:
-            said = f"Fault(code={fault.code!r}, message={fault.message!r}, cure={fault.cure!r}, level={fault.level!r}"
-            said += f", what={fault.what!r})"
+            issue = f"Fault(code={fault.code!r}, message={fault.message!r}, cure={fault.cure!r}, level={fault.level!r}"
+            issue += f", what={fault.what!r})"
         start = f"Found(label={each.label!r}, corners={each.corners!r}, place={each.place!r}, crowd={each.crowd!r}"
-        texts.append(f"{start}, fault={said})")
+        texts.append(f"{start}, fault={issue})")
     return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
 
 

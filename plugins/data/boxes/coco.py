@@ -128,14 +128,14 @@ def _names(parts: Sequence[tuple[int, Path, Instances]]) -> dict[int, str]:
 def _part(instances: Instances, images: Images, split: int, names: Mapping[int, str]) -> Iterator[Annotated]:
     """Yield the images of one file, then annotations whose image is not in the file."""
     objects: dict[int, list[StatedObject]] = {number: [] for number in instances.images}
-    for at, said in enumerate(instances.annotations):
+    for at, entry in enumerate(instances.annotations):
         place = f"{instances.name}:annotations[{at}]"
-        number = said.get("image_id") if isinstance(said, dict) else None
+        number = entry.get("image_id") if isinstance(entry, dict) else None
         if not isinstance(number, int | str) or number not in objects:
             message = f"the annotation is for image {number!r}, which `images` does not list"
             yield Annotated(None, place, split=split, fault=image_fault("unknown_image", message))
         else:
-            objects[number].append(_object(said, place, names))
+            objects[number].append(_object(entry, place, names))
     for number, image in instances.images.items():
         path, fault = images.find(image.file)
         place = f"{instances.name}:{image.place}" if path is None else boxes_files.relative_name(path, instances.base)
@@ -144,8 +144,8 @@ def _part(instances: Instances, images: Images, split: int, names: Mapping[int, 
         )
 
 
-def _object(said: Mapping[str, Any], place: str, names: Mapping[int, str]) -> StatedObject:
-    number, box = said.get("category_id"), said.get("bbox")
+def _object(entry: Mapping[str, Any], place: str, names: Mapping[int, str]) -> StatedObject:
+    number, box = entry.get("category_id"), entry.get("bbox")
     label = names.get(number) if isinstance(number, int) else None
     if label is None:
         message = f"the category {number!r} is not one of the {len(names)} categories"
@@ -157,4 +157,4 @@ def _object(said: Mapping[str, Any], place: str, names: Mapping[int, str]) -> St
         x, y, width, height = (float(each) for each in box)
     except (TypeError, ValueError, OverflowError):
         return StatedObject(label, _NOWHERE, place, fault=broken)
-    return StatedObject(label, (x, y, x + width, y + height), place, bool(said.get("iscrowd")))
+    return StatedObject(label, (x, y, x + width, y + height), place, bool(entry.get("iscrowd")))

@@ -59,14 +59,14 @@ def read(path: Path, name: str) -> Instances:
     Raises:
         DataError: It is empty, is not JSON, or contains no instances; the error names the place in it.
     """
-    said = _parse(path)
+    content = _parse(path)
     wanted = ("images", "annotations", "categories")
-    lacking = [key for key in wanted if not isinstance(said, dict) or not isinstance(said.get(key), list)]
+    lacking = [key for key in wanted if not isinstance(content, dict) or not isinstance(content.get(key), list)]
     if lacking:
         cure = "It needs `images`, `annotations` and `categories`, as COCO's instances have."
         raise DataError(Problem(str(path), f"it has no list {', '.join(lacking)}.", cure))
-    categories = dict(_categories(path, said["categories"]))
-    return Instances(name, path.parent, dict(_images(said["images"])), categories, said["annotations"])
+    categories = dict(_categories(path, content["categories"]))
+    return Instances(name, path.parent, dict(_images(content["images"])), categories, content["annotations"])
 
 
 def _parse(path: Path) -> Any:
@@ -82,9 +82,9 @@ def _parse(path: Path) -> Any:
         raise DataError(Problem(str(path), f"cannot be read as JSON: {error}.")) from error
 
 
-def _categories(path: Path, said: Sequence[Any]) -> Iterator[tuple[int, str]]:
+def _categories(path: Path, entries: Sequence[Any]) -> Iterator[tuple[int, str]]:
     seen = set()
-    for at, each in enumerate(said):
+    for at, each in enumerate(entries):
         number, name = (each.get("id"), each.get("name")) if isinstance(each, dict) else (None, None)
         if not isinstance(number, int) or not isinstance(name, str) or not name.strip():
             where = f"{path}:categories[{at}]"
@@ -95,9 +95,9 @@ def _categories(path: Path, said: Sequence[Any]) -> Iterator[tuple[int, str]]:
         yield number, name.strip()
 
 
-def _images(said: Sequence[Any]) -> Iterator[tuple[Any, ImageEntry]]:
+def _images(entries: Sequence[Any]) -> Iterator[tuple[Any, ImageEntry]]:
     seen: set[Any] = set()
-    for at, each in enumerate(said):
+    for at, each in enumerate(entries):
         place = f"images[{at}]"
         number, file = (each.get("id"), each.get("file_name")) if isinstance(each, dict) else (None, None)
         if not isinstance(number, int | str) or not isinstance(file, str) or not file.strip() or "\0" in file:
@@ -111,8 +111,8 @@ def _images(said: Sequence[Any]) -> Iterator[tuple[Any, ImageEntry]]:
             yield number, ImageEntry(file, place, _size(each))
 
 
-def _size(said: Mapping[str, Any]) -> tuple[int, int]:
-    width, height = said.get("width"), said.get("height")
+def _size(entry: Mapping[str, Any]) -> tuple[int, int]:
+    width, height = entry.get("width"), entry.get("height")
     if isinstance(width, int | float) and isinstance(height, int | float) and 0 < width < 1e9 and 0 < height < 1e9:
         return int(width), int(height)
     return 0, 0

@@ -11,7 +11,7 @@ MOST_ELEMENTS = 1_000_000
 
 
 class BrokenXmlError(Exception):
-    """The file is unusable. Has a message and the line (0: the whole file)."""
+    """An unusable file, with a message and the line (0: the whole file)."""
 
     def __init__(self, message: str, line: int = 0) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class Element:
             found = None if found is None else next(found.all(name), None)
         return found
 
-    def said(self, *names: str) -> str:
+    def text_of(self, *names: str) -> str:
         """Return the stripped text of what `find` returns; empty if there is none."""
         found = self.find(*names)
         return "" if found is None else found.text.strip()
@@ -60,7 +60,7 @@ def parse(path: Path) -> Element:
     parser = expat.ParserCreate()
     parser.buffer_text = True
     top = Element("", 0)
-    open_ones, count = [top], 0
+    open_elements, count = [top], 0
 
     def begin(name: str, attributes: dict[str, str]) -> None:
         nonlocal count
@@ -68,14 +68,14 @@ def parse(path: Path) -> Element:
         if count > MOST_ELEMENTS:
             raise BrokenXmlError(f"the file has more than {MOST_ELEMENTS:,} elements", parser.CurrentLineNumber)
         element = Element(name, parser.CurrentLineNumber)
-        open_ones[-1].children.append(element)
-        open_ones.append(element)
+        open_elements[-1].children.append(element)
+        open_elements.append(element)
 
     def end(name: str) -> None:
-        open_ones.pop()
+        open_elements.pop()
 
     def text(data: str) -> None:
-        open_ones[-1].text += data
+        open_elements[-1].text += data
 
     def refuse(*declared: object) -> None:
         message = "the file declares a document type (<!DOCTYPE …>), which is refused"

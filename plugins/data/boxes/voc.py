@@ -119,10 +119,10 @@ class _Reader:
         except OSError as error:
             message = f"the file cannot be read ({error.strerror or error})"
             return Annotated(None, name, split=split, fault=image_fault("broken_annotation", message))
-        named = self._named.get(_last(top.said("filename")))
+        named = self._named.get(_last(top.text_of("filename")))
         image = named if image is None or (named is not None and named.stem == stem) else image
         if image is None:
-            wanted = top.said("filename") or f"{stem}.jpg"
+            wanted = top.text_of("filename") or f"{stem}.jpg"
             message = f"there is no image {wanted} for the annotations"
             return Annotated(None, name, split=split, fault=image_fault("label_without_image", message))
         if top.name != "annotation":
@@ -151,7 +151,7 @@ class _Reader:
         if stem in self._images:
             return stem
         try:
-            named = self._named.get(_last(safe_xml.parse(self._xml[stem]).said("filename")))
+            named = self._named.get(_last(safe_xml.parse(self._xml[stem]).text_of("filename")))
         except (BrokenXmlError, OSError):
             return stem
         return stem if named is None else named.stem
@@ -165,22 +165,22 @@ def _last(path: str) -> str:
 def _size(top: Element) -> tuple[int, int]:
     """Return the stated width and height; (0, 0) if there are none."""
     try:
-        width, height = (int(float(top.said("size", each))) for each in ("width", "height"))
+        width, height = (int(float(top.text_of("size", each))) for each in ("width", "height"))
     except (ValueError, OverflowError):
         return 0, 0
     return (width, height) if width > 0 and height > 0 else (0, 0)
 
 
 def _object(element: Element, name: str, first: int) -> StatedObject:
-    label = element.said("name")
+    label = element.text_of("name")
     place = f"{name}:{element.line}"
     nowhere = (0.0, 0.0, 0.0, 0.0)
     if not label:
         return StatedObject("", nowhere, place, fault=object_fault("unknown_class", "the object has no name"))
     try:
-        x1, y1, x2, y2 = (float(element.said("bndbox", each)) for each in _EDGES)
+        x1, y1, x2, y2 = (float(element.text_of("bndbox", each)) for each in _EDGES)
     except ValueError:
         message = f"the object {label!r} has no box of four numbers (bndbox)"
         return StatedObject(label, nowhere, place, fault=object_fault("bad_box", message))
     corners: Corners = (x1 - first, y1 - first, x2, y2)
-    return StatedObject(label, corners, place, element.said("difficult") == "1")
+    return StatedObject(label, corners, place, element.text_of("difficult") == "1")

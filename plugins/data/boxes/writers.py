@@ -82,8 +82,8 @@ def write_coco(parts: Parts, labels: Sequence[str], folder: Path) -> None:
                         "iscrowd": int(crowd),
                     }
                 )
-        said = {"images": images, "annotations": annotations, "categories": categories}
-        _write(folder / "annotations" / f"instances_{part}.json", json.dumps(said))
+        instances = {"images": images, "annotations": annotations, "categories": categories}
+        _write(folder / "annotations" / f"instances_{part}.json", json.dumps(instances))
 
 
 def write_yolo(parts: Parts, labels: Sequence[str], folder: Path) -> None:

@@ -53,8 +53,8 @@ def read(path: Path) -> YoloConfig:
     Raises:
         DataError: It is not YAML, lacks the names or the training split, or names a path that does not exist.
     """
-    said = _parse(path)
-    reader = _Reader(path, said, _base(path, said.get("path")))
+    content = _parse(path)
+    reader = _Reader(path, content, _base(path, content.get("path")))
     names = reader.names()
     parts = tuple(reader.parts())
     if reader.problems:
@@ -66,7 +66,7 @@ def _parse(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8-sig", errors="replace"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig", errors="replace"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -74,17 +74,17 @@ def _parse(path: Path) -> dict[str, Any]:
         raise DataError(Problem(where, f"is not valid YAML: {reason}.", "Correct it.")) from error
     except (OSError, RecursionError, ValueError) as error:
         raise DataError(Problem(str(path), f"cannot be read: {error}.")) from error
-    if not isinstance(said, dict):
+    if not isinstance(content, dict):
         cure = "It needs train, val and names, as in Ultralytics' data sets."
         raise DataError(Problem(str(path), "does not describe a data set.", cure))
-    return said
+    return content
 
 
-def _base(path: Path, said: object) -> Path:
+def _base(path: Path, stated: object) -> Path:
     """Return the base folder of paths: `path` as given or relative to the file; without `path`, the file's folder."""
     here = path.absolute().parent
-    if isinstance(said, str) and said.strip():
-        for candidate in (here / Path(said).expanduser(), here.parent / said):
+    if isinstance(stated, str) and stated.strip():
+        for candidate in (here / Path(stated).expanduser(), here.parent / stated):
             if candidate.is_dir():
                 return candidate
     return here
@@ -93,24 +93,24 @@ def _base(path: Path, said: object) -> Path:
 @dataclass
 class _Reader:
     path: Path
-    said: Mapping[str, Any]
+    content: Mapping[str, Any]
     base: Path
     problems: list[Problem] = field(default_factory=list)
     findings: list[DataIssue] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.said.get("download"):
+        if self.content.get("download"):
             message = f"{self.path.name} has a key `download`, which Graft never runs or fetches."
             self.findings.append(DataIssue("download_ignored", message, 1, (self.path.name,), "info"))
 
     def names(self) -> dict[int, str]:
         """Return label names by number."""
-        said, count = self.said.get("names"), self.said.get("nc")
-        if said is None and isinstance(count, int) and count > 0:
+        names, count = self.content.get("names"), self.content.get("nc")
+        if names is None and isinstance(count, int) and count > 0:
             return {number: f"class_{number}" for number in range(count)}
-        pairs = (
-            list(enumerate(said)) if isinstance(said, list) else list(said.items()) if isinstance(said, dict) else []
-        )
+        pairs: list[tuple[Any, Any]] = []
+        if isinstance(names, list | dict):
+            pairs = list(enumerate(names)) if isinstance(names, list) else list(names.items())
         if not pairs:
             self._wrong("has no names.", "names: [cat, dog]")
             return {}
@@ -132,8 +132,8 @@ class _Reader:
     def parts(self) -> Iterator[tuple[int, Path]]:
         """Yield folders and lists of images, with their splits."""
         for key, split in _KEYS.items():
-            said = self.said.get(key)
-            for entry in said if isinstance(said, list) else [said]:
+            entries = self.content.get(key)
+            for entry in entries if isinstance(entries, list) else [entries]:
                 if isinstance(entry, str) and entry.strip():
                     found = self._resolve(entry.strip())
                     if found is not None:
@@ -142,7 +142,7 @@ class _Reader:
                         self._missing(key, entry)
                 elif entry is not None and entry != "":
                     self._wrong(f"{key}: {entry!r} is not a path.", f"{key}: images/{key}")
-        if not self.said.get("train"):
+        if not self.content.get("train"):
             self._wrong("has no train.", "train: images/train")
 
     def _resolve(self, entry: str) -> Path | None:
@@ -160,7 +160,7 @@ class _Reader:
             self.findings.append(DataIssue("no_test_split", message, 1, (self.path.name,)))
             return
         cure = f"Its paths start from {self.base}. Correct it, or `path`."
-        if self.said.get("download"):
+        if self.content.get("download"):
             cure += " It has a key `download`, which Graft never runs: download the data yourself."
         self._wrong(f"{key}: there is no folder or file {entry}.", cure)
 

@@ -48,7 +48,7 @@ def save(
         "label_names": list(request.labels),
         "image_size": side,
         "preprocessing": {
-            "letterbox": "square, centred", "padding": GRAY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
+            "letterbox": "square, centered", "padding": GRAY, "interpolation": "bilinear", "mean": MEAN, "std": STD,
         },
         "predict": {
             "score_thresh": options.score_threshold, "nms_thresh": options.nms_threshold,

@@ -52,7 +52,9 @@ def save(
         "library": f"ultralytics {library().version}",
         "label_names": list(request.labels),
         "image_size": side,
-        "preprocessing": {"letterbox": "square, centred", "padding": GRAY, "interpolation": "linear", "scale": 1 / 255},
+        "preprocessing": {
+            "letterbox": "square, centered", "padding": GRAY, "interpolation": "linear", "scale": 1 / 255,
+        },
         "predict": {
             "imgsz": side, "rect": False, "conf": options.score_threshold, "iou": options.nms_threshold,
             "max_det": options.max_detections, "nms": not options.one_to_one,

@@ -70,13 +70,13 @@ def test_as_many_layers_as_there_are_train_everything_and_no_more_can_be_asked_f
     model = timm_model("test_resnet")
     Freeze(layers=5).apply(model, PLAN)
     assert all(parameter.requires_grad for parameter in model.module.parameters())
-    with pytest.raises(ConfigError, match=r"method.layers: 6 layers were asked for, and the model has 5 before its"):
+    with pytest.raises(ConfigError, match=r"method.layers: 6 layers were requested, but the model has 5 before its"):
         Freeze(layers=6).apply(model, PLAN)
 
 
 @pytest.mark.parametrize("method", [Freeze(), Full(layer_decay=0.5)], ids=lambda method: method.name)
 def test_a_model_that_declares_no_layers_is_refused(method: Any) -> None:
-    with pytest.raises(ConfigError, match=r"Network does not say which parameters are at which depth"):
+    with pytest.raises(ConfigError, match=r"Network does not declare which parameters are at which depth"):
         method.apply(toy(()), PLAN)
 
 
@@ -145,5 +145,5 @@ def test_options_that_cannot_be(words: list[str], message: str) -> None:
 @pytest.mark.parametrize(("loader", "lacks"), [(graft_toy.Toy, "does not list its"), (graft_toy.Guess, "without gra")])
 def test_decay_is_refused_before_any_download_where_there_are_no_layers(loader: Any, lacks: str) -> None:
     check(graft_toy.config(model=loader(), method=Full()) if loader is graft_toy.Toy else graft_toy.config())
-    with pytest.raises(ConfigError, match=f"method.layer_decay: gives each layer a learning rate, and .*{lacks}"):
+    with pytest.raises(ConfigError, match=f"method.layer_decay: gives each layer a learning rate, but .*{lacks}"):
         check(graft_toy.config(model=loader(), method=Full(layer_decay=0.9)))

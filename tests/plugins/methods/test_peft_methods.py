@@ -144,7 +144,7 @@ def test_options_that_mean_nothing_together(method: Any, where: str, message: st
 @pytest.mark.parametrize("method", [Oft(), Loha(), Lokr(), Lora(init="olora")], ids=lambda each: each.name)
 def test_what_peft_cannot_put_on_gpt2_is_refused(method: Any, tmp_path: Path) -> None:
     loader = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32)
-    with pytest.raises(ConfigError, match="own targets are linear layers whose weights lie transposed"):
+    with pytest.raises(ConfigError, match="default targets are linear layers with transposed weights"):
         method.apply(loader.load(load_request()), TrainingPlan(1, 1.0))
     with pytest.raises(ConfigError, match=r"names transformer.h.0.attn.c_attn, which is a linear layer whose weights"):
         replace(method, targets=["c_attn"]).apply(loader.load(load_request()), TrainingPlan(1, 1.0))
@@ -191,7 +191,7 @@ def test_vera_draws_its_matrices_from_the_seed_and_saves_them_where_asked(projec
 def test_what_is_for_linear_layers_refuses_convolutions_by_name(method: Any) -> None:
     family = Timm(init="scratch", scratch="test_efficientnet", image_size=32)
     request = image_samples.load_request(image_samples.examples(12))
-    with pytest.raises(ConfigError, match="this model's own targets are convolutions"):
+    with pytest.raises(ConfigError, match="this model's default targets are convolutions"):
         method.apply(family.load(request), TrainingPlan(1, 1.0))
     method.targets = ["conv_pw"]
     with pytest.raises(ConfigError, match=r"'conv_pw' names .* which is a convolution, and "):

@@ -195,7 +195,7 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
 def test_sizes_that_leave_nothing_to_quantize_are_refused() -> None:
     config = graft_toy.config(method=Qlora(), model=small_llama(hidden_size=48))
     config = replace(config, task=replace(config.task, type="text-classification"))
-    with pytest.raises(ConfigError, match="48 leaves nothing to quantize"):
+    with pytest.raises(ConfigError, match="48 leaves no layer to quantize"):
         checking.check(config)
     checking.check(replace(config, model=small_llama(hidden_size=64)))
 

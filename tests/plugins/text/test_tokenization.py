@@ -31,7 +31,7 @@ def test_cached_tokens_are_the_same(model: object, tmp_path: Path, monkeypatch: 
     assert isinstance(read.flat, np.memmap)
     (entry,) = (tmp_path / "cache" / "tokens").iterdir()
     for cached in (written, read):
-        for name in ("flat", "offsets", "seconds", "cut", "targets", "lengths"):
+        for name in ("flat", "offsets", "seconds", "truncated", "targets", "lengths"):
             assert np.array_equal(getattr(plain, name), getattr(cached, name)), name
     assert len({finding.count for finding in model.findings}) == 1
 

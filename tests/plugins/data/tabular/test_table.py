@@ -142,7 +142,7 @@ def test_ragged_rows_are_named(tmp_path):
 
 def test_a_quote_that_is_never_closed_is_named_where_it_opens(tmp_path):
     message = problem(path=write(tmp_path / "r.csv", as_csv() + '"open,positive\n' + "more,negative\n" * 3))
-    assert "r.csv:42: the quotes of the row are broken" in message
+    assert "r.csv:42: the row has broken quotes" in message
     assert "data.quoting=none" in message
 
 

@@ -137,7 +137,7 @@ def test_sizes_that_the_weights_do_not_have_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(residual: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="are not those of fcos_resnet34_fpn") as raised:
+    with pytest.raises(WeightsError, match="do not fit fcos_resnet34_fpn") as raised:
         Torchvision(variant="resnet34", checkpoint=str(residual)).load(
             scene_samples.load_request(scene_samples.examples(4))
         )

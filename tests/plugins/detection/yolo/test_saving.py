@@ -184,7 +184,7 @@ def test_an_architecture_that_would_run_code_is_refused(
     assert old in plan.read_text()
     plan.write_text(plan.read_text().replace(old, new, 1))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WeightsError, match="no layer"):
+    with pytest.raises(WeightsError, match="not a layer"):
         Ultralytics(checkpoint=str(tmp_path / "model")).load(scene_samples.load_request(split))
     assert not (tmp_path / "ran").exists()
 

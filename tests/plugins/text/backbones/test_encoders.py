@@ -73,5 +73,5 @@ def test_an_encoder_of_several_lists_declares_no_layers(tmp_path: Path) -> None:
     assert config["model_type"] == "canine"
     model = Encoder(checkpoint=str(folder), max_length=32).load(sample_request())
     assert model.layers == ()
-    with pytest.raises(ConfigError, match="CanineForSequenceClassification does not say which parameters"):
+    with pytest.raises(ConfigError, match="CanineForSequenceClassification does not declare which parameters"):
         Freeze().apply(model, TrainingPlan(1, 1.0))
