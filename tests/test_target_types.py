@@ -17,8 +17,9 @@ from program_server import Ended, Program
 
 from core.registry.registry import load_registry
 from core.tasks.detection.target import BoxesTarget
-from core.tasks.targets.labels import MultiLabel, SingleLabel
+from core.tasks.targets.multi_label import MultiLabel
 from core.tasks.targets.regression import Regression
+from core.tasks.targets.single_label import SingleLabel
 from core.tasks.targets.target import TargetType
 from core.testing.components import check_component
 from core.testing.targets import check_target_type
@@ -60,8 +61,8 @@ def switches(source: str) -> list[str]:
 
 PLANTED = {
     'def width(task): return 1 if task.target == "regression" else 3': "the text 'regression'",
-    "from core.tasks.targets.labels import MULTI": "the import of MULTI",
-    "from core.tasks.targets.labels import SingleLabel": "the import of SingleLabel",
+    "from core.tasks.targets.multi_label import MULTI": "the import of MULTI",
+    "from core.tasks.targets.single_label import SingleLabel": "the import of SingleLabel",
     "def listed(values): return list(values) if values.dtype == object else values": "a dtype with object",
     'def title(row): return row["ap50"]': "the text 'ap50'",
 }

@@ -25,7 +25,7 @@ from core.tasks import task
 from core.tasks.detection.boxes import Boxes, BoxExample, Detections, NamedBox
 from core.tasks.image import ImageExample
 from core.tasks.output import OutputSpec
-from core.tasks.targets import target
+from core.tasks.targets import encoded, target
 from core.tasks.targets.target import TargetType
 from core.tasks.task_type import TaskType
 from core.tasks.text import TextExample
@@ -89,8 +89,8 @@ GROUPS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
             model.Provenance,
             Footprint,
             issues.DataIssue,
-            target.Encoder,
-            target.Encoded,
+            encoded.Encoder,
+            encoded.Encoded,
             target.ResultTable,
         ),
     ),

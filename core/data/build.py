@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from core.contracts.splits import SplitOptions
     from core.data.rows import Source
     from core.data.splitting import SplitRows
-    from core.tasks.targets.target import Encoded, Encoder
+    from core.tasks.targets.encoded import Encoded, Encoder
 
 _CHUNK = 1024
 

@@ -12,7 +12,7 @@ from core.data.rows import NAMES, SHOWN, TEST, TRAIN, VAL
 from core.data.splitting import SplitRows
 from core.errors import DataError, Problem
 from core.issues import DataIssue
-from core.tasks.targets.target import Encoded
+from core.tasks.targets.encoded import Encoded
 
 Places = Callable[[NDArray[np.int64]], Sequence[str]]
 """Returns the places of rows, given their numbers int64 [k]."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.contracts.splits import SplitOptions
 from core.data.rows import NAMES, TEST, TRAIN, UNDECIDED, VAL
 from core.errors import DataError, Problem
-from core.tasks.targets.target import Encoded
+from core.tasks.targets.encoded import Encoded
 
 Int = NDArray[np.int64]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from core.contracts.components import Optimizer
 from core.registry.hookspecs import hookimpl
 from core.tasks.detection.target import BoxesTarget
-from core.tasks.targets.labels import MultiLabel, SingleLabel
+from core.tasks.targets.multi_label import MultiLabel
 from core.tasks.targets.regression import Regression
+from core.tasks.targets.single_label import SingleLabel
 from core.tasks.targets.target import TargetType
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 from core.errors import Problem
 from core.images.examples import find_images, identity, path_or_place, read_problem
-from core.tasks.targets.labels import MULTI, SINGLE
-from core.tasks.targets.target import Target
+from core.tasks.targets.encoded import Target
+from core.tasks.targets.multi_label import MULTI
+from core.tasks.targets.single_label import SINGLE
 from core.tasks.task_type import TaskType
 
 

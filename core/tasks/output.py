@@ -10,7 +10,7 @@ from core.tasks.targets.target import DEFAULT_THRESHOLD, Targets, TargetType
 from core.tasks.task import Task
 
 if TYPE_CHECKING:
-    from core.tasks.targets.target import Target
+    from core.tasks.targets.encoded import Target
 
 
 @dataclass(frozen=True)

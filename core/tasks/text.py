@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from core.tasks.targets.labels import MULTI, SINGLE
+from core.tasks.targets.encoded import Target
+from core.tasks.targets.multi_label import MULTI
 from core.tasks.targets.regression import REGRESSION
-from core.tasks.targets.target import Target
+from core.tasks.targets.single_label import SINGLE
 from core.tasks.task_type import TaskType
 
 

@@ -15,7 +15,7 @@ from core.contracts.capabilities import ADAPTERS, FEATURES, LAYERS
 from core.contracts.components import ModelLoader
 from core.contracts.model import LoadedModel, LoadRequest, PreparedDataset, Provenance
 from core.contracts.protocols import SupportsFeatures, SupportsFit
-from core.tasks.targets.labels import SINGLE
+from core.tasks.targets.single_label import SINGLE
 from core.testing.expect import Subject
 from core.testing.running import (
     PROBE,

@@ -11,8 +11,8 @@ from core.registry.registry import load_registry
 from core.tasks.detection.task import ObjectDetection
 from core.tasks.image import ImageClassification, ImageExample
 from core.tasks.output import OutputSpec
-from core.tasks.targets.labels import SINGLE
-from core.tasks.targets.target import Target
+from core.tasks.targets.encoded import Target
+from core.tasks.targets.single_label import SINGLE
 from core.tasks.task import Task
 from core.tasks.text import TextClassification, TextExample
 from core.testing.sample_scenes import box_examples

@@ -8,8 +8,9 @@ import numpy as np
 
 from core.issues import RowIssue
 from core.tasks.detection.boxes import Boxes, NamedBox
+from core.tasks.targets.encoded import Encoded, Target
 from core.tasks.targets.encoding import is_several, natural, unknown_label
-from core.tasks.targets.target import Encoded, Target, TargetType
+from core.tasks.targets.target import TargetType
 from core.tasks.task import Task
 
 _NOT_LABELED = RowIssue(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.tasks.detection.boxes import Boxes, Detections
-from core.tasks.targets.target import Encoder, ResultTable, Target, TargetType, objects
+from core.tasks.targets.encoded import Encoder, Target
+from core.tasks.targets.target import ResultTable, TargetType, objects
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +113,7 @@ class BoxesTarget(TargetType):
 
         from core.tasks.detection.matching import match
         from core.tasks.targets.counts import class_rows
-        from core.tasks.targets.labels import PER_CLASS_TITLE
+        from core.tasks.targets.probabilities import PER_CLASS_TITLE
 
         n_labels = len(labels)
         matched = match(predictions if thresholds is None else self.decide(predictions, thresholds), targets, n_labels)

@@ -12,7 +12,8 @@ import numpy as np
 
 from core.errors import nearest
 from core.issues import RowIssue
-from core.tasks.targets.target import Encoded, Target, TargetType
+from core.tasks.targets.encoded import Encoded, Target
+from core.tasks.targets.target import TargetType
 from core.tasks.task import Task
 
 MISSING_NAMES = frozenset({"", "nan", "<na>", "null"})

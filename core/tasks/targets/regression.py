@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core.tasks.targets.target import Encoder, Target, TargetType
+from core.tasks.targets.encoded import Encoder, Target
+from core.tasks.targets.target import TargetType
 
 if TYPE_CHECKING:
     import numpy as np

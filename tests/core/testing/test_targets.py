@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from core.tasks.detection.target import BoxesTarget
-from core.tasks.targets.labels import MultiLabel, SingleLabel
+from core.tasks.targets.multi_label import MultiLabel
 from core.tasks.targets.regression import Regression
+from core.tasks.targets.single_label import SingleLabel
 from core.tasks.targets.target import ResultTable
 from core.testing.targets import check_target_type
 

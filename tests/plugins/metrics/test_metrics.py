@@ -22,8 +22,9 @@ from core.contracts.components import Metric
 from core.evaluation.bootstrap import count_blocks
 from core.options import limits
 from core.tasks.detection.target import BOXES
-from core.tasks.targets.labels import MULTI, SINGLE
+from core.tasks.targets.multi_label import MULTI
 from core.tasks.targets.regression import REGRESSION
+from core.tasks.targets.single_label import SINGLE
 from plugins.metrics.classification import (
     F1,
     Accuracy,

@@ -10,8 +10,9 @@ import yaml
 
 from core.options import violations
 from core.tasks.detection.target import BOXES
-from core.tasks.targets.labels import MULTI, SINGLE
+from core.tasks.targets.multi_label import MULTI
 from core.tasks.targets.regression import REGRESSION
+from core.tasks.targets.single_label import SINGLE
 from plugins.metrics.plugin import metrics
 
 FOLDER = Path(__file__).parents[3] / "conf" / "metrics"

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from core.tasks.targets.encoding import LabelEncoder, ValueEncoder, label_name, natural
-from core.tasks.targets.labels import MultiLabel, SingleLabel
+from core.tasks.targets.multi_label import MultiLabel
 from core.tasks.targets.regression import Regression
+from core.tasks.targets.single_label import SingleLabel
 from core.tasks.task import Task
 
 

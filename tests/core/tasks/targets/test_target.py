@@ -1,7 +1,7 @@
 """Tables, baselines and differences that the built-in target types return.
 
-Covers: core/tasks/detection/target.py, core/tasks/targets/counts.py, core/tasks/targets/labels.py,
-core/tasks/targets/regression.py
+Covers: core/tasks/detection/target.py, core/tasks/targets/counts.py, core/tasks/targets/single_label.py,
+core/tasks/targets/multi_label.py, core/tasks/targets/probabilities.py, core/tasks/targets/regression.py
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from sklearn.metrics import classification_report, confusion_matrix
 from core.tasks.detection.boxes import Boxes, Detections
 from core.tasks.detection.target import BoxesTarget
 from core.tasks.targets.counts import divide
-from core.tasks.targets.labels import MultiLabel, SingleLabel
+from core.tasks.targets.multi_label import MultiLabel
 from core.tasks.targets.regression import Regression
+from core.tasks.targets.single_label import SingleLabel
 from core.tasks.targets.target import objects
 
 

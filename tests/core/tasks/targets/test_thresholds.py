@@ -23,7 +23,7 @@ from core.files import write_json
 from core.inference.predictor import Predictor
 from core.reporting import report as record
 from core.runs.run import run
-from core.tasks.targets.labels import MULTI, MultiLabel
+from core.tasks.targets.multi_label import MULTI, MultiLabel
 from core.tasks.targets.thresholds import decide
 from core.tasks.targets.thresholds import label_thresholds as choose
 from plugins.metrics.classification import F1, Accuracy, AveragePrecision, HammingAccuracy, LogLoss
