@@ -71,7 +71,11 @@ def load_fcos(options: FcosOptions, request: LoadRequest) -> FcosModel:
 def _file(path: Path, asked: str) -> Path:
     if path.is_file() and is_pickle(path.name):
         return path
-    what = f"{path} is not a torchvision weights file." if path.is_file() else f"{path.absolute()} does not exist."
+    what = (
+        f"{path} is not a torchvision weights file."
+        if path.is_file()
+        else f"there is no file or folder {path.absolute()}."
+    )
     cure = f"Use {COCO}, {IMAGENET}, a .pth file from torchvision, or the model/ folder of a run with this model."
     raise WeightsError(Problem("model.checkpoint", f"{asked!r}: {what}", cure))
 

@@ -146,7 +146,7 @@ def test_what_peft_cannot_put_on_gpt2_is_refused(method: Any, tmp_path: Path) ->
     loader = Decoder(checkpoint=str(checkpoint(tmp_path, "gpt2")), max_length=32)
     with pytest.raises(ConfigError, match="default targets are linear layers with transposed weights"):
         method.apply(loader.load(load_request()), TrainingPlan(1, 1.0))
-    with pytest.raises(ConfigError, match=r"names transformer.h.0.attn.c_attn, which is a linear layer whose weights"):
+    with pytest.raises(ConfigError, match=r"matches transformer.h.0.attn.c_attn, which is a linear layer with"):
         replace(method, targets=["c_attn"]).apply(loader.load(load_request()), TrainingPlan(1, 1.0))
 
 
@@ -194,7 +194,7 @@ def test_what_is_for_linear_layers_refuses_convolutions_by_name(method: Any) -> 
     with pytest.raises(ConfigError, match="this model's default targets are convolutions"):
         method.apply(family.load(request), TrainingPlan(1, 1.0))
     method.targets = ["conv_pw"]
-    with pytest.raises(ConfigError, match=r"'conv_pw' names .* which is a convolution, and "):
+    with pytest.raises(ConfigError, match=r"'conv_pw' matches .* which is a convolution, and "):
         method.apply(family.load(request), TrainingPlan(1, 1.0))
 
 
