@@ -15,7 +15,7 @@ from core.reporting import report as record
 from core.reporting.run_directory import MODEL
 from core.runtime.hardware import Hardware
 from core.tasks.targets.target import TargetType
-from core.training.requests import need_for_saved
+from core.training.requests import request_for_saved
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,7 +64,9 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
         with new_folder(folder) as temporary:
             merged.save(temporary)
             fingerprint = predictor.request.fingerprint
-            request = need_for_saved(config, predictor.hardware, temporary, predictor.output, fingerprint, merged=True)
+            request = request_for_saved(
+                config, predictor.hardware, temporary, predictor.output, fingerprint, merged=True
+            )
             predictor.model = config.model.reopen(request)
             predictor.model.module.to(predictor.hardware.device).eval()
             after = {each: _outputs(predictor, probe, each) for each in precisions}

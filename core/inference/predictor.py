@@ -19,7 +19,7 @@ from core.runtime.cache import keep_caches_of_others
 from core.runtime.hardware import Hardware
 from core.tasks.output import OutputSpec
 from core.tasks.task_type import TaskType
-from core.training.requests import need_for_saved
+from core.training.requests import request_for_saved
 
 if TYPE_CHECKING:
     from core.tasks.targets.target import Predictions
@@ -66,7 +66,7 @@ class Predictor:
         config = read_config(folder / CONFIG)
         hardware = Hardware.resolve(config.train.device, config.train.precision)
         output = load_registry().output(config.task, report["data"]["labels"])
-        request = need_for_saved(config, hardware, folder / MODEL, output, report["data"]["fingerprint"])
+        request = request_for_saved(config, hardware, folder / MODEL, output, report["data"]["fingerprint"])
         model = config.method.reopen(config.model, request)
         model.module.to(hardware.device).eval()
         thresholds = output.read_thresholds(report.get("thresholds"))

@@ -57,7 +57,7 @@ from core.lazy import lazy_face
 
 if TYPE_CHECKING:
     from core.tasks.detection.boxes import Boxes, BoxExample, Corners, Detections, NamedBox
-    from core.tasks.detection.matching import COCO_SIZES, MOST, Matches, match, match_at, surest
+    from core.tasks.detection.matching import COCO_SIZES, MAX_PER_LABEL, Matches, match, match_at, most_confident
     from core.tasks.detection.precision_recall import precision_recall
     from core.tasks.detection.target import BOXES, BoxesTarget
     from core.tasks.detection.task import ObjectDetection
@@ -78,7 +78,14 @@ else:
         __name__,
         {
             "core.tasks.detection.boxes": ("BoxExample", "Boxes", "Corners", "Detections", "NamedBox"),
-            "core.tasks.detection.matching": ("COCO_SIZES", "MOST", "Matches", "match", "match_at", "surest"),
+            "core.tasks.detection.matching": (
+                "COCO_SIZES",
+                "MAX_PER_LABEL",
+                "Matches",
+                "match",
+                "match_at",
+                "most_confident",
+            ),
             "core.tasks.detection.precision_recall": ("precision_recall",),
             "core.tasks.detection.target": ("BOXES", "BoxesTarget"),
             "core.tasks.detection.task": ("ObjectDetection",),
@@ -108,7 +115,7 @@ __all__ = [
     "BOXES",
     "COCO_SIZES",
     "DEFAULT_THRESHOLD",
-    "MOST",
+    "MAX_PER_LABEL",
     "MULTI",
     "REGRESSION",
     "SINGLE",
@@ -142,8 +149,8 @@ __all__ = [
     "label_name",
     "match",
     "match_at",
+    "most_confident",
     "objects",
     "precision_recall",
     "precision_recall_f1",
-    "surest",
 ]

@@ -34,7 +34,7 @@ def request_for(config: RunConfig, splits: Splits, hardware: Hardware) -> LoadRe
     )
 
 
-def need_for_saved(
+def request_for_saved(
     config: RunConfig, hardware: Hardware, saved: Path, output: OutputSpec, fingerprint: str, merged: bool = False
 ) -> LoadRequest:
     """Return the request that loads a saved model for prediction.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SIDE = 16
 """Height and width of the small copies, in pixels."""
-MOST = 20_000
+MAX_TRAIN_EXAMPLES = 20_000
 """Maximum number of training examples; of more, evenly spaced ones are used."""
 
 
@@ -36,7 +36,8 @@ def pixels_linear(request: LoadRequest, examples: Sequence[ImageExample]) -> Pre
         no or every training example has gets 0 or 1.
     """
     chosen = [
-        request.train[i] for i in np.linspace(0, len(request.train) - 1, min(MOST, len(request.train))).astype(int)
+        request.train[i]
+        for i in np.linspace(0, len(request.train) - 1, min(MAX_TRAIN_EXAMPLES, len(request.train))).astype(int)
     ]
     targets = request.output.targets_of(chosen)
     train, test = _pixels(chosen), _pixels(examples)

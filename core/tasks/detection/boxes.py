@@ -72,7 +72,7 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def surer_than(self, threshold: float) -> Detections:
+    def at_least(self, threshold: float) -> Detections:
         """Return the detections with a score of at least `threshold`."""
         kept = self.scores >= threshold
         return Detections(self.corners[kept], self.scores[kept], self.labels[kept])

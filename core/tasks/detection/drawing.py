@@ -60,7 +60,7 @@ def color(label: int) -> tuple[int, int, int]:
 
 def detection_marks(found: Detections, labels: Sequence[str], thresholds: Sequence[float] | None = None) -> list[Mark]:
     """Return the marks of detections above the threshold; the most confident is last, so it is drawn on top."""
-    kept = found if thresholds is None else found.surer_than(thresholds[0])
+    kept = found if thresholds is None else found.at_least(thresholds[0])
     rows = zip(kept.corners.tolist(), kept.labels.tolist(), kept.scores.tolist(), strict=True)
     return [Mark(tuple(corners), label, f"{labels[label]} {score:.2f}") for corners, label, score in rows][::-1]
 
@@ -156,7 +156,7 @@ def errors(
     predictions: Predictions, targets: Sequence[Boxes], n_labels: int, thresholds: Sequence[float] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the missed objects and the wrong detections of each image, int64 [n] each; correct from an IoU of 0.5."""
-    kept = predictions if thresholds is None else [each.surer_than(thresholds[0]) for each in predictions]
+    kept = predictions if thresholds is None else [each.at_least(thresholds[0]) for each in predictions]
     matched = match(kept, targets, n_labels)
     correct = np.bincount(matched.images[matched.hits], minlength=len(targets))
     return matched.truth.sum(axis=1) - correct, np.bincount(matched.images, minlength=len(targets)) - correct

@@ -35,7 +35,7 @@ COCO_IOUS: tuple[float, ...] = tuple(float(each) for each in np.linspace(0.5, 0.
 COCO_SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 """The smallest and the largest area of each size, in pixels of the stored image; both ends are included."""
 
-MOST = 100
+MAX_PER_LABEL = 100
 """Number of detections per label and image that COCO evaluates, the most confident ones."""
 
 _BELOW_ONE = 1 - 1e-10  # boxes that are equal except for rounding still reach an IoU threshold of 1
@@ -101,7 +101,7 @@ def match_at(
     n_labels: int,
     ious: Sequence[float] = COCO_IOUS,
     sizes: Sequence[tuple[float, float]] = tuple(COCO_SIZES.values()),
-    most: int | None = MOST,
+    limit: int | None = MAX_PER_LABEL,
 ) -> Matches:
     """Return the matches of detections with objects, for each IoU threshold and each range of sizes.
 
@@ -111,7 +111,7 @@ def match_at(
         n_labels: Number of labels, c.
         ious: The IoU thresholds, [t].
         sizes: The smallest and the largest area of each range, [a].
-        most: Number of detections per label and image that count, the most confident ones; None for all.
+        limit: Number of detections per label and image that count, the most confident ones; None for all.
     """
     scores, labels, images, truth = [], [], [], []
     hits = [np.zeros((len(sizes), len(ious), 0), dtype=bool)]
@@ -119,7 +119,7 @@ def match_at(
     for image, (found, objects) in enumerate(zip(predictions, targets, strict=True)):
         corners, of_objects, crowd = objects.arrays()
         ignored = crowd | outside(corners, sizes)
-        hit, counted = match_image(found, corners, of_objects, crowd, ignored, ious, sizes, most)
+        hit, counted = match_image(found, corners, of_objects, crowd, ignored, ious, sizes, limit)
         scores.append(found.scores)
         labels.append(found.labels)
         images.append(np.full(len(found), image, dtype=np.int64))
@@ -144,7 +144,7 @@ def match_image(
     ignored: NDArray[np.bool_],
     ious: Sequence[float],
     sizes: Sequence[tuple[float, float]],
-    most: int | None = MOST,
+    limit: int | None = MAX_PER_LABEL,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return whether each detection of an image is correct, and whether it counts: bool [a, t, len(found)] each.
 
@@ -156,11 +156,11 @@ def match_image(
         ignored: bool [a, k], crowds and objects of other sizes.
         ious: The IoU thresholds, [t].
         sizes: The smallest and the largest area of each range, [a].
-        most: Number of detections per label that count, the most confident ones; None for all.
+        limit: Number of detections per label that count, the most confident ones; None for all.
     """
     hit = np.zeros((len(sizes), len(ious), len(found)), dtype=bool)
     neither = hit.copy()
-    candidates = surest(found, most)
+    candidates = most_confident(found, limit)
     overlap = overlaps(found.corners, corners, crowd)
     overlap[found.labels[:, None] != labels[None, :]] = -1.0
     limits = np.minimum(ious, _BELOW_ONE)
@@ -182,16 +182,16 @@ def match_image(
     return hit, ~neither
 
 
-def surest(found: Detections, most: int | None) -> NDArray[np.intp]:
-    """Return the indices of the `most` most confident detections of each label (None for all), most confident first."""
+def most_confident(found: Detections, limit: int | None) -> NDArray[np.intp]:
+    """Return the indices of the `limit` most confident detections of each label (None for all), most confident first."""
     order = np.argsort(-found.scores, kind="stable")
-    if most is None or len(found) <= most:
+    if limit is None or len(found) <= limit:
         return order
     by_label = order[np.argsort(found.labels[order], kind="stable")]
     labels = found.labels[by_label]
     rank = np.empty(len(found), dtype=np.intp)
     rank[by_label] = np.arange(len(found)) - np.searchsorted(labels, labels, "left")
-    return order[rank[order] < most]
+    return order[rank[order] < limit]
 
 
 def outside(corners: NDArray[np.float32], sizes: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:

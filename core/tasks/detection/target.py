@@ -96,7 +96,7 @@ class BoxesTarget(TargetType):
 
     def decide(self, predictions: Predictions, thresholds: Sequence[float]) -> Predictions:
         """Return the detections whose score reaches the threshold."""
-        return objects(each.surer_than(thresholds[0]) for each in predictions)
+        return objects(each.at_least(thresholds[0]) for each in predictions)
 
     def tables(
         self,
@@ -134,7 +134,7 @@ class BoxesTarget(TargetType):
         example: Any = None,
     ) -> dict[str, Any]:
         """Return the detections, most confident first: label, score, and box as x1, y1, x2, y2 in pixels."""
-        kept = prediction if thresholds is None else prediction.surer_than(thresholds[0])
+        kept = prediction if thresholds is None else prediction.at_least(thresholds[0])
         rows = zip(kept.labels, kept.scores, kept.corners, strict=True)
         return {
             "objects": [

@@ -147,7 +147,7 @@ class YoloModel(LoadedModel):
         raw = self._raw(batch)
         with torch.autocast(batch["img"].device.type, enabled=False):
             if self.two_heads and self.options.one_to_one:
-                found = self._surest(self._decoded(_in_full(raw["one2one"]), corners=True))
+                found = self._most_confident(self._decoded(_in_full(raw["one2one"]), corners=True))
             else:
                 found = self._suppressed(self._decoded(_in_full(raw["one2many"] if self.two_heads else raw)))
         return [self._detections(each, size) for each, size in zip(found, batch["sizes"].tolist(), strict=True)]
@@ -171,7 +171,7 @@ class YoloModel(LoadedModel):
         )
         return found
 
-    def _surest(self, decoded: Tensor) -> list[Tensor]:
+    def _most_confident(self, decoded: Tensor) -> list[Tensor]:
         """Return the most confident pairs of box and label from the one-to-one head, [k, 6] per image."""
         boxes, scores = decoded[:, :4].transpose(1, 2), decoded[:, 4:].transpose(1, 2).flatten(1)
         labels = decoded.shape[1] - 4

@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 from torchmetrics.detection import MeanAveragePrecision
 from torchmetrics.utilities import dim_zero_cat
 
-from core.tasks import COCO_SIZES, MOST, Detections, Matches, divide, match_at, precision_recall, surest
+from core.tasks import (
+    COCO_SIZES,
+    MAX_PER_LABEL,
+    Detections,
+    Matches,
+    divide,
+    match_at,
+    most_confident,
+    precision_recall,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -176,8 +185,8 @@ def to_record(found: Detections, truth: Boxes) -> NDArray[np.float32]:
     A detection has corners, score and label. An object has corners, label and whether it is a crowd. Labels and counts
     are integers below 2²⁴, which float32 holds exactly.
     """
-    if len(found) > MOST:
-        kept = np.sort(surest(found, MOST))
+    if len(found) > MAX_PER_LABEL:
+        kept = np.sort(most_confident(found, MAX_PER_LABEL))
         found = Detections(found.corners[kept], found.scores[kept], found.labels[kept])
     corners, labels, crowd = truth.arrays()
     columns = (found.corners, found.scores[:, None], found.labels[:, None])

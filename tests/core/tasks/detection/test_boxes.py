@@ -19,7 +19,7 @@ def test_boxes_become_arrays_also_where_there_are_none() -> None:
 def test_a_threshold_keeps_the_scores_at_and_above_it() -> None:
     corners = np.arange(12, dtype=np.float32).reshape(3, 4)
     detections = Detections(corners, np.array([0.75, 0.5, 0.25], np.float32), np.array([2, 1, 0]))
-    kept = detections.surer_than(0.5)
+    kept = detections.at_least(0.5)
     assert kept.scores.tolist() == [0.75, 0.5]
     assert kept.labels.tolist() == [2, 1]
     assert np.array_equal(kept.corners, corners[:2])

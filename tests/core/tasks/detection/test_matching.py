@@ -72,7 +72,7 @@ def test_other_labels_do_not_match() -> None:
 
 def test_only_the_most_confident_detections_of_a_label_in_an_image_count() -> None:
     rows = [(FAR, 0.9)] * 3 + [(A, 0.1)]
-    one = match_at([found(*rows)], [there(A)], 1, (0.5,), (COCO_SIZES["all"],), most=3)
+    one = match_at([found(*rows)], [there(A)], 1, (0.5,), (COCO_SIZES["all"],), limit=3)
     assert one.counts[0, 0].tolist() == [True, True, True, False]
     assert not one.hits.any()
 
