@@ -183,7 +183,7 @@ def match_image(
 
 
 def most_confident(found: Detections, limit: int | None) -> NDArray[np.intp]:
-    """Return the indices of the `limit` most confident detections of each label (None for all), most confident first."""
+    """Return the indices of each label's `limit` most confident detections (None for all), the most confident first."""
     order = np.argsort(-found.scores, kind="stable")
     if limit is None or len(found) <= limit:
         return order
