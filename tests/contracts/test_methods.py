@@ -49,7 +49,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 """Of methods whose defaults are for longer runs or longer texts."""
 LACKING = {
-    LINEAR: (("resnet", "efficientnet"), "own targets are convolutions"),
+    LINEAR: (("resnet", "efficientnet"), "default targets are convolutions"),
     BIASES: (("modernbert", "llama"), "no module of this model outside its head has a bias"),
 }
 """Models that lack what others of their family have (`ModelLoader.partly`), and what they are refused with."""
@@ -144,7 +144,7 @@ def test_other_models_of_a_family(name: str, model: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("options", LORA, ids=lambda options: "-".join(map(str, options.values())))
 def test_lora_in_each_of_its_forms(options: dict[str, Any], model: str, tmp_path: Path) -> None:
     if model == "resnet" and options.get("init") in ALTERS_BASE:
-        with pytest.raises(ConfigError, match="factors a matrix, and this model's own targets are convolutions"):
+        with pytest.raises(ConfigError, match="factors a matrix, but this model's default targets are convolutions"):
             check_method(method("lora", **options), loader(model), tmp_path, request_of(model))
         return
     check_method(method("lora", **options), loader(model), tmp_path, request_of(model))

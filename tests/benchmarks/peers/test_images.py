@@ -64,7 +64,7 @@ def test_the_work_is_graft_s_own_command_line(pictures: Path) -> None:
 def test_missing_images_are_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv(DATA, raising=False)
     assert program.main(["suite=peers", "kind=images"]) == 2
-    assert f"set {DATA} to one that holds sign_digits" in capsys.readouterr().err
+    assert f"set {DATA} to a folder that contains sign_digits" in capsys.readouterr().err
     assert program.main(["peers", "kind=images", "data=/nowhere"]) == 2
     assert "there is no folder /nowhere" in capsys.readouterr().err
 

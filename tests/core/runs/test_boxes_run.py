@@ -74,6 +74,7 @@ class Squares(DataAdapter):
 class Painter(ModelLoader):
     """Finds red and blue squares, and one false object in every image."""
 
+    name: ClassVar[str] = "painter"
     targets: ClassVar[tuple[str, ...]] = ("boxes",)
     own_fit: ClassVar[bool] = True
 
