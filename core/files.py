@@ -84,7 +84,8 @@ def _temporary_path(path: Path, shared: bool) -> Path:
 
 
 def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDWR)
+    access = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # only Windows needs write access to sync
+    descriptor = os.open(file, access)
     try:
         os.fsync(descriptor)
     finally:

@@ -48,6 +48,9 @@ def _delegated(name: str) -> Any:
 class WrappedModel(LoadedModel):
     """A model that wraps another one and delegates everything to it, including its optional capabilities.
 
+    Only `unwrapped()` is not delegated: it returns the wrapper. A wrapper is usually part of the model that is saved,
+    so the self-test after saving must compare its predictions. A wrapper that only serves training overrides it.
+
     A method returns a subclass that overrides what differs. Example:
 
         class Penalized(WrappedModel):

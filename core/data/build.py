@@ -76,8 +76,9 @@ def build_splits(source: Source, task: Task, seed: int, options: SplitOptions) -
     type decides which examples are duplicates.
 
     Raises:
-        DataError: Bad rows (unless `on_bad_row` skips them), fewer than two labels, a label that is missing from the
-            training split, or too few examples to split. The error contains all problems.
+        DataError: Bad rows (unless `on_bad_row` skips them), no usable or no training rows, a complaint of the encoder
+            (such as equal targets in all rows), a label that is missing from the training split, or too few examples or
+            labels to split. The error contains all problems that one of these checks found.
     """
     from core.data import checks, splitting
 

@@ -130,13 +130,14 @@ def _label_issues(encoded: Encoded, assigned: NDArray[np.int64]) -> Iterator[Dat
             yield DataIssue(f"labels_missing_from_{NAMES[part]}", message, len(absent))
     train = counts[TRAIN]
     present = np.flatnonzero(train)
-    common, rare = present[np.argmax(train[present])], present[np.argmin(train[present])]
-    if train[common] > IMBALANCE * train[rare]:
-        message = (
-            f"the labels are imbalanced: {encoded.labels[common]!r} has {train[common]:,} training examples, "
-            f"{encoded.labels[rare]!r} has {train[rare]:,}."
-        )
-        yield DataIssue("class_imbalance", message, len(present), level="info")
+    if len(present):
+        common, rare = present[np.argmax(train[present])], present[np.argmin(train[present])]
+        if train[common] > IMBALANCE * train[rare]:
+            message = (
+                f"the labels are imbalanced: {encoded.labels[common]!r} has {train[common]:,} training examples, "
+                f"{encoded.labels[rare]!r} has {train[rare]:,}."
+            )
+            yield DataIssue("class_imbalance", message, len(present), level="info")
     folded: dict[str, list[str]] = {}
     for label in encoded.labels:
         folded.setdefault(label.casefold(), []).append(label)

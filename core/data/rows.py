@@ -32,7 +32,8 @@ class Row:
 
     Attributes:
         example: The example without its target; None if an issue made that impossible.
-        label: A name, a sequence of names (`multi`), a value (`regression`, as text or number), or None if missing.
+        label: What the encoder of the target type accepts, or None if missing. Built-in types accept a name (`single`),
+            a sequence of names (`multi`), a number or its text (`regression`), or a sequence of `NamedBox` (`boxes`).
         place: Where it was read: `reviews.csv:12`.
         split: `TRAIN`, `VAL`, `TEST`, or `UNDECIDED` if the seed decides.
         group: Examples with the same group stay in the same split; None for no group.

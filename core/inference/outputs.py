@@ -78,7 +78,8 @@ class Pictures:
         folder: The folder; it is created if it does not exist.
         task_type: Draws the predictions.
         labels: Label names.
-        thresholds: Minimum score per label; None to draw all predictions.
+        thresholds: The chosen thresholds of the target type (for detections, one minimum score); None to draw all
+            predictions.
     """
 
     folder: Path

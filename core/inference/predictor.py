@@ -81,7 +81,11 @@ class Predictor:
         return predict(self.model, prepared, self.hardware, eval_batch_size(self.config.train))
 
     def predict(self, examples: Iterable[Any]) -> Iterator[dict[str, Any]]:
-        """Yield predictions as JSON values, in order: the example, and its labels with probabilities or its value."""
+        """Yield predictions as JSON values, in order.
+
+        Each has the content of its example, as the task type defines it, and what `TargetType.write` returns: for
+        `single`, for example, `label` and `probabilities`.
+        """
         return (self.written(example, prediction) for example, prediction in self.pairs(examples))
 
     def pairs(self, examples: Iterable[Any]) -> Iterator[tuple[Any, Any]]:

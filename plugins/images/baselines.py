@@ -11,13 +11,15 @@ import numpy as np
 
 from core.contracts import LoadRequest
 from core.images import open_image
-from core.tasks import MULTI, ImageExample
+from core.tasks import MULTI, SINGLE, ImageExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.tasks import Predictions
 
+LAYOUTS = (SINGLE, MULTI)
+"""The layouts of targets to which the baseline can be fitted."""
 SIDE = 16
 """Height and width of the small copies, in pixels."""
 MAX_TRAIN_EXAMPLES = 20_000
@@ -28,7 +30,7 @@ def pixels_linear(request: LoadRequest, examples: Sequence[ImageExample]) -> Pre
     """Fit logistic regression to the colors of 16×16 copies, and predict.
 
     Args:
-        request: Task, labels and training split.
+        request: Task, labels and training split; the layout is one of `LAYOUTS`.
         examples: The examples to predict.
 
     Returns:

@@ -66,7 +66,7 @@ def _pretrained(options: TimmOptions, request: LoadRequest, folder: Path, proven
     module, given = _create(f"local-dir:{folder}", request, size.side, set_size, options, pretrained=True)
     arguments = dict(config.get("model_args") or {}) | given
     names = tuple(config.get("label_names") or known.get("label_names") or ())
-    if request.saved is None and names != request.labels:
+    if request.saved is None and (not names or names != request.labels):
         _reset_head(module, request)
     epochs = epochs_for(_EXAMPLES_SEEN, len(request.train), 3, 20)
     defaults = {"epochs": epochs, "learning_rate": 2e-4}

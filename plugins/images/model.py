@@ -141,7 +141,7 @@ class ImageModel(LoadedModel):
         return self.head_loss(self.module(self._inputs(batch)), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return probabilities, float32 [b, c]."""
+        """Return predictions as the target type defines them, such as probabilities, float32 [b, c]."""
         return self.head_predict(self.module(self._inputs(batch)))
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
@@ -196,7 +196,7 @@ class ImageModel(LoadedModel):
         return sheet(
             examples,
             prepared,
-            self.request.labels,
+            self.request.output,
             seed,
             show=lambda items: self.seen(self.collate(items)),
             varied=self.augmented,
@@ -231,12 +231,13 @@ class ImageModel(LoadedModel):
         kept = {
             name: known[name] for name in ("fixed_input_size", "first_conv", "classifier", "license") if known.get(name)
         }
-        outputs = self.request.output.width
+        outputs, labels = self.request.output.width, self.request.labels
+        one_each = outputs == len(labels)
         config = {
             "architecture": known["architecture"],
             "num_classes": outputs,
             "num_features": module.num_features,
-            "label_names": list(self.request.labels),
+            "label_names": list(labels) if one_each else [f"output_{number}" for number in range(outputs)],
             "pretrained_cfg": {
                 **kept,
                 **self.preprocessing,
@@ -245,7 +246,7 @@ class ImageModel(LoadedModel):
                 "custom_load": False,
             },
             "model_args": dict(self._arguments),
-            "graft": {"target": self.request.task.target},
+            "graft": {"target": self.request.task.target} | ({} if one_each else {"labels": list(labels)}),
         }
         if self.thresholds is not None:
             config["graft"]["thresholds"] = self.request.output.name_thresholds(self.thresholds)

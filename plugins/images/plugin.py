@@ -61,9 +61,11 @@ class Timm(TimmOptions, ModelLoader):
         return load_image_model(self, request)
 
     def baselines(self, request: LoadRequest, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """Return the predictions of a linear model on the pixels of small copies."""
-        from plugins.images.baselines import pixels_linear
+        """Return the predictions of a linear model on the pixels of small copies; none for other layouts."""
+        from plugins.images.baselines import LAYOUTS, pixels_linear
 
+        if request.output.layout not in LAYOUTS:
+            return {}
         return {"pixels_linear": pixels_linear(request, examples)}
 
 

@@ -24,7 +24,7 @@ TILE, GAP, CAPTION = 112, 6, 16
 def sheet(
     examples: Sequence[ImageExample],
     prepared: ImageDataset,
-    labels: Sequence[str],
+    output: OutputSpec,
     seed: int,
     show: Callable[[list[MixedView]], Tensor],
     varied: bool,
@@ -34,14 +34,14 @@ def sheet(
     Args:
         examples: The training split.
         prepared: The same split, prepared.
-        labels: Label names.
+        output: The task's output, which names the labels.
         seed: The run's seed.
         show: Maps examples that `prepared` fetches to the model's input, float32 [b, 3, S, S] from 0 to 1.
         varied: Whether epochs differ; if not, one is shown.
     """
     from PIL import Image, ImageDraw
 
-    rows = _spread(examples, ROWS)
+    rows = _spread(examples, ROWS, output)
     epochs = range(EPOCHS) if varied else range(1)
     width = GAP + (1 + len(epochs)) * (TILE + GAP)
     page = Image.new("RGB", (width, CAPTION + GAP + len(rows) * (TILE + CAPTION + GAP)), "white")
@@ -55,16 +55,16 @@ def sheet(
         tiles = [open_image(examples[row].image), *_images(show(items))]
         for column, tile in enumerate(tiles):
             page.paste(_fitted(tile), (GAP + column * (TILE + GAP), top))
-        draw.text((GAP, top + TILE), _caption(labels, examples[row]), fill="black")
+        draw.text((GAP, top + TILE), _caption(examples[row], output), fill="black")
     return page
 
 
-def _spread(examples: Sequence[ImageExample], count: int) -> list[int]:
+def _spread(examples: Sequence[ImageExample], count: int, output: OutputSpec) -> list[int]:
     """Return evenly spaced rows with as many labels as possible."""
     candidates = np.linspace(0, len(examples) - 1, min(len(examples), 8 * count)).astype(int).tolist()
-    chosen: dict[Any, int] = {}
+    chosen: dict[tuple[int, ...], int] = {}
     for row in candidates:
-        chosen.setdefault(examples[row].target, row)
+        chosen.setdefault(_labels(examples[row], output), row)
     rest = [row for row in candidates if row not in chosen.values()]
     wanted = count - len(chosen)
     spread = rest[:: max(1, len(rest) // wanted)] if wanted > 0 else []
@@ -90,9 +90,11 @@ def _fitted(image: Image) -> Image:
     return tile
 
 
-def _caption(labels: Sequence[str], example: ImageExample) -> str:
+def _labels(example: ImageExample, output: OutputSpec) -> tuple[int, ...]:
+    return () if example.target is None else output.target.labels_of(example.target)
+
+
+def _caption(example: ImageExample, output: OutputSpec) -> str:
     """Return the labels and the source, in characters of the built-in font."""
-    target = example.target
-    indices = target if isinstance(target, tuple) else (target,)
-    names = ", ".join(labels[index] for index in indices if isinstance(index, int)) or "no label"
+    names = ", ".join(output.labels[index] for index in _labels(example, output)) or "no label"
     return f"{names}   {example.place}".encode("latin-1", "replace").decode("latin-1")[:100]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.contracts import LoadRequest
-from core.tasks import MULTI, REGRESSION, TextExample
+from core.tasks import MULTI, REGRESSION, SINGLE, TextExample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from core.tasks import Predictions
 
 
+LAYOUTS = (SINGLE, MULTI, REGRESSION)
+"""The layouts of targets to which the baseline can be fitted."""
+
+
 def tfidf_linear(request: LoadRequest, examples: Sequence[TextExample]) -> Predictions:
     """Fit logistic or ridge regression on TF-IDF (words and word pairs, sublinear counts), and predict.
 
     Args:
-        request: Task, labels and training split.
+        request: Task, labels and training split; the layout is one of `LAYOUTS`.
         examples: The examples to predict.
 
     Returns:

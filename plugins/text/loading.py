@@ -13,7 +13,7 @@ from torch import nn
 from core.contracts import LoadRequest, Provenance
 from core.errors import ConfigError, Problem, WeightsError
 from core.pretrained import FoundWeights, find_weights
-from core.tasks import MULTI, REGRESSION
+from core.tasks import MULTI, REGRESSION, SINGLE, OutputSpec
 from plugins.text import quantization
 from plugins.text.backbones import padding
 from plugins.text.backbones.encoders import ARCHITECTURES as ENCODERS
@@ -24,7 +24,7 @@ from plugins.text.compact import compact_config, train_tokenizer
 from plugins.text.model import FeaturedEncoder, TextClassifierModel
 from plugins.text.options import TextOptions
 from plugins.text.quiet_transformers import quiet
-from plugins.text.target_scaling import Scale, scale_of
+from plugins.text.target_scaling import Scale, is_scaled, scale_of
 
 KNOWN = (
     "FacebookAI/roberta-base",
@@ -157,7 +157,7 @@ def assemble(
 ) -> TextClassifierModel:
     """Return the model object, with the facts known about its architecture."""
     architecture = ARCHITECTURES.get(module.config.model_type)
-    fresh = request.output.layout == REGRESSION and request.saved is None
+    fresh = is_scaled(request.output) and request.saved is None
     heads = (*poolers, *heads_in(module))
     blocks = architecture.blocks if architecture else block_list(module)
     known: dict[str, Any] = {
@@ -199,16 +199,37 @@ def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str,
 
 def _head_config(request: LoadRequest) -> dict[str, Any]:
     """Return labels and problem type as entries of transformers' configuration."""
-    output = request.output
-    labels = output.labels if output.width == len(output.labels) else tuple(f"output_{n}" for n in range(output.width))
-    labels = ("value",) if not output.labels else labels
-    problem = {MULTI: "multi_label_classification", REGRESSION: "regression"}
+    output, names = request.output, _output_names(request.output)
     return {
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: index for index, label in enumerate(labels)},
-        "problem_type": problem.get(output.layout, "single_label_classification"),
-        **({"label_names": list(output.labels)} if output.labels and labels != output.labels else {}),
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: index for index, name in enumerate(names)},
+        "problem_type": _problem_type(output),
+        **({"label_names": list(output.labels)} if output.labels and names != output.labels else {}),
     }
+
+
+def _output_names(output: OutputSpec) -> tuple[str, ...]:
+    """Return a name for each output of the head: its label if each output has one."""
+    if output.width == len(output.labels):
+        return output.labels
+    if output.layout == REGRESSION and output.width == 1:
+        return ("value",)
+    return tuple(f"output_{number}" for number in range(output.width))
+
+
+def _problem_type(output: OutputSpec) -> str | None:
+    """Return transformers' name for what the outputs mean; None if it has no such name.
+
+    A plugin's target type with the layout `single` may have other outputs than one per label, to which transformers
+    must not apply a softmax.
+    """
+    known = {
+        SINGLE: ("single_label_classification", len(output.labels)),
+        MULTI: ("multi_label_classification", len(output.labels)),
+        REGRESSION: ("regression", 1),
+    }
+    name, width = known.get(output.layout, (None, 0))
+    return name if width == output.width else None
 
 
 def _set_head(config: Any, options: TextOptions, request: LoadRequest) -> None:

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from core.contracts import LoadedModel, LoadRequest, Provenance
 from core.errors import ConfigError, Problem
 from core.issues import DataIssue
-from core.tasks import REGRESSION, TextExample
+from core.tasks import TextExample
 from core.training import per_example_loss, to_predictions
 from plugins.text import dropout, quantization, tokenization
 from plugins.text.backbones.encoders import Architecture
 from plugins.text.backbones.pooling import LastToken
 from plugins.text.quantization import StoredBase, is_quantized
 from plugins.text.quiet_transformers import quiet
-from plugins.text.target_scaling import Scale
+from plugins.text.target_scaling import Scale, is_scaled
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _PLACES = 5
@@ -103,7 +103,7 @@ class TextClassifierModel(LoadedModel):
         return self.head_loss(self._logits(batch), batch)
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return probabilities, float32 [b, c], or values, float32 [b]."""
+        """Return predictions as the target type defines them, such as probabilities, float32 [b, c]."""
         return self.head_predict(self._logits(batch))
 
     def _logits(self, batch: dict[str, Tensor]) -> Tensor:
@@ -113,14 +113,14 @@ class TextClassifierModel(LoadedModel):
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Return the loss of each example from logits [b, c], float32 [b]."""
         request, targets = self.request, batch["targets"]
-        if request.output.layout == REGRESSION:
+        if is_scaled(request.output):
             targets = self.scale.standardize(targets)
         return per_example_loss(logits, targets, request.output, request.class_weights, request.label_smoothing)
 
     def head_predict(self, logits: Tensor) -> Tensor:
         """Return predictions from logits [b, c]."""
         predictions = to_predictions(logits, self.request.output)
-        return self.scale.restore(predictions) if self.request.output.layout == REGRESSION else predictions
+        return self.scale.restore(predictions) if is_scaled(self.request.output) else predictions
 
     def reserve(self, places: int) -> None:
         """Shorten the maximum text length to make room for virtual tokens.

@@ -88,9 +88,11 @@ class TextClassifier(TextOptions, ModelLoader):
         return footprint(self, outputs)
 
     def baselines(self, request: LoadRequest, examples: Sequence[Any]) -> dict[str, Predictions]:
-        """Return the predictions of a linear model on TF-IDF of words and word pairs."""
-        from plugins.text.baselines import tfidf_linear
+        """Return the predictions of a linear model on TF-IDF of words and word pairs; none for other layouts."""
+        from plugins.text.baselines import LAYOUTS, tfidf_linear
 
+        if request.output.layout not in LAYOUTS:
+            return {}
         return {"tfidf_linear": tfidf_linear(request, examples)}
 
 

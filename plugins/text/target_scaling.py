@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.tasks import TextExample
+from core.tasks import REGRESSION, OutputSpec, Regression, TextExample
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,12 @@ def _is_layer(name: str, layer: nn.Module, final: str) -> bool:
         return False
     plain = name.replace(".modules_to_save.default", "")
     return plain == final or plain.endswith(f".{final}")
+
+
+def is_scaled(output: OutputSpec) -> bool:
+    """Return whether targets are standardized: only values that the head returns as they are, without a function."""
+    as_they_are = type(output.target).predictions is Regression.predictions
+    return output.layout == REGRESSION and output.width == 1 and as_they_are
 
 
 def scale_of(examples: Sequence[TextExample]) -> Scale:

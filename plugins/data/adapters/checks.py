@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from core import Problem, RunConfig
 from core.tasks import MULTI
+from plugins.data.target_layout import layout_of
 
 
 def sources(path: str, train: str, val: str, test: str, what: str = "FILE") -> Iterator[Problem]:
@@ -22,7 +23,7 @@ def columns(
     """Yield contradictory columns of labels, splits and groups. `given` are the sources of train, val and test."""
     if label and label_columns:
         yield Problem("data.label_columns", "label is set too.", "Set only one of the two.")
-    if label_columns and config.task.target != MULTI:
+    if label_columns and layout_of(config.task) != MULTI:
         message = f"the task's target is {config.task.target}; columns of 0 and 1 are for multi."
         yield Problem("data.label_columns", message, "Use data.label, or a task whose target is multi.")
     if split and any(given):

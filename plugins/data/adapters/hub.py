@@ -12,6 +12,7 @@ from core.tasks import ImageExample, TextExample
 from plugins.data.adapters.file_adapter import FileAdapter
 from plugins.data.adapters.images import IMAGE
 from plugins.data.adapters.text import TEXT, columns_of
+from plugins.data.target_layout import layout_of
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Hub(FileAdapter):
 
         columns = columns_of(self.text, self.pair, self.label, (), "", self.group, self.image)
         content = "image" if task.type in IMAGE else "text"
-        reading = Reading(columns, task.target, self.label_separator, self.label_names, content)
+        reading = Reading(columns, layout_of(task), self.label_separator, self.label_names, content)
         splits = {"train": self.train, "val": self.val, "test": self.test}
         if self.path:
             return datasets.load_folder(self.path, splits, reading, self, task, seed)

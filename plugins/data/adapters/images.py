@@ -11,6 +11,7 @@ from core import Problem, RunConfig, Splits, Task, option
 from core.tasks import ImageClassification, ImageExample
 from plugins.data.adapters import checks
 from plugins.data.adapters.file_adapter import FileAdapter
+from plugins.data.target_layout import layout_of
 
 if TYPE_CHECKING:
     from plugins.data.tabular.columns import Columns
@@ -78,7 +79,7 @@ class ImageFolder(FileAdapter):
         from plugins.data.images import folder
         from plugins.data.tabular.rows import Reading
 
-        reading = Reading(self._columns(), task.target, self.label_separator, self.label_names, "image")
+        reading = Reading(self._columns(), layout_of(task), self.label_separator, self.label_names, "image")
         sources = folder.Sources(self.path, self.train, self.val, self.test, self.root)
         return folder.load_images(sources, reading, self, task, seed)
 

@@ -11,6 +11,7 @@ from core import Problem, RunConfig, Splits, Task, option
 from core.tasks import TextClassification, TextExample
 from plugins.data.adapters import checks
 from plugins.data.adapters.file_adapter import FileAdapter
+from plugins.data.target_layout import layout_of
 
 if TYPE_CHECKING:
     from plugins.data.tabular.columns import Columns
@@ -35,7 +36,7 @@ class Reviews(FileAdapter):
         """Return the reviews, split by seed."""
         from plugins.data.tabular import rows, table
 
-        reading = rows.Reading(columns_of("text", label="label"), task.target)
+        reading = rows.Reading(columns_of("text", label="label"), layout_of(task))
         return table.load_table(table.TextFiles(path=str(REVIEWS)), reading, self, task, seed)
 
 
@@ -97,7 +98,7 @@ class Table(FileAdapter):
         from plugins.data.tabular.rows import Reading
 
         columns = columns_of(self.text, self.pair, self.label, tuple(self.label_columns), self.split, self.group)
-        return Reading(columns, task.target, self.label_separator, self.label_names)
+        return Reading(columns, layout_of(task), self.label_separator, self.label_names)
 
     def _files(self) -> TextFiles:
         from plugins.data.tabular.delimited import Dialect

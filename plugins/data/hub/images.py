@@ -95,7 +95,7 @@ def load_hub_images(
         DataError: See `DataAdapter.load`.
     """
     wanted = reading.columns if reading.columns.image else replace(reading.columns, image=_declared(datasets[0]))
-    columns = choose(parts[0], wanted, reading.target, content=IMAGE)
+    columns = choose(parts[0], wanted, reading.layout, content=IMAGE)
     names = LabelNames(reading.label_names)
     held = row_store.store(names.all_used(stored(enumerate(parts), columns, reading, names)), 0, "")
     start = (folder or Path()).absolute()
@@ -106,7 +106,7 @@ def load_hub_images(
         locations.append(
             DatasetImages(part.name, dataset.select_columns([part.columns[at]]).with_format("arrow"), start)
         )
-    images = ImageRows(held, locations, reading.target == MULTI, f"{origin} {start if folder else ''}")
+    images = ImageRows(held, locations, reading.layout == MULTI, f"{origin} {start if folder else ''}")
     described = f"{origin} ({columns.describe()})"
     return images_rows.split(images, described, parts[0].findings, options, task, seed)
 

@@ -64,10 +64,10 @@ def load_images(sources: Sources, reading: Reading, options: SplitOptions, task:
     found = _find(sources, reading.columns)
     columns, skipped, names = reading.columns, SkippedFiles(), LabelNames(reading.label_names)
     if found.parts:
-        columns = choose(found.parts[0][1], columns, reading.target, content=IMAGE)
+        columns = choose(found.parts[0][1], columns, reading.layout, content=IMAGE)
     rows = _rows(found, columns, reading, names, skipped)
     held = row_store.store(names.all_used(rows), 0, "")
-    images = ImageRows(held, found.locations, reading.target == MULTI, _where(found))
+    images = ImageRows(held, found.locations, reading.layout == MULTI, _where(found))
     findings = [finding for _, part in found.parts for finding in part.findings]
     return images_rows.split(images, _origin(found, columns), [*findings, *skipped.findings()], options, task, seed)
 

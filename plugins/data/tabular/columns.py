@@ -45,13 +45,13 @@ class Columns:
         return ", ".join(f"{option} from {name!r}" for option, name in self.named() if option != "label_columns")
 
 
-def choose(part: Part, wanted: Columns, target: str, labeled: bool = True, content: str = TEXT) -> Columns:
+def choose(part: Part, wanted: Columns, layout: str, labeled: bool = True, content: str = TEXT) -> Columns:
     """Return the columns, with those that the options leave open guessed.
 
     Args:
         part: The first file.
         wanted: The configured columns.
-        target: The task's target.
+        layout: The layout of the task's target type.
         labeled: Whether a label is needed.
         content: The content of examples: `text` or `image`.
 
@@ -69,7 +69,7 @@ def choose(part: Part, wanted: Columns, target: str, labeled: bool = True, conte
         wanted = _with(wanted, content, found)
         names = [name for name in names if name != found]
     if labeled and not wanted.label and not wanted.labels:
-        wanted = replace(wanted, label=_first(_label_names(target), names))
+        wanted = replace(wanted, label=_first(_label_names(layout), names))
         names = [name for name in names if name != wanted.label]
     return _fill(part, wanted, names, labeled, content)
 
@@ -78,10 +78,10 @@ def _with(columns: Columns, content: str, name: str) -> Columns:
     return replace(columns, text=name) if content == TEXT else replace(columns, image=name)
 
 
-def _label_names(target: str) -> tuple[str, ...]:
-    if target == REGRESSION:
+def _label_names(layout: str) -> tuple[str, ...]:
+    if layout == REGRESSION:
         return VALUES
-    return ("labels", "tags", "categories", "topics", "emotions", *LABELS) if target == MULTI else LABELS
+    return ("labels", "tags", "categories", "topics", "emotions", *LABELS) if layout == MULTI else LABELS
 
 
 def _pair(names: Sequence[str]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from plugins.data.tabular.columns import Columns
 from plugins.data.tabular.plain_text import open_lines
 from plugins.data.tabular.rows import Reading
 from plugins.data.tabular.table import load_parts
+from plugins.data.target_layout import layout_of
 
 
 def load_lines(
@@ -26,7 +27,7 @@ def load_lines(
     labels = _labels([file.path for file in found])
     parts = [open_lines(file, label, encoding) for file, label in zip(found, labels, strict=True)]
     origin = ", ".join(f"{file.name} ({label})" for file, label in list(zip(found, labels, strict=True))[:6])
-    reading = Reading(Columns(text="text", label="label"), task.target, label_names=names)
+    reading = Reading(Columns(text="text", label="label"), layout_of(task), label_names=names)
     return load_parts(parts, reading, options, task, seed, origin, files.digest(found))
 
 

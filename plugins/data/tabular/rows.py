@@ -26,14 +26,14 @@ class Reading:
 
     Attributes:
         columns: The configured columns.
-        target: The task's target.
-        label_separator: Separates the labels in one cell (`multi`).
+        layout: The layout of the task's target type; see `plugins.data.target_layout`.
+        label_separator: Separates the labels in one cell (layout `multi`).
         label_names: New names for the data's labels.
         content: The content of examples: `text` or `image`.
     """
 
     columns: Columns
-    target: str
+    layout: str
     label_separator: str = "|"
     label_names: Mapping[str, str] = field(default_factory=dict)
     content: str = TEXT
@@ -139,12 +139,12 @@ def _split(value: object) -> int:
 
 
 def labels(value: object, reading: Reading) -> list[str] | None:
-    """Return the label names in a cell (one, or several for `multi`); None if the label is missing."""
+    """Return the label names in a cell (one, or several for the layout `multi`); None if the label is missing."""
     if value is None:
         return None
-    if reading.target == REGRESSION:
+    if reading.layout == REGRESSION:
         return [repr(value) if isinstance(value, float) else str(value).strip()]
-    if reading.target == MULTI and isinstance(value, str):
+    if reading.layout == MULTI and isinstance(value, str):
         text = value.strip()
         if text.startswith("[") and text.endswith("]"):
             try:

@@ -102,13 +102,13 @@ def load_parts(
     Raises:
         DataError: See `DataAdapter.load`.
     """
-    columns = choose(parts[0], reading.columns, reading.target)
+    columns = choose(parts[0], reading.columns, reading.layout)
     key = hashlib.sha256(repr((digest, columns, reading, [(part.name, part.written) for part in parts])).encode())
     size = sum(part.size for part in parts)
     names = LabelNames(reading.label_names)
     table = row_store.store(names.all_used(stored(enumerate(parts), columns, reading, names)), size, key.hexdigest())
     details = "; ".join(filter(None, dict.fromkeys((*(part.how for part in parts[:1]), columns.describe()))))
-    rows = TextRows(table, [part.name for part in parts], reading.target == MULTI)
+    rows = TextRows(table, [part.name for part in parts], reading.layout == MULTI)
     source = Source(
         rows=rows,
         take=rows.take,
