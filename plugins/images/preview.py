@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.data import example_rng
 from core.images import open_image
-from core.tasks import ImageExample
+from core.tasks import ImageExample, OutputSpec
 from plugins.images.dataset import ImageDataset, MixedView
 
 if TYPE_CHECKING:
