@@ -71,6 +71,15 @@ def toy() -> Iterator[None]:
 
 
 @pytest.fixture
+def vectors() -> Iterator[None]:
+    """The target types of `vector_target`, registered for as long as the test runs."""
+    import vector_target
+
+    with vector_target.registered():
+        yield
+
+
+@pytest.fixture
 def graft(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:

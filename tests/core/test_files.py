@@ -40,6 +40,23 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows syncs only files that are open for writing")
+def test_a_read_only_file_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def refusing(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        """Open as a user who is not root."""
+        if flags & (os.O_WRONLY | os.O_RDWR) and Path(path).exists() and not Path(path).stat().st_mode & 0o200:
+            raise PermissionError(path)
+        return real(path, flags, *more, **named)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with new_folder(tmp_path / "made") as aside:
+        (aside / "a.txt").write_text("a")
+        (aside / "a.txt").chmod(0o444)
+    assert (tmp_path / "made" / "a.txt").read_text() == "a"
+
+
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 

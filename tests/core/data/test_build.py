@@ -16,6 +16,7 @@ from core.data.build import build_splits
 from core.data.rows import TEST, TRAIN, UNDECIDED, VAL, Row, Source
 from core.errors import DataError
 from core.issues import RowIssue
+from core.tasks.detection.boxes import BoxExample, NamedBox
 from core.tasks.targets.encoding import natural
 from core.tasks.task import Task
 from core.tasks.text import TextExample
@@ -249,3 +250,17 @@ def test_parts_of_rows_that_cannot_be_used_are_counted_and_the_rows_are_used():
     assert sum(map(len, (splits.train, splits.val, splits.test))) == 20
     said = [(each.code, each.message) for each in splits.findings]
     assert said[:2] == [("bad_part", "2 parts left out: the part is bad."), ("odd", "1 row: it is odd.")]
+
+
+def test_named_splits_without_an_object_in_training_are_reported_and_used():
+    def image(number: int, split: int, *boxes: NamedBox) -> Row:
+        return Row(BoxExample(b"", size=(9, 9), digest=str(number)), boxes, split=split)
+
+    cup = NamedBox("cup", (1.0, 1.0, 5.0, 5.0))
+    rows = [*(image(row, TRAIN) for row in range(4)), image(4, VAL, cup), image(5, TEST, cup, cup)]
+    task = Task(type="object-detection", target="boxes")
+    splits = build_splits(source(rows), task, 0, SplitOptions())
+    assert [len(each) for each in (splits.train, splits.val, splits.test)] == [4, 1, 1]
+    codes = {each.code for each in splits.findings}
+    assert "labels_missing_from_train" in codes
+    assert "class_imbalance" not in codes

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from image_samples import examples, load_request
 
 from plugins.images.baselines import pixels_linear
+from plugins.images.plugin import Timm
 
 
 def test_it_tells_plain_images_apart() -> None:
@@ -26,3 +28,10 @@ def test_multi() -> None:
     assert (given[:, 2] == 1).all()
     assert given[0, 0] > 0.5 > given[1, 0]
     assert given[1, 1] > 0.5 > given[2, 1]
+
+
+@pytest.mark.usefixtures("vectors")
+@pytest.mark.parametrize(("target", "value"), [("vec", (0.0, 1.0)), ("price", 2.0)])
+def test_there_is_no_baseline_for_an_unknown_layout(target: str, value: object) -> None:
+    train = examples(3, targets=[value] * 3)
+    assert Timm().baselines(load_request(train, target), train) == {}

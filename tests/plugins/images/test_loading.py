@@ -7,18 +7,30 @@ plugins/images/plugin.py
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
 import torch
-from image_samples import LABELS, examples, load_request
+import vector_target
+from image_samples import LABELS, examples, files, load_request
+from output_specs import output
 from safetensors.torch import save_file
 
+from core.contracts.components import Metric, RunConfig
+from core.contracts.model import LoadRequest
+from core.contracts.protocols import SupportsPreview
+from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError, WeightsError
+from core.inference.predictor import Predictor
+from core.runs.run import run
+from core.tasks.task import Task
+from plugins.data.adapters.images import ImageFolder
 from plugins.images.loading import load_image_model
 from plugins.images.plugin import Timm
+from plugins.methods.selective import Full
 
 TINY = {"init": "scratch", "scratch": "test_resnet", "image_size": 32}
 
@@ -201,3 +213,42 @@ def test_loading_leaves_torch_and_timm_as_they_were(tmp_path: Path, monkeypatch:
     load_image_model(Timm(checkpoint=str(saved_by_timm(tmp_path / "m"))), load_request(examples(3)))
     assert seen == [load_state_dict]
     assert _builder.load_pretrained is watched
+
+
+@pytest.mark.usefixtures("vectors")
+def test_a_head_without_known_labels_starts_anew(tmp_path: Path) -> None:
+    folder = saved_by_timm(tmp_path / "m", classes=2)
+    request = LoadRequest(output("vec", type="image-classification"), examples(3, targets=[(0.0, 1.0)] * 3))
+    stored = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    new = load_image_model(Timm(checkpoint=str(folder), image_size=32), request).module
+    assert not torch.equal(new.get_classifier().weight, stored.get_classifier().weight)
+    assert torch.equal(next(new.parameters()), next(stored.parameters()))
+
+
+@pytest.mark.usefixtures("vectors")
+@pytest.mark.parametrize(("target", "labels"), [("vec", ()), ("named_vec", vector_target.NAMES)])
+def test_a_run_with_a_plugins_target_type(target: str, labels: tuple[str, ...], tmp_path: Path) -> None:
+    made = [replace(each, target=(1.0, 0.0)) for each in files(tmp_path, 45)]
+    table = tmp_path / "vectors.csv"
+    table.write_text("image,label\n" + "".join(f"{each.place},{row % 3} {row % 5}\n" for row, each in enumerate(made)))
+    task = Task(type="image-classification", target=target, primary="distance")
+    train = TrainConfig(
+        max_steps=4, batch_size=8, learning_rate=1e-3, precision="fp32", device="cpu", bootstrap_resamples=20
+    )
+    metrics: dict[str, Metric] = {"distance": vector_target.Distance()}
+    config = RunConfig(task, ImageFolder(path=str(table)), Timm(**TINY, augment="strong"), Full(), metrics, train)
+    run(config, tmp_path / "run", quiet=True)
+    report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
+    assert report["self_test"]["passed"]
+    assert report["scores"]["baselines"] == {}
+    saved = json.loads((tmp_path / "run" / "model" / "config.json").read_text(encoding="utf-8"))
+    assert saved["num_classes"] == 2
+    assert saved["label_names"] == ["output_0", "output_1"]
+    assert saved["graft"] == {"target": target, "labels": list(labels)}
+    predictor = Predictor.open(tmp_path / "run")
+    assert predictor.raw(made[:3]).shape == (3, 2)
+    (written,) = predictor.predict(made[:1])
+    assert len(written["vec"]) == 2
+    model = predictor.model
+    assert isinstance(model, SupportsPreview)
+    assert model.preview(made, model.prepare(made, train=True), 0).width > 0

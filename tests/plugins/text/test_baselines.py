@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from output_specs import output
 
 from core.contracts.model import LoadRequest
@@ -37,3 +38,9 @@ def test_regression_and_texts_without_words() -> None:
     fine, poor = predictions("regression", (), [9.0, 1.0, 9.0, 1.0])
     assert fine > 5 > poor
     np.testing.assert_allclose(predictions("regression", (), [2.0, 4.0], ["!", "?"]), [3, 3], atol=1e-5)
+
+
+@pytest.mark.usefixtures("vectors")
+def test_there_is_no_baseline_for_an_unknown_layout() -> None:
+    train = [TextExample("fine", (0.0, 1.0)), TextExample("poor", (1.0, 0.0))]
+    assert Encoder().baselines(LoadRequest(output("vec"), train), train) == {}
