@@ -220,8 +220,8 @@ def _output_names(output: OutputSpec) -> tuple[str, ...]:
 def _problem_type(output: OutputSpec) -> str | None:
     """Return transformers' name for what the outputs mean; None if it has no such name.
 
-    A plugin's target type with the layout `single` may have other outputs than one per label, to which transformers
-    must not apply a softmax.
+    A plugin's target type with the layout `single` may have other outputs than one per label, which are not logits of
+    a softmax. None claims nothing about them.
     """
     known = {
         SINGLE: ("single_label_classification", len(output.labels)),
