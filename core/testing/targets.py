@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from core.issues import RowIssue
+from core.reporting.report import REPORT_ENTRIES
 from core.tasks.targets.target import ResultTable, TargetType
 from core.tasks.task import Task
 from core.testing.expect import Subject
@@ -22,14 +23,6 @@ N = 60
 """Number of samples."""
 TRAIN_OPTIONS = {"class_weights", "label_smoothing", "thresholds"}
 """The options of `train` that a target type may name in `train_options`."""
-REPORT_ENTRIES = frozenset(
-    {
-        "choices", "command", "confidence", "config", "data", "ended", "environment", "error", "init", "memory",
-        "model", "name", "nondeterministic_kernels", "primary", "resumed", "schema", "scores", "seconds",
-        "self_test", "started", "status", "table_titles", "tables", "thresholds", "train", "training",
-    }
-)  # fmt: skip
-"""The entries of `report.json` that Graft writes; a table of a target type must have another name."""
 
 
 def check_target_type(target: TargetType, labels: Sequence[str] = LABELS) -> None:
