@@ -1,4 +1,4 @@
-"""Core knows no target type by name, every registered one keeps its contract, and a package can add a fifth."""
+"""Core knows no target type by name, every registered one keeps its contract, and plugins can add others."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ import numpy as np
 import pytest
 from program_server import Ended, Program
 
+from core.contracts.model import LoadRequest
 from core.registry.registry import load_registry
 from core.tasks.detection.target import BoxesTarget
 from core.tasks.targets.multi_label import MultiLabel
 from core.tasks.targets.regression import Regression
 from core.tasks.targets.single_label import SingleLabel
 from core.tasks.targets.target import TargetType
+from core.tasks.task import Task
 from core.testing.components import check_component
+from core.testing.data import check_data_adapter
+from core.testing.metrics import check_metric
+from core.testing.models import check_model_loader
 from core.testing.targets import check_target_type
 
 ROOT = Path(__file__).parents[1]
@@ -299,3 +304,80 @@ def test_its_contract(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     far, near = (ordinal().losses(torch.tensor([[6.0, 6.0]]), torch.tensor([label])) for label in (0, 1))
     assert float(far) > float(near) > 0
     assert np.isfinite(float(far))
+
+
+# --- a target type with arrays of objects, of many lengths ----------------------------------------------------------
+
+TAGGING = (
+    "task=tagging",
+    "method=full",
+    "train.epochs=4",
+    "train.batch_size=16",
+    "train.precision=fp32",
+    "train.bootstrap_resamples=50",
+)
+TAGS = {"GRAFT_PLUGINS": "tags_plugin.plugin"}
+
+
+@pytest.fixture(scope="module")
+def tagged(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of `tests/support/tags_plugin`."""
+    run = tmp_path_factory.mktemp("tags") / "run"
+    result = program.run(*TAGGING, f"hydra.run.dir={run}", **TAGS)
+    assert result.code == 0, result.err
+    assert "Words by tag, on the test split" in result.out
+    return run
+
+
+def test_tags_are_trained_scored_and_written(tagged: Path) -> None:
+    report = json.loads((tagged / "report.json").read_text(encoding="utf-8"))
+    assert report["status"] == "completed"
+    assert report["self_test"]["passed"]
+    score = report["scores"]["test"]["tag_accuracy"]
+    baseline = report["scores"]["baselines"]["most_frequent_tag"]["tag_accuracy"]
+    assert baseline["low"] < baseline["value"] < baseline["high"] < score["low"] <= score["value"] <= score["high"]
+    lines = [json.loads(line) for line in (tagged / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len({len(line["words"]) for line in lines}) > 3
+    assert all([word for word, _ in line["target"]] == line["words"] for line in lines)
+    pairs = [pair for line in lines for pair in zip(line["target"], line["tags"], strict=True)]
+    assert [row["tag"] for row in report["per_tag"]] == ["other", "person", "place"]
+    for row in report["per_tag"]:
+        own = [tag for (_, true), tag in pairs if true == row["tag"]]
+        assert (len(own), own.count(row["tag"])) == (row["words"], row["correct"])
+    assert score["value"] == pytest.approx(sum(true == tag for (_, true), tag in pairs) / len(pairs))
+
+
+def test_tags_are_predicted_as_rows_of_a_csv(program: Program, tagged: Path) -> None:
+    result = program.run("predict", tagged, "Ann met Bob in Rome", "Oslo", "--format", "csv", **TAGS)
+    assert result.code == 0, result.err
+    assert result.out.splitlines() == [
+        "word,tag", "Ann,person", "met,other", "Bob,person", "in,other", "Rome,place", "Oslo,place",
+    ]  # fmt: skip
+
+
+def test_tags_resume_with_the_same_weights(program: Program, tagged: Path, tmp_path: Path) -> None:
+    plugin, run = tmp_path / "stop.py", tmp_path / "run"
+    plugin.write_text(STOP, encoding="utf-8")
+    stopped = program.run(*TAGGING, f"hydra.run.dir={run}", GRAFT_PLUGINS=f"{TAGS['GRAFT_PLUGINS']},{plugin}")
+    assert stopped.code == 130
+    assert json.loads((run / "report.json").read_text(encoding="utf-8"))["status"] == "interrupted"
+    result = program.run("resume", run, **TAGS)
+    assert result.code == 0, result.err
+    assert digest(run) == digest(tagged)
+
+
+def test_tags_keep_every_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from tags_plugin import plugin
+
+    registry = load_registry()
+    for group, component in plugin.COMPONENTS.items():
+        monkeypatch.setitem(registry.components[group], component.name, component)
+    for component in plugin.COMPONENTS.values():
+        check_component(component)
+    task = Task(type="word-tagging", target="tags", primary="tag_accuracy")
+    splits = plugin.TaggedWords().load(task, 0)
+    check_target_type(plugin.Tags(), splits.labels, splits.test)
+    check_data_adapter(plugin.TaggedWords(), task)
+    check_metric(plugin.TagAccuracy())
+    request = LoadRequest(registry.output(task, splits.labels), splits.train)
+    check_model_loader(plugin.Tagger(), tmp_path, request=request)

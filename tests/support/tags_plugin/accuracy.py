@@ -9,7 +9,7 @@ import torch
 import torchmetrics
 
 
-class TagCounts(torchmetrics.Metric):
+class TagCounts(torchmetrics.Metric):  # type: ignore[misc]
     """Counts words and correct tags."""
 
     full_state_update = False
@@ -27,4 +27,5 @@ class TagCounts(torchmetrics.Metric):
 
     def compute(self) -> torch.Tensor:
         """Return the share of correct tags."""
-        return self.correct / self.words
+        share: torch.Tensor = self.correct / self.words
+        return share

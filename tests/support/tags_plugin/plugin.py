@@ -56,7 +56,14 @@ class TagAccuracy(Metric):
         return TagCounts()
 
 
-COMPONENTS: tuple[type[Any], ...] = (WordTagging, Tags, TaggedWords, Tagger, TagAccuracy)
+COMPONENTS: dict[str, type[Any]] = {
+    "task_type": WordTagging,
+    "target_type": Tags,
+    "data": TaggedWords,
+    "model": Tagger,
+    "metric": TagAccuracy,
+}
+"""The component of each extension point."""
 
 
 @hookimpl

@@ -65,7 +65,7 @@ class TaggerModel(LoadedModel):
             self.module = Network(width, request.output.width)
         if request.saved is not None:
             self.module.load_state_dict(load_file(request.saved / WEIGHTS))
-        self.provenance = Provenance("scratch", "tagger")
+        self.provenance = Provenance("scratch", "tagger", "there are no pretrained weights")
         self.defaults = {"epochs": 4, "learning_rate": 0.05}
         self.findings = []
 

@@ -59,14 +59,10 @@ class Tags(TargetType):
     ) -> dict[str, ResultTable]:
         """Return the number of words with each tag, and of correct predictions."""
         predicted, true = flat(predictions), flat(targets)
-        rows = [
-            {
-                "tag": label,
-                "words": int((true == tag).sum()),
-                "correct": int(((true == tag) & (predicted == tag)).sum()),
-            }
-            for tag, label in enumerate(labels)
-        ]
+        rows = []
+        for tag, label in enumerate(labels):
+            words = true == tag
+            rows.append({"tag": label, "words": int(words.sum()), "correct": int((predicted[words] == tag).sum())})
         return {"per_tag": ResultTable(rows, "Words by tag, on the test split")}
 
     def write(
