@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,6 +66,7 @@ class TaggerModel(LoadedModel):
             self.module = Network(width, request.output.width)
         if request.saved is not None:
             self.module.load_state_dict(load_file(request.saved / WEIGHTS))
+        self._labels = request.labels
         self.provenance = Provenance("scratch", "tagger", "there are no pretrained weights")
         self.defaults = {"epochs": 4, "learning_rate": 0.05}
         self.findings = []
@@ -97,6 +99,7 @@ class TaggerModel(LoadedModel):
         return [row[:length].numpy() for row, length in zip(tags, batch["lengths"].tolist(), strict=True)]
 
     def save(self, directory: Path) -> None:
-        """Write the weights."""
+        """Write the weights and the label names."""
         directory.mkdir(parents=True, exist_ok=True)
         save_file(unwrap(self.module).state_dict(), directory / WEIGHTS)
+        (directory / "labels.json").write_text(json.dumps(self._labels), encoding="utf-8")
