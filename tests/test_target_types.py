@@ -1,4 +1,4 @@
-"""Core knows no target type by name, every registered one keeps its contract, and a package can add a fifth."""
+"""Core knows no target type by name, every registered one keeps its contract, and plugins can add others."""
 
 from __future__ import annotations
 
@@ -7,21 +7,26 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pytest
 from program_server import Ended, Program
 
+from core.contracts.model import LoadRequest
 from core.registry.registry import load_registry
 from core.tasks.detection.target import BoxesTarget
 from core.tasks.targets.multi_label import MultiLabel
 from core.tasks.targets.regression import Regression
 from core.tasks.targets.single_label import SingleLabel
 from core.tasks.targets.target import TargetType
+from core.tasks.task import Task
 from core.testing.components import check_component
+from core.testing.data import check_data_adapter
+from core.testing.metrics import check_metric
+from core.testing.models import check_model_loader
 from core.testing.targets import check_target_type
 
 ROOT = Path(__file__).parents[1]
@@ -30,13 +35,23 @@ NAMES = {each.name for each in BUILT_IN}
 CLASSES = {each.__name__ for each in BUILT_IN}
 CONSTANTS = {"SINGLE", "MULTI", "REGRESSION", "BOXES"}
 COLUMNS = {"ap50", "ap50_95"}
+OBJECTS = {"Boxes", "Detections"}
+"""The classes of the targets and predictions of `boxes`."""
 AT_HOME = ("core/tasks/", "core/testing/", "core/registry/builtin.py")
 """Where target types are defined, tested and announced."""
+DOCUMENTS = {"core/cli/contracts_reference.py": OBJECTS}
+"""Names that a module can use: the generated page of contracts documents the classes of examples and their targets."""
 
 
-def switches(source: str) -> list[str]:
-    """Return what a module knows about built-in target types, one description per place."""
+def switches(source: str, allowed: Set[str] = frozenset()) -> list[str]:
+    """Return what a module knows about built-in target types, one description per place.
+
+    Args:
+        source: The module's source.
+        allowed: Names of classes that it can use.
+    """
     tree, found = ast.parse(source), []
+    known_names = CLASSES | CONSTANTS | OBJECTS
     docs = {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -49,14 +64,33 @@ def switches(source: str) -> list[str]:
             if node.value in NAMES | COLUMNS:
                 found.append(f"line {node.lineno}: the text {node.value!r}")
         elif isinstance(node, ast.ImportFrom):
-            names = {alias.name for alias in node.names} & (CLASSES | CONSTANTS)
+            names = {alias.name for alias in node.names} & (known_names - allowed)
             found += [f"line {node.lineno}: the import of {name}" for name in sorted(names)]
-        elif isinstance(node, ast.Compare):
-            sides = [node.left, *node.comparators]
-            dtype = any(isinstance(side, ast.Attribute) and side.attr == "dtype" for side in sides)
-            if dtype and any(isinstance(side, ast.Name) and side.id == "object" for side in sides):
-                found.append(f"line {node.lineno}: a comparison of a dtype with object")
+        elif isinstance(node, ast.Attribute) and node.attr in known_names - allowed:
+            found.append(f"line {node.lineno}: the attribute {node.attr}")
+        elif isinstance(node, ast.Name) and node.id in OBJECTS - allowed:
+            found.append(f"line {node.lineno}: a use of {node.id}")
+        elif asks_for_objects(node):
+            found.append(f"line {node.lineno}: a comparison of a dtype with object")
     return found
+
+
+def is_object(node: ast.expr) -> bool:
+    """Whether an expression is the dtype of objects: `object`, `np.object_`, "object" or "O"."""
+    if isinstance(node, ast.Constant):
+        return node.value in ("object", "O")
+    return ast.unparse(node).rpartition(".")[2] in ("object", "object_")
+
+
+def asks_for_objects(node: ast.AST) -> TypeGuard[ast.Compare | ast.Call]:
+    """Whether a comparison, or a call of `np.issubdtype`, asks if a dtype or its kind is that of objects."""
+    if isinstance(node, ast.Call):
+        return "issubdtype" in ast.unparse(node.func) and any(map(is_object, node.args))
+    if not isinstance(node, ast.Compare):
+        return False
+    sides = [node.left, *node.comparators]
+    dtype = any(isinstance(side, ast.Attribute) and side.attr in ("dtype", "kind") for side in sides)
+    return dtype and any(map(is_object, sides))
 
 
 PLANTED = {
@@ -64,7 +98,17 @@ PLANTED = {
     "from core.tasks.targets.multi_label import MULTI": "the import of MULTI",
     "from core.tasks.targets.single_label import SingleLabel": "the import of SingleLabel",
     "def listed(values): return list(values) if values.dtype == object else values": "a dtype with object",
+    "def listed(values): return list(values) if values.dtype.kind == 'O' else values": "a dtype with object",
+    "def listed(values): return list(values) if values.dtype == 'object' else values": "a dtype with object",
+    "def listed(values): return np.issubdtype(values.dtype, np.object_)": "a dtype with object",
+    "def listed(values): return values.dtype != np.object_": "a dtype with object",
     'def title(row): return row["ap50"]': "the text 'ap50'",
+    "def width(task): return 1 if task.target == tasks.REGRESSION else 3": "the attribute REGRESSION",
+    "def single(target): return isinstance(target, tasks.SingleLabel)": "the attribute SingleLabel",
+    "def boxes(target): return isinstance(target, tasks.Boxes)": "the attribute Boxes",
+    "from core.tasks import Boxes": "the import of Boxes",
+    "from core.tasks.detection.boxes import Detections": "the import of Detections",
+    "def found(values): return isinstance(values[0], Detections)": "a use of Detections",
 }
 
 
@@ -84,9 +128,15 @@ def test_core_knows_no_target_type() -> None:
     known = {
         path: found
         for path in paths
-        if not path.startswith(AT_HOME) and (found := switches((ROOT / path).read_text(encoding="utf-8")))
+        if not path.startswith(AT_HOME)
+        and (found := switches((ROOT / path).read_text(encoding="utf-8"), DOCUMENTS.get(path, set())))
     }
     assert not known
+
+
+def test_only_the_allowed_names_are_left_out() -> None:
+    source = "from core.tasks import Boxes, MULTI\n\nPARTS = (Boxes,)\n"
+    assert switches(source, OBJECTS) == ["line 1: the import of MULTI"]
 
 
 @pytest.mark.parametrize("name", sorted(load_registry().components["target_type"]))
@@ -254,3 +304,80 @@ def test_its_contract(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     far, near = (ordinal().losses(torch.tensor([[6.0, 6.0]]), torch.tensor([label])) for label in (0, 1))
     assert float(far) > float(near) > 0
     assert np.isfinite(float(far))
+
+
+# --- a target type with arrays of objects, of many lengths ----------------------------------------------------------
+
+TAGGING = (
+    "task=tagging",
+    "method=full",
+    "train.epochs=4",
+    "train.batch_size=16",
+    "train.precision=fp32",
+    "train.bootstrap_resamples=50",
+)
+TAGS = {"GRAFT_PLUGINS": "tags_plugin.plugin"}
+
+
+@pytest.fixture(scope="module")
+def tagged(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of `tests/support/tags_plugin`."""
+    run = tmp_path_factory.mktemp("tags") / "run"
+    result = program.run(*TAGGING, f"hydra.run.dir={run}", **TAGS)
+    assert result.code == 0, result.err
+    assert "Words by tag, on the test split" in result.out
+    return run
+
+
+def test_tags_are_trained_scored_and_written(tagged: Path) -> None:
+    report = json.loads((tagged / "report.json").read_text(encoding="utf-8"))
+    assert report["status"] == "completed"
+    assert report["self_test"]["passed"]
+    score = report["scores"]["test"]["tag_accuracy"]
+    baseline = report["scores"]["baselines"]["most_frequent_tag"]["tag_accuracy"]
+    assert baseline["low"] < baseline["value"] < baseline["high"] < score["low"] <= score["value"] <= score["high"]
+    lines = [json.loads(line) for line in (tagged / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len({len(line["words"]) for line in lines}) > 3
+    assert all([word for word, _ in line["target"]] == line["words"] for line in lines)
+    pairs = [pair for line in lines for pair in zip(line["target"], line["tags"], strict=True)]
+    assert [row["tag"] for row in report["per_tag"]] == ["other", "person", "place"]
+    for row in report["per_tag"]:
+        own = [tag for (_, true), tag in pairs if true == row["tag"]]
+        assert (len(own), own.count(row["tag"])) == (row["words"], row["correct"])
+    assert score["value"] == pytest.approx(sum(true == tag for (_, true), tag in pairs) / len(pairs))
+
+
+def test_tags_are_predicted_as_rows_of_a_csv(program: Program, tagged: Path) -> None:
+    result = program.run("predict", tagged, "Ann met Bob in Rome", "Oslo", "--format", "csv", **TAGS)
+    assert result.code == 0, result.err
+    assert result.out.splitlines() == [
+        "word,tag", "Ann,person", "met,other", "Bob,person", "in,other", "Rome,place", "Oslo,place",
+    ]  # fmt: skip
+
+
+def test_tags_resume_with_the_same_weights(program: Program, tagged: Path, tmp_path: Path) -> None:
+    plugin, run = tmp_path / "stop.py", tmp_path / "run"
+    plugin.write_text(STOP, encoding="utf-8")
+    stopped = program.run(*TAGGING, f"hydra.run.dir={run}", GRAFT_PLUGINS=f"{TAGS['GRAFT_PLUGINS']},{plugin}")
+    assert stopped.code == 130
+    assert json.loads((run / "report.json").read_text(encoding="utf-8"))["status"] == "interrupted"
+    result = program.run("resume", run, **TAGS)
+    assert result.code == 0, result.err
+    assert digest(run) == digest(tagged)
+
+
+def test_tags_keep_every_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from tags_plugin import plugin
+
+    registry = load_registry()
+    for group, component in plugin.COMPONENTS.items():
+        monkeypatch.setitem(registry.components[group], component.name, component)
+    for component in plugin.COMPONENTS.values():
+        check_component(component)
+    task = Task(type="word-tagging", target="tags", primary="tag_accuracy")
+    splits = plugin.TaggedWords().load(task, 0)
+    check_target_type(plugin.Tags(), splits.labels, splits.test)
+    check_data_adapter(plugin.TaggedWords(), task)
+    check_metric(plugin.TagAccuracy())
+    request = LoadRequest(registry.output(task, splits.labels), splits.train)
+    check_model_loader(plugin.Tagger(), tmp_path, request=request)

@@ -11,6 +11,14 @@ from core.reporting.run_directory import REPORT
 
 SCHEMA = 1
 """Version of the layout of `report.json`; docs/reference/report.md describes it."""
+REPORT_ENTRIES = frozenset(
+    {
+        "choices", "command", "confidence", "config", "data", "ended", "environment", "error", "init", "memory",
+        "model", "name", "nondeterministic_kernels", "primary", "resumed", "schema", "scores", "seconds",
+        "self_test", "started", "status", "table_titles", "tables", "thresholds", "train", "training",
+    }
+)  # fmt: skip
+"""The entries of `report.json` that Graft writes; a table of a target type must have another name."""
 
 
 def read(run: Path) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from torch.utils.data import ConcatDataset
 from core.contracts.components import RunConfig
 from core.contracts.model import LoadedModel, LoadRequest
 from core.contracts.splits import Splits
+from core.errors import PluginError, Problem
 from core.evaluation.bootstrap import Bootstrap
 from core.evaluation.scoring import Scoring, at_thresholds, score
 from core.files import unwritable, write_lines
 from core.registry.registry import load_registry
+from core.reporting.report import REPORT_ENTRIES
 from core.reporting.run_directory import PICTURE, PREDICTIONS
 from core.runs.context import Context
 from core.runs.prepare import PreparedSplit
@@ -119,8 +121,15 @@ def _score_with_intervals(
 def _record_tables(
     ctx: Context, output: OutputSpec, predictions: Predictions, targets: Targets, chosen: Sequence[float] | None
 ) -> None:
-    """Record the target type's tables for the test split, and the titles that the summary prints."""
+    """Record the target type's tables for the test split, and the titles that the summary prints.
+
+    Raises:
+        PluginError: A table has the name of an entry of the report.
+    """
     tables = output.target.tables(predictions, targets, output.labels, chosen)
+    if taken := sorted(tables.keys() & REPORT_ENTRIES):
+        message = f"returns a table {taken[0]!r}, but report.json has an entry of this name."
+        raise PluginError(Problem(f"target type {output.target.name}", message, "Give the table another name."))
     titles = {key: table.title for key, table in tables.items() if table.title}
     ctx.record(**{key: table.content for key, table in tables.items()}, table_titles=titles)
 
@@ -131,7 +140,7 @@ def prediction_lines(
     """Yield the lines of `predictions.jsonl`: the example, its target, the prediction, and the example's place."""
     task_type, target, labels = load_registry().task_type(output.task.type), output.target, output.labels
     for index, example in enumerate(examples):
-        truth = None if example.target is None else target.write_target(example.target, labels)
+        truth = None if example.target is None else target.write_target(example.target, labels, example)
         prediction = target.write(predictions[index], labels, chosen, example)
         yield {"index": index, **task_type.content(example), "target": truth, **prediction, "place": example.place}
 
@@ -145,7 +154,7 @@ def _score_baselines(
     output = request.output
     has_thresholds = _has_chosen_thresholds(config, output)
     examples: Any = ConcatDataset([splits.val, splits.test]) if has_thresholds else splits.test  # type: ignore[list-item]
-    simplest = output.target.baseline(output.targets_of(splits.train), len(examples), output.labels)
+    simplest = output.target.baseline(output.targets_of(splits.train), examples, output.labels)
     val_targets, test_targets = prepared_splits["val"].targets, prepared_splits["test"].targets
     scores = {}
     for name, predictions in (simplest | config.model.baselines(request, examples)).items():

@@ -10,8 +10,11 @@ import numpy as np
 import torch
 
 from core.issues import RowIssue
+from core.registry.registry import load_registry
+from core.reporting.report import REPORT_ENTRIES
 from core.tasks.targets.target import ResultTable, TargetType
 from core.tasks.task import Task
+from core.tasks.task_type import TaskType
 from core.testing.expect import Subject
 from core.testing.samples import LABELS
 
@@ -22,18 +25,10 @@ N = 60
 """Number of samples."""
 TRAIN_OPTIONS = {"class_weights", "label_smoothing", "thresholds"}
 """The options of `train` that a target type may name in `train_options`."""
-REPORT_ENTRIES = frozenset(
-    {
-        "choices", "command", "confidence", "config", "data", "ended", "environment", "error", "init", "memory",
-        "model", "name", "nondeterministic_kernels", "primary", "resumed", "schema", "scores", "seconds",
-        "self_test", "started", "status", "table_titles", "tables", "thresholds", "train", "training",
-    }
-)  # fmt: skip
-"""The entries of `report.json` that Graft writes; a table of a target type must have another name."""
 
 
-def check_target_type(target: TargetType, labels: Sequence[str] = LABELS) -> None:
-    """Check a target type on its own samples.
+def check_target_type(target: TargetType, labels: Sequence[str] = LABELS, examples: Sequence[Any] = ()) -> None:
+    """Check a target type on its own samples, and on your examples.
 
     Requirements:
 
@@ -41,11 +36,15 @@ def check_target_type(target: TargetType, labels: Sequence[str] = LABELS) -> Non
     - `losses` from logits are finite, one per example, with a gradient; `predictions` from logits are valid.
     - Thresholds, baselines and tables have the shapes that a run expects.
     - Targets, predictions and tables are written as JSON values, and CSV rows as plain values.
-    - `difference` is 0 for equal predictions and above 0 for different ones.
+    - `difference` is 0 for equal predictions and above 0 for different ones. It is overridden if `objects` is True.
+    - `like` is empty, or the name of a target type with arrays of the same dtype and shape.
 
     Args:
         target: The target type.
         labels: Label names, if it has labels.
+        examples: Examples of a registered task type, with targets. `write`, `write_target` and `baseline` receive them,
+            and `rows` receives lines that begin with their content, as in a run. Required if these methods use the
+            example; without examples they receive None in place of each.
 
     Raises:
         AssertionError: A requirement is not met.
@@ -59,7 +58,12 @@ def check_target_type(target: TargetType, labels: Sequence[str] = LABELS) -> Non
     guesses = target.sample_predictions(truth, names, 1)
     _check_options(subject, target, truth, guesses, names)
     _check_scores(subject, target, truth, guesses, names)
-    _check_written(subject, target, samples, guesses, names)
+    _check_like(subject, target, truth, guesses, labels)
+    if examples:
+        targets = [example.target for example in examples]
+        _check_examples(subject, target, targets, examples, names, _task_type(subject, target, examples[0]))
+    else:
+        _check_examples(subject, target, samples, [None] * N, names)
 
 
 def _check_targets(subject: Subject, target: TargetType, samples: list[Any], labels: tuple[str, ...]) -> Targets:
@@ -73,7 +77,6 @@ def _check_targets(subject: Subject, target: TargetType, samples: list[Any], lab
                 0 <= label < len(labels),
                 f"`labels_of({sample!r})` returns {label}, but there are only {len(labels)} labels.",
             )
-        _as_json(subject, target.write_target(sample, labels), "`write_target`")
     subject.expect(
         target.target_problem(object(), labels),
         "`target_problem(object(), labels)` must say what is wrong; it returns an empty text.",
@@ -144,13 +147,14 @@ def _check_options(
 def _check_scores(
     subject: Subject, target: TargetType, truth: Targets, guesses: Predictions, labels: tuple[str, ...]
 ) -> None:
-    """Check sample predictions, baselines, differences and tables."""
+    """Check sample predictions, differences and tables."""
     for what, values in (("random", guesses), ("perfect", target.sample_predictions(truth, labels, 1, perfect=True))):
         problem = target.problem(values, N, labels)
         subject.expect(not problem, f"`problem` refuses the {what} predictions of `sample_predictions`: it {problem}")
-    for name, values in target.baseline(truth, 7, labels).items():
-        problem = target.problem(values, 7, labels)
-        subject.expect(not problem, f"the baseline {name!r} {problem}")
+    subject.expect(
+        not target.objects or type(target).difference is not TargetType.difference,
+        "`objects` is True, so it must override `difference`; the default compares arrays of numbers.",
+    )
     gap = target.difference(guesses, guesses)
     subject.expect(gap == 0, f"`difference` of equal predictions must be 0; it is {gap}.")
     other = target.difference(guesses, target.sample_predictions(truth, labels, 2))
@@ -166,19 +170,84 @@ def _check_scores(
         subject.expect(rows, f"the table {key!r} has a title, so its content must be a list of dicts, one per row.")
 
 
-def _check_written(
-    subject: Subject, target: TargetType, samples: list[Any], guesses: Predictions, labels: tuple[str, ...]
+def _check_like(
+    subject: Subject, target: TargetType, truth: Targets, guesses: Predictions, labels: Sequence[str]
 ) -> None:
-    """Check lines of `predictions.jsonl` and rows of a CSV."""
-    columns = set(target.columns(labels))
-    for prediction in guesses:
-        line = target.write(prediction, labels)
+    """Check that `like` names a target type with the same arrays."""
+    if not target.like:
+        return
+    registry = load_registry()
+    if target.like not in registry.components["target_type"]:
+        message, cure = registry.unknown("target_type", target.like, list(registry.components["target_type"]))
+        subject.fail(f"`like` must be empty or the name of a target type: {message} {cure}")
+    other = registry.target(target.like)
+    names = tuple(labels) if other.has_labels else ()
+    their_truth = other.stack(other.samples(N, names), names)
+    pairs = (
+        ("targets", truth, their_truth),
+        ("predictions", guesses, other.sample_predictions(their_truth, names, 1)),
+    )
+    for what, ours, theirs in pairs:
+        subject.expect(
+            ours.dtype == theirs.dtype and ours.shape == theirs.shape,
+            f"`like` is {target.like!r}, but the {what} of {N} samples are {ours.dtype} {list(ours.shape)}, "
+            f"and those of {target.like} are {theirs.dtype} {list(theirs.shape)}.",
+        )
+
+
+def _task_type(subject: Subject, target: TargetType, example: Any) -> TaskType:
+    """Return the registered task type of an example that accepts this target type."""
+    registry = load_registry()
+    known = [registry.task_type(name) for name in registry.components["task_type"]]
+    fitting = [each for each in known if type(example) is each.example and target.name in registry.targets_of(each)]
+    name = type(example).__name__
+    subject.expect(fitting, f"no registered task type has examples of the class {name} and this target type.")
+    return fitting[0]
+
+
+def _check_examples(
+    subject: Subject,
+    target: TargetType,
+    targets: Sequence[Any],
+    examples: Sequence[Any],
+    labels: tuple[str, ...],
+    task_type: TaskType | None = None,
+) -> None:
+    """Check baselines, lines of `predictions.jsonl` and rows of a CSV.
+
+    Args:
+        subject: For messages.
+        target: The target type.
+        targets: The target of each example.
+        examples: Examples, or None for each.
+        labels: Label names.
+        task_type: The task type of the examples; None if there are none.
+    """
+    for each, example in zip(targets, examples, strict=True):
+        problem = target.target_problem(each, labels, example)
+        subject.expect(not problem, f"`target_problem` refuses the target of {example!r}: it {problem}.")
+    truth = target.stack(targets, labels)
+    few = examples[:7]  # fewer than the training targets, so that their numbers cannot be confused
+    for name, values in target.baseline(truth, few, labels).items():
+        problem = target.problem(values, len(few), labels)
+        subject.expect(not problem, f"the baseline {name!r} {problem}")
+    guesses = target.sample_predictions(truth, labels, 1)
+    for prediction, wanted, example in zip(guesses, targets, examples, strict=True):
+        written = target.write_target(wanted, labels, example)
+        _as_json(subject, written, "`write_target`")
+        line = target.write(prediction, labels, None, example)
         _as_json(subject, line, "`write`")
-        for row in target.rows(line):
-            flat = all(value is None or isinstance(value, str | int | float | bool) for value in row.values())
-            subject.expect(flat, f"`rows` must yield plain values for a CSV; it yields {row!r}.")
-            missing = sorted(row.keys() - columns) if columns else []
-            subject.expect(not missing, f"`rows` yields columns that are missing from `columns`: {', '.join(missing)}.")
+        _check_rows(subject, target, (task_type.content(example) if task_type else {}) | line, labels)
+
+
+def _check_rows(subject: Subject, target: TargetType, line: dict[str, Any], labels: tuple[str, ...]) -> None:
+    """Check the rows of a CSV for one line of predictions."""
+    columns = set(target.columns(labels))
+    for row in target.rows(line):
+        flat = all(value is None or isinstance(value, str | int | float | bool) for value in row.values())
+        subject.expect(flat, f"`rows` must yield plain values for a CSV; it yields {row!r}.")
+        missing = sorted(row.keys() - columns) if columns else []
+        subject.expect(not missing, f"`rows` yields columns that are missing from `columns`: {', '.join(missing)}.")
 
 
 def _as_json(subject: Subject, value: Any, what: str) -> None:

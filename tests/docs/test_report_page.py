@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.testing.targets import REPORT_ENTRIES
+from core.reporting.report import REPORT_ENTRIES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "report.md").read_text(encoding="utf-8")

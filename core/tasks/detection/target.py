@@ -55,7 +55,7 @@ class BoxesTarget(TargetType):
         """Return the indices of the labels of the objects."""
         return tuple(sorted(set(target.labels)))
 
-    def write_target(self, target: Target, labels: Sequence[str]) -> list[dict[str, Any]]:
+    def write_target(self, target: Target, labels: Sequence[str], example: Any = None) -> list[dict[str, Any]]:
         """Return the objects: label, box, and `crowd` if a box stands for many objects."""
         crowd = target.crowd or (False,) * len(target)
         return [

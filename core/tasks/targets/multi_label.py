@@ -51,7 +51,7 @@ class MultiLabel(TargetType):
         indices: tuple[int, ...] = target
         return indices
 
-    def write_target(self, target: Target, labels: Sequence[str]) -> list[str]:
+    def write_target(self, target: Target, labels: Sequence[str], example: Any = None) -> list[str]:
         """Return the names of the labels."""
         return [labels[index] for index in target]
 
@@ -97,11 +97,12 @@ class MultiLabel(TargetType):
 
         return decide(predictions, thresholds)
 
-    def baseline(self, train: Targets, n: int, labels: Sequence[str]) -> dict[str, Predictions]:
-        """Return the frequency of each label in the training split as a prediction, n times."""
+    def baseline(self, train: Targets, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Predictions]:
+        """Return the frequency of each label in the training split as the prediction of each example."""
         import numpy as np
 
-        return {"label_frequency": np.tile(train.mean(axis=0, dtype=np.float64).astype(np.float32), (n, 1))}
+        frequencies = train.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return {"label_frequency": np.tile(frequencies, (len(examples), 1))}
 
     def tables(
         self,

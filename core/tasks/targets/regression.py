@@ -47,7 +47,7 @@ class Regression(TargetType):
         """Return no label, because a value has none."""
         return ()
 
-    def write_target(self, target: Target, labels: Sequence[str]) -> float:
+    def write_target(self, target: Target, labels: Sequence[str], example: Any = None) -> float:
         """Return the value."""
         value: float = target
         return value
@@ -80,11 +80,11 @@ class Regression(TargetType):
         """Return the values, float32 [b]."""
         return logits.float().reshape(len(logits))
 
-    def baseline(self, train: Targets, n: int, labels: Sequence[str]) -> dict[str, Predictions]:
-        """Return the mean of the training split as a prediction, n times."""
+    def baseline(self, train: Targets, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Predictions]:
+        """Return the mean of the training split as the prediction of each example."""
         import numpy as np
 
-        return {"mean": np.full(n, train.mean(), dtype=np.float32)}
+        return {"mean": np.full(len(examples), train.mean(), dtype=np.float32)}
 
     def write(
         self,

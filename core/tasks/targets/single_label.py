@@ -48,7 +48,7 @@ class SingleLabel(TargetType):
         """Return the index of the label."""
         return (target,)
 
-    def write_target(self, target: Target, labels: Sequence[str]) -> str:
+    def write_target(self, target: Target, labels: Sequence[str], example: Any = None) -> str:
         """Return the label's name."""
         return labels[target]
 
@@ -86,12 +86,12 @@ class SingleLabel(TargetType):
         of_examples: NDArray[np.float32] = np.asarray(weights, dtype=np.float32)[targets.astype(np.int64)]
         return of_examples
 
-    def baseline(self, train: Targets, n: int, labels: Sequence[str]) -> dict[str, Predictions]:
-        """Return each label's share of the training split as a prediction, n times."""
+    def baseline(self, train: Targets, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Predictions]:
+        """Return each label's share of the training split as the prediction of each example."""
         import numpy as np
 
         shares = np.bincount(train.astype(np.int64), minlength=len(labels)) / len(train)
-        return {"majority": np.tile(shares.astype(np.float32), (n, 1))}
+        return {"majority": np.tile(shares.astype(np.float32), (len(examples), 1))}
 
     def tables(
         self,

@@ -94,8 +94,8 @@ class TargetType(Component):
         """Return the indices of the labels in a target, each once; empty if it has none."""
 
     @abstractmethod
-    def write_target(self, target: Target, labels: Sequence[str]) -> Any:
-        """Return a target (not None) as a JSON value."""
+    def write_target(self, target: Target, labels: Sequence[str], example: Any = None) -> Any:
+        """Return a target (not None) of `example` as a JSON value."""
 
     def strata(self, targets: Sequence[Target]) -> NDArray[np.int64]:
         """Return the stratum of each target, int64 [n], for stratified splits; by default equal targets share one."""
@@ -185,8 +185,14 @@ class TargetType(Component):
 
         return list(values) if self.objects else torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
-    def baseline(self, train: Targets, n: int, labels: Sequence[str]) -> dict[str, Predictions]:
-        """Return n predictions made only from the training targets, by the name of the baseline; by default none."""
+    def baseline(self, train: Targets, examples: Sequence[Any], labels: Sequence[str]) -> dict[str, Predictions]:
+        """Return the predictions of simple baselines by name; by default there are none.
+
+        Args:
+            train: The targets of the training split, as `stack` returns them.
+            examples: The examples to predict. Each baseline has one prediction per example and never reads targets.
+            labels: Label names.
+        """
         return {}
 
     def tables(

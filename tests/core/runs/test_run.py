@@ -23,10 +23,12 @@ import core
 from core.config.serialization import read_config
 from core.contracts.components import RunConfig
 from core.contracts.model import LoadedModel
-from core.errors import ConfigError, GraftError, Interrupted, NumericalError, RunError
+from core.errors import ConfigError, GraftError, Interrupted, NumericalError, PluginError, RunError
 from core.reporting import report as record
 from core.reporting import summary
 from core.runs.run import resume, run
+from core.tasks.targets.single_label import SingleLabel
+from core.tasks.targets.target import ResultTable
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -216,6 +218,15 @@ def test_a_model_that_is_fitted_without_gradients(tmp_path: Path) -> None:
     run(config, tmp_path / "b", quiet=True)
     shares = json.loads((tmp_path / "b" / "model" / "shares.json").read_text())
     assert shares == pytest.approx([1 / 3] * 3, abs=1e-4)  # auto: every label has the same total weight
+
+
+def test_a_table_cannot_replace_an_entry_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SingleLabel, "tables", lambda self, *_: {"scores": ResultTable([], "Scores")})
+    with pytest.raises(PluginError, match="target type single: returns a table 'scores'"):
+        trained(tmp_path / "run")
+    report = record.read(tmp_path / "run")
+    assert report["status"] == "failed"
+    assert "accuracy" in report["scores"]["test"]
 
 
 # --- class weights ----------------------------------------------------------------------------------------------------

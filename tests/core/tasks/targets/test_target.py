@@ -90,16 +90,16 @@ def test_divide_by_nothing() -> None:
 
 
 def test_the_simplest_baselines() -> None:
-    ((name, majority),) = SingleLabel().baseline(np.array([0, 2, 2, 2]), 5, "abc").items()
+    ((name, majority),) = SingleLabel().baseline(np.array([0, 2, 2, 2]), range(5), "abc").items()
     assert name == "majority"
     assert majority.shape == (5, 3)
     assert majority[0].tolist() == [0.25, 0.0, 0.75]
-    ((name, mean),) = Regression().baseline(np.array([1.0, 3.0], dtype=np.float32), 2, ()).items()
+    ((name, mean),) = Regression().baseline(np.array([1.0, 3.0], dtype=np.float32), range(2), ()).items()
     assert (name, mean.tolist()) == ("mean", [2.0, 2.0])
     several = np.array([[1, 0, 0], [1, 1, 0]], dtype=np.float32)
-    ((name, shares),) = MultiLabel().baseline(several, 1, "abc").items()
+    ((name, shares),) = MultiLabel().baseline(several, range(1), "abc").items()
     assert (name, shares.tolist()) == ("label_frequency", [[1.0, 0.5, 0.0]])
-    assert BoxesTarget().baseline(objects([Boxes()]), 1, "a") == {}
+    assert BoxesTarget().baseline(objects([Boxes()]), range(1), "a") == {}
 
 
 def test_differences_of_probabilities_are_absolute_and_of_large_values_relative() -> None:
