@@ -82,7 +82,8 @@ def kill_at_random(program: Program, reference: dict[str, Any], start: Start, se
     process, run = start(f"killed-{seed}-0")
     for attempt in range(1, 20):
         process.until((run / "report.json").is_file)
-        time.sleep(draw.uniform(0, reference["seconds"]))
+        # Each attempt that came too late shortens the wait: the reference may have run while the machine was busier.
+        time.sleep(draw.uniform(0, reference["seconds"] / (attempt - kills)))
         process.signal(signal.SIGKILL)
         if process.wait().code == -signal.SIGKILL:
             kills += 1
