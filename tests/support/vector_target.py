@@ -41,7 +41,7 @@ class Vec(TargetType):
     def labels_of(self, target: Any) -> tuple[int, ...]:
         return ()
 
-    def write_target(self, target: Any, labels: Sequence[str]) -> list[float]:
+    def write_target(self, target: Any, labels: Sequence[str], example: Any = None) -> list[float]:
         return list(target)
 
     def outputs(self, labels: Sequence[str]) -> int:
