@@ -28,6 +28,7 @@ class QuantizationConfig:
         double_quant: Whether the quantization constants are quantized too.
         compute_dtype: The dtype of matrix products, such as `bfloat16`; `auto` follows the run's precision.
         backend: The import name of the library that quantizes.
+        overhead: Factor on the bytes of the quantized weights for their constants, for estimates of memory.
     """
 
     bits: int
@@ -35,6 +36,7 @@ class QuantizationConfig:
     double_quant: bool
     compute_dtype: str
     backend: str
+    overhead: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,16 @@ class LoadedModel(ABC):
     def parameter_bytes(self, parameter: Tensor) -> int:
         """Return the bytes of a parameter of `module`, including quantization constants."""
         return parameter.numel() * parameter.element_size()
+
+    def coarsest_precision(self) -> str:
+        """Return the coarsest precision in which `module` holds weights or multiplies: `fp32`, `fp16` or `bf16`.
+
+        Override it if layers with quantized weights multiply in a precision of their own.
+        """
+        import torch
+
+        dtypes = {parameter.dtype for parameter in self.module.parameters()}
+        return "bf16" if torch.bfloat16 in dtypes else "fp16" if torch.float16 in dtypes else "fp32"
 
     def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
         """Let a parameter of `module` use memory that another model holds.

@@ -101,6 +101,10 @@ class WrappedModel(LoadedModel):
         """See `LoadedModel.parameter_bytes`."""
         return self.inner.parameter_bytes(parameter)
 
+    def coarsest_precision(self) -> str:
+        """See `LoadedModel.coarsest_precision`."""
+        return self.inner.coarsest_precision()
+
     def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
         """See `LoadedModel.share_parameter`."""
         self.inner.share_parameter(parameter, data)

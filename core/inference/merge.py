@@ -18,8 +18,6 @@ from core.tasks.targets.target import TargetType
 from core.training.requests import request_for_saved
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from core.tasks.targets.target import Predictions
 
 EXPORT, RECORD = "export", "export.json"
@@ -56,7 +54,7 @@ def export(run: Path, out: Path | None = None) -> dict[str, Any]:
     probe = config.data.load(replace(config.task, labels=list(predictor.labels) or None), config.seed).test[:PROBE]
     precisions = list(dict.fromkeys(["fp32", predictor.hardware.precision]))
     before = {each: _outputs(predictor, probe, each) for each in precisions}
-    model, held = predictor.model, coarsest(predictor.model.module)
+    model, held = predictor.model, predictor.model.coarsest_precision()
     model.thresholds = predictor.thresholds
     merged = config.method.merge(model)
     try:
@@ -109,23 +107,13 @@ def _outputs(predictor: Predictor, probe: Sequence[Any], precision: str) -> Pred
     return predict(predictor.model, prepared, Hardware(predictor.hardware.device, precision), PROBE)
 
 
-def coarsest(module: nn.Module) -> str:
-    """Return the coarsest precision of a network's weights and of the products of its quantized layers."""
-    import torch
-
-    names = {torch.bfloat16: "bf16", torch.float16: "fp16"}
-    dtypes = {parameter.dtype for parameter in module.parameters()}
-    dtypes |= {getattr(layer, "compute_dtype", torch.float32) for layer in module.modules()}
-    return max((names.get(dtype, "fp32") for dtype in dtypes), key=TOLERANCES.__getitem__, default="fp32")
-
-
 def tolerance(precision: str, weights: QuantizationConfig | None, held: str = "fp32") -> float:
     """Return the maximum difference between the outputs of a merged model and those before merging.
 
     Args:
         precision: The precision of the outputs.
         weights: How the base weights were quantized, or None.
-        held: What `coarsest` returned before merging; the model did not compute more precisely.
+        held: What `LoadedModel.coarsest_precision` returned before merging; the model did not compute more precisely.
     """
     return max(TOLERANCES[precision], TOLERANCES[held], IN_8_BITS if weights is not None and weights.bits == 8 else 0.0)
 

@@ -35,8 +35,7 @@ class Predictor:
     Attributes:
         config: The run's configuration.
         model: The run's model, loaded from `model/`.
-        output: The task, its label names and its target type.
-        task_type: The task type.
+        output: The task, its label names, its target type and its task type.
         hardware: Device and precision.
         request: What the model loader received.
         thresholds: The thresholds chosen on the validation split; None if none were chosen.
@@ -45,7 +44,6 @@ class Predictor:
     config: RunConfig
     model: LoadedModel
     output: OutputSpec
-    task_type: TaskType
     hardware: Hardware
     request: LoadRequest
     thresholds: tuple[float, ...] | None = None
@@ -70,7 +68,12 @@ class Predictor:
         model = config.method.reopen(config.model, request)
         model.module.to(hardware.device).eval()
         thresholds = output.read_thresholds(report.get("thresholds"))
-        return cls(config, model, output, load_registry().task_type(config.task.type), hardware, request, thresholds)
+        return cls(config, model, output, hardware, request, thresholds)
+
+    @property
+    def task_type(self) -> TaskType:
+        """The task type, which reads and writes examples."""
+        return self.output.task_type
 
     def raw(self, examples: Sequence[Any]) -> Predictions:
         """Return predictions as an array [n, ...], as the target type defines them."""

@@ -108,7 +108,7 @@ class Registry:
 
     def output(self, task: Task, labels: Sequence[str]) -> OutputSpec:
         """Return what a model for this task predicts: the task, its label names and its target type."""
-        return OutputSpec(task, tuple(labels), self.target(task.target))
+        return OutputSpec(task, tuple(labels), self.target(task.target), self.task_type(task.type))
 
     def targets_of(self, task_type: TaskType) -> list[str]:
         """Return the names of the target types for a task type: those that it lists, and those that list it."""

@@ -15,7 +15,6 @@ from core.errors import PluginError, Problem
 from core.evaluation.bootstrap import Bootstrap
 from core.evaluation.scoring import Scoring, at_thresholds, score
 from core.files import unwritable, write_lines
-from core.registry.registry import load_registry
 from core.reporting.report import REPORT_ENTRIES
 from core.reporting.run_directory import PICTURE, PREDICTIONS
 from core.runs.context import Context
@@ -74,7 +73,7 @@ def _draw(
     ctx: Context, output: OutputSpec, splits: Splits, predictions: Predictions, chosen: Sequence[float] | None
 ) -> None:
     """Write a picture of test examples with their predictions, if the task type can draw one."""
-    picture = load_registry().task_type(output.task.type).picture(splits.test, predictions, output.labels, chosen)
+    picture = output.task_type.picture(splits.test, predictions, output.labels, chosen)
     if picture is None:
         return
     path = ctx.directory / PICTURE
@@ -138,11 +137,17 @@ def prediction_lines(
     output: OutputSpec, examples: Sequence[Any], predictions: Predictions, chosen: Sequence[float] | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the lines of `predictions.jsonl`: the example, its target, the prediction, and the example's place."""
-    task_type, target, labels = load_registry().task_type(output.task.type), output.target, output.labels
+    target, labels = output.target, output.labels
     for index, example in enumerate(examples):
         truth = None if example.target is None else target.write_target(example.target, labels, example)
         prediction = target.write(predictions[index], labels, chosen, example)
-        yield {"index": index, **task_type.content(example), "target": truth, **prediction, "place": example.place}
+        yield {
+            "index": index,
+            **output.task_type.content(example),
+            "target": truth,
+            **prediction,
+            "place": example.place,
+        }
 
 
 def _score_baselines(

@@ -1,4 +1,4 @@
-"""What a model predicts: the task, its label names and its target type as one object."""
+"""What a model predicts: the task, its label names, its target type and its task type as one object."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.tasks.targets.target import DEFAULT_THRESHOLD, Targets, TargetType
 from core.tasks.task import Task
+from core.tasks.task_type import TaskType
 
 if TYPE_CHECKING:
     from core.tasks.targets.encoded import Target
@@ -15,17 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """A task with the label names found in its data, and its target type.
+    """A task with the label names found in its data, its target type and its task type.
 
     Attributes:
         task: The task.
         labels: Label names in the order of their indices; empty if the target type has no labels.
         target: The target type.
+        task_type: The task type.
     """
 
     task: Task
     labels: tuple[str, ...]
     target: TargetType
+    task_type: TaskType
 
     @property
     def width(self) -> int:

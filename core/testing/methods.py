@@ -17,7 +17,7 @@ from core.contracts.components import AdapterMethod, ModelLoader, RunConfig
 from core.contracts.model import LoadedModel, LoadRequest, QuantizationConfig, TrainingPlan
 from core.contracts.train_config import TrainConfig
 from core.errors import ConfigError
-from core.inference.merge import coarsest, tolerance
+from core.inference.merge import tolerance
 from core.registry.compatibility import UNSUPPORTED, fit
 from core.registry.registry import load_registry
 from core.runtime.determinism import seed_everything
@@ -251,7 +251,7 @@ def _check_merged(
     """Check that the merged model, saved and opened by the loader without the method, predicts the same."""
     if method.unmergeable:
         return
-    before, dtype = predicted(again, request.train[:PROBE]), coarsest(again.module)
+    before, dtype = predicted(again, request.train[:PROBE]), again.coarsest_precision()
     merged = method.merge(again)
     subject.expect(isinstance(merged, LoadedModel), f"`merge` must return a LoadedModel, not {type(merged).__name__}.")
     merged.save(folder / "merged")

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 LIBRARIES_MB = 900.0
 """Resident memory, in MiB, of a process that has imported torch, transformers and peft and loaded a small data set."""
 MIB = 2**20
-_OVERHEAD = {4: 1.035, 8: 1.01}
-"""Factor for quantization constants, by bits. 4: a byte per 64 weights, and constants of these. 8: 4 bytes per row."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def _weights(config: RunConfig, shape: Footprint, precision: str, device: str) -
     plan = config.method.weights()
     if plan is not None:
         half = shape.halves and plan.compute_dtype != "float32" and precision != "fp32"
-        packed = shape.linear * plan.bits / 8 * _OVERHEAD[plan.bits]
+        packed = shape.linear * plan.bits / 8 * plan.overhead
         return packed + (shape.parameters - shape.linear) * (2 if half else 4) + 4 * shape.head
     half = shape.halves and config.method.additive() and precision == "bf16" and device.startswith("cuda")
     return (2 if half else 4) * shape.parameters + 4.0 * shape.head

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from core import Footprint, RunConfig
 
 LOFTQ = "loftq"
+OVERHEAD = {4: 1.035, 8: 1.01}
+"""Factor on the bytes of quantized weights for their constants, by bits. 4: a byte per 64 weights, and constants of
+these. 8: 4 bytes per row."""
 ALTERS_BASE = ("pissa", "olora")
 """Initializations that subtract the initial update from the base weights."""
 
@@ -140,7 +143,9 @@ class Qlora(Lora):
 
     def weights(self) -> QuantizationConfig:
         """Return a configuration for 4-bit weights."""
-        return QuantizationConfig(4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes")
+        return QuantizationConfig(
+            4, self.quant_type, self.double_quant, self.compute_dtype, "bitsandbytes", OVERHEAD[4]
+        )
 
     def merge(self, model: LoadedModel) -> LoadedModel:
         """Dequantize the base and add the updates to its weights; 4 bits would round them away."""
@@ -166,7 +171,7 @@ class Lora8(Lora):
 
     def weights(self) -> QuantizationConfig:
         """Return a configuration for 8-bit weights."""
-        return QuantizationConfig(8, "int8", False, "auto", "bitsandbytes")
+        return QuantizationConfig(8, "int8", False, "auto", "bitsandbytes", OVERHEAD[8])
 
     def merge(self, model: LoadedModel) -> LoadedModel:
         """Dequantize the base and add the updates to its weights; 8 bits would round them away."""

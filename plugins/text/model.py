@@ -147,6 +147,10 @@ class TextClassifierModel(LoadedModel):
         """Return the bytes of a parameter, including its quantization constants."""
         return quantization.stored_bytes(parameter)
 
+    def coarsest_precision(self) -> str:
+        """Return the coarsest precision of the weights, and of the products of quantized layers."""
+        return quantization.coarsest_precision(self.module)
+
     def share_parameter(self, parameter: Tensor, data: Tensor) -> None:
         """Make a parameter, and all other references to its 8-bit weights, use another model's memory."""
         quantization.share(self.module, parameter, data)

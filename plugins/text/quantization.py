@@ -128,6 +128,13 @@ def is_quantized(module: nn.Module) -> bool:
     return any(hasattr(parameter, "quant_state") or hasattr(parameter, "SCB") for parameter in module.parameters())
 
 
+def coarsest_precision(module: nn.Module) -> str:
+    """Return the coarsest precision of a network's weights and of the products of its quantized layers."""
+    dtypes = {parameter.dtype for parameter in module.parameters()}
+    dtypes |= {getattr(layer, "compute_dtype", torch.float32) for layer in module.modules()}
+    return "bf16" if torch.bfloat16 in dtypes else "fp16" if torch.float16 in dtypes else "fp32"
+
+
 def elements(parameter: Any) -> int:
     """Return the number of weights in a parameter; a byte holds two 4-bit weights."""
     state = getattr(parameter, "quant_state", None)

@@ -28,7 +28,7 @@ from core.runs.run import run
 from core.tasks.output import OutputSpec
 from core.tasks.targets.single_label import SingleLabel
 from core.tasks.task import Task
-from core.tasks.text import TextExample
+from core.tasks.text import TextClassification, TextExample
 from plugins.data.adapters.text import Table
 from plugins.methods.selective import Full
 from plugins.text.plugin import Decoder, Encoder
@@ -163,7 +163,7 @@ def test_a_plugins_single_label_type_with_other_outputs_is_no_softmax_classifier
         def outputs(self, labels: Sequence[str]) -> int:
             return len(labels) - 1
 
-    request = LoadRequest(OutputSpec(Task(), ("low", "normal", "high"), Steps()), TRAIN, "f")
+    request = LoadRequest(OutputSpec(Task(), ("low", "normal", "high"), Steps(), TextClassification()), TRAIN, "f")
     config = Encoder(init="scratch", architecture="distilbert", **SIZES).load(request).module.config
     assert config.problem_type is None
     assert config.id2label == {0: "output_0", 1: "output_1"}
