@@ -1,0 +1,81 @@
+"""The example of token classification, and its task type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from core import TaskType
+
+TAGS = "tags"
+"""The name of the target type."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenExample:
+    """A text with the words that get a tag.
+
+    Attributes:
+        text: The text.
+        words: Where each word starts and ends in `text`, in characters; the words are in order and do not overlap.
+        target: The index of each word's tag; None if it is unknown.
+        place: Where the example was read, for messages: `train.conll:12`.
+    """
+
+    text: str
+    words: tuple[tuple[int, int], ...]
+    target: tuple[int, ...] | None = None
+    place: str = ""
+
+    @property
+    def surfaces(self) -> list[str]:
+        """The words as texts."""
+        return [self.text[start:end] for start, end in self.words]
+
+
+def joined(words: Iterable[str], place: str = "") -> TokenExample:
+    """Return the example of words without a text, which are joined by spaces."""
+    listed = list(words)
+    places, at = [], 0
+    for word in listed:
+        places.append((at, at + len(word)))
+        at += len(word) + 1
+    return TokenExample(" ".join(listed), tuple(places), place=place)
+
+
+def from_text(text: str, place: str = "") -> TokenExample:
+    """Return the example of a text, which is split into words."""
+    from plugins.text.token_classification.words import split_words
+
+    return TokenExample(text, split_words(text), place=place)
+
+
+@dataclass
+class TokenClassification(TaskType):
+    """Predict a tag for each word of a text, such as the names in it."""
+
+    name: ClassVar[str] = "token-classification"
+    example: ClassVar[type] = TokenExample
+    targets: ClassVar[tuple[str, ...]] = (TAGS,)
+
+    def identity(self, example: TokenExample) -> bytes:
+        """Return the words, so that white space does not matter."""
+        return "\x00".join(example.surfaces).encode("utf-8", "surrogatepass")
+
+    def parse(self, text: str) -> TokenExample:
+        """Return the example for a text, or for a JSON object with `text` or with `tokens`."""
+        if text.lstrip().startswith("{"):
+            try:
+                read = json.loads(text)
+                if isinstance(read.get("tokens"), Sequence) and not isinstance(read["tokens"], str):
+                    return joined(str(word) for word in read["tokens"])
+                return from_text(str(read["text"]))
+            except (ValueError, KeyError, AttributeError):
+                pass  # a text that happens to begin with a brace
+        return from_text(text)
+
+    def content(self, example: TokenExample) -> dict[str, Any]:
+        """Return the text and its words."""
+        return {"text": example.text, "words": example.surfaces}
