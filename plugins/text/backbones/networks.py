@@ -1,4 +1,4 @@
-"""Networks of transformers: their class, dtype, quantization and head."""
+"""Networks of transformers: reading their weights, dtype, quantization and head."""
 
 from __future__ import annotations
 
@@ -13,44 +13,33 @@ from torch import nn
 from core.contracts import LoadRequest
 from plugins.text import quantization
 from plugins.text.backbones.decoders import DECODERS
-from plugins.text.backbones.encoders import ARCHITECTURES as ENCODERS
-from plugins.text.backbones.pooling import LastToken, classifier
+from plugins.text.backbones.head_type import HeadType
+from plugins.text.backbones.pooling import LastToken
 from plugins.text.options import TextOptions
 
-ARCHITECTURES = {**ENCODERS, **DECODERS}
-"""All architectures that Graft knows, by the Hub's `model_type`."""
 
-
-def network_of(config: Any) -> Any:
-    """Return the sequence-classification class for a configuration. Decoders get Graft's pooling.
-
-    Raises:
-        ValueError: transformers has no such class.
-    """
-    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as CLASSES
-
-    if type(config) not in CLASSES:
-        raise ValueError(f"transformers has no sequence classifier for the architecture {config.model_type!r}")
-    network = CLASSES[type(config)]
-    return classifier(network) if _is_decoder(network, config) else network
-
-
-def _is_decoder(network: type[Any], config: Any) -> bool:
-    """Return whether the last token feeds the head, as in all networks with causal attention.
+def is_decoder(config: Any, network: type[Any] | None = None) -> bool:
+    """Return whether a network has causal attention, so that each token sees only earlier ones.
 
     An unknown architecture counts as a decoder if transformers has a causal language model for it and no masked one.
+
+    Args:
+        config: A configuration of transformers.
+        network: The class of the network, if it is known.
     """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING as CAUSAL
     from transformers import MODEL_FOR_MASKED_LM_MAPPING as FILLING
     from transformers.modeling_layers import GenericForSequenceClassification
 
-    if config.model_type in DECODERS or issubclass(network, GenericForSequenceClassification):
+    if config.model_type in DECODERS:
+        return True
+    if network is not None and issubclass(network, GenericForSequenceClassification):
         return True
     return type(config) in CAUSAL and type(config) not in FILLING
 
 
 def read(
-    options: TextOptions, request: LoadRequest, folder: Path, config: Any
+    options: TextOptions, request: LoadRequest, folder: Path, config: Any, head: HeadType
 ) -> tuple[Any, Mapping[str, Any], Sequence[str]]:
     """Return the network, the loading report, and the names of layers that cannot be quantized.
 
@@ -59,9 +48,10 @@ def read(
     Raises:
         ValueError: It is a decoder whose head is not called `score`.
     """
-    network, more, odd = network_of(config), dict[str, Any](), list[str]()
+    network, more, odd = head.network_of(config), dict[str, Any](), list[str]()
     if request.weights is not None:
-        heads, odd = quantization.unquantized_layers(network, config, heads_of(network, config), request.weights.bits)
+        names = _heads_of(head, network, config)
+        heads, odd = quantization.unquantized_layers(network, config, names, request.weights.bits)
         more = quantization.options(request.weights, request, (*heads, *odd))
     module, info = network.from_pretrained(
         str(folder),
@@ -75,7 +65,7 @@ def read(
     )
     if isinstance(module, LastToken) and not hasattr(module, "score"):
         raise ValueError(f"{type(module).__name__} has no head named score")
-    for name in heads_in(module):
+    for name in head.heads_in(module):
         module.get_submodule(name).float()
     if request.weights is not None:
         quantization.prevent_permanent_changes(module, quantization.compute_dtype(request.weights, request.precision))
@@ -105,21 +95,13 @@ def _dtype(options: TextOptions, request: LoadRequest) -> torch.dtype:
     return torch.bfloat16 if half else torch.float32
 
 
-def heads_of(network: Any, config: Any) -> tuple[str, ...]:
+def _heads_of(head: HeadType, network: Any, config: Any) -> tuple[str, ...]:
     """Return the names of the head and its pooler, for a network that has not been built."""
-    architecture = ARCHITECTURES.get(config.model_type)
+    architecture = head.architectures.get(config.model_type)
     if architecture is not None:
         return (*architecture.heads, architecture.pooler) if architecture.pooler else architecture.heads
     with torch.device("meta"):
-        return heads_in(network(config))
-
-
-def heads_in(module: Any) -> tuple[str, ...]:
-    """Return the names of the known head, else of all submodules with parameters outside the backbone."""
-    if architecture := ARCHITECTURES.get(module.config.model_type):
-        return architecture.heads
-    children = module.named_children()
-    return tuple(name for name, child in children if name != module.base_model_prefix and list(child.parameters()))
+        return head.heads_in(network(config))
 
 
 @contextmanager
