@@ -23,22 +23,27 @@ class NeedsWorkers(Protocol):
 
 @runtime_checkable
 class SupportsFeatures(Protocol):
-    """A `LoadedModel` whose backbone and head can run separately, so that `method=head` computes features once."""
+    """A `LoadedModel` whose backbone and head can run separately, so that `method=head` computes features once.
 
-    def features(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return the features of a batch from the frozen backbone: [b, ...]."""
+    The features of an example are one array, or one row for each of its parts (such as its words). Graft passes the
+    rows of all examples of a batch to the head as one tensor, in their order. `batch` then contains `lengths`, int64
+    [b], the number of rows of each example; `targets` has one entry per row, as in the batches of `collate`.
+    """
+
+    def features(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Tensor]:
+        """Return the features of a batch from the frozen backbone: [b, ...], or b tensors [k, ...] of any length k."""
         ...
 
     def head(self, features: Tensor) -> Tensor:
-        """Return the logits for features, float32 [b, c]; the same logits as the module's."""
+        """Return the logits for features, float32 [b, c], or for rows of features; the same logits as the module's."""
         ...
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """Return the loss of each example from logits, float32 [b]; `batch` need only contain targets."""
+        """Return the loss of each example from logits, float32 [b]; `batch` need only contain targets (and lengths)."""
         ...
 
-    def head_predict(self, logits: Tensor) -> Tensor:
-        """Return predictions from logits, as `predict` does."""
+    def head_predict(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor | Sequence[Any]:
+        """Return predictions from logits, as `predict` does; `batch` need only contain `lengths`, if there are any."""
         ...
 
 

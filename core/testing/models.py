@@ -15,7 +15,9 @@ from core.contracts.capabilities import ADAPTERS, FEATURES, LAYERS
 from core.contracts.components import ModelLoader
 from core.contracts.model import LoadedModel, LoadRequest, PreparedDataset, Provenance
 from core.contracts.protocols import SupportsFeatures, SupportsFit
+from core.evaluation.predict import as_array
 from core.tasks.targets.single_label import SINGLE
+from core.tasks.targets.target import TargetType
 from core.testing.expect import Subject
 from core.testing.running import (
     PROBE,
@@ -75,7 +77,7 @@ def check_model_loader(
         train_on(model, Everything(), request.train[:PROBE], STEPS, RATE)
     _check_predictions(subject, model, request)
     if isinstance(model, SupportsFeatures):
-        _check_features(subject, model, prepared)
+        _check_features(subject, model, prepared, request.output.target)
     _check_reopened(subject, loader, model, request, folder)
     _check_baselines(subject, loader, request)
 
@@ -221,12 +223,14 @@ def _check_predictions(subject: Subject, model: LoadedModel, request: LoadReques
 
 
 @torch.no_grad()
-def _check_features(subject: Subject, model: Any, prepared: PreparedDataset) -> None:
+def _check_features(subject: Subject, model: Any, prepared: PreparedDataset, target: TargetType) -> None:
     """Check that features and head give what the whole network gives."""
     batch = collated(model, prepared)
     model.module.eval()
     features = model.features(batch)
-    subject.expect(len(features) == PROBE, f"`features` must return [b, ...]; it returns {list(features.shape)}.")
+    subject.expect(len(features) == PROBE, f"`features` must return [b, ...]; it returns {len(features)} examples.")
+    if not isinstance(features, torch.Tensor):  # one row per part of an example
+        features = torch.cat(list(features))
     logits, again = model.head(features), model.head(features[:1])
     subject.expect_equal(
         again, logits[:1], "the output of `head` for an example must not depend on the others.", TOLERANCE
@@ -234,7 +238,8 @@ def _check_features(subject: Subject, model: Any, prepared: PreparedDataset) -> 
     message = "`head_loss` from `features` differs from `loss`. Both must compute the same function."
     subject.expect_equal(model.head_loss(logits, batch), model.loss(batch), message, TOLERANCE)
     message = "`head_predict` from `features` differs from `predict`. Both must compute the same function."
-    subject.expect_equal(model.head_predict(logits), model.predict(batch), message, TOLERANCE)
+    found, wanted = (as_array(each) for each in (model.head_predict(logits, batch), model.predict(batch)))
+    subject.expect_alike(found, wanted, target, message, TOLERANCE)
 
 
 def _check_reopened(

@@ -142,7 +142,7 @@ class ImageModel(LoadedModel):
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
         """Return predictions as the target type defines them, such as probabilities, float32 [b, c]."""
-        return self.head_predict(self.module(self._inputs(batch)))
+        return self.head_predict(self.module(self._inputs(batch)), batch)
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Return the loss of each example from logits [b, c], float32 [b]."""
@@ -158,7 +158,7 @@ class ImageModel(LoadedModel):
         both = share * losses[rows] + (1 - share) * of(logits[rows], batch["partner_targets"])
         return losses.index_copy(0, rows, both)
 
-    def head_predict(self, logits: Tensor) -> Tensor:
+    def head_predict(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Return predictions from logits [b, c]."""
         return to_predictions(logits, self.request.output)
 

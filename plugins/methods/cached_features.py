@@ -14,6 +14,7 @@ from core.contracts import LoadedModel, PreparedDataset, SupportsFeatures, Suppo
 from core.evaluation import predict_batches
 from core.issues import DataIssue
 from core.runtime import Hardware
+from core.tasks import objects
 from plugins.methods.freezing import freeze_all_but
 
 FEATURE_BATCH = 64
@@ -31,25 +32,34 @@ def train_on_features(model: LoadedModel, plan: TrainingPlan) -> LoadedModel:
 
 
 class FeatureRow(NamedTuple):
-    """One example's features [...], and its target or None."""
+    """One example's features [...], and its target or None; with `in_rows`, features [k, ...] and k targets."""
 
     features: NDArray[np.float32]
     target: Any
+    in_rows: bool = False
 
 
 class Features:
-    """The cached features of a split; a `core.PreparedDataset`."""
+    """The cached features of a split; a `core.PreparedDataset`.
 
-    def __init__(self, features: NDArray[np.float32], targets: NDArray[Any] | None) -> None:
+    Attributes:
+        features: float32 [n, ...]; or object [n], an array [k, ...] for each example, if features are in rows.
+        targets: [n, ...], or object [n] like the features; None if unknown.
+    """
+
+    def __init__(self, features: NDArray[Any], targets: NDArray[Any] | None) -> None:
         self.features, self.targets = features, targets
-        self.lengths = np.ones(len(features), dtype=np.int64)
+        self.in_rows = features.dtype == object
+        lengths = [max(1, len(each)) for each in features] if self.in_rows else np.ones(len(features))
+        self.lengths = np.asarray(lengths, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.features)
 
     def fetch(self, index: int, epoch: int, rng: np.random.Generator | None) -> FeatureRow:
         """Return the features and the target of one example."""
-        return FeatureRow(self.features[index], None if self.targets is None else self.targets[index])
+        target = None if self.targets is None else self.targets[index]
+        return FeatureRow(self.features[index], target, self.in_rows)
 
 
 class HeadModule(nn.Module):
@@ -77,17 +87,23 @@ class Backbone:
 
     def __init__(self, inner: LoadedModel) -> None:
         self.inner, self.module = inner, inner.module
-        self.targets: Tensor | None = None
+        self.targets: NDArray[Any] | None = None
 
     def collate(self, items: Sequence[Any]) -> dict[str, Tensor]:
         """Stack examples as the model does."""
         return self.inner.collate(items)
 
-    def predict(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return features [b, ...]; store the batch's targets until the next call."""
+    def predict(self, batch: dict[str, Tensor]) -> Tensor | list[NDArray[np.float32]]:
+        """Return features [b, ...], or b arrays [k, ...]; store the batch's targets until the next call."""
         assert isinstance(self.inner, SupportsFeatures)
-        self.targets = batch.get("targets")
-        return self.inner.features(batch).float()
+        targets, found = batch.get("targets"), self.inner.features(batch)
+        self.targets = None if targets is None else targets.cpu().numpy()
+        if isinstance(found, Tensor):
+            return found.float()
+        if self.targets is not None:
+            ends = np.cumsum([len(each) for each in found])
+            self.targets = objects(np.split(self.targets, ends[:-1]))
+        return [each.float().cpu().numpy() for each in found]
 
 
 class FeatureModel(WrappedModel):
@@ -121,11 +137,11 @@ class FeatureModel(WrappedModel):
             self._shown = prepared
         self.inner.module.to(self.hardware.device)
         backbone = Backbone(self.inner)
-        features: NDArray[np.float32] | None = None
+        features: NDArray[Any] | None = None
         targets: NDArray[Any] | None = None
         for rows, values in predict_batches(cast(LoadedModel, backbone), prepared, self.hardware, FEATURE_BATCH):
-            assert isinstance(values, Tensor)
-            features = _filled(features, rows, values, len(prepared))
+            found = values.cpu().numpy() if isinstance(values, Tensor) else objects(values)
+            features = _filled(features, rows, found, len(prepared))
             if backbone.targets is not None:
                 targets = _filled(targets, rows, backbone.targets, len(prepared))
         return Features(np.empty((0, 1), dtype=np.float32) if features is None else features, targets)
@@ -137,10 +153,14 @@ class FeatureModel(WrappedModel):
         return self.inner.preview(examples, shown, seed)
 
     def collate(self, items: Sequence[FeatureRow]) -> dict[str, Tensor]:
-        """Stack features and targets."""
-        batch = {"features": torch.from_numpy(np.stack([item.features for item in items]))}
-        if items[0].target is not None:
-            batch["targets"] = torch.from_numpy(np.stack([item.target for item in items]))
+        """Stack features and targets; concatenate those that are in rows, with the number of each example's rows."""
+        in_rows, known = items[0].in_rows, items[0].target is not None
+        stacked = np.concatenate if in_rows else np.stack
+        batch = {"features": torch.from_numpy(stacked([item.features for item in items]))}
+        if in_rows:
+            batch["lengths"] = torch.tensor([len(item.features) for item in items])
+        if known:
+            batch["targets"] = torch.from_numpy(stacked([item.target for item in items]))
         return batch
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
@@ -148,19 +168,18 @@ class FeatureModel(WrappedModel):
         assert isinstance(self.inner, SupportsFeatures)
         return self.inner.head_loss(self.module(batch["features"]), batch)
 
-    def predict(self, batch: dict[str, Tensor]) -> Tensor:
+    def predict(self, batch: dict[str, Tensor]) -> Tensor | Sequence[Any]:
         """Return predictions from features."""
         assert isinstance(self.inner, SupportsFeatures)
-        return self.inner.head_predict(self.module(batch["features"]))
+        return self.inner.head_predict(self.module(batch["features"]), batch)
 
     def unwrapped(self) -> LoadedModel:
         """Return the inner model, which starts from inputs."""
         return self.inner
 
 
-def _filled(store: NDArray[Any] | None, rows: NDArray[np.int64], values: Tensor, n: int) -> NDArray[Any]:
+def _filled(store: NDArray[Any] | None, rows: NDArray[np.int64], found: NDArray[Any], n: int) -> NDArray[Any]:
     """Write values into the given rows of an array and return it; create it with n rows if it is None."""
-    found = values.cpu().numpy()
     if store is None:
         store = np.empty((n, *found.shape[1:]), dtype=found.dtype)
     store[rows] = found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,14 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
 """Configurations of the presets' checkpoints, used when the checkpoint has not been downloaded."""
 
 
-def footprint(options: TextOptions, outputs: int) -> Footprint | None:
-    """Return the footprint of the described model; None if its checkpoint is neither on this machine nor known."""
+def footprint(options: TextOptions, outputs: int, pooled: bool = True) -> Footprint | None:
+    """Return the footprint of the described model; None if its checkpoint is neither on this machine nor known.
+
+    Args:
+        options: The description.
+        outputs: Number of outputs of the head.
+        pooled: Whether the head has a square matrix before its last one, in the architectures of `POOLED`.
+    """
     if options.init == "scratch":
         found: Mapping[str, Any] | None = _compact(options)
     else:
@@ -59,7 +66,8 @@ def footprint(options: TextOptions, outputs: int) -> Footprint | None:
     if found is None:
         return None
     rate = options.dropout if options.dropout is not None else _dropout(found)
-    return footprint_of(found, outputs, options.max_length, options.causal, rate > 0)
+    sizes = footprint_of(found, outputs, options.max_length, options.causal, rate > 0)
+    return sizes if sizes is None or pooled else replace(sizes, head=sizes.width * outputs)
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:

@@ -16,7 +16,7 @@ from core.training import per_example_loss, to_predictions
 from plugins.text import tokenization
 from plugins.text.backbones.head_type import Network
 from plugins.text.backbones.pooling import LastToken
-from plugins.text.network_model import INPUTS, NetworkModel
+from plugins.text.network_model import NetworkModel, inputs_of
 from plugins.text.target_scaling import Scale, is_scaled, scale_of
 
 _PLACES = 5
@@ -65,7 +65,7 @@ class TextClassifierModel(NetworkModel):
 
     def predict(self, batch: dict[str, Tensor]) -> Tensor:
         """Return predictions as the target type defines them, such as probabilities, float32 [b, c]."""
-        return self.head_predict(self._logits(batch))
+        return self.head_predict(self._logits(batch), batch)
 
     def _logits(self, batch: dict[str, Tensor]) -> Tensor:
         logits: Tensor = self.module(**inputs_of(batch), **self.known).logits
@@ -78,7 +78,7 @@ class TextClassifierModel(NetworkModel):
             targets = self.scale.standardize(targets)
         return per_example_loss(logits, targets, request.output, request.class_weights, request.label_smoothing)
 
-    def head_predict(self, logits: Tensor) -> Tensor:
+    def head_predict(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Return predictions from logits [b, c]."""
         predictions = to_predictions(logits, self.request.output)
         return self.scale.restore(predictions) if is_scaled(self.request.output) else predictions
@@ -162,8 +162,3 @@ def default_training(provenance: Provenance, examples: int, decoder: bool) -> Ma
         "epochs": float(min(6, max(3, round(_EXAMPLES_SEEN / max(examples, 1))))),
         "learning_rate": 1e-5 if decoder else 5e-5,
     }
-
-
-def inputs_of(batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the inputs of the network in a batch."""
-    return {name: batch[name] for name in INPUTS if name in batch}

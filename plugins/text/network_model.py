@@ -116,3 +116,8 @@ class NetworkModel(LoadedModel):
     @abstractmethod
     def describe_outputs(self, config: Any) -> None:
         """Add to the configuration what is needed to interpret the outputs, such as thresholds, before it is saved."""
+
+
+def inputs_of(batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the inputs of the network in a batch."""
+    return {name: batch[name] for name in INPUTS if name in batch}

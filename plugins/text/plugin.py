@@ -2,73 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from core import LoadedModel, LoadRequest, ModelLoader, Problem, RunConfig, TaskType, hookimpl, option
-from core.contracts import (
-    ADAPTERS,
-    BIASES,
-    CHECKPOINTING,
-    FEATURES,
-    GRADIENTS,
-    LAYERS,
-    LINEAR,
-    PAST,
-    QUANTIZED,
-    VIRTUAL,
-)
+from core import LoadedModel, LoadRequest, ModelLoader, TaskType, hookimpl, option
+from core.contracts import BIASES, PAST, VIRTUAL
 from core.tasks import TextClassification
-from plugins.text.options import ARCHITECTURES, DECODERS, TextOptions
+from plugins.text.loader import TextLoader
+from plugins.text.options import ARCHITECTURES, DECODERS
 
 if TYPE_CHECKING:
-    from core import Footprint
     from core.tasks import Predictions
 
 
 @dataclass
-class TextClassifier(TextOptions, ModelLoader):
+class TextClassifier(TextLoader):
     """The model loader that encoders and decoders share."""
 
     task_types: ClassVar[tuple[str, ...]] = ("text-classification",)
-    capabilities: ClassVar[frozenset[str]] = frozenset(
-        {GRADIENTS, ADAPTERS, LAYERS, FEATURES, QUANTIZED, CHECKPOINTING, LINEAR, VIRTUAL}
-    )
-
-    @property
-    def from_scratch(self) -> bool:
-        """Whether the weights are always random."""
-        return self.init == "scratch"
-
-    def check(self, config: RunConfig) -> Iterable[Problem]:
-        """Report options that contradict each other."""
-        if not self.checkpoint and self.init != "scratch":
-            yield Problem(
-                "model.checkpoint",
-                "is empty, so there are no weights to start from.",
-                "Set model.checkpoint=ORG/NAME or a folder, use a preset (model=roberta, model=llama), or set "
-                "model.init=scratch.",
-            )
-        if self.init == "scratch" and not self.architecture:
-            yield Problem(
-                "model.architecture",
-                "is required with init=scratch.",
-                f"Choose one of: {', '.join(self.buildable())}.",
-            )
-        if self.hidden_size % (2 * self.attention_heads):
-            yield Problem(
-                "model.hidden_size",
-                f"{self.hidden_size} is not a multiple of twice the {self.attention_heads} attention heads.",
-            )
-
-        plan = config.method.weights()
-        if plan is not None and plan.bits == 4 and self.init == "scratch" and self.hidden_size % 64:
-            yield Problem(
-                "model.hidden_size",
-                f"{self.hidden_size} leaves no layer to quantize: 4-bit layers need inputs in multiples of 64.",
-                "Use model.hidden_size=64 (or 128, …), or method=lora.",
-            )
+    capabilities: ClassVar[frozenset[str]] = TextLoader.capabilities | {VIRTUAL}
 
     def load(self, request: LoadRequest) -> LoadedModel:
         """Find the weights, add a new head for the task, and prepare the matching tokenizer.
@@ -80,12 +33,6 @@ class TextClassifier(TextOptions, ModelLoader):
         from plugins.text.loading import load_text_model
 
         return load_text_model(self, request)
-
-    def footprint(self, config: RunConfig, outputs: int) -> Footprint | None:
-        """Return sizes from the checkpoint's config.json, or from what is known about the preset."""
-        from plugins.text.footprint import footprint
-
-        return footprint(self, outputs)
 
     def baselines(self, request: LoadRequest, examples: Sequence[Any]) -> dict[str, Predictions]:
         """Return the predictions of a linear model on TF-IDF of words and word pairs; none for other layouts."""

@@ -268,5 +268,6 @@ def objects(values: Iterable[Any]) -> NDArray[np.object_]:
 
     listed = list(values)
     array = np.empty(len(listed), dtype=object)
-    array[:] = listed
+    for at, value in enumerate(listed):  # `array[:] = listed` would take values of equal length for rows of a table
+        array[at] = value
     return array

@@ -39,7 +39,7 @@ class Able(graft_toy.ToyModel):
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         return logits
 
-    def head_predict(self, logits: Tensor) -> Tensor:
+    def head_predict(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         return logits
 
     def parameter_elements(self, parameter: Tensor) -> int:

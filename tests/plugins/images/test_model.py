@@ -115,7 +115,8 @@ def test_features_and_head_run_apart() -> None:
     prepared = model.prepare(examples(4), train=False)
     batch = model.collate([prepared.fetch(row, 0, None) for row in range(4)])
     with torch.no_grad():
-        torch.testing.assert_close(model.head_predict(model.head(model.features(batch))), model.predict(batch))
+        predictions = model.head_predict(model.head(model.features(batch)), batch)
+        torch.testing.assert_close(predictions, model.predict(batch))
 
 
 @pytest.mark.parametrize(
