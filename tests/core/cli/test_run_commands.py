@@ -42,6 +42,7 @@ def test_evaluate_prints_the_scores_of_the_report(trained_run: Path, graft: Graf
     found = json.loads(out)
     assert found["split"] == "test"
     assert found["examples"] == report["data"]["sizes"]["test"]
+    assert found["groups"] is None
     assert found["scores"]["accuracy"] == pytest.approx(report["scores"]["test"]["accuracy"])
     code, out, err = graft("evaluate", trained_run, "--split", "val")
     assert code == 0, err
@@ -53,6 +54,21 @@ def test_evaluate_scores_other_data_whole(trained_run: Path, graft: Graft) -> No
     assert code == 0, err
     found = json.loads(out)
     assert (found["split"], found["examples"]) == ("all", 11)
+
+
+def test_evaluate_resamples_groups(graft: Graft, tmp_path: Path) -> None:
+    run(graft_toy.config(data__group_size=3), tmp_path / "grouped", quiet=True)
+    found = json.loads(graft("evaluate", "grouped", "--json")[1])
+    expected = text_runs.report(tmp_path / "grouped")["scores"]["test"]["accuracy"]
+    assert found["groups"] == 6
+    assert found["scores"]["accuracy"] == pytest.approx(expected)
+    alone = json.loads(graft("evaluate", "grouped", "--json", "--split", "test", "data.group_size=0")[1])
+    assert alone["groups"] is None
+    assert alone["scores"]["accuracy"]["value"] == pytest.approx(expected["value"])
+    assert alone["scores"]["accuracy"] != pytest.approx(expected)
+    assert json.loads(graft("evaluate", "grouped", "--split", "all", "--json")[1])["groups"] == 20 + 6 + 6
+    _, out, _ = graft("evaluate", "grouped", "--split", "val")
+    assert "18 examples (val), intervals resample 6 groups" in " ".join(out.split())
 
 
 def test_predict_writes_a_line_for_each_text(trained_run: Path, graft: Graft, tmp_path: Path) -> None:
