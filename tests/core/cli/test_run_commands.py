@@ -17,6 +17,7 @@ import graft_toy
 import pytest
 import text_runs
 
+from core.inference.predictor import Predictor
 from core.runs.run import run
 
 Graft = Callable[..., tuple[int, str, str]]
@@ -81,6 +82,32 @@ def test_predict_writes_a_line_for_each_text(trained_run: Path, graft: Graft, tm
     assert (code, out) == (0, ""), err
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(encoding="utf-8"))))
     assert [row["label"] for row in rows] == [line["label"] for line in lines]
+
+
+def test_predict_refuses_a_format_that_the_target_type_lacks(trained_run: Path, graft: Graft) -> None:
+    code, out, err = graft("predict", trained_run, "w1 calm", "--format", "jsnl")
+    assert (code, out) == (2, "")
+    assert "--format: " in err
+    assert "has no output format 'jsnl'" in err
+    assert "Did you mean 'jsonl'? There are: csv, jsonl." in err
+
+
+def test_predict_with_another_run_has_the_formats_that_both_share(
+    trained_run: Path, graft: Graft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shutil.copytree(trained_run, tmp_path / "other")
+    words = ("predict", trained_run, "--with", other, "w1 calm", "--format", "lines")
+    monkeypatch.setattr(Predictor, "text_lines", lambda self, line, name: iter([line["run"]]))
+    monkeypatch.setattr(Predictor, "formats", ("jsonl", "csv", "lines"))
+    assert graft(*words)[:2] == (0, f"{trained_run}\n{other}\n")
+    first = ("jsonl", "csv", "lines")
+    monkeypatch.setattr(
+        Predictor, "formats", property(lambda self: first if "other" not in str(self.request.saved) else first[:2])
+    )
+    code, out, err = graft(*words)
+    assert (code, out) == (2, "")
+    assert f"{other} predicts single, which has no output format 'lines'" in err
+    assert "There are: csv, jsonl." in err
 
 
 def test_predict_with_another_run_names_the_run_of_each_line(trained_run: Path, graft: Graft, tmp_path: Path) -> None:
