@@ -158,6 +158,8 @@ def _check_formats(subject: Subject, target: TargetType) -> None:
         f"`formats` must be a tuple of different names in lower case, other than {' and '.join(FORMATS)}; "
         f"it is {names!r}. Write ('NAME',) for a single name.",
     )
+    written = not names or type(target).text_lines is not TargetType.text_lines
+    subject.expect(written, f"`formats` is {names!r}, so it must override `text_lines`.")
 
 
 def _check_scores(

@@ -98,7 +98,7 @@ def _refuse_unknown_format(name: str, runs: Sequence[Path], predictors: Sequence
     shared = [each for each in first if all(each in formats for formats in others)]
     for run, predictor in zip(runs, predictors, strict=True):
         if name not in predictor.formats:
-            message = f"{run} predicts {predictor.output.target.name}, which has no output format {name!r}."
+            message = f"{run} has the target type {predictor.output.target.name}, which has no output format {name!r}."
             raise DataError(Problem("--format", message, unknown("output format", name, shared)[1]))
 
 

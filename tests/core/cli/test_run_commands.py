@@ -19,6 +19,7 @@ import text_runs
 
 from core.inference.predictor import Predictor
 from core.runs.run import run
+from core.tasks.targets.single_label import SingleLabel
 
 Graft = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.usefixtures("toy")
@@ -97,16 +98,14 @@ def test_predict_with_another_run_has_the_formats_that_both_share(
 ) -> None:
     other = shutil.copytree(trained_run, tmp_path / "other")
     words = ("predict", trained_run, "--with", other, "w1 calm", "--format", "lines")
-    monkeypatch.setattr(Predictor, "text_lines", lambda self, line, name: iter([line["run"]]))
-    monkeypatch.setattr(Predictor, "formats", ("jsonl", "csv", "lines"))
+    monkeypatch.setattr(SingleLabel, "formats", ("lines",))
+    monkeypatch.setattr(SingleLabel, "text_lines", lambda self, line, name: iter([line["run"]]))
     assert graft(*words)[:2] == (0, f"{trained_run}\n{other}\n")
-    first = ("jsonl", "csv", "lines")
-    monkeypatch.setattr(
-        Predictor, "formats", property(lambda self: first if "other" not in str(self.request.saved) else first[:2])
-    )
+    formats = {trained_run: ("jsonl", "csv", "lines"), other: ("jsonl", "csv")}
+    monkeypatch.setattr(Predictor, "formats", property(lambda self: formats[self.request.saved.parent]))
     code, out, err = graft(*words)
     assert (code, out) == (2, "")
-    assert f"{other} predicts single, which has no output format 'lines'" in err
+    assert f"{other} has the target type single, which has no output format 'lines'" in err
     assert "There are: csv, jsonl." in err
 
 

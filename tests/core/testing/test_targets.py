@@ -80,6 +80,7 @@ class Other:
         (broken(formats=("xml", "csv")), "`formats` must be .* other than jsonl and csv"),
         (broken(formats=("xml", "xml")), "`formats` must be a tuple of different names"),
         (broken(formats=("X ML",)), "`formats` must be a tuple of different names in lower case"),
+        (broken(formats=("xml",)), "it must override `text_lines`"),
         (broken(formats=("xml",), text_lines=lambda *_: ["<a>\n"]), "must yield lines without newlines for 'xml'"),
         (broken(formats=("xml",), text_lines=lambda *_: [b"<a>"]), "must yield lines without newlines for 'xml'"),
     ],
