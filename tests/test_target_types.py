@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Set
@@ -353,6 +354,26 @@ def test_tags_are_predicted_as_rows_of_a_csv(program: Program, tagged: Path) -> 
     assert result.out.splitlines() == [
         "word,tag", "Ann,person", "met,other", "Bob,person", "in,other", "Rome,place", "Oslo,place",
     ]  # fmt: skip
+
+
+def test_tags_are_predicted_in_a_format_of_their_own(program: Program, tagged: Path, tmp_path: Path) -> None:
+    words = ("predict", tagged, "Ann met Bob", "Oslo")
+    result = program.run(*words, "--format", "conll", **TAGS)
+    assert result.code == 0, result.err
+    assert result.out == "Ann\tperson\nmet\tother\nBob\tperson\n\nOslo\tplace\n\n"
+    other = shutil.copytree(tagged, tmp_path / "other")
+    result = program.run(*words, "--with", other, "--format", "conll", **TAGS)
+    assert result.code == 0, result.err
+    first, second = f"# run = {tagged}", f"# run = {other}"
+    assert [line for line in result.out.splitlines() if line[:1] == "#"] == [first, second] * 2
+
+
+def test_a_format_that_does_not_exist_is_refused_with_the_nearest(program: Program, tagged: Path) -> None:
+    result = program.run("predict", tagged, "Ann met Bob", "--format", "conl", **TAGS)
+    assert result.code == 2
+    assert result.out == ""
+    assert "has the target type tags, which has no output format 'conl'." in result.err
+    assert "Did you mean 'conll'? There are: conll, csv, jsonl." in result.err
 
 
 def test_tags_resume_with_the_same_weights(program: Program, tagged: Path, tmp_path: Path) -> None:

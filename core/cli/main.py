@@ -29,7 +29,7 @@ Commands:
   check key=value …           dry run: check everything, train nothing         --quick --json
   resume RUN                  resume an interrupted run
   evaluate RUN [data.KEY=…]   score a run's model, on other data if given      --split --json
-  predict RUN [INPUT …]       predict for texts, images, --file or stdin       --format jsonl|csv --with RUN
+  predict RUN [INPUT …]       predict for texts, images, --file or stdin       --format NAME --with RUN
   export RUN                  merge the adapter and write full weights         --out DIR --json
 
 Options:  --config-dir DIR (your own presets)   --debug (show tracebacks)   --version   -h, --help

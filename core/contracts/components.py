@@ -224,7 +224,8 @@ class Metric(Configurable):
         Args:
             predictions: [n, ...], as described in `core.tasks`.
             targets: [n, ...], as described in `core.tasks`.
-            counts: How often each example was drawn in each resample, int64 [r, n].
+            counts: How often each example was drawn in each resample, int64 [r, n]. If resamples draw groups of
+                examples, the rows have different sums.
             output: The task, its label names and its target type.
         """
         import numpy as np

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.errors import Problem
+from core.errors import PluginError, Problem
 from core.issues import DataIssue
 from core.options import option
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(kw_only=True)
@@ -49,6 +53,12 @@ class Splits:
         fingerprint: Hexadecimal hash of the source bytes, the split rule and the seed.
         findings: What the data check found.
         description: Where the data came from and how it was split, in one sentence.
+        groups: The group of each example by the name of its split (`train`, `val`, `test`), int64 [n] each; None if the
+            data has no groups. Examples with equal numbers belong together, also in different splits. Confidence
+            intervals resample groups, because the examples of one group are not independent.
+
+    Raises:
+        PluginError: `groups` does not have one number per example of each split.
     """
 
     train: Sequence[Any]
@@ -58,3 +68,30 @@ class Splits:
     fingerprint: str
     findings: tuple[DataIssue, ...] = ()
     description: str = ""
+    groups: Mapping[str, NDArray[np.int64]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.groups is None:
+            return
+        found = {name: len(numbers) for name, numbers in self.groups.items()}
+        wanted = {"train": len(self.train), "val": len(self.val), "test": len(self.test)}
+        if found != wanted:
+            message = f"must have a number for each example of each split, {wanted}; it has {found}."
+            raise PluginError(Problem("Splits.groups", message))
+
+    def groups_of(self, *names: str) -> NDArray[np.int64] | None:
+        """Return the group of each example of the splits `names`, one split after the other, int64 [n].
+
+        Without groups, return None.
+        """
+        if self.groups is None:
+            return None
+        import numpy as np
+
+        return np.concatenate([self.groups[name] for name in names])
+
+    def count_groups(self) -> dict[str, int] | None:
+        """Return the number of groups in each split; None if the data has no groups."""
+        if self.groups is None:
+            return None
+        return {name: len(set(numbers.tolist())) for name, numbers in self.groups.items()}

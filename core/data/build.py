@@ -73,7 +73,7 @@ def build_splits(source: Source, task: Task, seed: int, options: SplitOptions) -
 
     Splits that the source names are kept as they are. Missing ones are split off from the training rows by seed. These
     splits are stratified, keep duplicates and groups together, and leave every label in the training split. The task
-    type decides which examples are duplicates.
+    type decides which examples are duplicates. If a row has a group, `Splits.groups` has the groups of all examples.
 
     Raises:
         DataError: Bad rows (unless `on_bad_row` skips them), no usable or no training rows, a complaint of the encoder
@@ -121,6 +121,7 @@ def build_splits(source: Source, task: Task, seed: int, options: SplitOptions) -
         fingerprint=_fingerprint(source, task, split_rows, assigned),
         findings=issues,
         description=f"{source.origin}; {rule}: {counts}.",
+        groups=splitting.number_groups(split_rows, assigned),
     )
 
 

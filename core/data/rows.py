@@ -36,7 +36,8 @@ class Row:
             a sequence of names (`multi`), a number or its text (`regression`), or a sequence of `NamedBox` (`boxes`).
         place: Where it was read: `reviews.csv:12`.
         split: `TRAIN`, `VAL`, `TEST`, or `UNDECIDED` if the seed decides.
-        group: Examples with the same group stay in the same split; None for no group.
+        group: Examples with the same group (an author, a document) are not independent: they stay in the same split,
+            and confidence intervals resample groups. None for no group.
         fault: The issue of the row, or None.
         parts: The issues of parts of the row (such as objects in an image), each with its place. `label` must not
             contain a part with an error. Depending on `on_bad_row`, the row is used without that part.

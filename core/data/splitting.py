@@ -118,6 +118,23 @@ def units(rows: SplitRows) -> Int:
         unit = joined
 
 
+def number_groups(rows: SplitRows, assigned: Int) -> dict[str, Int] | None:
+    """Return the group of each example by the name of its split, int64 [n] each; None without groups.
+
+    Groups are numbered from 0 in the order of their first rows. A row without a group is a group of its own, together
+    with its duplicates.
+
+    Args:
+        rows: The rows.
+        assigned: int64 [n], the split of each row.
+    """
+    if rows.group is None:
+        return None
+    _, first, group = np.unique(rows.group, return_index=True, return_inverse=True)
+    number = np.argsort(np.argsort(first))[group.reshape(-1)]  # the rank of the group's first row
+    return {NAMES[part]: number[assigned == part] for part in (TRAIN, VAL, TEST)}
+
+
 def _lowest(part: Int, values: Int) -> Int:
     """Return for each row the smallest value within its part, int64 [n]."""
     low = np.full(part.max() + 1, np.iinfo(np.int64).max)

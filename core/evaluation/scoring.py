@@ -137,7 +137,7 @@ def score(
         scoring: Metrics (tables are left out), output and thresholds.
         predictions: [n, ...], as the target type defines them.
         targets: [n, ...], as the target type defines them.
-        bootstrap: Number of resamples, level and seed.
+        bootstrap: Number of resamples, level, seed and groups.
         values: The scores without intervals, if they are known already.
     """
     if values is None:

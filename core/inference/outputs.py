@@ -1,4 +1,4 @@
-"""Write the predictions of `predict`: JSON Lines, CSV, and images with the detected objects."""
+"""Write the predictions of `predict`: JSON Lines, CSV, other text formats, and images with the detected objects."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from core.errors import DataError, Problem
 from core.files import unwritable
 from core.tasks.task_type import TaskType
 
+FORMATS = ("jsonl", "csv")
+"""The output formats of all target types; `TargetType.formats` names further ones."""
 FIRST = 512
 """Number of examples that determine the columns of a CSV."""
 
@@ -68,6 +70,13 @@ def write_csv(rows: Iterable[dict[str, Any]], out: IO[str], columns: Sequence[st
                 Problem("predict", "examples with different fields do not fit into one CSV.", "Use --format jsonl.")
             )
         writer.writerow(row)
+
+
+def write_text(lines: Iterable[str], out: IO[str]) -> None:
+    """Write each line with a newline, and flush it."""
+    for line in lines:
+        out.write(line + "\n")
+        out.flush()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from core.config.serialization import read_config
 from core.contracts.components import RunConfig
 from core.contracts.model import LoadedModel, LoadRequest
 from core.errors import Problem, RunError
+from core.inference.outputs import FORMATS
 from core.registry.registry import load_registry
 from core.reporting import report as record
 from core.reporting.run_directory import CONFIG, MODEL
@@ -105,6 +106,15 @@ class Predictor:
     def rows(self, line: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the rows of a CSV for one line, which is the result of `written`."""
         return self.output.target.rows(line)
+
+    def text_lines(self, line: dict[str, Any], format: str) -> Iterator[str]:
+        """Yield the lines for one line, which is the result of `written`, in a text format of the target type."""
+        return self.output.target.text_lines(line, format)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The names of the output formats of `predict`: those of all target types, and those of this one."""
+        return *FORMATS, *self.output.target.formats
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
     ]
     data = report["data"]
     title = f"{report['name']}: {data['sizes']['test']} test examples, {report['confidence']:.0%} confidence intervals"
+    title += resampled((data.get("groups") or {}).get("test"), scores["test"])
     screen.table(title, ["metric (* primary)", "test", "validation", *baselines], rows)
     for key, title in report.get("table_titles", {}).items():
         entries: Sequence[Mapping[str, Any]] = report[key]
@@ -45,6 +46,12 @@ def _memory(memory: Mapping[str, Any]) -> str:
     peak, estimated = memory["peak_mb"], memory.get("estimate_mb")
     measured = f"{peak['gpu']:.0f} MiB on the GPU" if "gpu" in peak else f"{peak['resident']:.0f} MiB"
     return measured + (f" (estimated {estimated['total']:.0f})" if estimated else "")
+
+
+def resampled(groups: int | None, scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return ` resample 12 groups`, to follow `intervals`; empty if these resample examples, or if there are none."""
+    has_intervals = any(score["low"] is not None for score in scores.values())
+    return f" resample {groups:,} groups" if groups is not None and has_intervals else ""
 
 
 def cell(score: Mapping[str, Any] | float | None) -> str:

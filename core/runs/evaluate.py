@@ -52,7 +52,13 @@ def evaluate(
         "test": evaluate_split(ctx, config.train, model, test, scoring),
     }
     scores: dict[str, Any] = {
-        split: _score_with_intervals(config, scoring, each.predictions, prepared_splits[split].targets, each.scores)
+        split: _score_with_intervals(
+            scoring,
+            each.predictions,
+            prepared_splits[split].targets,
+            Bootstrap.for_run(config, splits.groups_of(split)),
+            each.scores,
+        )
         for split, each in evaluations.items()
     }
     ctx.evaluated(ctx.report["training"]["steps"], "test", evaluations["test"].scores)
@@ -105,15 +111,15 @@ def _has_chosen_thresholds(config: RunConfig, output: OutputSpec) -> bool:
 
 
 def _score_with_intervals(
-    config: RunConfig,
     scoring: Scoring,
     predictions: Predictions | None,
     targets: Targets,
+    bootstrap: Bootstrap,
     values: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return the scores with intervals as JSON values; `values` are scores that are known already."""
     assert predictions is not None
-    scored = score(scoring, predictions, targets, Bootstrap.for_run(config), values)
+    scored = score(scoring, predictions, targets, bootstrap, values)
     return {key: each.to_json() for key, each in scored.items()}
 
 
@@ -161,10 +167,11 @@ def _score_baselines(
     examples: Any = ConcatDataset([splits.val, splits.test]) if has_thresholds else splits.test  # type: ignore[list-item]
     simplest = output.target.baseline(output.targets_of(splits.train), examples, output.labels)
     val_targets, test_targets = prepared_splits["val"].targets, prepared_splits["test"].targets
+    bootstrap = Bootstrap.for_run(config, splits.groups_of("test"))
     scores = {}
     for name, predictions in (simplest | config.model.baselines(request, examples)).items():
         first = len(predictions) - len(splits.test)  # with thresholds, the examples of validation come first
         validation, test = predictions[:first], predictions[first:]
         chosen = output.target.choose_thresholds(validation, val_targets) if has_thresholds else None
-        scores[name] = _score_with_intervals(config, Scoring(config.metrics, output, chosen), test, test_targets)
+        scores[name] = _score_with_intervals(Scoring(config.metrics, output, chosen), test, test_targets, bootstrap)
     return scores

@@ -24,6 +24,9 @@ def load_data(ctx: Context) -> Splits:
         f", labels {', '.join(splits.labels)}" if 0 < len(splits.labels) <= 12 else f", {len(splits.labels)} labels"
     )
     ctx.screen.say(f"data: {' / '.join(f'{n} {name}' for name, n in sizes.items())}{labels}. {splits.description}")
+    groups = splits.count_groups()
+    if groups is not None:
+        _print_groups(ctx, groups)
     for issue in splits.findings:
         print_issue(ctx, issue)
     ctx.record(
@@ -32,11 +35,20 @@ def load_data(ctx: Context) -> Splits:
             "description": splits.description,
             "fingerprint": splits.fingerprint,
             "sizes": sizes,
+            "groups": groups,
             "labels": list(splits.labels),
             "findings": [asdict(issue) for issue in splits.findings],
         }
     )
     return splits
+
+
+def _print_groups(ctx: Context, groups: Mapping[str, int]) -> None:
+    """Print the number of groups in each split; warn if a split has too few for intervals."""
+    ctx.screen.say(f"data: groups: {' / '.join(f'{n} {name}' for name, n in groups.items())}")
+    single = [name for name in ("val", "test") if groups[name] == 1]
+    if single and ctx.config.train.bootstrap_resamples:
+        ctx.screen.warn(f"data: one group in {' and '.join(single)}, so these scores have no confidence intervals")
 
 
 def print_issue(ctx: Context, issue: DataIssue) -> None:

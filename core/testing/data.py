@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from core.contracts.components import DataAdapter
 from core.contracts.splits import Splits
 from core.issues import DataIssue
@@ -26,7 +28,8 @@ def check_data_adapter(adapter: DataAdapter, task: Task, seed: int = 0) -> Split
     - The three splits are sequences and not empty.
     - Each example belongs to the task type, and has a valid target and a `place`.
     - Label names are unique. The training split has every label of the other splits, if the target type needs that.
-    - Reading twice with one seed gives the same splits and the same fingerprint.
+    - With groups, each split has an int64 array of them.
+    - Reading twice with one seed gives the same splits, the same groups and the same fingerprint.
     - Different splits have different fingerprints.
 
     Args:
@@ -47,6 +50,7 @@ def check_data_adapter(adapter: DataAdapter, task: Task, seed: int = 0) -> Split
     for part in PARTS:
         _check_split(subject, part, getattr(splits, part), task_type, output)
     _check_coverage(subject, splits, output)
+    _check_groups(subject, splits)
     _check_record(subject, splits)
     _check_determinism(subject, adapter, splits, task_type, task, seed)
     return splits
@@ -98,6 +102,14 @@ def _check_coverage(subject: Subject, splits: Splits, output: OutputSpec) -> Non
     subject.expect(not unseen, f"the training split lacks labels of the other splits: {', '.join(unseen)}. {cure}")
 
 
+def _check_groups(subject: Subject, splits: Splits) -> None:
+    if splits.groups is None:
+        return
+    for part, numbers in splits.groups.items():
+        fits = isinstance(numbers, np.ndarray) and numbers.ndim == 1 and numbers.dtype == np.int64
+        subject.expect(fits, f"`groups[{part!r}]` must be an int64 array [n]; it is {numbers!r}.")
+
+
 def _check_record(subject: Subject, splits: Splits) -> None:
     """Check fingerprint, description and issues."""
     is_hash = re.fullmatch(r"[0-9a-f]{16,}", splits.fingerprint)
@@ -122,9 +134,16 @@ def _check_determinism(
     first, again, other = contents(splits), adapter.load(task, seed), adapter.load(task, seed + 1)
     twice = "reading twice with one seed gives different"
     subject.expect(contents(again) == first, f"{twice} splits. Use no randomness except that of the seed.")
+    same = _groups(again) == _groups(splits)
+    subject.expect(same, f"{twice} groups. Number them in the order of the source.")
     subject.expect(again.labels == splits.labels, f"{twice} labels. Sort their names, or keep the source's order.")
     subject.expect(again.fingerprint == splits.fingerprint, f"{twice} fingerprints. Hash only the data and the splits.")
     distinct = contents(other) == first or other.fingerprint != splits.fingerprint
     subject.expect(
         distinct, "two seeds give different splits with the same fingerprint. Include the splits in the hash."
     )
+
+
+def _groups(splits: Splits) -> list[int] | None:
+    groups = splits.groups_of(*PARTS)
+    return None if groups is None else groups.tolist()

@@ -134,7 +134,8 @@ def _check_resample(subject: Subject, metric: Metric, guesses: Predictions, trut
     """Check that `resample` agrees with `compute`."""
     once = np.ones((1, N), dtype=np.int64)
     drawn = np.random.default_rng(2).multinomial(N, np.full(N, 1 / N), size=RESAMPLES).astype(np.int64)
-    counts = np.concatenate([once, drawn])
+    grouped = np.arange(N)[None] % 4  # resamples of groups do not have N examples in all
+    counts = np.concatenate([once, drawn, grouped])
     scores = metric.resample(guesses, truth, counts, output)
     shape = np.shape(scores)
     subject.expect(

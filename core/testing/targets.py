@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from core.inference.outputs import FORMATS
 from core.issues import RowIssue
 from core.registry.registry import load_registry
 from core.reporting.report import REPORT_ENTRIES
@@ -36,6 +38,7 @@ def check_target_type(target: TargetType, labels: Sequence[str] = LABELS, exampl
     - `losses` from logits are finite, one per example, with a gradient; `predictions` from logits are valid.
     - Thresholds, baselines and tables have the shapes that a run expects.
     - Targets, predictions and tables are written as JSON values, and CSV rows as plain values.
+    - `formats` are new names in lower case, and `text_lines` yields text lines without newlines for each of them.
     - `difference` is 0 for equal predictions and above 0 for different ones. It is overridden if `objects` is True.
     - `like` is empty, or the name of a target type with arrays of the same dtype and shape.
 
@@ -43,8 +46,8 @@ def check_target_type(target: TargetType, labels: Sequence[str] = LABELS, exampl
         target: The target type.
         labels: Label names, if it has labels.
         examples: Examples of a registered task type, with targets. `write`, `write_target` and `baseline` receive them,
-            and `rows` receives lines that begin with their content, as in a run. Required if these methods use the
-            example; without examples they receive None in place of each.
+            and `rows` and `text_lines` receive lines that begin with their content, as in a run. Required if these
+            methods use the example; without examples they receive None in place of each.
 
     Raises:
         AssertionError: A requirement is not met.
@@ -57,6 +60,7 @@ def check_target_type(target: TargetType, labels: Sequence[str] = LABELS, exampl
         _check_logits(subject, target, truth, names)
     guesses = target.sample_predictions(truth, names, 1)
     _check_options(subject, target, truth, guesses, names)
+    _check_formats(subject, target)
     _check_scores(subject, target, truth, guesses, names)
     _check_like(subject, target, truth, guesses, labels)
     if examples:
@@ -144,6 +148,20 @@ def _check_options(
         subject.expect(len(decided) == N, f"`decide` must return {N} decisions; it returns {len(decided)}.")
 
 
+def _check_formats(subject: Subject, target: TargetType) -> None:
+    """Check the names of text formats."""
+    names = target.formats
+    fits = isinstance(names, tuple) and len(set(names) - set(FORMATS)) == len(names)
+    fits = fits and all(isinstance(name, str) and re.fullmatch("[a-z][a-z0-9_-]*", name) for name in names)
+    subject.expect(
+        fits,
+        f"`formats` must be a tuple of different names in lower case, other than {' and '.join(FORMATS)}; "
+        f"it is {names!r}. Write ('NAME',) for a single name.",
+    )
+    written = not names or type(target).text_lines is not TargetType.text_lines
+    subject.expect(written, f"`formats` is {names!r}, so it must override `text_lines`.")
+
+
 def _check_scores(
     subject: Subject, target: TargetType, truth: Targets, guesses: Predictions, labels: tuple[str, ...]
 ) -> None:
@@ -213,7 +231,7 @@ def _check_examples(
     labels: tuple[str, ...],
     task_type: TaskType | None = None,
 ) -> None:
-    """Check baselines, lines of `predictions.jsonl` and rows of a CSV.
+    """Check baselines, lines of `predictions.jsonl`, rows of a CSV and lines of text formats.
 
     Args:
         subject: For messages.
@@ -237,7 +255,17 @@ def _check_examples(
         _as_json(subject, written, "`write_target`")
         line = target.write(prediction, labels, None, example)
         _as_json(subject, line, "`write`")
-        _check_rows(subject, target, (task_type.content(example) if task_type else {}) | line, labels)
+        line = (task_type.content(example) if task_type else {}) | line
+        _check_rows(subject, target, line, labels)
+        _check_text(subject, target, line)
+
+
+def _check_text(subject: Subject, target: TargetType, line: dict[str, Any]) -> None:
+    """Check the text formats of one line of predictions."""
+    for name in target.formats:
+        for text in target.text_lines(line, name):
+            fits = isinstance(text, str) and "\n" not in text and "\r" not in text
+            subject.expect(fits, f"`text_lines` must yield lines without newlines for {name!r}; it yields {text!r}.")
 
 
 def _check_rows(subject: Subject, target: TargetType, line: dict[str, Any], labels: tuple[str, ...]) -> None:

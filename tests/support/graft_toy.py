@@ -23,6 +23,9 @@ from core.tasks.task import Task
 from core.tasks.text import TextExample
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.registry.registry import Registry
 
 LABELS = ("calm", "fine", "wild")
@@ -40,6 +43,7 @@ class Words(DataAdapter):
     examples: int = option(60, "Training examples.", low=1)
     held_out: int = option(18, "Validation examples, and as many test examples.", low=1)
     flavour: str = option("", "Another word gives other data.")
+    group_size: int = option(0, "So many neighbors are a group; 0 for no groups.", low=0)
 
     def load(self, task: Task, seed: int) -> Splits:
         """Make the sentences."""
@@ -47,7 +51,13 @@ class Words(DataAdapter):
         made = {split: [self._example(split, row, task.target) for row in range(n)] for split, n in sizes.items()}
         labels = () if task.target == "regression" else LABELS
         fingerprint = hashlib.sha256(repr((made, seed)).encode()).hexdigest()
-        return Splits(**made, labels=labels, fingerprint=fingerprint, description="Made-up words.")
+        groups = self._groups(sizes) if self.group_size else None
+        return Splits(**made, labels=labels, fingerprint=fingerprint, description="Made-up words.", groups=groups)
+
+    def _groups(self, sizes: Mapping[str, int]) -> dict[str, NDArray[np.int64]]:
+        import numpy as np
+
+        return {split: 1000 * k + np.arange(n) // self.group_size for k, (split, n) in enumerate(sizes.items())}
 
     def _example(self, split: str, row: int, target: str) -> TextExample:
         digest = hashlib.sha256(f"{split}{row}{self.flavour}".encode()).digest()

@@ -17,7 +17,7 @@ from core.errors import ConfigError, DataError, Problem
 from core.files import clean
 from core.inference.predictor import Predictor
 from core.reporting import report as record
-from core.reporting.summary import cell
+from core.reporting.summary import cell, resampled
 
 
 def evaluate_command(arguments: Sequence[str], folders: PresetFolders) -> int:
@@ -53,7 +53,10 @@ def evaluate_command(arguments: Sequence[str], folders: PresetFolders) -> int:
     from core.reporting.console import Screen
 
     rows = [[key, cell(score)] for key, score in result["scores"].items()]
-    Screen().table(f"{args.run}: {result['examples']} examples ({chosen})", ["metric", "score"], rows)
+    title = f"{args.run}: {result['examples']} examples ({chosen})"
+    if words := resampled(result["groups"], result["scores"]):
+        title += f", intervals{words}"
+    Screen().table(title, ["metric", "score"], rows)
     return 0
 
 
@@ -86,9 +89,11 @@ def _score(predictor: Predictor, config: RunConfig, splits: Splits, chosen: str)
     examples = [example for name in names for example in getattr(splits, name)]
     scoring = Scoring(config.metrics, predictor.output, predictor.thresholds)
     targets = predictor.output.targets_of(examples)
-    scores = score(scoring, predictor.raw(examples), targets, Bootstrap.for_run(config))
+    groups = splits.groups_of(*names)
+    scores = score(scoring, predictor.raw(examples), targets, Bootstrap.for_run(config, groups))
     return {
         "examples": len(examples),
+        "groups": None if groups is None else len(set(groups.tolist())),
         "split": chosen,
         "fingerprint": splits.fingerprint,
         "scores": {key: each.to_json() for key, each in scores.items()},

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.config.presets import PresetFolders
-from core.errors import DataError, Problem
+from core.errors import DataError, Problem, unknown
 from core.inference.inputs import Inputs
-from core.inference.outputs import Pictures, open_output, write_csv, write_jsonl
+from core.inference.outputs import Pictures, open_output, write_csv, write_jsonl, write_text
 
 if TYPE_CHECKING:
     from core.inference.predictor import Predictor
@@ -24,6 +24,7 @@ def predict_command(arguments: Sequence[str], folders: PresetFolders) -> int:
 
     runs = [Path(args.run), *args.others]
     predictors = shared_base.open_together(runs)
+    _refuse_unknown_format(args.format, runs, predictors)
     predictor = predictors[0]
     inputs = Inputs(predictor.task_type)
     if args.file:
@@ -40,8 +41,10 @@ def predict_command(arguments: Sequence[str], folders: PresetFolders) -> int:
         if args.format == "csv":
             rows = (row for by, line in lines for row in by.rows(line))
             write_csv(rows, out, predictor.output.target.columns(predictor.labels) if alone else ())
-        else:
+        elif args.format == "jsonl":
             write_jsonl((line for _, line in lines), out)
+        else:
+            write_text((text for by, line in lines for text in by.text_lines(line, args.format)), out)
     inputs.raise_if_unusable()
     return 0
 
@@ -64,7 +67,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help='texts, or JSON objects such as {"text": …, "pair": …}; or image files, folders of images, quoted globs',
     )
     parser.add_argument("--file", type=Path, help="a file in the format of the run's data adapter (CSV, JSON Lines, …)")
-    parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="output format (default: jsonl)")
+    parser.add_argument(
+        "--format", default="jsonl", help="output format: jsonl, csv, or one of the run's target type (default: jsonl)"
+    )
     parser.add_argument("--output", type=Path, help="output file (default: standard output)")
     parser.add_argument(
         "--with", dest="others", action="append", default=[], type=Path, metavar="RUN",
@@ -81,6 +86,20 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     if args.others and args.pictures:
         raise DataError(Problem("--pictures", "draws the predictions of one run only.", "Leave out --with."))
     return args
+
+
+def _refuse_unknown_format(name: str, runs: Sequence[Path], predictors: Sequence[Predictor]) -> None:
+    """Raise an error if a run does not have an output format.
+
+    Raises:
+        DataError: It does not; the error lists the formats that all runs have.
+    """
+    first, *others = (predictor.formats for predictor in predictors)
+    shared = [each for each in first if all(each in formats for formats in others)]
+    for run, predictor in zip(runs, predictors, strict=True):
+        if name not in predictor.formats:
+            message = f"{run} has the target type {predictor.output.target.name}, which has no output format {name!r}."
+            raise DataError(Problem("--format", message, unknown("output format", name, shared)[1]))
 
 
 def _predict(

@@ -60,6 +60,7 @@ class TargetType(Component):
         objects: Whether the targets and predictions of a split are arrays of objects, one per example, not of numbers.
         has_thresholds: Whether `choose_thresholds` returns thresholds.
         train_options: Those of `class_weights`, `label_smoothing` and `thresholds` in `train` that apply to it.
+        formats: Names of the text formats that `predict --format` offers besides `jsonl` and `csv`; see `text_lines`.
     """
 
     like: ClassVar[str] = ""
@@ -69,6 +70,7 @@ class TargetType(Component):
     objects: ClassVar[bool] = False
     has_thresholds: ClassVar[bool] = False
     train_options: ClassVar[frozenset[str]] = frozenset()
+    formats: ClassVar[tuple[str, ...]] = ()
 
     @property
     def layout(self) -> str:
@@ -229,6 +231,18 @@ class TargetType(Component):
     def rows(self, line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the rows of a CSV for a line of predictions; by default one."""
         yield dict(line)
+
+    def text_lines(self, line: Mapping[str, Any], format: str) -> Iterator[str]:
+        """Yield the lines of one prediction in one of `formats`, each without its newline.
+
+        Args:
+            line: The example and its prediction as JSON values. If several runs predict, `run` names the run.
+            format: The name of the format.
+
+        Raises:
+            NotImplementedError: The target type has no text formats.
+        """
+        raise NotImplementedError(f"the target type {self.name} has no text format {format!r}")
 
     def difference(self, one: Predictions, other: Predictions) -> float:
         """Return the largest difference of two models' predictions, divided by the scale of `other` if above 1."""

@@ -17,7 +17,9 @@ import graft_toy
 import pytest
 import text_runs
 
+from core.inference.predictor import Predictor
 from core.runs.run import run
+from core.tasks.targets.single_label import SingleLabel
 
 Graft = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.usefixtures("toy")
@@ -42,6 +44,7 @@ def test_evaluate_prints_the_scores_of_the_report(trained_run: Path, graft: Graf
     found = json.loads(out)
     assert found["split"] == "test"
     assert found["examples"] == report["data"]["sizes"]["test"]
+    assert found["groups"] is None
     assert found["scores"]["accuracy"] == pytest.approx(report["scores"]["test"]["accuracy"])
     code, out, err = graft("evaluate", trained_run, "--split", "val")
     assert code == 0, err
@@ -55,6 +58,21 @@ def test_evaluate_scores_other_data_whole(trained_run: Path, graft: Graft) -> No
     assert (found["split"], found["examples"]) == ("all", 11)
 
 
+def test_evaluate_resamples_groups(graft: Graft, tmp_path: Path) -> None:
+    run(graft_toy.config(data__group_size=3), tmp_path / "grouped", quiet=True)
+    found = json.loads(graft("evaluate", "grouped", "--json")[1])
+    expected = text_runs.report(tmp_path / "grouped")["scores"]["test"]["accuracy"]
+    assert found["groups"] == 6
+    assert found["scores"]["accuracy"] == pytest.approx(expected)
+    alone = json.loads(graft("evaluate", "grouped", "--json", "--split", "test", "data.group_size=0")[1])
+    assert alone["groups"] is None
+    assert alone["scores"]["accuracy"]["value"] == pytest.approx(expected["value"])
+    assert alone["scores"]["accuracy"] != pytest.approx(expected)
+    assert json.loads(graft("evaluate", "grouped", "--split", "all", "--json")[1])["groups"] == 20 + 6 + 6
+    _, out, _ = graft("evaluate", "grouped", "--split", "val")
+    assert "18 examples (val), intervals resample 6 groups" in " ".join(out.split())
+
+
 def test_predict_writes_a_line_for_each_text(trained_run: Path, graft: Graft, tmp_path: Path) -> None:
     code, out, err = graft("predict", trained_run, "w1 calm", "w2 wild")
     assert code == 0, err
@@ -65,6 +83,30 @@ def test_predict_writes_a_line_for_each_text(trained_run: Path, graft: Graft, tm
     assert (code, out) == (0, ""), err
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text(encoding="utf-8"))))
     assert [row["label"] for row in rows] == [line["label"] for line in lines]
+
+
+def test_predict_refuses_a_format_that_the_target_type_lacks(trained_run: Path, graft: Graft) -> None:
+    code, out, err = graft("predict", trained_run, "w1 calm", "--format", "jsnl")
+    assert (code, out) == (2, "")
+    assert "--format: " in err
+    assert "has no output format 'jsnl'" in err
+    assert "Did you mean 'jsonl'? There are: csv, jsonl." in err
+
+
+def test_predict_with_another_run_has_the_formats_that_both_share(
+    trained_run: Path, graft: Graft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shutil.copytree(trained_run, tmp_path / "other")
+    words = ("predict", trained_run, "--with", other, "w1 calm", "--format", "lines")
+    monkeypatch.setattr(SingleLabel, "formats", ("lines",))
+    monkeypatch.setattr(SingleLabel, "text_lines", lambda self, line, name: iter([line["run"]]))
+    assert graft(*words)[:2] == (0, f"{trained_run}\n{other}\n")
+    formats = {trained_run: ("jsonl", "csv", "lines"), other: ("jsonl", "csv")}
+    monkeypatch.setattr(Predictor, "formats", property(lambda self: formats[self.request.saved.parent]))
+    code, out, err = graft(*words)
+    assert (code, out) == (2, "")
+    assert f"{other} has the target type single, which has no output format 'lines'" in err
+    assert "There are: csv, jsonl." in err
 
 
 def test_predict_with_another_run_names_the_run_of_each_line(trained_run: Path, graft: Graft, tmp_path: Path) -> None:

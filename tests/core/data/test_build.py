@@ -99,6 +99,39 @@ def test_groups_stay_on_one_side_even_where_duplicates_connect_them():
     assert "groups kept together" in splits.description
 
 
+def test_each_example_has_the_number_of_its_group():
+    rows = [Row(TextExample(f"t{n}"), "ab"[n % 2], group=f"author {n % 30}") for n in range(300)]
+    rows += [Row(TextExample(text), "a") for text in ("alone", "twice", "twice")]
+    splits = split_rows(rows)
+    assert splits.groups is not None
+    assert all(numbers.dtype == np.int64 for numbers in splits.groups.values())
+    authors = {f"t{n}": n % 30 for n in range(300)} | {"alone": 30, "twice": 31}  # in the order of their first rows
+    for name in ("train", "val", "test"):
+        assert [authors[example.text] for example in getattr(splits, name)] == splits.groups[name].tolist()
+
+
+def test_a_group_of_two_given_splits_has_one_number():
+    rows = [
+        Row(TextExample(f"{split} {n}"), "ab"[n % 2], split=split, group=f"author {n // 2}")
+        for split in (TRAIN, VAL, TEST)
+        for n in range(6)
+    ]
+    groups = split_rows(rows).groups
+    assert groups is not None
+    assert [groups[name].tolist() for name in ("train", "val", "test")] == [[0, 0, 1, 1, 2, 2]] * 3
+
+
+def test_groups_follow_a_sample_of_the_examples():
+    rows = [Row(TextExample(f"t{n}"), "ab"[n % 2], group=f"author {n % 50}") for n in range(500)]
+    splits = split_rows(rows, max_examples=20)
+    assert splits.groups is not None
+    assert splits.groups["train"].tolist() == [int(example.text[1:]) % 50 for example in splits.train]
+
+
+def test_without_groups_there_are_no_numbers():
+    assert split_rows(texts(60)).groups is None
+
+
 def test_given_splits_are_kept_and_leaks_between_them_are_reported():
     rows = texts(20, split=TRAIN) + texts(6, split=VAL, prefix="v") + texts(6, split=TEST, prefix="t")
     rows.append(Row(TextExample("text 3"), "b", split=TEST))

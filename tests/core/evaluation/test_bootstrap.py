@@ -1,4 +1,4 @@
-"""Bootstrap intervals: how they are drawn, their ends, and how a score is written."""
+"""Bootstrap intervals: how they are drawn (also in groups), their ends, and how a score is written."""
 
 from __future__ import annotations
 
@@ -49,6 +49,57 @@ def test_draws_depend_on_the_seed_and_not_on_the_blocks(monkeypatch: pytest.Monk
 
 def test_no_resamples_are_no_blocks() -> None:
     assert list(count_blocks(5, 0, seed=0)) == []
+
+
+def test_the_draws_of_examples_are_those_of_earlier_versions() -> None:
+    assert drawn(6, 3, seed=11).tolist() == [[2, 0, 1, 2, 1, 0], [2, 0, 2, 0, 1, 1], [2, 0, 0, 2, 1, 1]]
+
+
+def test_a_drawn_group_brings_all_its_examples() -> None:
+    groups = np.asarray([7, 3, 7, 7, 5])
+    counts = np.concatenate(list(count_blocks(5, 200, 1, groups)))
+    assert counts.dtype == np.int64
+    assert (counts[:, [0]] == counts[:, [2, 3]]).all()
+    assert (counts[:, [0, 1, 4]].sum(axis=1) == 3).all()  # as many draws of groups as there are
+    assert len(set(counts.sum(axis=1).tolist())) > 3
+    assert counts[:, [0, 1, 4]].mean(axis=0) == pytest.approx(np.ones(3), abs=0.15)
+
+
+def test_draws_of_groups_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = np.arange(37) // 4
+    whole = np.concatenate(list(count_blocks(37, 23, 5, groups)))
+    monkeypatch.setattr(bootstrap, "BLOCK_CELLS", 37 * 3)
+    blocks = list(count_blocks(37, 23, 5, groups))
+    assert max(len(block) for block in blocks) == 3
+    assert (np.concatenate(blocks) == whole).all()
+
+
+def test_groups_of_one_example_are_no_groups() -> None:
+    grouped = np.concatenate(list(count_blocks(50, 20, 3, np.arange(100, 150))))
+    assert (grouped == drawn(50, 20, seed=3)).all()
+
+
+def test_groups_need_a_number_for_each_example() -> None:
+    with pytest.raises(ValueError, match="one number for each of 5 examples"):
+        next(count_blocks(5, 3, 0, np.arange(4)))
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), F1(), RocAuc()])
+def test_copies_in_a_group_add_nothing_to_an_interval(metric: Metric) -> None:
+    predictions, targets = labelled(80)
+    alone = interval(metric, predictions, targets, ABC, Bootstrap())
+    copies = [np.tile(predictions, (9, 1)), np.tile(targets, 9)]
+    grouped = interval(metric, *copies, ABC, Bootstrap(groups=np.tile(np.arange(80), 9)))
+    assert grouped == pytest.approx(alone)
+    low, high = interval(metric, *copies, ABC, Bootstrap())
+    assert grouped[1] - grouped[0] == pytest.approx(3 * (high - low), rel=0.15)  # √9 times as wide
+
+
+def test_one_group_has_no_interval() -> None:
+    predictions, targets = labelled(30)
+    one, two = np.full(30, 4), np.arange(30) % 2
+    assert interval(Accuracy(), predictions, targets, ABC, Bootstrap(groups=one)) == (None, None)
+    assert None not in interval(Accuracy(), predictions, targets, ABC, Bootstrap(groups=two))
 
 
 def test_interval_of_accuracy_is_near_the_normal_one() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import graft_toy
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -24,6 +25,7 @@ from core.config.serialization import read_config
 from core.contracts.components import RunConfig
 from core.contracts.model import LoadedModel
 from core.errors import ConfigError, GraftError, Interrupted, NumericalError, PluginError, RunError
+from core.evaluation.bootstrap import count_blocks
 from core.reporting import report as record
 from core.reporting import summary
 from core.runs.run import resume, run
@@ -80,6 +82,7 @@ def test_the_report_describes_the_whole_run(completed_run: Path) -> None:
     )  # fmt: skip
     assert report["config"]["model"] == {"component": "toy", **vars(graft_toy.Toy())}
     assert report["data"]["sizes"] == {"train": 60, "val": 18, "test": 18}
+    assert report["data"]["groups"] is None
     assert report["data"]["labels"] == list(graft_toy.LABELS)
     assert len(report["data"]["fingerprint"]) == 64
     assert report["model"]["provenance"]["checkpoint"] == "toy"
@@ -155,8 +158,36 @@ def test_quiet_prints_nothing_and_otherwise_the_table_is_on_standard_output(
     run(graft_toy.config(train__max_steps=1), tmp_path / "b", choices={"model": "shown"})
     out, err = capsys.readouterr()
     assert "toy shown whole: 18 test examples" in out
+    assert "resample" not in out
     assert f"run: {tmp_path / 'b'}" in out
     assert "data: 60 train / 18 val / 18 test" in err
+
+
+def test_intervals_resample_the_groups_of_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = graft_toy.config(data__group_size=3, train__bootstrap_resamples=200)
+    run(config, tmp_path / "run")
+    out, err = capsys.readouterr()
+    assert "data: groups: 20 train / 6 val / 6 test" in err
+    assert "18 test examples, 95% confidence intervals resample 6 groups" in out
+    report = record.read(tmp_path / "run")
+    assert report["data"]["groups"] == {"train": 20, "val": 6, "test": 6}
+    rows = lines(tmp_path / "run" / "predictions.jsonl")
+    right = np.asarray([row["label"] == row["target"] for row in rows]).reshape(6, 3).sum(axis=1)
+    drawn = np.concatenate(list(count_blocks(6, 200, config.seed)))  # of groups, all of the same size
+    low, high = np.quantile(drawn @ right / 18, [0.025, 0.975])
+    score = report["scores"]["test"]["accuracy"]
+    assert (score["low"], score["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert low < score["value"] < high
+
+
+def test_no_score_of_a_single_group_has_an_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(graft_toy.config(data__group_size=18), tmp_path / "run")
+    out, err = capsys.readouterr()
+    assert "data: one group in val and test, so these scores have no confidence intervals" in err
+    assert "resample" not in out
+    scores = record.read(tmp_path / "run")["scores"]
+    for each in (scores["val"], scores["test"], scores["baselines"]["majority"]):
+        assert all(score["value"] is not None and score["low"] is None for score in each.values())
 
 
 @pytest.mark.parametrize("target", ["multi", "regression"])

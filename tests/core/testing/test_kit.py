@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 import torchmetrics
@@ -26,7 +27,7 @@ from core.registry.registry import load_registry
 from core.tasks.output import OutputSpec
 from core.tasks.task import Task
 from core.testing.components import check_component
-from core.testing.data import check_data_adapter
+from core.testing.data import PARTS, check_data_adapter
 from core.testing.methods import check_cell, check_method
 from core.testing.metrics import check_metric
 from core.testing.models import check_model_loader
@@ -108,7 +109,11 @@ class Drawn(DataAdapter):
         labels = ("calm", "fine", "wild")
         if self.flaw == "unseen":
             examples = [replace(each, target=0 if row < 30 else 1) for row, each in enumerate(examples)]
-        return Splits(examples[:30], examples[30:39], examples[39:], labels, "0" * 64, description="made up")
+        parts = examples[:30], examples[30:39], examples[39:]
+        draw = {"float groups": np.zeros, "drawn groups": lambda n: np.random.default_rng().integers(0, 10**9, n)}
+        numbers: Any = ({"groups": np.arange} | draw).get(self.flaw)
+        groups = numbers and {name: numbers(len(part)) for name, part in zip(PARTS, parts, strict=True)}
+        return Splits(*parts, labels, "0" * 64, description="made up", groups=groups)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +123,13 @@ class Drawn(DataAdapter):
         ("place", r"train\[3\] needs a `place`"),
         ("target", r"the target of train\[3\] must be the index"),
         ("unseen", "lacks labels of the other splits: fine"),
+        ("float groups", r"`groups\['train'\]` must be an int64 array"),
+        ("drawn groups", "twice with one seed gives different groups"),
     ],
 )
 def test_a_data_adapter_that_breaks_a_rule(flaw: str, message: str) -> None:
     check_data_adapter(Drawn(), Task())
+    check_data_adapter(Drawn(flaw="groups"), Task())
     with pytest.raises(AssertionError, match=message):
         check_data_adapter(Drawn(flaw=flaw), Task())
 
@@ -186,6 +194,14 @@ def test_a_metric_that_breaks_a_rule() -> None:
 
     with pytest.raises(AssertionError, match="`resample` with each example once differs"):
         check_metric(Halved())
+
+    class PerDraw(accuracy):  # type: ignore[misc]
+        def resample(self, predictions: Any, targets: Any, counts: Any, output: OutputSpec) -> Any:
+            right = super().resample(predictions, targets, counts, output) * counts.sum(axis=1)
+            return right / len(targets)  # as if each resample had as many examples as the split
+
+    with pytest.raises(AssertionError, match="`resample` differs from `compute` on the resampled examples"):
+        check_metric(PerDraw())
 
 
 def flawed(change: Callable[[Any], None]) -> Any:

@@ -76,6 +76,13 @@ class Other:
         (broken(write=lambda self, prediction, *_: {"p": prediction[0]}), "`write` must consist of JSON values"),
         (broken(rows=nested), "`rows` must yield plain values for a CSV"),
         (broken(columns=lambda self, labels: ("label",)), "missing from `columns`"),
+        (broken(formats="xml"), "`formats` must be a tuple of different names"),
+        (broken(formats=("xml", "csv")), "`formats` must be .* other than jsonl and csv"),
+        (broken(formats=("xml", "xml")), "`formats` must be a tuple of different names"),
+        (broken(formats=("X ML",)), "`formats` must be a tuple of different names in lower case"),
+        (broken(formats=("xml",)), "it must override `text_lines`"),
+        (broken(formats=("xml",), text_lines=lambda *_: ["<a>\n"]), "must yield lines without newlines for 'xml'"),
+        (broken(formats=("xml",), text_lines=lambda *_: [b"<a>"]), "must yield lines without newlines for 'xml'"),
     ],
 )
 def test_a_target_type_that_breaks_a_rule(target: TargetType, message: str) -> None:

@@ -26,6 +26,7 @@ class Tags(TargetType):
 
     name: ClassVar[str] = "tags"
     objects: ClassVar[bool] = True
+    formats: ClassVar[tuple[str, ...]] = ("conll",)
 
     def encoder(self, task: Task) -> TagEncoder:
         """Return an encoder of sequences of label names."""
@@ -79,6 +80,14 @@ class Tags(TargetType):
         """Yield one row per word."""
         for word, tag in zip(line["words"], line["tags"], strict=True):
             yield {"word": word, "tag": tag}
+
+    def text_lines(self, line: Mapping[str, Any], format: str) -> Iterator[str]:
+        """Yield each word with its tag, and an empty line after the sentence; `run` becomes a comment."""
+        if "run" in line:
+            yield f"# run = {line['run']}"
+        for word, tag in zip(line["words"], line["tags"], strict=True):
+            yield f"{word}\t{tag}"
+        yield ""
 
     def difference(self, one: Predictions, other: Predictions) -> float:
         """Return the share of words with another tag."""
