@@ -13,7 +13,7 @@ from core.errors import Problem, RunError
 from core.runtime.hardware import Hardware
 from core.runtime.memory import is_out_of_memory
 from core.runtime.modules import training_mode, unwrap
-from core.tasks.targets.target import objects
+from core.tasks.targets.encoded import objects
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -64,12 +64,12 @@ if TYPE_CHECKING:
     from core.tasks.image import ImageClassification, ImageExample
     from core.tasks.output import OutputSpec
     from core.tasks.targets.counts import Array, divide, precision_recall_f1
-    from core.tasks.targets.encoded import Encoded, Encoder, Target
+    from core.tasks.targets.encoded import Encoded, Encoder, Target, objects
     from core.tasks.targets.encoding import label_name
     from core.tasks.targets.multi_label import MULTI, MultiLabel
     from core.tasks.targets.regression import REGRESSION, Regression
     from core.tasks.targets.single_label import SINGLE, SingleLabel
-    from core.tasks.targets.target import DEFAULT_THRESHOLD, Predictions, ResultTable, Targets, TargetType, objects
+    from core.tasks.targets.target import DEFAULT_THRESHOLD, Predictions, ResultTable, Targets, TargetType
     from core.tasks.task import Task
     from core.tasks.task_type import TaskType
     from core.tasks.text import TextClassification, TextExample
@@ -96,14 +96,13 @@ else:
             "core.tasks.targets.multi_label": ("MULTI", "MultiLabel"),
             "core.tasks.targets.single_label": ("SINGLE", "SingleLabel"),
             "core.tasks.targets.regression": ("REGRESSION", "Regression"),
-            "core.tasks.targets.encoded": ("Encoded", "Encoder", "Target"),
+            "core.tasks.targets.encoded": ("Encoded", "Encoder", "Target", "objects"),
             "core.tasks.targets.target": (
                 "DEFAULT_THRESHOLD",
                 "Predictions",
                 "ResultTable",
                 "TargetType",
                 "Targets",
-                "objects",
             ),
             "core.tasks.task": ("Task",),
             "core.tasks.task_type": ("TaskType",),

@@ -13,6 +13,7 @@ from core.errors import Problem
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from core.tasks.targets.encoded import Target
     from core.tasks.targets.target import Predictions
 
 
@@ -47,6 +48,14 @@ class TaskType(Component):
     def fault(self, example: Any) -> Problem | None:
         """Return why an example from `read` cannot be used, or None."""
         return None
+
+    def samples(self, targets: Sequence[Target], labels: Sequence[str]) -> Sequence[Any]:
+        """Return an example for each target, for conformance tests: of many lengths, and easy to learn.
+
+        Raises:
+            NotImplementedError: The task type has no such examples; the tests then need examples of the caller.
+        """
+        raise NotImplementedError(f"the task type {self.name} has no synthetic examples")
 
     def picture(
         self,

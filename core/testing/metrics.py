@@ -14,7 +14,7 @@ from core.contracts.components import Metric
 from core.registry.registry import load_registry
 from core.tasks.output import OutputSpec
 from core.testing.expect import Subject
-from core.testing.samples import LABELS, sample_output
+from core.testing.samples import sample_output
 
 if TYPE_CHECKING:
     from core.tasks.targets.target import Predictions, Targets
@@ -25,7 +25,7 @@ RESAMPLES = 6
 TOLERANCE = 1e-5
 
 
-def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str] = LABELS) -> None:
+def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str] | None = None) -> None:
     """Check a metric on synthetic predictions.
 
     Requirements:
@@ -39,7 +39,7 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
     Args:
         metric: The metric, with its options.
         target: One of the target types that it accepts; None to check all of them.
-        labels: Label names, as many as the metric needs.
+        labels: Label names, as many as the metric needs; None for those of the target type.
 
     Raises:
         AssertionError: A requirement is not met.

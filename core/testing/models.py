@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from core.contracts.protocols import SupportsFeatures, SupportsFit
 from core.evaluation.predict import as_array
 from core.tasks.targets.single_label import SINGLE
 from core.tasks.targets.target import TargetType
+from core.testing.costs import check_costs
 from core.testing.expect import Subject
 from core.testing.running import (
     PROBE,
@@ -47,7 +47,7 @@ def check_model_loader(
     - `prepare` and `collate` are deterministic.
     - Losses and predictions have the shapes of the target type. They do not depend on the other examples of a batch.
     - Predictions do not depend on targets.
-    - Class weights scale the loss.
+    - Losses follow from predictions and targets (`TargetType.costs`), and class weights scale them.
     - The trained model predicts the same after it is saved and opened again.
     - With `features`, the head computes from them what the network computes.
     - A model with `fit` learns; its `loss` is not checked.
@@ -70,7 +70,7 @@ def check_model_loader(
         _check_own_fit(subject, loader, model, request)
     else:
         _check_losses(subject, model, prepared)
-        _check_class_weights(subject, loader, request)
+        check_costs(subject, loader, request)
         first, again = (predicted(loader.load(request), request.train[:PROBE]) for _ in range(2))
         message = "loading twice with one seed gives different predictions. Initialize the head with request.seed."
         subject.expect_alike(again, first, request.output.target, message)
@@ -172,22 +172,6 @@ def _check_losses(subject: Subject, model: LoadedModel, prepared: PreparedDatase
     training = model.loss(collated(model, prepared))
     finite = bool(torch.isfinite(losses).all() and torch.isfinite(training).all())
     subject.expect(finite and training.requires_grad, "`loss` must be finite, and have a gradient in training mode.")
-
-
-def _check_class_weights(subject: Subject, loader: ModelLoader, request: LoadRequest) -> None:
-    """Check that a class weight scales the losses of its label's examples, and no others."""
-    target = request.output.target
-    if "class_weights" not in target.train_options:
-        return
-    weights = tuple(1.0 + label for label in range(len(request.labels)))
-    plain, weighted = (
-        losses_of(model, collated(model, model.prepare(request.train, train=True)))
-        for model in (loader.load(request), loader.load(replace(request, class_weights=weights)))
-    )
-    scale = target.example_weights(request.output.targets_of(request.train[:PROBE]), weights)
-    if plain.ndim and scale is not None:
-        message = "request.class_weights does not scale the loss. Pass it to core.training.per_example_loss."
-        subject.expect_equal(weighted, plain * torch.from_numpy(scale), message, 1e-4)
 
 
 def _check_own_fit(subject: Subject, loader: ModelLoader, model: SupportsFit, request: LoadRequest) -> None:

@@ -13,12 +13,13 @@ from core.tasks.image import ImageClassification, ImageExample
 from core.tasks.output import OutputSpec
 from core.tasks.targets.encoded import Target
 from core.tasks.targets.single_label import SINGLE
+from core.tasks.targets.target import TargetType
 from core.tasks.task import Task
 from core.tasks.text import TextClassification, TextExample
 from core.testing.sample_scenes import box_examples
 
 TEXT, IMAGE, DETECTION = TextClassification.name, ImageClassification.name, ObjectDetection.name
-LABELS = ("calm", "fine", "wild")
+LABELS = TargetType.sample_labels
 COUNT = 48
 _OWN_WORDS = (("quiet", "still", "slow"), ("nice", "plain", "good"), ("loud", "fast", "storm"))
 """The words that occur only in examples of each label."""
@@ -94,15 +95,16 @@ def sample_examples(task_type: str = TEXT, target: str = SINGLE, count: int = CO
         count: Number of examples.
 
     Raises:
-        AssertionError: Graft has no synthetic examples of this task type. Pass your own `LoadRequest` to the check.
+        AssertionError: The task type has no synthetic examples. Pass your own `LoadRequest` to the check.
     """
-    if task_type not in _SAMPLES:
-        known = ", ".join(_SAMPLES)
-        raise AssertionError(
-            f"Graft has no synthetic examples of the task type {task_type!r}, only of {known}. "
-            "Pass your own to the check: request=LoadRequest(output, train=examples)."
-        )
-    return _SAMPLES[task_type](target, count)
+    if task_type in _SAMPLES:
+        return _SAMPLES[task_type](target, count)
+    output = sample_output(task_type, target)
+    try:
+        return list(output.task_type.samples(output.target.samples(count, output.labels), output.labels))
+    except NotImplementedError as error:
+        cure = "Implement `TaskType.samples`, or pass your own: request=LoadRequest(output, train=examples)."
+        raise AssertionError(f"{error}. {cure}") from error
 
 
 def sample_task(task_type: str = TEXT, target: str = SINGLE) -> Task:
@@ -113,10 +115,11 @@ def sample_task(task_type: str = TEXT, target: str = SINGLE) -> Task:
     return Task(name="sample", type=task_type, target=target, primary=suitable[0] if suitable else "accuracy")
 
 
-def sample_output(task_type: str = TEXT, target: str = SINGLE, labels: Sequence[str] = LABELS) -> OutputSpec:
-    """Return the output of a small task, with `labels` if its target type has labels."""
-    task = sample_task(task_type, target)
-    return load_registry().output(task, tuple(labels) if load_registry().target(target).has_labels else ())
+def sample_output(task_type: str = TEXT, target: str = SINGLE, labels: Sequence[str] | None = None) -> OutputSpec:
+    """Return the output of a small task, with `labels` (by default its own) if its target type has labels."""
+    task, described = sample_task(task_type, target), load_registry().target(target)
+    names = described.sample_labels if labels is None else tuple(labels)
+    return load_registry().output(task, names if described.has_labels else ())
 
 
 def sample_request(task_type: str = TEXT, target: str = SINGLE, examples: Sequence[Any] = ()) -> LoadRequest:

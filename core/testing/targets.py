@@ -18,7 +18,6 @@ from core.tasks.targets.target import ResultTable, TargetType
 from core.tasks.task import Task
 from core.tasks.task_type import TaskType
 from core.testing.expect import Subject
-from core.testing.samples import LABELS
 
 if TYPE_CHECKING:
     from core.tasks.targets.target import Predictions, Targets
@@ -29,7 +28,7 @@ TRAIN_OPTIONS = {"class_weights", "label_smoothing", "thresholds"}
 """The options of `train` that a target type may name in `train_options`."""
 
 
-def check_target_type(target: TargetType, labels: Sequence[str] = LABELS, examples: Sequence[Any] = ()) -> None:
+def check_target_type(target: TargetType, labels: Sequence[str] | None = None, examples: Sequence[Any] = ()) -> None:
     """Check a target type on its own samples, and on your examples.
 
     Requirements:
@@ -44,15 +43,16 @@ def check_target_type(target: TargetType, labels: Sequence[str] = LABELS, exampl
 
     Args:
         target: The target type.
-        labels: Label names, if it has labels.
+        labels: Label names, if it has labels; None for its own `sample_labels`.
         examples: Examples of a registered task type, with targets. `write`, `write_target` and `baseline` receive them,
-            and `rows` and `text_lines` receive lines that begin with their content, as in a run. Required if these
-            methods use the example; without examples they receive None in place of each.
+            and `rows` and `text_lines` receive lines that begin with their content, as in a run. By default those of
+            `TaskType.samples`; without any, they receive None in place of each.
 
     Raises:
         AssertionError: A requirement is not met.
     """
     subject = Subject(f"target type {target.name}")
+    labels = target.sample_labels if labels is None else labels
     names = tuple(labels) if target.has_labels else ()
     samples = target.samples(N, names)
     truth = _check_targets(subject, target, samples, names)
@@ -63,6 +63,7 @@ def check_target_type(target: TargetType, labels: Sequence[str] = LABELS, exampl
     _check_formats(subject, target)
     _check_scores(subject, target, truth, guesses, names)
     _check_like(subject, target, truth, guesses, labels)
+    examples = examples or _own_examples(target, samples, names)
     if examples:
         targets = [example.target for example in examples]
         _check_examples(subject, target, targets, examples, names, _task_type(subject, target, examples[0]))
@@ -116,7 +117,12 @@ def _check_logits(subject: Subject, target: TargetType, truth: Targets, labels: 
         [target.losses(logits[row : row + 1], torch.from_numpy(truth[row : row + 1])) for row in range(5)]
     )
     subject.expect_equal(alone, losses[:5], "the loss of an example must not depend on the others in its batch.", 1e-6)
-    problem = target.problem(target.predictions(logits).detach().numpy(), N, labels)
+    predictions = target.predictions(logits).detach().numpy()
+    costs = target.costs(predictions, truth)
+    if costs is not None:
+        message = "`costs` of the predictions from logits must be the `losses` of these logits, times a constant."
+        subject.expect_equal(costs * (float(losses.sum()) / costs.sum()), losses, message, 1e-3)
+    problem = target.problem(predictions, N, labels)
     subject.expect(not problem, f"`predictions` from random logits {problem}")
 
 
@@ -211,6 +217,13 @@ def _check_like(
             f"`like` is {target.like!r}, but the {what} of {N} samples are {ours.dtype} {list(ours.shape)}, "
             f"and those of {target.like} are {theirs.dtype} {list(theirs.shape)}.",
         )
+
+
+def _own_examples(target: TargetType, targets: Sequence[Any], labels: tuple[str, ...]) -> Sequence[Any]:
+    """Return the synthetic examples of a task type with this target type; empty if there are none."""
+    known = [load_registry().task_type(name) for name in load_registry().components["task_type"]]
+    has_samples = [each for each in known if type(each).samples is not TaskType.samples]
+    return next((each.samples(targets, labels) for each in has_samples if target.name in each.targets), ())
 
 
 def _task_type(subject: Subject, target: TargetType, example: Any) -> TaskType:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.tasks.detection.boxes import Boxes, Detections
-from core.tasks.targets.target import objects
+from core.tasks.targets.encoded import objects
 
 if TYPE_CHECKING:
     from core.tasks.targets.target import Predictions, Targets

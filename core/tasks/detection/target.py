@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from core.tasks.detection.boxes import Boxes, Detections
-from core.tasks.targets.encoded import Encoder, Target
-from core.tasks.targets.target import ResultTable, TargetType, objects
+from core.tasks.targets.encoded import Encoder, Target, objects
+from core.tasks.targets.target import ResultTable, TargetType
 
 if TYPE_CHECKING:
     import numpy as np

@@ -96,3 +96,14 @@ class Encoder(Protocol):
     def finish(self) -> tuple[Encoded, list[tuple[str, str]]]:
         """Return the targets, and problems with the targets as a whole (message and cure of each)."""
         ...
+
+
+def objects(values: Iterable[Any]) -> NDArray[np.object_]:
+    """Return an array of objects, [n], to index and reorder like an array of numbers."""
+    import numpy as np
+
+    listed = list(values)
+    array = np.empty(len(listed), dtype=object)
+    for at, value in enumerate(listed):  # `array[:] = listed` would take values of equal length for rows of a table
+        array[at] = value
+    return array

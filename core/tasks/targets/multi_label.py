@@ -11,6 +11,8 @@ from core.tasks.targets.probabilities import PER_CLASS_TITLE, flat_line, probabi
 from core.tasks.targets.target import DEFAULT_THRESHOLD, ResultTable, TargetType
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from core.tasks.targets.target import Predictions, Targets
@@ -140,6 +142,16 @@ class MultiLabel(TargetType):
         """Yield one row: the labels joined by `|`, and a column for the probability of each label."""
         flat = flat_line(line)
         yield flat | {"labels": "|".join(flat["labels"])}
+
+    def costs(
+        self, predictions: Predictions, targets: Targets, class_weights: Sequence[float] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the negative log-likelihood of each set of labels; weights scale labels that apply, float64 [n]."""
+        import numpy as np
+
+        p, weights = predictions.astype(np.float64), 1.0 if class_weights is None else np.asarray(class_weights)
+        costs: NDArray[np.float64] = -(targets * weights * np.log(p) + (1 - targets) * np.log1p(-p)).sum(axis=1)
+        return costs
 
     def samples(self, count: int, labels: Sequence[str]) -> list[Target]:
         """Return sets of one to all labels in turn, none of them empty."""

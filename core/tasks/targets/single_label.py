@@ -122,6 +122,16 @@ class SingleLabel(TargetType):
         """Yield one row with a column for the probability of each label."""
         yield flat_line(line)
 
+    def costs(
+        self, predictions: Predictions, targets: Targets, class_weights: Sequence[float] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the negative log-likelihood of each label, scaled by the label's weight, float64 [n]."""
+        import numpy as np
+
+        truth = targets.astype(np.int64)
+        costs: NDArray[np.float64] = -np.log(predictions[np.arange(len(truth)), truth].astype(np.float64))
+        return costs if class_weights is None else costs * np.asarray(class_weights)[truth]
+
     def samples(self, count: int, labels: Sequence[str]) -> list[Target]:
         """Return the labels in turn."""
         return [row % len(labels) for row in range(count)]

@@ -9,7 +9,7 @@ Modules that define target types import NumPy and torch only inside methods, so 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
@@ -60,6 +60,7 @@ class TargetType(Component):
         objects: Whether the targets and predictions of a split are arrays of objects, one per example, not of numbers.
         has_thresholds: Whether `choose_thresholds` returns thresholds.
         train_options: Those of `class_weights`, `label_smoothing` and `thresholds` in `train` that apply to it.
+        sample_labels: The label names of conformance tests.
         formats: Names of the text formats that `predict --format` offers besides `jsonl` and `csv`; see `text_lines`.
     """
 
@@ -70,6 +71,7 @@ class TargetType(Component):
     objects: ClassVar[bool] = False
     has_thresholds: ClassVar[bool] = False
     train_options: ClassVar[frozenset[str]] = frozenset()
+    sample_labels: ClassVar[tuple[str, ...]] = ("calm", "fine", "wild")
     formats: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -253,6 +255,16 @@ class TargetType(Component):
 
     # For the conformance tests
 
+    def costs(
+        self, predictions: Predictions, targets: Targets, class_weights: Sequence[float] | None = None
+    ) -> NDArray[np.float64] | None:
+        """Return the loss of each example that its prediction implies, float64 [n], up to one factor for all examples.
+
+        The tests compare it with the losses of models, which shows targets and predictions that do not belong together.
+        None (the default) if predictions do not determine the loss.
+        """
+        return None
+
     @abstractmethod
     def samples(self, count: int, labels: Sequence[str]) -> list[Target]:
         """Return valid targets for tests, the same on each call, with every label among the first few."""
@@ -274,14 +286,3 @@ class TargetType(Component):
     @abstractmethod
     def problem(self, predictions: Predictions, n: int, labels: Sequence[str]) -> str:
         """Return what is wrong with predictions for n examples, as the end of a sentence; empty if they are valid."""
-
-
-def objects(values: Iterable[Any]) -> NDArray[np.object_]:
-    """Return an array of objects, [n], to index and reorder like an array of numbers."""
-    import numpy as np
-
-    listed = list(values)
-    array = np.empty(len(listed), dtype=object)
-    for at, value in enumerate(listed):  # `array[:] = listed` would take values of equal length for rows of a table
-        array[at] = value
-    return array

@@ -22,7 +22,7 @@ from core.evaluation.bootstrap import Bootstrap, count_blocks, interval
 from core.tasks.detection.boxes import Boxes, Detections
 from core.tasks.detection.matching import match_at
 from core.tasks.detection.target import BOXES
-from core.tasks.targets.target import objects
+from core.tasks.targets.encoded import objects
 from plugins.metrics.detection import BoxF1, BoxPrecision, BoxRecall, MeanAveragePrecision, MeanAverageRecall
 from plugins.metrics.scorers import detection_curves
 

@@ -15,7 +15,7 @@ from core.images.reading import encode_png
 from core.tasks.detection.boxes import Boxes, BoxExample, Detections
 from core.tasks.detection.drawing import LEAST_SIDE, SHOWN, TILE, Mark, choose_rows, color, draw, errors
 from core.tasks.detection.task import ObjectDetection
-from core.tasks.targets.target import objects
+from core.tasks.targets.encoded import objects
 from core.tasks.text import TextClassification
 
 BOX = (8.0, 8.0, 24.0, 24.0)

@@ -15,10 +15,10 @@ from sklearn.metrics import classification_report, confusion_matrix
 from core.tasks.detection.boxes import Boxes, Detections
 from core.tasks.detection.target import BoxesTarget
 from core.tasks.targets.counts import divide
+from core.tasks.targets.encoded import objects
 from core.tasks.targets.multi_label import MultiLabel
 from core.tasks.targets.regression import Regression
 from core.tasks.targets.single_label import SingleLabel
-from core.tasks.targets.target import objects
 
 
 @pytest.fixture

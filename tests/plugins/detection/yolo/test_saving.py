@@ -23,7 +23,7 @@ from core.runtime.hardware import Hardware
 from core.runtime.modules import training_mode
 from core.tasks.detection.boxes import Detections
 from core.tasks.detection.target import BoxesTarget
-from core.tasks.targets.target import objects
+from core.tasks.targets.encoded import objects
 from core.testing.running import to_reopen
 from core.training.optimizer import build_optimizer
 from plugins.detection.plugin import Ultralytics
