@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import TypeVar
 
 from hydra import compose, initialize_config_dir
@@ -29,7 +28,6 @@ from core.config.overrides import (
     SCHEMA,
     choice_problems,
     first_value,
-    hydra_words,
     is_group,
     is_hydra,
     parse,
@@ -41,7 +39,7 @@ from core.config.presets import PresetFolders
 from core.config.store import fix_entries, open_entries, share_entries, store_component
 from core.config.variants import replacements
 from core.contracts.components import RunConfig
-from core.errors import ConfigError, Problem, RunError
+from core.errors import ConfigError, Problem
 from core.registry.preset_files import directory
 from core.registry.registry import load_registry
 from core.registry.variants import GROUPS, Replacements
@@ -164,6 +162,18 @@ def _compose_choices(
     replaced = replacements(base, given[-1] if given else str(base.task.type))
     fix_entries(replaced)
     return _attempt(compose_config, words) if replaced or any(_undeclared_keys(base, "")) else base
+
+
+def choose_variants(overrides: Sequence[str], folders: PresetFolders) -> None:
+    """Let Hydra's store yield the variants of components that the chosen presets and the task's type need.
+
+    Raises:
+        ConfigError: The presets do not compose.
+    """
+    parsed = parse(overrides)
+    words = [word for each in parsed if is_group(each) for word in first_value(each)]
+    with _composing(folders) as compose_config:
+        _compose_choices(compose_config, words + search_path_words(folders, parsed), parsed)
 
 
 def recompose(overrides: list[str], replaced: Replacements, folders: PresetFolders) -> RunConfig:

@@ -15,7 +15,14 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from core.config.compose import SEARCH_PATH, install, recompose, search_path_words, to_run_config
+from core.config.compose import (
+    SEARCH_PATH,
+    choose_variants,
+    install,
+    recompose,
+    search_path_words,
+    to_run_config,
+)
 from core.config.overrides import hydra_words, parse
 from core.config.presets import PresetFolders
 from core.config.store import open_entries
@@ -81,7 +88,10 @@ def launch(
         RunError: A folder cannot be created.
     """
     install()
-    open_entries(load_registry())
+    if any(each in ("-c", "--cfg") or each.startswith("--cfg=") for each in arguments):  # Hydra prints it, and ends
+        choose_variants([each for each in arguments if "=" in each and not each.startswith("-")], folders)
+    else:
+        open_entries(load_registry())
 
     def job(config: DictConfig) -> float:
         runtime = HydraConfig.get().runtime

@@ -8,6 +8,7 @@ core/testing/samples.py
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,6 +80,34 @@ def test_a_component_that_breaks_a_rule(broken: type[AdapterMethod], message: st
 def test_a_complete_component_passes() -> None:
     check_component(Plain)
     check_component(method(rank=option(8, "The rank.", low=1), rank_type=int, defaults={"learning_rate": 1e-3}))
+
+
+@dataclass
+class HigherRank(load_registry().components["method"]["lora"]):  # type: ignore[misc]
+    """Adapt more."""
+
+    name: ClassVar[str] = "higher_rank"
+    variant_of: ClassVar[str] = "prompt"
+    task_types: ClassVar[tuple[str, ...]] = ("image-classification",)
+
+    tokens: str = option("many", "Number of virtual tokens.")
+
+
+@pytest.mark.parametrize(
+    ("original", "message"),
+    [
+        ("prompt", "needs the option `tokens` of type int, because it is a variant of prompt."),
+        ("prefix", "needs the option `"),
+        ("lora", "needs `task_types`, the task types for which it replaces the other; lora needs them too."),
+        ("promt", "`variant_of` must name another registered method; it is 'promt'."),
+        ("higher_rank", "`variant_of` must name another registered method; it is 'higher_rank'."),
+    ],
+)
+def test_a_variant_that_breaks_a_rule(original: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(load_registry().components["method"], "higher_rank", HigherRank)
+    monkeypatch.setattr(HigherRank, "variant_of", original)
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        check_component(HigherRank)
 
 
 def test_a_plugin_that_imports_torch_or_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
