@@ -158,8 +158,8 @@ def _compose_choices(
     """
     open_entries(load_registry())
     base = _attempt(compose_config, words)
-    given = [first_value(each)[0].partition("=")[2] for each in parsed if each.key_or_group == "task.type"]
-    replaced = replacements(base, given[-1] if given else str(base.task.type))
+    given = [parse(first_value(each))[0].value() for each in parsed if each.key_or_group == "task.type"]
+    replaced = replacements(base, str([base.task.type, *given][-1]))
     fix_entries(replaced)
     return _attempt(compose_config, words) if replaced or any(_undeclared_keys(base, "")) else base
 

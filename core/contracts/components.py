@@ -35,10 +35,11 @@ class Configurable(Component):
     """A component that can refuse a configuration."""
 
     variant_of: ClassVar[str] = ""
-    """The name of a component of the same extension point (`data`, `model`, `method` or `metric`) for other task types.
-    Where a configuration chooses that one, by its name or by a preset that extends it, and the task's type is one that
-    only this one supports, this one replaces it. It must have all options of the other, so that each preset works with
-    both; it can have more."""
+    """The name of another component, of which this one is a variant for other task types; empty if it is none.
+
+    Both belong to the same extension point: `data`, `model`, `method` or `metric`. If a configuration chooses the other
+    component, by its name or by a preset, and only the variant supports the task's type, Graft uses the variant. A
+    variant must have all options of the other component, so that presets work with both. It can have more."""
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Return the problems of this component in this configuration; called before any heavy import or download."""

@@ -59,6 +59,6 @@ def replacement(registry: Registry, group: str, name: str, task_type: str) -> tu
 
 
 def description(component: type[Component]) -> str:
-    """Return what a component is a variant of, as a clause: `variant of encoder for word-tagging`; empty if it is none."""
+    """Return a clause such as `variant of encoder for word-tagging`, or an empty text for other components."""
     original = variant_of(component)
     return f"variant of {original} for {', '.join(component.task_types) or 'all task types'}" if original else ""

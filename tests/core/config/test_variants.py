@@ -90,7 +90,7 @@ def test_a_preset_gives_its_values_to_the_variant_that_the_task_needs() -> None:
         (["task=tagging"], "tagger", "tagged_words"),
         (["task=tagging", "model=encoder", "data=hub"], "encoder_tagger", "hub_words"),
         (["task=tagging", "model=encoder_tagger"], "encoder_tagger", "tagged_words"),
-        (["task.type=word-tagging", "model=roberta"], "encoder_tagger", "reviews"),
+        (["task.type='word-tagging'", "model=roberta"], "encoder_tagger", "reviews"),
         (["task=tagging", "task.type=text-classification", "model=roberta"], "encoder", "tagged_words"),
         (["task=tagging", "model=resnet"], "timm", "tagged_words"),
         (["model=encoder_tagger", "data=hub"], "encoder_tagger", "hub"),
@@ -101,6 +101,12 @@ def test_the_task_type_decides(words: list[str], model: str, data: str) -> None:
         config = resolve(words)
         assert (config.model.name, config.data.name) == (model, data)
         assert (resolve([]).model.name, resolve(["data=hub"]).data.name) == ("encoder", "hub")
+
+
+@pytest.mark.usefixtures("tags")
+def test_the_first_task_of_a_sweep_decides_about_its_first_run() -> None:
+    for words in (["task=tagging,sentiment", "model=minilm"], ["task.type='word-tagging','text-classification'"]):
+        assert resolve([*words, "seed=0,1"], several=True).model.name == "encoder_tagger"
 
 
 @pytest.mark.usefixtures("tags")

@@ -83,31 +83,41 @@ def test_a_complete_component_passes() -> None:
 
 
 @dataclass
-class HigherRank(load_registry().components["method"]["lora"]):  # type: ignore[misc]
-    """Adapt more."""
+class Tokenless(Plain):
+    """Change nothing in images."""
 
-    name: ClassVar[str] = "higher_rank"
+    name: ClassVar[str] = "tokenless"
     variant_of: ClassVar[str] = "prompt"
     task_types: ClassVar[tuple[str, ...]] = ("image-classification",)
+
+
+@dataclass
+class Wordy(Tokenless):
+    """Change nothing in images, in many words."""
 
     tokens: str = option("many", "Number of virtual tokens.")
 
 
+TOKENS = "needs the option `tokens` of type int, because it is a variant of prompt."
+
+
 @pytest.mark.parametrize(
-    ("original", "message"),
+    ("component", "original", "message"),
     [
-        ("prompt", "needs the option `tokens` of type int, because it is a variant of prompt."),
-        ("prefix", "needs the option `"),
-        ("lora", "needs `task_types`, the task types for which it replaces the other; lora needs them too."),
-        ("promt", "`variant_of` must name another registered method; it is 'promt'."),
-        ("higher_rank", "`variant_of` must name another registered method; it is 'higher_rank'."),
+        (Tokenless, "prompt", TOKENS),
+        (Wordy, "prompt", TOKENS),
+        (Tokenless, "lora", "needs `task_types`, the task types for which it replaces the other; lora needs them too."),
+        (Tokenless, "promt", "`variant_of` must name another registered method; it is 'promt'."),
+        (Tokenless, "tokenless", "`variant_of` must name another registered method; it is 'tokenless'."),
     ],
 )
-def test_a_variant_that_breaks_a_rule(original: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(load_registry().components["method"], "higher_rank", HigherRank)
-    monkeypatch.setattr(HigherRank, "variant_of", original)
+def test_a_variant_that_breaks_a_rule(
+    component: type[Tokenless], original: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(load_registry().components["method"], "tokenless", Tokenless)
+    monkeypatch.setattr(component, "variant_of", original)
     with pytest.raises(AssertionError, match=re.escape(message)):
-        check_component(HigherRank)
+        check_component(component)
 
 
 def test_a_plugin_that_imports_torch_or_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
