@@ -133,16 +133,17 @@ def _commands() -> dict[str, Command]:
 
 def _train(arguments: list[str], folders: PresetFolders) -> int:
     """Check the configuration, then let Hydra create the folder of each run, and train."""
-    from core.config import compose
+    from core.config.compose import resolve
+    from core.config.launch import launch
 
     overrides, flags = split_flags(arguments)
     if not any(flag.startswith(("-sc", "--shell", "--cfg", "-c", "--info")) for flag in flags):
         from core.config.validation import check
 
         several = any(flag in ("-m", "--multirun") for flag in flags)
-        check(compose.resolve(overrides, several, folders))
+        check(resolve(overrides, several, folders))
     outcome = _Outcome()
-    compose.launch(arguments, outcome.work, outcome.failed, folders)
+    launch(arguments, outcome.work, outcome.failed, folders)
     return outcome.code
 
 

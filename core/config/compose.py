@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import TypeVar
 
 from hydra import compose, initialize_config_dir
-from hydra import main as hydra_main
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
@@ -33,7 +28,6 @@ from core.config.overrides import (
     SCHEMA,
     choice_problems,
     first_value,
-    hydra_words,
     is_group,
     is_hydra,
     parse,
@@ -42,11 +36,13 @@ from core.config.overrides import (
     value_problems,
 )
 from core.config.presets import PresetFolders
-from core.config.store import share_entries, store_component
+from core.config.store import fix_entries, open_entries, share_entries, store_component
+from core.config.variants import replacements
 from core.contracts.components import RunConfig
-from core.errors import ConfigError, Problem, RunError
-from core.registry.preset_files import GROUPS, directory
+from core.errors import ConfigError, Problem
+from core.registry.preset_files import directory
 from core.registry.registry import load_registry
+from core.registry.variants import GROUPS, Replacements
 
 SEARCH_PATH = "hydra.searchpath"
 
@@ -61,7 +57,7 @@ class _PluginPresets(SearchPathPlugin):
             search_path.append(provider=owner, path=path)
 
 
-def _search_path(folders: PresetFolders, parsed: Sequence[Override]) -> list[str]:
+def search_path_words(folders: PresetFolders, parsed: Sequence[Override]) -> list[str]:
     """Return the override that appends the folders of `--config-dir` to Hydra's search path, if there are any."""
     if not folders.own:
         return []
@@ -78,7 +74,7 @@ def install() -> None:
     store.store(name=SCHEMA, node=RunConfig)
     share_entries(store.repo)
     registry = load_registry()
-    for group in ("data", "model", "method", "metric"):
+    for group in GROUPS:
         for name, component in registry.components[group].items():
             store_component(group, component, registry.owners[group][name])
     Plugins.instance().register(_PluginPresets)
@@ -134,8 +130,9 @@ def resolve(overrides: Sequence[str], several: bool = False, folders: PresetFold
         if problems:
             raise ConfigError(*problems)
         # Compose the chosen presets first: their options decide which other overrides are valid.
-        search_path = _search_path(folders, parsed)
-        base = _attempt(compose_config, [word for each in choices for word in first_value(each)] + search_path)
+        search_path = search_path_words(folders, parsed)
+        words = [word for each in choices for word in first_value(each)] + search_path
+        base = _compose_choices(compose_config, words, parsed)
         values = [each for each in parsed if not is_group(each) and not is_hydra(each)]
         problems = [problem for each in values for problem in value_problems(each, base)]
         if problems:
@@ -145,6 +142,54 @@ def resolve(overrides: Sequence[str], several: bool = False, folders: PresetFold
         others = [each for each in parsed if not search_path or each.key_or_group != SEARCH_PATH]
         words = [word for each in others for word in first_value(each)] + search_path
         return to_run_config(_attempt(compose_config, words))
+
+
+def _compose_choices(
+    compose_config: Callable[[list[str]], DictConfig], words: list[str], parsed: Sequence[Override]
+) -> DictConfig:
+    """Compose the chosen presets, with the variants of components that the task's type needs.
+
+    From then on, Hydra's store yields these variants.
+
+    Args:
+        compose_config: Composes overrides.
+        words: The overrides that choose presets.
+        parsed: All overrides; one of them can set the task's type.
+    """
+    open_entries(load_registry())
+    base = _attempt(compose_config, words)
+    given = [parse(first_value(each))[0].value() for each in parsed if each.key_or_group == "task.type"]
+    replaced = replacements(base, str([base.task.type, *given][-1]))
+    fix_entries(replaced)
+    return _attempt(compose_config, words) if replaced or any(_undeclared_keys(base, "")) else base
+
+
+def choose_variants(overrides: Sequence[str], folders: PresetFolders) -> None:
+    """Let Hydra's store yield the variants of components that the chosen presets and the task's type need.
+
+    Raises:
+        ConfigError: The presets do not compose.
+    """
+    parsed = parse(overrides)
+    words = [word for each in parsed if is_group(each) for word in first_value(each)]
+    with _composing(folders) as compose_config:
+        _compose_choices(compose_config, words + search_path_words(folders, parsed), parsed)
+
+
+def recompose(overrides: list[str], replaced: Replacements, folders: PresetFolders) -> RunConfig:
+    """Compose overrides again, with some components replaced by variants.
+
+    Args:
+        overrides: Overrides that Hydra composed already.
+        replaced: The components to replace.
+        folders: The folders of presets.
+
+    Raises:
+        ConfigError: An override sets an option that the variant does not have, or gives it a wrong type.
+    """
+    with _composing(folders) as compose_config:
+        fix_entries(replaced)
+        return to_run_config(_attempt(compose_config, overrides))
 
 
 def with_overrides(place: str, component: ComponentT, overrides: Sequence[str]) -> ComponentT:
@@ -223,61 +268,3 @@ def _undeclared_keys(node: DictConfig, path: str) -> Iterator[str]:
         child = node._get_node(key)
         if isinstance(child, DictConfig) and not child._is_none() and not child._is_missing():
             yield from _undeclared_keys(child, place)
-
-
-def _hydra_arguments(arguments: Sequence[str], folders: PresetFolders) -> list[str]:
-    """Return the arguments for Hydra's own parser: flags unchanged, overrides as `hydra_words` spells them."""
-    words = [each if each.startswith("-") or "=" not in each else parse([each])[0] for each in arguments]
-    search_path = _search_path(folders, [each for each in words if isinstance(each, Override)])
-    first_override = next((at for at, word in enumerate(words) if isinstance(word, Override)), len(words))
-    result: list[str] = []
-    for at, word in enumerate([*words, ""]):
-        if at == first_override:
-            result += search_path
-        if isinstance(word, str):
-            result += [word] if word else []
-        elif not search_path or word.key_or_group != SEARCH_PATH:
-            result += hydra_words(word)
-    return result
-
-
-def launch(
-    arguments: Sequence[str],
-    work: Callable[[RunConfig, Path, dict[str, str]], float],
-    failed: Callable[[Exception], None],
-    folders: PresetFolders,
-) -> None:
-    """Let Hydra create the folder of each run, and call `work` for each; a sweep has several runs.
-
-    Args:
-        arguments: The arguments of the command line.
-        work: Trains one run. It receives the configuration, the folder, and the preset chosen in each group. It returns
-            the primary metric on validation.
-        failed: Called with the error of a run; the other runs of a sweep continue.
-        folders: The folders of presets.
-
-    Raises:
-        ConfigError: Hydra refuses the arguments.
-        RunError: A folder cannot be created.
-    """
-    install()
-
-    def job(config: DictConfig) -> float:
-        runtime = HydraConfig.get().runtime
-        choices = {group: str(runtime.choices[group]) for group in GROUPS if runtime.choices.get(group)}
-        try:
-            return work(to_run_config(config), Path(runtime.output_dir), choices)
-        except Exception as error:  # the other runs of a sweep must continue
-            failed(error)
-            return math.nan
-
-    sys.argv[1:] = _hydra_arguments(arguments, folders)
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise, so that Graft can print the error
-    try:
-        hydra_main(config_path=str(directory()), config_name="config", version_base="1.3")(job)()
-    except HydraException as error:
-        raise ConfigError(str(error)) from error
-    except OSError as error:
-        cure = "Choose another folder with hydra.run.dir=… (for a sweep: hydra.sweep.dir=…)."
-        where = str(error.filename or "the run's folder")
-        raise RunError(Problem(where, f"cannot be created: {error.strerror or error}.", cure)) from error

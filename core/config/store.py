@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from core.component import Component
 from core.errors import PluginError, Problem
+from core.registry.registry import Registry
+from core.registry.variants import GROUPS, Replacements, originals
 
 
 class LazyNode(ConfigNode):
@@ -18,15 +21,23 @@ class LazyNode(ConfigNode):
 
     Hydra copies its whole store for each composition, and copies a schema again before it uses it. So the copies of the
     store can share their entries.
+
+    Attributes:
+        component: The component that was stored.
+        variant: The component that replaces it, with the plugin that announced it; None if nothing does.
+        open: Whether the schema accepts options that it does not declare.
     """
 
     def __init__(self, group: str, component: type[Component], owner: str) -> None:
         self.name, self.group, self.package, self.provider = f"{component.name}.yaml", group, None, owner
         self.component = component
+        self.variant: tuple[type[Component], str] | None = None
+        self.open = False
 
     def __getattr__(self, name: str) -> Any:
         if name == "node":
-            return schema(self.component, str(self.provider))
+            component, owner = self.variant or (self.component, str(self.provider))
+            return open_schema(component, owner) if self.open else schema(component, owner)
         raise AttributeError(name)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LazyNode:
@@ -57,6 +68,18 @@ def schema(component: type[Component], owner: str) -> DictConfig:
         raise PluginError(Problem(f"plugin {owner}", message, cure)) from error
 
 
+@cache
+def open_schema(component: type[Component], owner: str) -> DictConfig:
+    """Return the schema of a component's options as one that accepts other options too.
+
+    Raises:
+        PluginError: An option has a type that cannot be configured.
+    """
+    config = schema(component, owner).copy()
+    OmegaConf.set_struct(config, False)
+    return config
+
+
 def store_component(group: str, component: type[Component], owner: str) -> None:
     """Store a component under its name."""
     group_of: dict[str, Any] = ConfigStore.instance().repo.setdefault(group, {})
@@ -71,3 +94,22 @@ def share_entries(entries: dict[str, Any]) -> None:
             share_entries(entry)
         elif type(entry) is ConfigNode:
             entries[key] = SharedNode(**vars(entry))
+
+
+def open_entries(registry: Registry) -> None:
+    """Let the entries of components with variants accept other options, until the variants for a task are known."""
+    names = originals(registry)
+    for node in _lazy_entries():
+        node.variant, node.open = None, (str(node.group), node.component.name) in names
+
+
+def fix_entries(replaced: Replacements) -> None:
+    """Let each entry accept the options of one component only: of its own, or of the one that replaces it."""
+    for node in _lazy_entries():
+        node.variant, node.open = replaced.get((str(node.group), node.component.name)), False
+
+
+def _lazy_entries() -> Iterator[LazyNode]:
+    for group in GROUPS:
+        nodes = ConfigStore.instance().repo.get(group, {}).values()
+        yield from (node for node in nodes if isinstance(node, LazyNode))

@@ -13,6 +13,7 @@ from core.errors import ConfigError, PluginError, Problem, unknown
 from core.options import violations
 from core.registry.compatibility import UNSUPPORTED, fit, lacking
 from core.registry.registry import Registry, load_registry
+from core.registry.variants import supports
 from core.tasks.targets.target import TargetType
 from core.tasks.task_type import TaskType
 
@@ -49,10 +50,10 @@ def _problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
     for where, component in components(config):
         yield from violations(component, where)
         yield from _missing_packages(where, component)
-        if component.task_types and config.task.type not in component.task_types:
+        if not supports(type(component), config.task.type):
             supported = ", ".join(component.task_types)
             message = f"{component.name} does not support the task type {config.task.type!r}; it supports {supported}."
-            yield Problem(where, message)
+            yield Problem(where, message, _supporting(where, config.task.type, registry))
     try:
         task_type = registry.task_type(config.task.type)
     except PluginError:
@@ -69,6 +70,17 @@ def _problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
     yield from _method_problems(config)
     for _, component in components(config):
         yield from component.check(config)
+
+
+def _supporting(where: str, task_type: str, registry: Registry) -> str:
+    """Return a sentence with the components for this place that support a task type; empty if there are none."""
+    group = "metric" if where.startswith("metrics.") else where
+    names = sorted(name for name, each in registry.components[group].items() if supports(each, task_type))
+    if not names:
+        return ""
+    if group == "metric":
+        return f"Metrics for it: {', '.join(names)}. Choose a preset with metrics=…"
+    return f"Choose one that does, or a preset that extends it: {', '.join(f'{group}={name}' for name in names)}."
 
 
 def _missing_packages(where: str, component: Component) -> Iterator[Problem]:

@@ -34,6 +34,13 @@ EXTENSION_POINTS = ("data", "model", "method")
 class Configurable(Component):
     """A component that can refuse a configuration."""
 
+    variant_of: ClassVar[str] = ""
+    """The name of another component, of which this one is a variant for other task types; empty if it is none.
+
+    Both belong to the same extension point: `data`, `model`, `method` or `metric`. If a configuration chooses the other
+    component, by its name or by a preset, and only the variant supports the task's type, Graft uses the variant. A
+    variant must have all options of the other component, so that presets work with both. It can have more."""
+
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Return the problems of this component in this configuration; called before any heavy import or download."""
         return ()

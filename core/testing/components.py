@@ -8,11 +8,12 @@ from dataclasses import Field, asdict, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from core.component import Component
-from core.contracts.components import AdapterMethod, Metric
+from core.contracts.components import AdapterMethod, Configurable, Metric
 from core.contracts.train_config import TrainConfig
 from core.errors import GraftError
 from core.options import limits, violations
 from core.registry.registry import EXTENSION_POINTS, load_registry
+from core.registry.variants import GROUPS
 from core.tasks.task_type import TaskType
 from core.testing.expect import Subject
 
@@ -30,6 +31,7 @@ def check_component(component: type[Component]) -> None:
     - It has a `name`, a docstring, and class variables of the right types.
     - Each option has a type, a default within its limits, and one sentence of help.
     - The options stay the same after they are written to `config.yaml` and read again.
+    - If it is a variant of another component, that one is registered, and it has all options of that one.
 
     Raises:
         AssertionError: A requirement is not met.
@@ -40,6 +42,8 @@ def check_component(component: type[Component]) -> None:
     for field in fields(component):
         _check_option(subject, field)
     _check_schema(subject, component)
+    if issubclass(component, Configurable) and component.variant_of:
+        _check_variant(subject, component)
     if issubclass(component, Metric):
         _check_metric(subject, component)
     if issubclass(component, AdapterMethod):
@@ -117,6 +121,26 @@ def _check_schema(subject: Subject, component: type[Component]) -> None:
     except Exception as error:  # OmegaConf raises many types of errors for types that it does not support
         text = error.report() if isinstance(error, GraftError) else str(error).partition("\n")[0]
         subject.fail(f"OmegaConf cannot hold its options: {text}. Use bool, int, float, str, | None, list and dict.")
+
+
+def _check_variant(subject: Subject, component: type[Configurable]) -> None:
+    """Check that presets that extend the original work with its variant too."""
+    name = component.variant_of
+    group = next(group for group, (_, contract) in EXTENSION_POINTS.items() if issubclass(component, contract))
+    subject.expect(group in GROUPS, f"`variant_of` is for components of {', '.join(GROUPS)}; this one is of {group}.")
+    known = load_registry().components[group]
+    subject.expect(
+        name in known and name != component.name,
+        f"`variant_of` must name another registered {group}; it is {name!r}. There are: {', '.join(sorted(known))}.",
+    )
+    original = known[name]
+    needed = "needs `task_types`, the task types for which it replaces the other"
+    subject.expect(component.task_types and original.task_types, f"{needed}; {name} needs them too.")
+    own, others = get_type_hints(component), get_type_hints(original)
+    for option in fields(original):
+        declared = own.get(option.name) if option.name in {each.name for each in fields(component)} else None
+        message = f"needs the option `{option.name}` of type {option.type}, because it is a variant of {name}."
+        subject.expect(declared == others[option.name], message)
 
 
 def _check_metric(subject: Subject, component: type[Metric]) -> None:

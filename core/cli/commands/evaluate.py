@@ -75,9 +75,8 @@ def other_data(config: RunConfig, arguments: Sequence[str], folders: PresetFolde
     from core.config import compose
 
     if any(word.startswith("data=") for word in arguments):
-        return compose.resolve(
-            [f"task={config.task.name}"] * bool(config.task.name) + list(arguments), folders=folders
-        ).data
+        task = [f"task={config.task.name}"] if config.task.name in folders.names("task") else []
+        return compose.resolve([*task, f"task.type={config.task.type}", *arguments], folders=folders).data
     return compose.with_overrides("data", config.data, arguments)
 
 

@@ -6,13 +6,13 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from core.cli import compatibility_table
 from core.config.presets import PresetFolders
 from core.errors import GraftError, Problem, unknown
-from core.registry import compatibility, preset_files
+from core.registry import compatibility, preset_files, variants
 
 if TYPE_CHECKING:
     from core.contracts.components import AdapterMethod, ModelLoader
@@ -45,18 +45,31 @@ def list_(arguments: Sequence[str], folders: PresetFolders) -> int:
     if args.json:
         print_json(entries)
         return 0
+    _write(entries, folders)
+    if group == "method":
+        rows = [*compatibility_table.table(fits_of_all(folders)), *_variants_of_models(folders)]
+        sys.stdout.write("\n".join(["", compatibility_table.legend(), "", *rows, ""]))
+    return 0
+
+
+def _write(entries: Sequence[Mapping[str, Any]], folders: PresetFolders) -> None:
     width = max((len(entry["name"]) for entry in entries), default=0)
     heading = None
     for entry in entries:
         if entry["group"] != heading:
             heading = entry["group"]
             sys.stdout.write(f"{heading}=\n" if heading in preset_files.GROUPS else f"{heading}\n")
-        mark = "" if folders.registry.is_built_in(entry["owner"]) else f"  [{entry['owner']}]"
+        mark = f" ({entry['variant']})" if "variant" in entry else ""
+        if not folders.registry.is_built_in(entry["owner"]):
+            mark += f"  [{entry['owner']}]"
         sys.stdout.write(f"  {entry['name']:<{width}}  {entry['summary']}{mark}\n")
-    if group == "method":
-        rows = "".join(f"{line}\n" for line in compatibility_table.table(fits_of_all(folders)))
-        sys.stdout.write(f"\n{compatibility_table.legend()}\n\n{rows}")
-    return 0
+
+
+def _variants_of_models(folders: PresetFolders) -> Iterator[str]:
+    """Yield a line for each model loader that is a variant of another one."""
+    for name, model in sorted(folders.registry.components["model"].items()):
+        if variant := variants.description(model):
+            yield f"{name}: {variant}."
 
 
 def fits_of_all(folders: PresetFolders) -> compatibility.Fits:
@@ -83,6 +96,8 @@ def _entries(folders: PresetFolders) -> list[dict[str, Any]]:
     for entry in entries:
         if entry["group"] == "method":
             entry["fits"] = fits_as_json(fits[entry["name"]])
+        if variant := variants.description(registry.components[entry["group"]][entry["name"]]):
+            entry["variant"] = variant
     entries += [
         {"group": p.group, "name": p.name, "summary": p.summary, "owner": p.owner, "form": "preset"}
         for p in folders.presets

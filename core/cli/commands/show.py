@@ -14,6 +14,7 @@ from core.config.presets import PresetFolders
 from core.contracts.train_config import TrainConfig
 from core.errors import GraftError, Problem, unknown
 from core.options import options
+from core.registry import variants
 from core.registry.preset_files import Preset
 
 
@@ -33,6 +34,8 @@ def show(arguments: Sequence[str], folders: PresetFolders) -> int:
         print_json(shown)
         return 0
     sys.stdout.write(f"{shown['name']}: {shown['summary']}\n")
+    if "variant" in shown:
+        sys.stdout.write(f"  {shown['variant']}\n")
     for preset_line in shown.get("preset", ()):
         sys.stdout.write(f"    {preset_line}\n")
     for line in compatibility_table.describe_fits(fits_of_all(folders)[name]) if "fits" in shown else ():
@@ -42,6 +45,9 @@ def show(arguments: Sequence[str], folders: PresetFolders) -> int:
         sys.stdout.write(
             f"  {prefix}.{option['name']}={option['default']}  ({option['type']})\n      {option['help']}\n"
         )
+    for name, types in shown.get("variants", {}).items():
+        options_of = f"`python -m core show {group}/{name}` shows its options."
+        sys.stdout.write(f"  For {', '.join(types)}, {group}/{name} replaces {shown['component']}. {options_of}\n")
     return 0
 
 
@@ -59,16 +65,26 @@ def _describe(group: str, name: str, folders: PresetFolders) -> dict[str, Any]:
         component = components[name]
         summary = (component.__doc__ or "").strip()
         needs = dict(component.requires)
-        entry = {"name": f"{group}/{name}", "summary": summary, "requires": needs}
+        entry: dict[str, Any] = {"name": f"{group}/{name}", "summary": summary, "requires": needs}
         if group == "method":
             entry["fits"] = fits_as_json(fits_of_all(folders)[name])
-        return entry | {"options": list(options(component))}
+        if variant := variants.description(component):
+            entry["variant"] = variant
+        return entry | _variants(group, component, folders) | {"options": list(options(component))}
     if name in by_name:
         lines = by_name[name].path.read_text(encoding="utf-8").splitlines()
         extended = TrainConfig if group == "train" else _extended(name, by_name, components)
         rows = list(options(extended)) if extended is not None else []
-        return {"name": f"{group}/{name}", "summary": by_name[name].summary, "preset": lines, "options": rows}
+        entry = {"name": f"{group}/{name}", "summary": by_name[name].summary, "preset": lines, "options": rows}
+        return entry | _variants(group, extended, folders)
     raise GraftError(Problem("show", *folders.registry.unknown(group, name, [*components, *by_name])))
+
+
+def _variants(group: str, component: type[Any] | None, folders: PresetFolders) -> dict[str, Any]:
+    """Return the name of a component, and its variants with their task types; nothing if it has none."""
+    name = getattr(component, "name", None)
+    found = {each.name: list(each.task_types) for each in variants.variants(folders.registry, group, str(name))}
+    return {"component": f"{group}/{name}", "variants": found} if found else {}
 
 
 def _extended(

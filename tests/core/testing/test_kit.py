@@ -8,6 +8,7 @@ core/testing/samples.py
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +81,44 @@ def test_a_component_that_breaks_a_rule(broken: type[AdapterMethod], message: st
 def test_a_complete_component_passes() -> None:
     check_component(Plain)
     check_component(method(rank=option(8, "The rank.", low=1), rank_type=int, defaults={"learning_rate": 1e-3}))
+
+
+@dataclass
+class Tokenless(Plain):
+    """Change nothing in images."""
+
+    name: ClassVar[str] = "tokenless"
+    variant_of: ClassVar[str] = "prompt"
+    task_types: ClassVar[tuple[str, ...]] = ("image-classification",)
+
+
+@dataclass
+class Wordy(Tokenless):
+    """Change nothing in images, in many words."""
+
+    tokens: str = option("many", "Number of virtual tokens.")
+
+
+TOKENS = "needs the option `tokens` of type int, because it is a variant of prompt."
+
+
+@pytest.mark.parametrize(
+    ("component", "original", "message"),
+    [
+        (Tokenless, "prompt", TOKENS),
+        (Wordy, "prompt", TOKENS),
+        (Tokenless, "lora", "needs `task_types`, the task types for which it replaces the other; lora needs them too."),
+        (Tokenless, "promt", "`variant_of` must name another registered method; it is 'promt'."),
+        (Tokenless, "tokenless", "`variant_of` must name another registered method; it is 'tokenless'."),
+    ],
+)
+def test_a_variant_that_breaks_a_rule(
+    component: type[Tokenless], original: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(load_registry().components["method"], "tokenless", Tokenless)
+    monkeypatch.setattr(component, "variant_of", original)
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        check_component(component)
 
 
 def test_a_plugin_that_imports_torch_or_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
