@@ -16,8 +16,20 @@ if TYPE_CHECKING:
 
     from core.contracts.components import ModelLoader
     from core.contracts.model import LoadRequest
+    from core.tasks.targets.target import Predictions, Targets, TargetType
 
 TOLERANCE = 1e-3
+
+
+def costs_of(
+    target: TargetType, predictions: Predictions, targets: Targets, class_weights: Sequence[float] | None = None
+) -> NDArray[np.float64] | None:
+    """Return the costs of predictions, float64 [n]; None if the target type has other losses than its `costs`."""
+    classes = type(target).__mro__
+    losses, costs = (next(each for each in classes if name in vars(each)) for name in ("losses", "costs"))
+    if classes.index(losses) < classes.index(costs):
+        return None  # a subclass changed the losses, and inherits the costs of the others
+    return target.costs(predictions, targets, class_weights)
 
 
 def check_costs(subject: Subject, loader: ModelLoader, request: LoadRequest) -> None:
@@ -54,7 +66,7 @@ def _losses_and_costs(
     model, output = loader.load(request), request.output
     examples: Sequence[Any] = request.train[:PROBE]
     predictions = predicted(model, examples)
-    costs = output.target.costs(predictions, output.targets_of(examples), request.class_weights)
+    costs = costs_of(output.target, predictions, output.targets_of(examples), request.class_weights)
     if costs is None:
         return None
     model.prepare(request.train, train=True)  # a model may derive the scale of its losses from the training examples

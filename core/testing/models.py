@@ -70,12 +70,13 @@ def check_model_loader(
         _check_own_fit(subject, loader, model, request)
     else:
         _check_losses(subject, model, prepared)
-        check_costs(subject, loader, request)
         first, again = (predicted(loader.load(request), request.train[:PROBE]) for _ in range(2))
         message = "loading twice with one seed gives different predictions. Initialize the head with request.seed."
         subject.expect_alike(again, first, request.output.target, message)
         train_on(model, Everything(), request.train[:PROBE], STEPS, RATE)
     _check_predictions(subject, model, request)
+    if not isinstance(model, SupportsFit):
+        check_costs(subject, loader, request)
     if isinstance(model, SupportsFeatures):
         _check_features(subject, model, prepared, request.output.target)
     _check_reopened(subject, loader, model, request, folder)

@@ -17,6 +17,7 @@ from core.reporting.report import REPORT_ENTRIES
 from core.tasks.targets.target import ResultTable, TargetType
 from core.tasks.task import Task
 from core.tasks.task_type import TaskType
+from core.testing.costs import costs_of
 from core.testing.expect import Subject
 
 if TYPE_CHECKING:
@@ -118,12 +119,12 @@ def _check_logits(subject: Subject, target: TargetType, truth: Targets, labels: 
     )
     subject.expect_equal(alone, losses[:5], "the loss of an example must not depend on the others in its batch.", 1e-6)
     predictions = target.predictions(logits).detach().numpy()
-    costs = target.costs(predictions, truth)
+    problem = target.problem(predictions, N, labels)
+    subject.expect(not problem, f"`predictions` from random logits {problem}")
+    costs = costs_of(target, predictions, truth)
     if costs is not None:
         message = "`costs` of the predictions from logits must be the `losses` of these logits, times a constant."
         subject.expect_equal(costs * (float(losses.sum()) / costs.sum()), losses, message, 1e-3)
-    problem = target.problem(predictions, N, labels)
-    subject.expect(not problem, f"`predictions` from random logits {problem}")
 
 
 def _check_options(

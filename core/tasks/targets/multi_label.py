@@ -149,7 +149,8 @@ class MultiLabel(TargetType):
         """Return the negative log-likelihood of each set of labels; weights scale labels that apply, float64 [n]."""
         import numpy as np
 
-        p, weights = predictions.astype(np.float64), 1.0 if class_weights is None else np.asarray(class_weights)
+        p = predictions.astype(np.float64).clip(1e-30, 1 - 1e-12)  # finite logarithms
+        weights = 1.0 if class_weights is None else np.asarray(class_weights)
         costs: NDArray[np.float64] = -(targets * weights * np.log(p) + (1 - targets) * np.log1p(-p)).sum(axis=1)
         return costs
 

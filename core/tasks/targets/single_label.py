@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from core.tasks.task import Task
 
 SINGLE = "single"
+_TINY = 1e-30
+"""In place of a probability that was rounded to 0, so that its logarithm is finite."""
 
 
 @dataclass
@@ -129,7 +131,9 @@ class SingleLabel(TargetType):
         import numpy as np
 
         truth = targets.astype(np.int64)
-        costs: NDArray[np.float64] = -np.log(predictions[np.arange(len(truth)), truth].astype(np.float64))
+        costs: NDArray[np.float64] = -np.log(
+            np.maximum(predictions[np.arange(len(truth)), truth].astype(np.float64), _TINY)
+        )
         return costs if class_weights is None else costs * np.asarray(class_weights)[truth]
 
     def samples(self, count: int, labels: Sequence[str]) -> list[Target]:

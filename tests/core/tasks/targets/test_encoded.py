@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.tasks.targets.encoded import Encoded
+from core.tasks.targets.encoded import Encoded, objects
 from core.tasks.targets.multi_label import MultiLabel
 from core.tasks.targets.regression import Regression
 
@@ -34,3 +34,11 @@ def test_values_are_kept_in_double_precision_and_stratified_by_decile() -> None:
     values = Encoded((), 1.7e9 + np.arange(100, dtype=np.float64), Regression())
     assert values[7] == 1_700_000_007.0
     assert np.bincount(values.strata()).tolist() == [10] * 10
+
+
+def test_arrays_of_equal_length_stay_one_object_each() -> None:
+    values = [np.zeros((2, 3)), np.ones((2, 3))]
+    array = objects(values)
+    assert array.shape == (2,)
+    assert array[1] is values[1]
+    assert objects([]).shape == (0,)
