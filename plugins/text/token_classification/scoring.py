@@ -52,7 +52,8 @@ class CountScore:
         sums = np.zeros((len(counts), self.width))
         for start in range(0, len(targets), BLOCK):
             part = slice(start, start + BLOCK)
-            sums += counts[:, part].astype(np.float64) @ self.count(predictions[part], targets[part])
+            of_texts = self.count(list(predictions[part]), list(targets[part]))
+            sums += counts[:, part].astype(np.float64) @ of_texts
         return self.score(sums)
 
 

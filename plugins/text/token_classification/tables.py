@@ -37,7 +37,7 @@ def result_tables(predictions: Predictions, targets: Targets, labels: Sequence[s
 
 def _per_type(predictions: Predictions, targets: Targets, tags: TagSet) -> list[dict[str, Any]]:
     """Return a row per type: true, predicted and correct entities, precision, recall and F1, by strict match."""
-    hits, predicted, true = entity_counts(predictions, targets, tags).sum(axis=0).reshape(3, -1)
+    hits, predicted, true = entity_counts(list(predictions), list(targets), tags).sum(axis=0).reshape(3, -1)
     return _rows("type", tags.types, "entities", np.stack([true, predicted, hits]))
 
 

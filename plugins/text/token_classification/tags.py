@@ -117,7 +117,7 @@ class Tags(TargetType):
 
         return csv_rows(line)
 
-    def lines_of(self, line: Mapping[str, Any], format: str) -> Iterator[str]:
+    def text_lines(self, line: Mapping[str, Any], format: str) -> Iterator[str]:
         """Yield the lines of a CoNLL file for one text: word, tab and tag, then an empty line."""
         from plugins.text.token_classification.writing import conll_lines
 

@@ -10,6 +10,8 @@ from plugins.text.token_classification.tag_set import TagSet
 
 ENTITY_COLUMNS = ("text", "start", "end", "entity", "label", "score")
 WORD_COLUMNS = ("text", "word", "tag", "score")
+_LISTS = ("words", "tags", "scores", "entities")
+"""The parts of a line of predictions that have one value per word or per entity."""
 
 
 def entities_of(tags: Iterable[int], tag_set: TagSet, example: TokenExample) -> list[dict[str, Any]]:
@@ -50,21 +52,24 @@ def written(
 
 def csv_rows(line: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield one row per entity, so none for a text without entities; for plain tags, one row per word."""
-    text = line["text"]
+    rest = {key: value for key, value in line.items() if key not in _LISTS}
     if "entities" in line:
         for each in line["entities"]:
-            place = {"text": text, "start": each["start"], "end": each["end"]}
-            yield {**place, "entity": each["text"], "label": each["label"], "score": each["score"]}
+            place = {"start": each["start"], "end": each["end"]}
+            yield {**rest, **place, "entity": each["text"], "label": each["label"], "score": each["score"]}
     else:
         for word, tag, score in zip(line["words"], line["tags"], line["scores"], strict=True):
-            yield {"text": text, "word": word, "tag": tag, "score": score}
+            yield {**rest, "word": word, "tag": tag, "score": score}
 
 
 def conll_lines(line: Mapping[str, Any]) -> Iterator[str]:
     """Yield the word and the tag of each word, with a tab between them, then an empty line.
 
-    White space within a word becomes one space, because tabs and line breaks separate columns and words.
+    White space within a word becomes one space, because tabs and line breaks separate columns and words. If several
+    runs predict, a comment names the run.
     """
+    if "run" in line:
+        yield f"# run = {line['run']}"
     for word, tag in zip(line["words"], line["tags"], strict=True):
         yield f"{' '.join(word.split())}\t{tag}"
     yield ""
