@@ -89,10 +89,9 @@ class TagTable:
         """Return the spans in the tags of n texts."""
         first = np.flatnonzero(self._begins(words.tags, words.text))
         label = self.label[words.tags]
-        # A span ends where the next one begins, at a word outside, or with its text.
+        # A span ends before a word outside and before the next span. The first word of a text is always one of both.
         ends = np.ones(len(label) + 1, dtype=bool)
         ends[:-1] = self._begins(words.tags, words.text) | (label < 0)
-        ends[1:-1] |= words.text[1:] != words.text[:-1]
         stops = np.flatnonzero(ends)
         end = stops[np.searchsorted(stops, first, side="right")]
         return Spans(first, end, label[first], words.text[first])
@@ -179,13 +178,11 @@ def halves(found: Spans, wanted: Spans, n_words: int) -> NDArray[np.bool_]:
         Partial credit of one half: Chinchor and Sundheim, MUC-5 Evaluation Metrics (1993); Segura-Bedmar et al.,
         SemEval-2013 Task 9. Here the type must be right too.
     """
-    exact = _exact(found, wanted, n_words)
-    taken = np.zeros(len(wanted.start), dtype=bool)
-    taken[np.isin(wanted.start, found.start[exact])] = True
+    exact = _exact(found, wanted, n_words)  # these share words with no other span
     ours, theirs = (_numbers(spans, n_words) for spans in (found, wanted))
     both = np.flatnonzero((ours >= 0) & (theirs >= 0))
     pairs = np.unique(np.stack([ours[both], theirs[both]], axis=1), axis=0)
-    paired = exact.copy()
+    paired, taken = exact.copy(), np.zeros(len(wanted.start), dtype=bool)
     for mine, other in pairs[found.label[pairs[:, 0]] == wanted.label[pairs[:, 1]]].tolist():
         if not (paired[mine] or taken[other]):
             paired[mine] = taken[other] = True
