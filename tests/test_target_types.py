@@ -395,7 +395,7 @@ def test_tags_keep_every_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         monkeypatch.setitem(registry.components[group], component.name, component)
     for component in plugin.COMPONENTS.values():
         check_component(component)
-    task = Task(type="word-tagging", target="tags", primary="tag_accuracy")
+    task = Task(type="word-tagging", target="word_tags", primary="tag_accuracy")
     splits = plugin.TaggedWords().load(task, 0)
     check_target_type(plugin.Tags(), splits.labels, splits.test)
     check_data_adapter(plugin.TaggedWords(), task)

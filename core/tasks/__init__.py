@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from core.tasks.output import OutputSpec
     from core.tasks.targets.counts import Array, divide, precision_recall_f1
     from core.tasks.targets.encoded import Encoded, Encoder, Target, objects
-    from core.tasks.targets.encoding import label_name
+    from core.tasks.targets.encoding import label_name, natural
     from core.tasks.targets.multi_label import MULTI, MultiLabel
     from core.tasks.targets.regression import REGRESSION, Regression
     from core.tasks.targets.single_label import SINGLE, SingleLabel
@@ -92,7 +92,7 @@ else:
             "core.tasks.image": ("ImageClassification", "ImageExample"),
             "core.tasks.output": ("OutputSpec",),
             "core.tasks.targets.counts": ("Array", "divide", "precision_recall_f1"),
-            "core.tasks.targets.encoding": ("label_name",),
+            "core.tasks.targets.encoding": ("label_name", "natural"),
             "core.tasks.targets.multi_label": ("MULTI", "MultiLabel"),
             "core.tasks.targets.single_label": ("SINGLE", "SingleLabel"),
             "core.tasks.targets.regression": ("REGRESSION", "Regression"),
@@ -149,6 +149,7 @@ __all__ = [
     "match",
     "match_at",
     "most_confident",
+    "natural",
     "objects",
     "precision_recall",
     "precision_recall_f1",

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import TaskType, hookimpl
+from core import Metric, TargetType, TaskType, hookimpl
 from plugins.text.token_classification.example import TokenClassification
+from plugins.text.token_classification.metrics import EntityF1, EntityPrecision, EntityRecall, TokenAccuracy
+from plugins.text.token_classification.tags import Tags
 
 
 @hookimpl
 def task_types() -> Sequence[type[TaskType]]:
     """Return the task type token-classification."""
     return [TokenClassification]
+
+
+@hookimpl
+def target_types() -> Sequence[type[TargetType]]:
+    """Return the target type tags."""
+    return [Tags]
+
+
+@hookimpl
+def metrics() -> Sequence[type[Metric]]:
+    """Return the metrics of entities and of words."""
+    return [EntityPrecision, EntityRecall, EntityF1, TokenAccuracy]

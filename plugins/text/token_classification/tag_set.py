@@ -49,6 +49,12 @@ class TagSet:
         return tuple(dict.fromkeys(span_type(label) for label in self.labels if label != OUTSIDE))
 
     @cached_property
+    def type_of(self) -> tuple[int, ...]:
+        """The position in `types` of what each tag stands for; -1 for `O`."""
+        number = {label: at for at, label in enumerate(self.types)}
+        return tuple(-1 if label == OUTSIDE else number[span_type(label)] for label in self.labels)
+
+    @cached_property
     def outside(self) -> int | None:
         """The index of `O`; None if every word has a tag."""
         return self._index.get(OUTSIDE)

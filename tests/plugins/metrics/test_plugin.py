@@ -1,4 +1,4 @@
-"""The metrics that the plugin announces fit the presets: names and options exist, and every line is explained."""
+"""The metrics that the plugins announce fit the presets: names and options exist, and every line is explained."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from core.tasks.targets.multi_label import MULTI
 from core.tasks.targets.regression import REGRESSION
 from core.tasks.targets.single_label import SINGLE
 from plugins.metrics.plugin import metrics
+from plugins.text.token_classification import plugin as token_classification
+from plugins.text.token_classification.example import TAGS
 
 FOLDER = Path(__file__).parents[3] / "conf" / "metrics"
 PRESETS = sorted(FOLDER.glob("*.yaml"))
-COMPONENTS = {component.name: component for component in metrics()}
+COMPONENTS = {component.name: component for component in (*metrics(), *token_classification.metrics())}
 
 
 def contents(preset: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
@@ -59,7 +61,14 @@ def test_every_line_is_commented(preset: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "target"),
-    [("classification", SINGLE), ("multilabel", MULTI), ("regression", REGRESSION), ("detection", BOXES)],
+    [
+        ("classification", SINGLE),
+        ("multilabel", MULTI),
+        ("regression", REGRESSION),
+        ("detection", BOXES),
+        ("entities", TAGS),
+        ("plain_tags", TAGS),
+    ],
 )
 def test_metrics_accept_the_target(name: str, target: str) -> None:
     chosen, _ = contents(FOLDER / f"{name}.yaml")

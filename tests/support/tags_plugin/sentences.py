@@ -38,7 +38,7 @@ class WordTagging(TaskType):
 
     name: ClassVar[str] = "word-tagging"
     example: ClassVar[type] = Sentence
-    targets: ClassVar[tuple[str, ...]] = ("tags",)
+    targets: ClassVar[tuple[str, ...]] = ("word_tags",)
 
     def identity(self, example: Sentence) -> bytes:
         """Return the words."""

@@ -1,4 +1,4 @@
-"""The target type `tags`: a label for each word, in arrays of objects."""
+"""The target type `word_tags`: a label for each word, in arrays of objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Tags(TargetType):
     int64 array [s] per sentence.
     """
 
-    name: ClassVar[str] = "tags"
+    name: ClassVar[str] = "word_tags"
     objects: ClassVar[bool] = True
     formats: ClassVar[tuple[str, ...]] = ("conll",)
 
