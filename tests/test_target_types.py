@@ -372,7 +372,7 @@ def test_a_format_that_does_not_exist_is_refused_with_the_nearest(program: Progr
     result = program.run("predict", tagged, "Ann met Bob", "--format", "conl", **TAGS)
     assert result.code == 2
     assert result.out == ""
-    assert "has the target type tags, which has no output format 'conl'." in result.err
+    assert "has the target type word_tags, which has no output format 'conl'." in result.err
     assert "Did you mean 'conll'? There are: conll, csv, jsonl." in result.err
 
 

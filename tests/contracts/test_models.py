@@ -18,6 +18,10 @@ LOADERS = load_registry().components["model"]
 TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
 SMALL: dict[str, list[dict[str, Any]]] = {
     "encoder": [{**TINY, "architecture": each} for each in ("roberta", "bert", "distilbert", "modernbert")],
+    "token_encoder": [
+        {**TINY, "architecture": each, "overlap": overlap}
+        for each, overlap in (("roberta", 0.0), ("bert", 0.25), ("distilbert", 0.5), ("modernbert", 0.25))
+    ],
     "decoder": [{**TINY, "architecture": "llama"}],
     "timm": [
         {"init": "scratch", "scratch": name, "image_size": 32}

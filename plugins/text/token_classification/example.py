@@ -60,6 +60,12 @@ class TokenClassification(TaskType):
     example: ClassVar[type] = TokenExample
     targets: ClassVar[tuple[str, ...]] = (TAGS,)
 
+    def samples(self, targets: Sequence[Any], labels: Sequence[str]) -> list[TokenExample]:
+        """Return texts whose words tell their tags; some words have many subwords."""
+        from plugins.text.token_classification.samples import sample_texts
+
+        return sample_texts(targets, labels)
+
     def identity(self, example: TokenExample) -> bytes:
         """Return the words, so that white space does not matter."""
         return "\x00".join(example.surfaces).encode("utf-8", "surrogatepass")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import Metric, TargetType, TaskType, hookimpl
+from core import Metric, ModelLoader, TargetType, TaskType, hookimpl
 from plugins.text.token_classification.example import TokenClassification
 from plugins.text.token_classification.metrics import EntityF1, EntityPrecision, EntityRecall, TokenAccuracy
+from plugins.text.token_classification.options import TokenEncoder
 from plugins.text.token_classification.tags import Tags
 
 
@@ -26,3 +27,9 @@ def target_types() -> Sequence[type[TargetType]]:
 def metrics() -> Sequence[type[Metric]]:
     """Return the metrics of entities and of words."""
     return [EntityPrecision, EntityRecall, EntityF1, TokenAccuracy]
+
+
+@hookimpl
+def model_loaders() -> Sequence[type[ModelLoader]]:
+    """Return the encoder with a head on each word."""
+    return [TokenEncoder]

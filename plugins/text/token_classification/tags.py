@@ -37,6 +37,7 @@ class Tags(TargetType):
     objects: ClassVar[bool] = True
     train_options: ClassVar[frozenset[str]] = frozenset({"class_weights", "label_smoothing"})
     formats: ClassVar[tuple[str, ...]] = (CONLL,)
+    sample_labels: ClassVar[tuple[str, ...]] = ("O", "B-calm", "I-calm", "B-wild", "I-wild")
 
     def encoder(self, task: Task) -> Encoder:
         """Return an encoder of sequences of tag names, one per word."""
@@ -133,6 +134,14 @@ class Tags(TargetType):
                 return math.inf
             gap = max(gap, float(np.abs(a.astype(np.float64) - b).max(initial=0.0)))
         return gap
+
+    def costs(
+        self, predictions: Predictions, targets: Targets, class_weights: Sequence[float] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the negative log-likelihood of the tags of each text, each scaled by the tag's weight, float64 [n]."""
+        from plugins.text.token_classification.samples import negative_log_likelihoods
+
+        return negative_log_likelihoods(predictions, targets, class_weights)
 
     def samples(self, count: int, labels: Sequence[str]) -> list[Any]:
         """Return tags with spans of all types; some texts have no entity, and some no word."""

@@ -1,8 +1,8 @@
 """The conformance kit catches components that break one rule each, and its message names the rule.
 
-Covers: core/testing/components.py, core/testing/data.py, core/testing/expect.py, core/testing/methods.py,
-core/testing/costs.py, core/testing/metrics.py, core/testing/models.py, core/testing/plugins.py, core/testing/running.py,
-core/testing/samples.py
+Covers: core/testing/components.py, core/testing/costs.py, core/testing/data.py, core/testing/expect.py,
+core/testing/methods.py, core/testing/metrics.py, core/testing/models.py, core/testing/plugins.py,
+core/testing/running.py, core/testing/samples.py
 """
 
 from __future__ import annotations
