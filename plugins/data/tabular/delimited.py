@@ -15,7 +15,7 @@ from core.data import files
 from core.errors import DataError, Problem
 from core.issues import RowIssue
 from plugins.data.tabular.column_names import is_known
-from plugins.data.tabular.faults import BLANK, bad
+from plugins.data.tabular.faults import bad
 
 SAMPLE = 200
 _SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
@@ -171,7 +171,7 @@ def read(path: Path, encoding: str, form: DelimitedFormat) -> Iterator[tuple[int
             yield number, bad("broken_quote", f"the row has broken quotes ({error})")
             continue
         if not row:
-            yield number, BLANK
+            yield number, files.BLANK
         elif header:
             header = False
         elif len(row) != width:

@@ -9,7 +9,6 @@ from core.data.files import File
 from core.errors import DataError, Problem
 from core.issues import RowIssue
 from core.tasks import TextExample
-from plugins.data.tabular.faults import BLANK
 from plugins.data.tabular.part import Part, Record
 
 
@@ -21,7 +20,7 @@ def open_lines(file: File, label: str, encoding: str) -> Part:
         for number, line in enumerate(files.lines(file.path, found), start=1):
             text = line.rstrip("\r\n")
             if not text.strip():
-                yield number, BLANK
+                yield number, files.BLANK
             elif byte := files.undecodable(text):
                 yield number, files.undecodable_bytes(byte, found)
             else:
@@ -49,6 +48,6 @@ def texts(file: File, encoding: str) -> list[TextExample]:
         place = f"{file.name}:{number}"
         if not isinstance(values, RowIssue):
             examples.append(TextExample(values[0], None, None, place))
-        elif values is not BLANK:
+        elif values is not files.BLANK:
             raise DataError(Problem(place, f"{values.message}.", values.cure))
     return examples
