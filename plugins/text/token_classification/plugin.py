@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import TaskType, hookimpl
+from core import DataAdapter, TaskType, hookimpl
+from plugins.text.token_classification.data.adapters import ADAPTERS
 from plugins.text.token_classification.example import TokenClassification
 
 
@@ -12,3 +13,9 @@ from plugins.text.token_classification.example import TokenClassification
 def task_types() -> Sequence[type[TaskType]]:
     """Return the task type token-classification."""
     return [TokenClassification]
+
+
+@hookimpl
+def data_adapters() -> Sequence[type[DataAdapter]]:
+    """Return the data adapters entities, tagged_text and hub_tags."""
+    return ADAPTERS
