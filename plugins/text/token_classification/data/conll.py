@@ -13,7 +13,7 @@ from core.data import RowIssue, files
 from core.data.files import File
 from core.errors import DataError, Problem
 from plugins.text.token_classification.data.faults import BadRowError
-from plugins.text.token_classification.data.json_forms import tag_name
+from plugins.text.token_classification.data.json_forms import tag_name, word_text
 from plugins.text.token_classification.data.reading import Part, Reading, Record, Sentence
 from plugins.text.token_classification.example import joined
 
@@ -101,7 +101,7 @@ def _sniff(file: File, encoding: str, reading: Reading) -> Columns:
     words = [line for line in sample if not line.startswith("#")] or sample
     if not words:
         raise DataError(Problem(str(file.path), "the file has no sentences.", "Use a file with examples."))
-    tabs = 2 * sum("\t" in line.strip() for line in words) > len(words)
+    tabs = 2 * sum("\t" in line for line in words) > len(words)
     width = Counter(len(Columns(tabs, 0, 0, 0).split(line)) for line in words).most_common(1)[0][0]
     universal = tabs and width == _UNIVERSAL and all(line.split("\t")[0][:1].isdecimal() for line in words)
     word, tag = reading.word_column, reading.tag_column
@@ -161,9 +161,7 @@ def _sentence(
                 raise BadRowError("ragged_row", f"the line has {len(cells)} columns, but the file has {columns.width}")
             if columns.universal and _RANGE.fullmatch(cells[0]):
                 continue
-            if not cells[columns.word]:
-                raise BadRowError("empty_word", "the word is empty")
-            words.append(cells[columns.word])
+            words.append(word_text(cells[columns.word], len(words) + 1))
             if reading.labeled:
                 tags.append(tag_name(cells[columns.tag], len(words), reading.tag_names))
         except BadRowError as error:

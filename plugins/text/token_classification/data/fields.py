@@ -88,7 +88,7 @@ def is_words(value: Any) -> bool:
 
 
 def _is_tags(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str | int) for each in value)
+    return isinstance(value, list) and all(each is None or isinstance(each, str | int) for each in value)
 
 
 def _is_spans(value: Any) -> bool:

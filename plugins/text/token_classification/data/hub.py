@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as compute
+
 from core.contracts import SplitOptions, Splits
-from core.data import NAMES, UNDECIDED, files
+from core.data import NAMES, TRAIN, UNDECIDED, DataIssue, files
 from core.errors import DataError, Problem
 from core.runtime import cache_directory
 from core.tasks import Task
@@ -35,11 +38,23 @@ def load_dataset(
         DataError: See `DataAdapter.load`.
     """
     available, chosen = files.choose_splits(loaded, splits)
+    readers = {each: ObjectReader(each, _head(available[each]), reading) for each in chosen.values()}
+    hidden = [
+        split
+        for split, each in chosen.items()
+        if split != TRAIN and not splits.get(NAMES[split]) and _has_no_tags(available[each], readers[each].fields.tags)
+    ]
+    left_out = [chosen.pop(split) for split in hidden]
     parts = [
-        _open_split(available[each], each, reading, split if chosen.keys() - {split} else UNDECIDED)
+        _part(available[each], each, readers[each], split if len(chosen) > 1 else UNDECIDED)
         for split, each in chosen.items()
     ]
+    parts[0] = replace(parts[0], findings=tuple(_left_out(each, len(available[each])) for each in left_out))
     return load_parts(parts, reading, options, task, seed, f"{name} [{', '.join(chosen.values())}]", "")
+
+
+def _left_out(name: str, size: int) -> DataIssue:
+    return DataIssue("split_without_labels", f"the split {name!r} has no tags and was left out.", size)
 
 
 def open_folder(path: str) -> Any:
@@ -65,21 +80,32 @@ def open_folder(path: str) -> Any:
             raise DataError(Problem(str(folder), message)) from error
 
 
-def _open_split(dataset: Any, name: str, reading: Reading, split: int) -> Part:
-    """Return one split of a dataset as a part, with class numbers turned into names."""
-    features = dict(dataset.features)
+def _head(dataset: Any) -> list[Value]:
+    """Return the first rows of one split."""
+    return list(islice(_values(dataset), SAMPLE))
 
-    def values() -> Iterator[Value]:
-        number = 0
-        for table in dataset.with_format("arrow").iter(batch_size=1024):
-            for row in table.to_pylist():
-                number += 1
-                yield number, {key: _named(each, features[key]) for key, each in row.items()}
 
-    reader = ObjectReader(name, list(islice(values(), SAMPLE)), reading, split)
+def _values(dataset: Any) -> Iterator[Value]:
+    """Yield the rows of one split, with class numbers turned into names."""
+    number, features = 0, dict(dataset.features)
+    for table in dataset.with_format("arrow").iter(batch_size=1024):
+        for row in table.to_pylist():
+            number += 1
+            yield number, {key: _named(each, features[key]) for key, each in row.items()}
+
+
+def _has_no_tags(dataset: Any, name: str) -> bool:
+    """Return whether all tags are -1, as in the test splits of public competitions."""
+    if not name or not files.classes_of(dataset.features[name]):
+        return False
+    return compute.max(compute.list_flatten(dataset.data.column(name))).as_py() in (-1, None)
+
+
+def _part(dataset: Any, name: str, reader: ObjectReader, split: int) -> Part:
+    """Return one split of a dataset as a part."""
 
     def records() -> Iterator[Record]:
-        return reader.records(values())
+        return reader.records(_values(dataset), split)
 
     size, written = int(dataset.data.nbytes), f"{dataset._fingerprint} {reader.fields}"
     return Part(name, records, reader.fields.describe(), written, size)

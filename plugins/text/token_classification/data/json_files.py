@@ -53,10 +53,10 @@ def open_json(file: File, encoding: str, reading: Reading, one_list: bool) -> Pa
         if not bad:
             raise DataError(Problem(str(file.path), "the file has no rows.", "Use a file with examples."))
         raise DataError(Problem(f"{file.name}:{bad[0][0]}", f"{bad[0][1].message}.", bad[0][1].cure))
-    reader = ObjectReader(file.name, head, reading, file.split, _tag_names(file.path.parent))
+    reader = ObjectReader(file.name, head, reading, _tag_names(file.path.parent))
 
     def records() -> Iterator[Record]:
-        return reader.records(values())
+        return reader.records(values(), file.split)
 
     how = ", ".join(filter(None, (reader.tool, reader.fields.describe())))
     return Part(file.name, records, how, f"{encoding} {reader.fields} {reader.tool} {reader.tag_names}")

@@ -32,7 +32,6 @@ class ObjectReader:
         name: The name of the file or split.
         values: Its first values.
         reading: The options.
-        split: Its split.
         tag_names: The names of tags that are numbers, by field.
 
     Raises:
@@ -44,10 +43,9 @@ class ObjectReader:
         name: str,
         values: Iterable[Value],
         reading: Reading,
-        split: int,
         tag_names: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
-        self._reading, self._split = reading, split
+        self._reading = reading
         raw = [value for _, value in islice(values, 10 * SAMPLE) if not isinstance(value, RowIssue)][:SAMPLE]
         self._utf16 = any(_is_studio(each) for each in raw)
         self.fields = self._fields(name, raw)
@@ -61,19 +59,19 @@ class ObjectReader:
             reading = replace(reading, spans=label_studio.SPANS if whole else label_studio.short_field(objects))
         return find_fields(name, objects, reading)
 
-    def records(self, values: Iterable[Value]) -> Iterator[Record]:
-        """Yield the sentences of numbered values, or their issues."""
+    def records(self, values: Iterable[Value], split: int) -> Iterator[Record]:
+        """Yield the sentences of numbered values, or their issues. `split` is theirs if no field names it."""
         for number, value in values:
             if isinstance(value, RowIssue):
                 yield number, value
                 continue
             try:
-                yield number, self._sentence(as_object(value))
+                yield number, self._sentence(as_object(value), split)
             except BadRowError as error:
                 yield number, error.issue
 
-    def _sentence(self, value: Mapping[str, Any]) -> Sentence:
-        split, group = self._split, None
+    def _sentence(self, value: Mapping[str, Any], split: int) -> Sentence:
+        group = None
         if self._reading.labeled and self._reading.split:
             split = _split(value.get(self._reading.split))
         if self._reading.labeled and self._reading.group:
@@ -84,7 +82,7 @@ class ObjectReader:
         return self._annotated(value, split, group)
 
     def _tagged(self, value: Mapping[str, Any], split: int, group: str | None) -> Sentence:
-        words = [_word(each, at) for at, each in enumerate(_listed(value, self.fields.tokens), start=1)]
+        words = [word_text(each, at) for at, each in enumerate(_listed(value, self.fields.tokens), start=1)]
         if not words:
             raise BadRowError("empty_sentences")
         tags = None
@@ -173,13 +171,18 @@ def _listed(value: Mapping[str, Any], name: str) -> Sequence[Any]:
     raise BadRowError("missing_field", f"the field {name!r} {what}")
 
 
-def _word(value: Any, number: int) -> str:
+def word_text(value: Any, number: int) -> str:
+    """Return a word; numbers are written as text.
+
+    Raises:
+        BadRowError: It is not a text, or has no visible character.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
         raise BadRowError("not_a_text", f"word {number} is {repr(value)[:40]}, not a text")
     if not value.strip():
-        raise BadRowError("empty_word", f"word {number} is empty")
+        raise BadRowError("empty_word", f"word {number} is {'only white space' if value else 'empty'}")
     return value
 
 

@@ -33,6 +33,8 @@ _SUFFIXES = {
     ".json": "",
 }
 """Formats by suffix; a JSON file is one list, or has one value per line."""
+_SHOWN = 3
+"""Number of different forms of files that the description names."""
 _OTHERS = (".csv", ".parquet", ".pq", ".arrow", ".xml", ".xlsx", ".zip", ".gz", ".ann", ".spacy")
 
 
@@ -150,7 +152,7 @@ def open_source(parts: Sequence[Part], reading: Reading, origin: str, digest: st
     table = token_rows.store(parts, key.hexdigest())
     rows = TokenRows(table, [part.name for part in parts], reading)
     found = [finding for part in parts for finding in part.findings]
-    details = [*dict.fromkeys(part.how for part in parts[:1])]
+    details = [*dict.fromkeys(part.how for part in parts)][:_SHOWN]
     if rows.tagged:
         details.append(f"scheme {rows.scheme.name}")
         if reading.scheme == AUTO:
