@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -146,11 +146,13 @@ def open_source(parts: Sequence[Part], reading: Reading, origin: str, digest: st
     """Return parts as a source of rows, whose tags are in IOB2.
 
     Raises:
-        DataError: The tags fit no scheme, or the cache cannot be written.
+        DataError: The tags fit no scheme, an option has no effect, or the cache cannot be written.
     """
     key = hashlib.sha256(repr((digest, reading, [(part.name, part.written) for part in parts])).encode())
     table = token_rows.store(parts, key.hexdigest())
     rows = TokenRows(table, [part.name for part in parts], reading)
+    if problems := list(_unused(reading, rows)):
+        raise DataError(*problems)
     found = [finding for part in parts for finding in part.findings]
     details = [*dict.fromkeys(part.how for part in parts)][:_SHOWN]
     if rows.tagged:
@@ -164,6 +166,19 @@ def open_source(parts: Sequence[Part], reading: Reading, origin: str, digest: st
         origin=f"{origin} ({'; '.join(filter(None, details))})",
         findings=tuple(found),
     )
+
+
+def _unused(reading: Reading, rows: TokenRows) -> Iterator[Problem]:
+    """Yield the options that have no effect on the data."""
+    usual = Reading()
+    tags, spans = ("scheme", "tag_names"), ("offsets", "expand")
+    for names, message in (
+        (() if rows.tagged or not rows.from_spans else tags, "has no effect: the data has spans, not tags."),
+        (() if rows.from_spans or not rows.tagged else spans, "has no effect: the data has tags, not spans."),
+    ):
+        for name in names:
+            if getattr(reading, name) != getattr(usual, name):
+                yield Problem(f"data.{'align' if name == 'expand' else name}", message, "Leave it out.")
 
 
 def _scheme_found(rows: TokenRows) -> DataIssue:

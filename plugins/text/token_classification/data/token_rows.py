@@ -81,6 +81,8 @@ class TokenRows:
         self.scheme: Scheme = find_scheme(by_hand, reading.scheme if by_hand else IOB2, reading.label_names)
         self.tagged = sum(count for (before, _), count in by_hand.items() if before == EDGE)
         """Number of sentences with tags that were not made from spans."""
+        self.from_spans = bool(from_spans)
+        """Whether there are sentences with spans."""
         self._spans = find_scheme(from_spans, IOB2, reading.label_names)
         labels = {*self.scheme.labels, *self._spans.labels}
         if unused := [name for name in reading.label_names if name not in labels]:

@@ -145,6 +145,14 @@ def test_labels_are_renamed_and_unused_names_refused(read):
         read(rows, label_names={"y": "z"})
 
 
+def test_options_without_effect_are_refused(read):
+    spans, words = {"text": "a b", "spans": [[0, 1, "x"]]}, {"tokens": ["a"], "tags": ["O"]}
+    with pytest.raises(DataError, match=r"data.scheme: has no effect: the data has spans, not tags"):
+        read([spans], scheme="iob2")
+    with pytest.raises(DataError, match=r"data.align: has no effect: the data has tags, not spans"):
+        read([words], align="expand")
+
+
 def test_changed_spans_are_notes_of_the_row(read):
     rows = [{"text": "abc def", "spans": [[1, 4, "x"]]}]
     (row,) = read(rows, align="expand").rows
