@@ -104,10 +104,9 @@ def _sniff(file: File, encoding: str, reading: Reading) -> Columns:
     tabs = 2 * sum("\t" in line for line in words) > len(words)
     width = Counter(len(Columns(tabs, 0, 0, 0).split(line)) for line in words).most_common(1)[0][0]
     universal = tabs and width == _UNIVERSAL and all(line.split("\t")[0][:1].isdecimal() for line in words)
-    word, tag = reading.word_column, reading.tag_column
-    if universal and (word, tag) == (0, -1):
-        word, tag = 1, 3
-    tag = width - 1 if tag == -1 else tag
+    word = 1 if universal and reading.word_column == 0 else reading.word_column
+    last = 3 if universal else width - 1
+    tag = last if reading.tag_column == -1 else reading.tag_column
     for option, column in (("word_column", word), ("tag_column", tag if reading.labeled else 0)):
         if column >= width:
             message = f"there is no column {column}: {file.name} has {width} column{'s' if width > 1 else ''}."
@@ -115,7 +114,11 @@ def _sniff(file: File, encoding: str, reading: Reading) -> Columns:
     if reading.labeled and word == tag:
         message = "the words and the tags are in one column." if width > 1 else "its lines have one column, so no tags."
         raise DataError(Problem(file.name, message, f"Set data.tag_column. The first line: {words[0][:60]!r}."))
-    return Columns(tabs, width, word, tag, universal)
+    columns = Columns(tabs, width, word, tag, universal)
+    if word == 0 and width > 2 and len(words) > 1 and all(columns.split(line)[0].isdecimal() for line in words):
+        message = f"column 0 holds numbers, not words. The first line: {words[0][:60]!r}."
+        raise DataError(Problem(file.name, message, "Set data.word_column, such as data.word_column=1."))
+    return columns
 
 
 def _is_document(line: str) -> bool:

@@ -53,8 +53,8 @@ class ObjectReader:
         self.tool = "Label Studio" if self._utf16 else ""
 
     def _fields(self, name: str, raw: Sequence[Any]) -> Fields:
-        reading, objects = self._reading, list(_objects(raw))
-        if self._utf16 and not reading.spans:
+        reading, objects = self._reading, list(_objects(raw, self._reading.labeled))
+        if self._utf16 and reading.labeled and not reading.spans:
             whole = any(label_studio.SPANS in each for each in objects)
             reading = replace(reading, spans=label_studio.SPANS if whole else label_studio.short_field(objects))
         return find_fields(name, objects, reading)
@@ -66,7 +66,7 @@ class ObjectReader:
                 yield number, value
                 continue
             try:
-                yield number, self._sentence(as_object(value), split)
+                yield number, self._sentence(as_object(value, self._reading.labeled), split)
             except BadRowError as error:
                 yield number, error.issue
 
@@ -114,7 +114,7 @@ class ObjectReader:
         """Return the words that the data itself marks in a text, as Prodigy does, or those that Graft finds."""
         if not isinstance(tokens, list) or not all(isinstance(each, Mapping) for each in tokens) or not tokens:
             return from_text(text).words
-        given = [LabeledSpan(each.get("start", -1), each.get("end", -1), "token") for each in tokens]
+        given = read_spans([{**each, "label": "token"} for each in tokens])
         unit = CHARACTERS if self._reading.offsets == AUTO else self._reading.offsets
         found = in_characters(text, given, unit)
         words = [(each.start, each.end) for each in found or () if text[each.start : each.end].strip()]
@@ -128,13 +128,18 @@ class ObjectReader:
         if name in value:
             found = value[name]
             return None if found is None and name == label_studio.SPANS else read_spans(found)
-        if label_studio.is_short_task(value):  # an annotation without spans has no such field
+        if label_studio.is_short_task(value) or value.get("answer") == "accept":
+            # an annotation without spans has no such field
             return []
         raise BadRowError("missing_field", f"the field {name!r} is missing")
 
 
-def as_object(value: Any) -> dict[str, Any]:
+def as_object(value: Any, labeled: bool = True) -> dict[str, Any]:
     """Return a JSON value as an object with fields.
+
+    Args:
+        value: The value.
+        labeled: Whether its spans are needed, so that those which the annotator did not accept are refused.
 
     Raises:
         BadRowError: It is neither an object nor a text with an object, or its annotator did not accept it.
@@ -144,8 +149,8 @@ def as_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise BadRowError("broken_json", f"the row is {repr(value)[:40]}, which is not a JSON object")
     if label_studio.is_task(value):
-        return label_studio.as_object(value)
-    if value.get("answer") in ("reject", "ignore") and "spans" in value:  # of Prodigy
+        return label_studio.as_object(value) if labeled else dict(value["data"])
+    if labeled and value.get("answer") in ("reject", "ignore"):  # of Prodigy
         raise BadRowError("unaccepted_answers")
     return dict(value)
 
@@ -154,11 +159,11 @@ def _is_studio(value: Any) -> bool:
     return isinstance(value, Mapping) and (label_studio.is_task(value) or label_studio.is_short_task(value))
 
 
-def _objects(values: Iterable[Any]) -> Iterator[dict[str, Any]]:
+def _objects(values: Iterable[Any], labeled: bool) -> Iterator[dict[str, Any]]:
     """Yield the values that are objects with fields."""
     for value in values:
         try:
-            yield as_object(value)
+            yield as_object(value, labeled)
         except BadRowError:
             continue
 

@@ -28,21 +28,23 @@ def as_object(task: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         BadRowError: The annotator skipped the task, or its annotations differ.
     """
-    listed = [each for each in task.get("annotations") or task.get("completions") or [] if isinstance(each, Mapping)]
+    given = task.get("annotations") or task.get("completions")
+    listed = [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
     kept = [each for each in listed if not each.get("was_cancelled")]
     if listed and not kept:
         raise BadRowError("cancelled_annotations")
     truths = [each for each in kept if each.get("ground_truth")]
-    found = [_spans(each.get("result") or []) for each in (truths if len(truths) == 1 else kept)]
+    found = [_spans(each.get("result")) for each in (truths if len(truths) == 1 else kept)]
     distinct = [each for number, each in enumerate(found) if each not in found[:number]]
     if len(distinct) > 1:
         raise BadRowError("annotations_differ", f"the {len(found)} annotations of the task have different spans")
     return {**task["data"], SPANS: distinct[0] if distinct else None}
 
 
-def _spans(results: Sequence[Any]) -> list[dict[str, Any]]:
+def _spans(results: Any) -> list[dict[str, Any]]:
     """Return the spans of an annotation in order; results of other kinds, such as choices, have none."""
-    values = [each["value"] for each in results if isinstance(each, Mapping) and isinstance(each.get("value"), Mapping)]
+    given = [each.get("value") for each in results if isinstance(each, Mapping)] if isinstance(results, list) else []
+    values = [each for each in given if isinstance(each, Mapping)]
     spans = [
         {key: value.get(key) for key in ("start", "end", "text", "labels")} for value in values if "labels" in value
     ]

@@ -56,7 +56,14 @@ class TokenFiles:
     encoding: str = AUTO
 
     def files(self) -> list[File]:
-        """Return the files, each with its split."""
+        """Return the files, each with its split.
+
+        Raises:
+            DataError: There are none.
+        """
+        if self.path and files.is_saved(folder := Path(self.path).expanduser()):
+            message = f"{folder} was written by save_to_disk."
+            raise DataError(Problem("data.path", message, f"data=hub_tags data.path={self.path}"))
         suffixes = tuple(_SUFFIXES) if self.format == AUTO else ()
         found = files.find_all(self.path, {"train": self.train, "val": self.val, "test": self.test}, suffixes)
         described = [each for each in found if each.path.name != "dataset_info.json"]

@@ -26,7 +26,9 @@ def read_spans(value: Any) -> list[LabeledSpan]:
     if value is None:
         return []
     if isinstance(value, Mapping):
-        value = [dict(zip(value, each, strict=False)) for each in zip(*value.values(), strict=False)]
+        if len({len(each) if isinstance(each, list) else -1 for each in value.values()} - {-1}) != 1:
+            raise BadRowError("bad_span", f"the spans are {_shown(value)}, which is not a list for each property")
+        value = [dict(zip(value, each, strict=True)) for each in zip(*value.values(), strict=True)]
     if not isinstance(value, list):
         raise BadRowError("bad_span", f"the spans are a {type(value).__name__}, not a list")
     return [_span(each) for each in value]

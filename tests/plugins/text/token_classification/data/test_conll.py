@@ -75,6 +75,16 @@ def test_universal_dependencies(read):
     assert (row.place, row.example.surfaces, row.label) == ("dev.conllu:2", ["Vamos", "nos"], ["VERB", "PRON"])
 
 
+def test_a_column_of_numbers_is_not_taken_for_words(read):
+    with pytest.raises(DataError, match="column 0 holds numbers, not words") as error:
+        read("1\tAda\tB-x\n2\tran\tO\n")
+    assert "data.word_column=1" in str(error.value)
+    universal = "1\tx\t_\tVERB\tVB\t_\t_\t_\t_\t_\n" * 2
+    assert [(row.example.surfaces, row.label) for row in read(universal, tag_column=4).rows] == [
+        (["x"] * 2, ["VB"] * 2)
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "place", "code", "message"),
     [

@@ -9,7 +9,7 @@ from core.data import TEST, TRAIN, UNDECIDED
 from core.data.files import hub as core_hub
 from core.errors import DataError
 from core.tasks.task import Task
-from plugins.text.token_classification.data.adapters import HubTags
+from plugins.text.token_classification.data.adapters import HubTags, TaggedText
 
 NAMES = ["O", "B-x", "I-x"]
 FEATURES = datasets.Features(
@@ -89,6 +89,12 @@ def test_a_folder_of_parquet_files(tmp_path):
     ] * 2
     with pytest.raises(DataError, match="there is no file or folder"):
         load(tmp_path / "nothing")
+
+
+def test_files_are_not_read_from_a_saved_dataset(tmp_path):
+    tagged().save_to_disk(tmp_path / "d")
+    with pytest.raises(DataError, match=r"was written by save_to_disk.\n    data=hub_tags data.path="):
+        TaggedText(path=str(tmp_path / "d")).load(Task(), 0)
 
 
 def test_an_unreachable_hub_fails_with_a_cure(monkeypatch):

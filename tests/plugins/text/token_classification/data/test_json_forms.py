@@ -80,7 +80,7 @@ def test_tasks_without_an_annotation_have_no_label_and_those_without_spans_no_en
     ("row", "code", "level"),
     [
         ({"text": TEXT, "spans": [], "answer": "reject"}, "unaccepted_answers", "blank"),
-        ({"text": TEXT, "spans": [], "answer": "ignore"}, "unaccepted_answers", "blank"),
+        ({"text": TEXT, "answer": "ignore"}, "unaccepted_answers", "blank"),
         (task(annotation(was_cancelled=True)), "cancelled_annotations", "blank"),
         (task(annotation(), annotation([])), "annotations_differ", "error"),
     ],
@@ -90,6 +90,11 @@ def test_answers_that_are_not_accepted_are_skipped_and_counted(read, row, code, 
     rows = list(read([good, row]).rows)
     assert rows[0].label == TAGS
     assert (rows[1].fault.code, rows[1].fault.level) == (code, level)
+
+
+def test_an_accepted_answer_may_lack_the_field_of_spans(read):
+    rows = [{"text": TEXT, "spans": OBJECTS, "answer": "accept"}, {"text": TEXT, "answer": "accept"}]
+    assert [row.label for row in read(rows).rows] == [TAGS, ["O"] * 7]
 
 
 def test_the_words_of_the_data_are_kept(read):
@@ -118,6 +123,10 @@ GOOD_TEXT = {"text": "é b", "spans": [[0, 1, "x"]], "split": "train"}
         (GOOD_TEXT, {"text": 3}, "not_a_text", "is a int"),
         (GOOD_TEXT, {"text": " "}, "empty_sentences", ""),
         (GOOD_TEXT, {"spans": 3}, "bad_span", "the spans are a int"),
+        (GOOD_TEXT, {"spans": {"start": 3}}, "bad_span", "not a list for each property"),
+        (GOOD_TEXT, {"spans": {"start": [0], "end": []}}, "bad_span", "not a list for each property"),
+        (GOOD_TEXT, {"tokens": [{"start": None, "end": 1}]}, "bad_span", "not an integer"),
+        (GOOD_TEXT, {"tokens": [{"start": 0, "end": 9}]}, "bad_span", "the tokens do not fit the text"),
         (GOOD_TEXT, {"spans": [[0, 1]]}, "bad_span", "no start, end and label"),
         (GOOD_TEXT, {"spans": [["0", 1, "x"]]}, "bad_span", "not an integer"),
         (GOOD_TEXT, {"spans": [[0, 1, ["x", "y"]]]}, "bad_span", "has 2 labels"),

@@ -172,6 +172,8 @@ def test_changed_spans_are_notes_of_the_row(read):
         ("r.jsonl", '{"id": 1, "text": "one two"}\n', [("one two", "r.jsonl:1")]),
         ("r.jsonl", '{"tokens": ["one", "two"]}\n', [("one two", "r.jsonl:1")]),
         ("r.json", '[{"data": {"text": "one two"}, "annotations": []}]', [("one two", "r.json:1")]),
+        ("r.json", '[{"data": {"text": "a"}, "annotations": [{"was_cancelled": true}]}]', [("a", "r.json:1")]),
+        ("r.jsonl", '{"text": "a", "answer": "reject"}\n', [("a", "r.jsonl:1")]),
     ],
 )
 def test_texts_without_tags(tmp_path, name, content, expected):
