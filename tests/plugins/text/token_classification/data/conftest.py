@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from core.data import Source
 from core.tasks.task import Task
 from plugins.text.token_classification.data import load
 from plugins.text.token_classification.data.adapters import TaggedText
@@ -22,13 +21,13 @@ def _sources(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[..., Source]:
+def read(tmp_path: Path) -> Callable[..., Any]:
     """Return a function that writes a file and opens it as a source.
 
     A text is written as it is, a list of objects as JSON lines.
     """
 
-    def opened(content: str | bytes | list[Any], name: str = "", **options: Any) -> Source:
+    def opened(content: str | bytes | list[Any], name: str = "", **options: Any) -> Any:
         path = tmp_path / (name or ("rows.jsonl" if isinstance(content, list) else "rows.conll"))
         if isinstance(content, list):
             content = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in content)
