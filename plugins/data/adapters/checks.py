@@ -9,14 +9,6 @@ from core.tasks import MULTI
 from plugins.data.target_layout import layout_of
 
 
-def sources(path: str, train: str, val: str, test: str, what: str = "FILE") -> Iterator[Problem]:
-    """Yield a missing or duplicate source: `path`, or `train` with or without the others."""
-    if not path and not train:
-        yield Problem("data.path", "is not given.", f"data.path={what}, or data.train={what} data.test={what}")
-    if path and (train or val or test):
-        yield Problem("data.path", "train, val or test is set too.", f"Set data.path, or {what}s for the splits.")
-
-
 def columns(
     config: RunConfig, label: str, label_columns: Sequence[str], split: str, group: str, given: Sequence[str]
 ) -> Iterator[Problem]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from core import Problem, RunConfig, Splits, Task, option
+from core.data import files
 from core.tasks import ObjectDetection
-from plugins.data.adapters import checks
 from plugins.data.adapters.file_adapter import FileAdapter
 
 _DETECTION = (ObjectDetection.name,)
@@ -149,7 +149,7 @@ class Coco(FileAdapter):
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or contradict each other."""
         yield from self.split_problems()
-        yield from checks.sources(self.path, self.train, self.val, self.test)
+        yield from files.source_problems(self.path, self.train, self.val, self.test)
 
     def load(self, task: Task, seed: int) -> Splits:
         """Read the annotations, inspect each image once, and create the splits that are missing."""

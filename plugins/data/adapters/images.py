@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from core import Problem, RunConfig, Splits, Task, option
+from core.data import files
 from core.tasks import ImageClassification, ImageExample
 from plugins.data.adapters import checks
 from plugins.data.adapters.file_adapter import FileAdapter
@@ -70,7 +71,7 @@ class ImageFolder(FileAdapter):
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or contradict each other."""
         yield from self.split_problems()
-        yield from checks.sources(self.path, self.train, self.val, self.test, "FOLDER")
+        yield from files.source_problems(self.path, self.train, self.val, self.test, "FOLDER")
         given = (self.train, self.val, self.test)
         yield from checks.columns(config, self.label, self.label_columns, self.split, self.group, given)
 

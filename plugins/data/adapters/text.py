@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from core import Problem, RunConfig, Splits, Task, option
+from core.data import files
 from core.tasks import TextClassification, TextExample
 from plugins.data.adapters import checks
 from plugins.data.adapters.file_adapter import FileAdapter
@@ -78,7 +79,7 @@ class Table(FileAdapter):
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or contradict each other."""
         yield from self.split_problems()
-        yield from checks.sources(self.path, self.train, self.val, self.test)
+        yield from files.source_problems(self.path, self.train, self.val, self.test)
         given = (self.train, self.val, self.test)
         yield from checks.columns(config, self.label, self.label_columns, self.split, self.group, given)
 
@@ -135,7 +136,6 @@ class Lines(FileAdapter):
 
     def unlabelled(self, task: Task, path: Path) -> Sequence[TextExample]:
         """Return the lines of a file."""
-        from plugins.data import files
         from plugins.data.tabular import plain_text
 
         (found,) = files.name_files([(each, -1) for each in files.find("the file", str(path))][:1])

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from core.contracts import SplitOptions, Splits
-from core.data import NAMES, UNDECIDED
+from core.data import NAMES, UNDECIDED, files
 from core.errors import DataError, Problem
 from core.tasks import Task
-from plugins.data import files
 from plugins.data.boxes import annotations as boxes_annotations
 from plugins.data.boxes import files as boxes_files
 from plugins.data.boxes.annotations import Annotated, StatedObject

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from core.contracts import SplitOptions, Splits
 from core.data import SHOWN, TEST, TRAIN, UNDECIDED, VAL
+from core.data.files import SPLIT_NAMES
 from core.errors import DataError, Problem
 from core.issues import DataIssue
 from core.tasks import Corners, Task
@@ -21,7 +22,6 @@ from plugins.data.boxes import files, safe_xml
 from plugins.data.boxes.annotations import Annotated, StatedObject
 from plugins.data.boxes.faults import image_fault, object_fault
 from plugins.data.boxes.safe_xml import BrokenXmlError, Element
-from plugins.data.files import SPLIT_NAMES
 
 _LISTS = (("train", TRAIN), ("val", VAL), ("test", TEST), ("trainval", UNDECIDED))
 _IMAGES = ("JPEGImages", "images", "Images")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.contracts import SplitOptions, Splits
 from core.data import UNDECIDED
+from core.data.files import SPLIT_NAMES
 from core.errors import DataError, Problem
 from core.issues import RowIssue
 from core.tasks import Corners, Task
@@ -22,7 +23,6 @@ from plugins.data.boxes import files, yolo_config
 from plugins.data.boxes.annotations import Annotated, StatedObject
 from plugins.data.boxes.faults import image_fault, note, object_fault
 from plugins.data.boxes.yolo_config import YoloConfig
-from plugins.data.files import SPLIT_NAMES
 
 _PIXELS = 2.0
 """A number above this is in pixels, not a share."""

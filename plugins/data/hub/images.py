@@ -11,12 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as compute
 
 from core.contracts import SplitOptions, Splits
-from core.data import NAMES, UNDECIDED
+from core.data import NAMES, UNDECIDED, files
 from core.errors import DataError, Problem
 from core.issues import RowIssue
 from core.runtime import cache_directory
 from core.tasks import MULTI, Task
-from plugins.data import files
 from plugins.data.images import rows as images_rows
 from plugins.data.images.rows import ImageRows
 from plugins.data.tabular import row_store

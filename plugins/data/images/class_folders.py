@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.data import SHOWN, TRAIN, UNDECIDED
+from core.data.files import SPLIT_NAMES
 from core.errors import DataError, Problem
 from core.images import SUFFIXES
 from core.issues import DataIssue
-from plugins.data.files import SPLIT_NAMES
 from plugins.data.tabular.formats import FORMATS
 from plugins.data.tabular.row_store import Stored
 from plugins.data.tabular.rows import LabelNames, Reading, labels

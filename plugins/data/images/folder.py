@@ -9,12 +9,11 @@ from itertools import chain
 from pathlib import Path
 
 from core.contracts import SplitOptions, Splits
-from core.data import NAMES, UNDECIDED
+from core.data import NAMES, UNDECIDED, files
+from core.data.files import File
 from core.errors import DataError, Problem
 from core.images import image_files
 from core.tasks import MULTI, SINGLE, ImageExample, Task
-from plugins.data import files
-from plugins.data.files import File
 from plugins.data.images import class_folders
 from plugins.data.images import rows as images_rows
 from plugins.data.images.class_folders import ClassFolders, SkippedFiles

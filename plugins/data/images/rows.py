@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from core.contracts import SplitOptions, Splits
 from core.data import Row, Source, build_splits
+from core.data.files import Picker
 from core.errors import DataError, Problem
 from core.issues import DataIssue, RowIssue
 from core.tasks import ImageExample, Task
 from plugins.data.images.inspection_cache import ImageSource, Inspections, inspect_all
 from plugins.data.tabular.faults import bad, restore
-from plugins.data.tabular.row_store import Picker
 
 _PIECE = 128
 """Number of images that are fetched and inspected together."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from core.data import files
 from core.errors import DataError, Problem
 from core.issues import RowIssue
-from plugins.data.tabular import encodings
 from plugins.data.tabular.column_names import is_known
-from plugins.data.tabular.faults import BLANK, bad
+from plugins.data.tabular.faults import bad
 
 SAMPLE = 200
 _SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
@@ -72,7 +72,7 @@ def sniff(path: Path, name: str, encoding: str, dialect: Dialect, separator: str
     Raises:
         DataError: The file has no rows.
     """
-    sample = list(islice(encodings.lines(path, encoding), SAMPLE))
+    sample = list(islice(files.lines(path, encoding), SAMPLE))
     if not any(line.strip() for line in sample):
         raise DataError(Problem(str(path), "the file has no rows.", "Use a file with examples."))
     separator = _separator(sample, dialect, separator)
@@ -153,9 +153,9 @@ def _is_number(cell: str) -> bool:
 
 def read(path: Path, encoding: str, form: DelimitedFormat) -> Iterator[tuple[int, Sequence[str] | RowIssue]]:
     """Yield every row after the header: its line number, and its values or its issue."""
-    width, shown = len(form.columns), encoding.removesuffix("-sig")
+    width = len(form.columns)
     reader = csv.reader(
-        encodings.lines(path, encoding),
+        files.lines(path, encoding),
         delimiter=form.separator,
         quoting=csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE,
         strict=True,
@@ -171,13 +171,13 @@ def read(path: Path, encoding: str, form: DelimitedFormat) -> Iterator[tuple[int
             yield number, bad("broken_quote", f"the row has broken quotes ({error})")
             continue
         if not row:
-            yield number, BLANK
+            yield number, files.BLANK
         elif header:
             header = False
         elif len(row) != width:
             yield number, bad("ragged_row", f"the row has {_columns(len(row))} but the file has {width}")
-        elif byte := next(filter(None, map(encodings.undecodable, row)), ""):
-            yield number, bad("undecodable_bytes", f"the byte {byte} is not valid {shown}")
+        elif byte := next(filter(None, map(files.undecodable, row)), ""):
+            yield number, files.undecodable_bytes(byte, encoding)
         else:
             yield number, row
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from core.data.files import BLANK, CURES
 from core.issues import RowIssue
 
 VERY_SHORT = 2
 """Texts with at most this many characters get a note."""
 
 _CURES = {
+    **CURES,
     "ragged_row": "Quote texts that contain the separator, or set data.separator or data.quoting.",
     "broken_quote": "Close the quote, double quotes inside a text, or set data.quoting=none.",
-    "broken_json": "Every line must be one JSON object.",
-    "undecodable_bytes": "Set data.encoding to the file's encoding (such as cp1252), or save the file as UTF-8.",
     "empty_text": "Give the row a text, or remove it.",
     "not_a_text": "Check which column holds the text (data.text).",
     "unknown_split": "Use train, val (validation, dev) or test.",
@@ -30,7 +30,6 @@ def bad(code: str, message: str) -> RowIssue:
     return RowIssue(code, message, _CURES[code])
 
 
-BLANK = RowIssue("blank_lines", "the line is blank", level="blank")
 SHORT = RowIssue("very_short_texts", f"the text has {VERY_SHORT} characters or fewer", level="note")
 LEVELS = {each.code: each for each in (BLANK, SHORT)}
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from core.data import files
+from core.data.files import File
 from core.errors import DataError, Problem
 from core.issues import RowIssue
-from plugins.data.files import File
-from plugins.data.tabular import delimited, encodings
+from plugins.data.tabular import delimited
 from plugins.data.tabular.delimited import Dialect
-from plugins.data.tabular.faults import BLANK, bad
+from plugins.data.tabular.faults import bad
 from plugins.data.tabular.part import Part, Record
 
 FORMATS = {
@@ -56,7 +56,7 @@ def open_part(file: File, declared: str, encoding: str, dialect: Dialect) -> Par
         size = file.path.stat().st_size
         if form == "parquet":
             return replace(_parquet(file), size=size)
-        encoding, finding = encodings.resolve(file.path, encoding)
+        encoding, finding = files.resolve_encoding(file.path, encoding)
         found = (finding,) if finding else ()
         if form == "jsonl":
             part = _json_lines(file, encoding)
@@ -91,10 +91,10 @@ def _delimited(file: File, encoding: str, dialect: Dialect, separator: str) -> P
 
 def _json_lines(file: File, encoding: str) -> Part:
     def objects() -> Iterator[tuple[int, dict[str, Any] | RowIssue]]:
-        for number, line in enumerate(encodings.lines(file.path, encoding), start=1):
+        for number, line in enumerate(files.lines(file.path, encoding), start=1):
             yield number, _object(line, encoding)
 
-    head = next((line.strip() for line in encodings.lines(file.path, encoding) if line.strip()), "")
+    head = next((line.strip() for line in files.lines(file.path, encoding) if line.strip()), "")
     if head.startswith("["):
         message = "it is one JSON array, not one object per line."
         raise DataError(Problem(str(file.path), message, f"Convert it: jq -c '.[]' {file.path.name} > data.jsonl"))
@@ -120,19 +120,10 @@ def _json_lines(file: File, encoding: str) -> Part:
 
 
 def _object(line: str, encoding: str) -> dict[str, Any] | RowIssue:
-    if not line.strip():
-        return BLANK
-    if byte := encodings.undecodable(line):
-        return bad("undecodable_bytes", f"the byte {byte} is not valid {encoding.removesuffix('-sig')}")
-    try:
-        value = json.loads(line)
-        if "\\u" in line:
-            json.dumps(value, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        return bad("broken_json", f"the line is not JSON: {error.msg} at column {error.colno}")
-    except UnicodeEncodeError:
-        return bad("broken_json", "the line escapes half of a surrogate pair, which is not a character")
-    return value if isinstance(value, dict) else bad("broken_json", "the line is not a JSON object")
+    value = files.json_value(line, encoding)
+    if isinstance(value, dict | RowIssue):
+        return value
+    return bad("broken_json", "the line is not a JSON object")
 
 
 def _parquet(file: File) -> Part:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from core.contracts import SplitOptions, Splits
-from core.data import UNDECIDED
+from core.data import UNDECIDED, files
+from core.data.files import File
 from core.errors import DataError, Problem
 from core.tasks import Task
-from plugins.data import files
-from plugins.data.files import File
 from plugins.data.tabular.columns import Columns
 from plugins.data.tabular.plain_text import open_lines
 from plugins.data.tabular.rows import Reading

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.data import files
+from core.data.files import File
 from core.errors import DataError, Problem
 from core.issues import RowIssue
 from core.tasks import TextExample
-from plugins.data.files import File
-from plugins.data.tabular import encodings
-from plugins.data.tabular.faults import BLANK, bad
 from plugins.data.tabular.part import Part, Record
 
 
 def open_lines(file: File, label: str, encoding: str) -> Part:
     """Return a file with one text per line as a part; every line has the same label."""
-    found, finding = encodings.resolve(file.path, encoding)
+    found, finding = files.resolve_encoding(file.path, encoding)
 
     def records() -> Iterator[Record]:
-        for number, line in enumerate(encodings.lines(file.path, found), start=1):
+        for number, line in enumerate(files.lines(file.path, found), start=1):
             text = line.rstrip("\r\n")
             if not text.strip():
-                yield number, BLANK
-            elif byte := encodings.undecodable(text):
-                yield number, bad("undecodable_bytes", f"the byte {byte} is not valid {found.removesuffix('-sig')}")
+                yield number, files.BLANK
+            elif byte := files.undecodable(text):
+                yield number, files.undecodable_bytes(byte, found)
             else:
                 yield number, (text, label)
 
@@ -49,6 +48,6 @@ def texts(file: File, encoding: str) -> list[TextExample]:
         place = f"{file.name}:{number}"
         if not isinstance(values, RowIssue):
             examples.append(TextExample(values[0], None, None, place))
-        elif values is not BLANK:
+        elif values is not files.BLANK:
             raise DataError(Problem(place, f"{values.message}.", values.cure))
     return examples

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.data import UNDECIDED
+from core.data import UNDECIDED, files
 from core.errors import DataError, Problem
 from core.issues import RowIssue
 from core.tasks import MULTI, REGRESSION, label_name
-from plugins.data import files
 from plugins.data.tabular import row_store
 from plugins.data.tabular.columns import IMAGE, TEXT, Columns, positions
 from plugins.data.tabular.faults import SHORT, VERY_SHORT, bad

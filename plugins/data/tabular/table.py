@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.contracts import SplitOptions, Splits
-from core.data import UNDECIDED, Source, build_splits
+from core.data import UNDECIDED, Source, build_splits, files
+from core.data.files import File
 from core.errors import DataError, Problem
 from core.tasks import MULTI, Task, TextExample
-from plugins.data import files
-from plugins.data.files import File
 from plugins.data.tabular import row_store
 from plugins.data.tabular.columns import Columns, choose
 from plugins.data.tabular.delimited import Dialect
@@ -43,19 +42,7 @@ class TextFiles:
     def files(self) -> list[File]:
         """Return the files, each with its split."""
         suffixes = tuple(FORMATS) if self.format == "auto" else ()
-        if self.path:
-            return files.by_name("data.path", files.find("data.path", self.path, suffixes))
-        found: list[tuple[Path, int]] = []
-        problems: list[Problem] = []
-        for split, name in enumerate(("train", "val", "test")):
-            try:
-                given = getattr(self, name)
-                found += [(path, split) for path in files.find(f"data.{name}", given, suffixes)] if given else []
-            except DataError as error:
-                problems += error.problems
-        if problems:
-            raise DataError(*problems)
-        return files.name_files(found)
+        return files.find_all(self.path, {"train": self.train, "val": self.val, "test": self.test}, suffixes)
 
 
 def load_table(given: TextFiles, reading: Reading, options: SplitOptions, task: Task, seed: int) -> Splits:
@@ -112,7 +99,7 @@ def load_parts(
     source = Source(
         rows=rows,
         take=rows.take,
-        digest=digest or row_store.content_digest(table),
+        digest=digest or files.content_digest(table),
         origin=f"{origin} ({details})" if details else origin,
         findings=tuple(finding for part in parts for finding in part.findings),
     )

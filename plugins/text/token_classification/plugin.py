@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core import Metric, ModelLoader, TargetType, TaskType, hookimpl
+from core import DataAdapter, Metric, ModelLoader, TargetType, TaskType, hookimpl
+from plugins.text.token_classification.data.adapters import ADAPTERS
 from plugins.text.token_classification.example import TokenClassification
 from plugins.text.token_classification.metrics import EntityF1, EntityPrecision, EntityRecall, TokenAccuracy
 from plugins.text.token_classification.options import TokenEncoder
@@ -24,12 +25,18 @@ def target_types() -> Sequence[type[TargetType]]:
 
 
 @hookimpl
-def metrics() -> Sequence[type[Metric]]:
-    """Return the metrics of entities and of words."""
-    return [EntityPrecision, EntityRecall, EntityF1, TokenAccuracy]
+def data_adapters() -> Sequence[type[DataAdapter]]:
+    """Return the included sentences, files of tagged texts, and data sets of the Hub."""
+    return ADAPTERS
 
 
 @hookimpl
 def model_loaders() -> Sequence[type[ModelLoader]]:
     """Return the encoder with a head on each word."""
     return [TokenEncoder]
+
+
+@hookimpl
+def metrics() -> Sequence[type[Metric]]:
+    """Return the metrics of entities and of words."""
+    return [EntityPrecision, EntityRecall, EntityF1, TokenAccuracy]

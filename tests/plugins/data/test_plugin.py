@@ -1,6 +1,6 @@
 """What the data plugin announces, and which options its adapters refuse before they read anything.
 
-Covers: plugins/data/files.py, plugins/data/adapters/checks.py, plugins/data/adapters/detection.py,
+Covers: plugins/data/adapters/checks.py, plugins/data/adapters/detection.py,
 plugins/data/adapters/file_adapter.py, plugins/data/adapters/hub.py, plugins/data/adapters/images.py,
 plugins/data/adapters/unlabeled.py
 """

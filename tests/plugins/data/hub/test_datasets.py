@@ -8,11 +8,10 @@ from collections import Counter
 import datasets
 import pytest
 
+from core.data.files import hub
 from core.errors import DataError
-from core.pretrained.hub import hub_unreachable
 from core.tasks.task import Task
 from plugins.data.adapters.hub import Hub
-from plugins.data.hub import datasets as hub_datasets
 
 
 def labelled(count: int = 40, names: tuple[str, ...] = ("bad", "good"), hidden: bool = False) -> datasets.Dataset:
@@ -67,7 +66,7 @@ def test_a_folder_of_data_files(tmp_path):
 
 
 def test_an_unreachable_hub_fails_within_seconds_with_a_cure(tmp_path, monkeypatch):
-    monkeypatch.setattr(hub_datasets, "hub_unreachable", lambda: "there is no network")
+    monkeypatch.setattr(hub, "hub_unreachable", lambda: "there is no network")
     before = datasets.config.HF_HUB_OFFLINE
     start = time.monotonic()
     with pytest.raises(DataError, match="the Hub cannot be reached and the dataset is not in the local cache") as error:
@@ -75,32 +74,3 @@ def test_an_unreachable_hub_fails_within_seconds_with_a_cure(tmp_path, monkeypat
     assert time.monotonic() - start < 5
     assert "data.path" in str(error.value)
     assert before == datasets.config.HF_HUB_OFFLINE
-
-
-def test_offline_switches_ask_nobody(monkeypatch):
-    def refuse(address):
-        raise AssertionError("asked the network")
-
-    monkeypatch.setattr("core.pretrained.hub._request", refuse)
-    hub_unreachable.cache_clear()
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-        with monkeypatch.context() as patch:
-            patch.setenv(name, "1")
-            assert hub_datasets.is_offline()
-
-
-def test_a_port_that_nobody_listens_on_is_not_reachable(monkeypatch):
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    hub_unreachable.cache_clear()
-    assert "http://127.0.0.1:9 cannot be reached" in hub_unreachable()
-    hub_unreachable.cache_clear()
-
-
-def test_errors_of_the_hub_are_distinguished():
-    script = RuntimeError("Dataset scripts are no longer supported, but found x.py")
-    assert "never executes one" in hub_datasets._explain("a/b", script, False).message
-    missing = datasets.exceptions.DatasetNotFoundError("Dataset 'a/b' doesn't exist on the Hub")
-    assert "no such dataset" in hub_datasets._explain("a/b", missing, False).message
-    gated = datasets.exceptions.DatasetNotFoundError("Dataset 'a/b' is a gated dataset on the Hub")
-    assert "hf auth login" in hub_datasets._explain("a/b", gated, False).cure

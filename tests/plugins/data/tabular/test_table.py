@@ -1,7 +1,7 @@
 """Tables of texts: formats, separators, encodings, columns, splits, and every problem of a row.
 
 Covers: plugins/data/tabular/column_names.py, plugins/data/tabular/columns.py, plugins/data/tabular/delimited.py,
-plugins/data/tabular/encodings.py, plugins/data/tabular/faults.py, plugins/data/tabular/formats.py,
+plugins/data/tabular/faults.py, plugins/data/tabular/formats.py,
 plugins/data/tabular/part.py, plugins/data/tabular/row_store.py, plugins/data/tabular/rows.py
 """
 
@@ -16,10 +16,10 @@ import pyarrow.parquet as parquet
 import pytest
 
 from core.contracts.splits import Splits
+from core.data.files import row_store
 from core.errors import DataError
 from core.tasks.task import Task
 from plugins.data.adapters.text import Table
-from plugins.data.tabular import row_store
 
 ROWS = [
     (f"a good thing, number {n}", "positive") if n % 2 else (f"a bad thing, number {n}", "negative") for n in range(40)

@@ -49,7 +49,7 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
         raise DataError(Problem(str(path), f"cannot be read as {encoding}: {error}.", "Set data.encoding.")) from error
 
 
-def resolve(path: Path, declared: str) -> tuple[str, DataIssue | None]:
+def resolve_encoding(path: Path, declared: str) -> tuple[str, DataIssue | None]:
     """Return the encoding of a file, and an issue if it was guessed.
 
     Args:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import glob
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.data import TEST, TRAIN, UNDECIDED, VAL
+from core.data.rows import NAMES, TEST, TRAIN, UNDECIDED, VAL
 from core.errors import DataError, Problem, nearest
 
 SPLIT_NAMES = {
@@ -62,6 +62,40 @@ def find(option: str, given: str, suffixes: Sequence[str] = ()) -> list[Path]:
             raise DataError(Problem(option, f"no file matches {given}.", f"The current folder is {Path.cwd()}."))
         return matches
     raise DataError(Problem(option, f"there is no file or folder {given}.", _suggest(path)))
+
+
+def find_all(path: str, parts: Mapping[str, str], suffixes: Sequence[str] = ()) -> list[File]:
+    """Return the files of `data.path`, or those of `data.train`, `data.val` and `data.test`, each with its split.
+
+    Args:
+        path: A file, a folder, a glob, or empty.
+        parts: The same for each split, by its name.
+        suffixes: The suffixes of a folder's files; empty for all files.
+
+    Raises:
+        DataError: Some are missing; the error names all of them.
+    """
+    if path:
+        return by_name("data.path", find("data.path", path, suffixes))
+    found: list[tuple[Path, int]] = []
+    problems: list[Problem] = []
+    for split, name in enumerate(NAMES):
+        try:
+            given = parts.get(name, "")
+            found += [(each, split) for each in find(f"data.{name}", given, suffixes)] if given else []
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(*problems)
+    return name_files(found)
+
+
+def source_problems(path: str, train: str, val: str, test: str, what: str = "FILE") -> Iterator[Problem]:
+    """Yield a missing or duplicate source: `path`, or `train` with or without the others."""
+    if not path and not train:
+        yield Problem("data.path", "is not given.", f"data.path={what}, or data.train={what} data.test={what}")
+    if path and (train or val or test):
+        yield Problem("data.path", "train, val or test is set too.", f"Set data.path, or {what}s for the splits.")
 
 
 def _suggest(path: Path) -> str:
