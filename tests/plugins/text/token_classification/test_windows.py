@@ -17,8 +17,6 @@ from plugins.text.token_classification.windows import IGNORED, collate, locate, 
 TAGS = TagSet(("O", "B-x", "I-x"))
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 TEXTS = [f"word{n % 7} and other{n % 5} things x{n} number {n} {ALPHABET[n % 26]}q" for n in range(99)]
-    f"word{n % 7} and other{n % 5} things x{n} number {n} {'abcdefghijklmnopqrstuvwxyz'[n % 26]}q" for n in range(99)
-]
 
 
 def tokenizer(architecture: str, length: int) -> Any:
