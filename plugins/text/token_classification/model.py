@@ -120,7 +120,7 @@ class TokenClassifierModel(NetworkModel):
 
     def head_predict(self, logits: Tensor, batch: dict[str, Tensor]) -> list[Any]:
         """Return the probabilities of each text, float32 [w, c], from the logits of its words, [k, c]."""
-        probabilities = logits.float().softmax(dim=-1).cpu()
+        probabilities = logits.detach().float().softmax(dim=-1).cpu()
         return [each.numpy() for each in torch.split(probabilities, batch["lengths"].tolist())]
 
     def describe_outputs(self, config: Any) -> None:
