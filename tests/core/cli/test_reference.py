@@ -30,8 +30,12 @@ def test_an_option_that_several_components_share_is_described_once() -> None:
     assert page.count("Maximum number of tokens per text (or pair)") == 1
     assert "| `max_length` | decoder, encoder | `int` | `256` |" in page
     before, _, after = page.partition("## Shared options")
-    assert "| `max_length`" not in before
-    assert "`max_length`" in before.partition("## `encoder`")[2].partition("\n## ")[0]
+    encoder, token_encoder = (
+        before.partition(f"## `{name}`")[2].partition("\n## ")[0] for name in ("encoder", "token_encoder")
+    )
+    assert "| `max_length`" not in encoder
+    assert "`max_length`" in encoder
+    assert "| `max_length`" in token_encoder, "its texts are not truncated, so its help is another"
     assert "| `variant`" not in after
 
 
