@@ -42,10 +42,10 @@ class TokenEncoder(TextLoader):
     )
     overlap: float = option(0.25, "Share of a window that the next window of a long text repeats.", low=0, high=0.9)
     subwords: str = option(
-        FIRST,
-        "Which subwords of a word learn its tag: the first, or all (the others as the inside of the span). "
+        ALL,
+        "Which subwords of a word learn its tag: all (those after the first as the inside of the span), or the first. "
         "Predictions and scores use the first.",
-        choices=(FIRST, ALL),
+        choices=(ALL, FIRST),
     )
 
     def load(self, request: LoadRequest) -> LoadedModel:
