@@ -52,7 +52,7 @@ def describe(options: TokenOptions, folder: Path) -> WorkDescription:
     overrides += [f"train.max_steps={options.max_steps}"] if options.max_steps else []
     given = {"epochs": options.epochs, "learning_rate": options.learning_rate}
     overrides += [f"train.{name}={value:g}" for name, value in given.items() if value]
-    found = dry_run([*overrides, f"seed={options.seed}"])
+    found = dry_run([*overrides, f"seed={options.seed}"], folder)
     training = found["training"]
     overrides += [f"train.{name}={training[name]:g}" for name, value in given.items() if not value]
     config = {
@@ -69,20 +69,26 @@ def _data(options: TokenOptions, folder: Path) -> list[str]:
     """Return the overrides for task and data; the captions are written into `folder`."""
     if options.data == ENTITIES:
         return ["task=ner"]
-    german_phrases.write(folder)
-    return ["task=token_classification", f"data.path={quoted(folder)}"]
+    place = folder / GERMAN
+    place.mkdir()
+    german_phrases.write(place)
+    return ["task=token_classification", f"data.path={quoted(place)}"]
 
 
-def dry_run(overrides: Sequence[str]) -> dict[str, Any]:
+def dry_run(overrides: Sequence[str], folder: Path) -> dict[str, Any]:
     """Return what a dry run of Graft reports: the sizes of the splits, and its defaults for these data and weights.
 
     It is a process of its own, so that the one that measures stays small.
+
+    Args:
+        overrides: Graft's command line.
+        folder: A folder for the cache.
 
     Raises:
         RunError: It failed.
     """
     command = [sys.executable, "-m", "core", "check", "--json", *overrides]
-    done = subprocess.run(command, capture_output=True, text=True, env=conditions(Path("/nonexistent")))
+    done = subprocess.run(command, capture_output=True, text=True, env=conditions(folder))
     if done.returncode != 0:
         raise RunError(done.stderr.strip())
     found: dict[str, Any] = json.loads(done.stdout)
