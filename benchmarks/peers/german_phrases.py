@@ -29,6 +29,7 @@ COUNTS, SHARES = (0, 1, 2, 3), (3, 6, 4, 2)
 """Numbers of phrases in a sentence, and how often each is drawn. A short caption has room for fewer."""
 LONGEST = 5
 """Maximum number of words in a phrase."""
+_CURE = f"Set {DATA} to a folder that contains {FOLDER}/{{train,val,test}}.{{en,de}}."
 _WORD = re.compile(r"\w+(?:[-'’]\w+)*")
 
 Pair = tuple[str, str]
@@ -182,17 +183,21 @@ def write(folder: Path, seed: int = 0, source: Path | None = None) -> dict[str, 
 
 
 def _source() -> Path:
-    return Path(os.environ.get(DATA) or ".") / FOLDER
+    """Return the folder of the captions.
+
+    Raises:
+        ConfigError: The environment variable is not set.
+    """
+    if not os.environ.get(DATA):
+        raise ConfigError(Problem("data", f"{DATA} names no folder, so there are no captions.", _CURE))
+    return Path(os.environ[DATA]) / FOLDER
 
 
 def _read(source: Path) -> dict[str, list[Pair]]:
     """Return the pairs of each split."""
-    missing = [
-        f"{split}.{end}" for split in SPLITS for end in ("en", "de") if not (source / f"{split}.{end}").is_file()
-    ]
-    if missing:
-        cure = f"Set {DATA} to a folder that contains {FOLDER}/{{train,val,test}}.{{en,de}}."
-        raise ConfigError(Problem("data", f"there is no {missing[0]} in {source}.", cure))
+    names = [f"{split}.{end}" for split in SPLITS for end in ("en", "de")]
+    if missing := [name for name in names if not (source / name).is_file()]:
+        raise ConfigError(Problem("data", f"there is no {missing[0]} in {source}.", _CURE))
     found = {}
     for split in SPLITS:
         english, german = ((source / f"{split}.{end}").read_text(encoding="utf-8").split("\n") for end in ("en", "de"))

@@ -114,6 +114,9 @@ def test_missing_captions_are_reported(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv(DATA, str(tmp_path))
     with pytest.raises(ConfigError, match=r"no train.en in .*multi30k"):
         german_phrases.write(tmp_path)
+    monkeypatch.delenv(DATA)
+    with pytest.raises(ConfigError, match=f"{DATA} names no folder"):
+        german_phrases.write(tmp_path)
 
 
 def test_files_that_are_not_parallel_are_refused(tmp_path: Path) -> None:

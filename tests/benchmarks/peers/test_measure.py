@@ -49,8 +49,8 @@ def measurement(peer: str, number: int, speed: float, **changes: Any) -> dict[st
         "schema": measurements.SCHEMA, "round": number, "peer": peer, "summary": f"what {peer} is",
         "status": "completed", "error": None, "started": f"2020-01-0{number}", "config": {"epochs": 1.0},
         "environment": WHERE, "examples_per_second": speed, "train_seconds": 10.0, "wall_seconds": 20.0,
-        "peak_rss_mb": 1000.0, "scores": {"accuracy": 0.8}, "parameters": {"total": 9, "trainable": 9}, "precision": "bf16",
-        "others_busy_percent": 1.0,
+        "peak_rss_mb": 1000.0, "scores": {"accuracy": 0.8}, "parameters": {"total": 9, "trainable": 9},
+        "precision": "bf16", "others_busy_percent": 1.0,
     }  # fmt: skip
     return plain | changes
 
@@ -176,6 +176,9 @@ def test_every_lever_is_an_option_that_changes_a_default() -> None:
     digits = to_plain(resolve(["task=sentiment", "model=resnet"]))
     for lever in command.WORKS["images"].levers:
         assert len(difference(digits, to_plain(resolve(["task=sentiment", "model=resnet", lever])))) == 1, lever
+    for lever in command.WORKS["tokens"].levers:
+        tagged = (to_plain(resolve(["task=ner", *more])) for more in ([], [lever]))
+        assert len(difference(*tagged)) == 1, lever
     for lever in command.WORKS["text"].levers:
         changed = difference(plain, to_plain(resolve(["task=sentiment", lever])))
         assert len(changed) == 1, lever
