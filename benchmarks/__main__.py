@@ -22,9 +22,10 @@ Measures Graft. Results are files, and every table is printed from these files a
   suite=quick [out=DIR] [--json]   run the cells of a suite, one process per cell, and print one table; finished cells
                                    are skipped, interrupted ones are resumed. `suite=FILE.yaml` runs your own suite
   table DIR … [--json]             print the table of the runs, or of the measurements, in some folders
-  peers [key=value …]              the same training with other libraries and with Graft: kind=text with transformers'
-                                   Trainer, kind=images with a plain timm loop and with Trainer; also as suite=peers
-  ablation [key=value …]           Graft with each of its speed options switched off; kind=text or kind=images
+  peers [key=value …]              the same training with other libraries and with Graft: kind=text and kind=tokens with
+                                   transformers' Trainer, kind=images with a plain timm loop and with Trainer,
+                                   kind=detection with Ultralytics' trainer; also as suite=peers
+  ablation [key=value …]           Graft with each of its speed options switched off; kind=text, tokens or images
   gpu [key=value …]                a Llama-3-8B-shaped classifier with random weights on one GPU, LoRA and QLoRA: tokens
                                    per second, peak memory and share of the GPU's peak, compared with Trainer
   methods [work=text]              every adapter method on one task (also work=images, work=detection): size of what it

@@ -10,13 +10,16 @@ from core.config import resolve
 
 
 def peers(model: str) -> tuple[Graft, ...]:
-    """Return the peers; the first is the reference, and LoRA trains for the epochs of its recipe."""
-    epochs = resolve(["task=text_classification", f"model={model}", "method=lora"]).train.epochs
-    longer = () if epochs is None else (f"train.epochs={epochs:g}",)
+    """Return the peers; the first is the reference, and LoRA has the epochs and the learning rate of its recipe."""
+    config = resolve(["task=text_classification", f"model={model}", "method=lora"])
+    given = {name: getattr(config.train, name) for name in ("epochs", "learning_rate")}
+    # A work can state both for full fine-tuning, so they are stated here.
+    own = dict(config.method.defaults) | {name: value for name, value in given.items() if value is not None}
+    recipe = tuple(f"train.{name}={value:g}" for name, value in own.items())
     return (
         Graft("graft", "method=full at its defaults", ("method=full",)),
-        Graft("lora", "method=lora with the recipe of this model", ("method=lora", *longer)),
-        Graft("lora-unfused", "the same in peft's chain of operations", ("method=lora", "method.fused=false", *longer)),
+        Graft("lora", "method=lora with the recipe of this model", ("method=lora", *recipe)),
+        Graft("lora-unfused", "the same in peft's chain of operations", ("method=lora", "method.fused=false", *recipe)),
     )
 
 

@@ -19,6 +19,8 @@ from benchmarks.peers import (
     images_trainer,
     measurements,
     text,
+    tokens,
+    tokens_trainer,
     trainer,
 )
 from benchmarks.peers.graft import Graft
@@ -34,6 +36,13 @@ WORKS = {
         text.TextOptions,
         text.describe,
         (trainer.DEFAULTS, trainer.TUNED, Graft()),
+        (*COMMON, "train.bucket_by_length=false", "train.fast_dropout=false"),
+    ),
+    "tokens": Comparison(
+        "tokens",
+        tokens.TokenOptions,
+        tokens.describe,
+        (tokens_trainer.DEFAULTS, tokens_trainer.TUNED, Graft()),
         (*COMMON, "train.bucket_by_length=false", "train.fast_dropout=false"),
     ),
     "images": Comparison(

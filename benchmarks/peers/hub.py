@@ -1,4 +1,4 @@
-"""Run transformers' `Trainer` for the text and the image work."""
+"""Run transformers' `Trainer` for the works on texts, tokens and images."""
 
 from __future__ import annotations
 
@@ -65,7 +65,14 @@ def _bf16() -> dict[str, Any]:
     return {"bf16": bf16_native(device()), "use_cpu": device() == "cpu"}
 
 
-def trained(asked: Asked, trainer: Any, examples: int, test: Any) -> Result:
+def accuracy(predicted: Any) -> dict[str, float]:
+    """Return the accuracy of predictions as the trainer returns them: logits [n, c] and labels [n]."""
+    return {"accuracy": float((predicted.predictions.argmax(axis=1) == predicted.label_ids).mean())}
+
+
+def trained(
+    asked: Asked, trainer: Any, examples: int, test: Any, score: Callable[[Any], Mapping[str, float]] = accuracy
+) -> Result:
     """Train and test, and return the measurements.
 
     Args:
@@ -73,16 +80,17 @@ def trained(asked: Asked, trainer: Any, examples: int, test: Any) -> Result:
         trainer: A trainer that is ready to train.
         examples: Number of training examples.
         test: The test split in the trainer's format.
+        score: Maps the predictions for `test`, in its order, to scores.
     """
     waiting = trainer.get_batch_samples = TimedBatches(trainer.get_batch_samples)
     metrics = trainer.train().metrics
-    predicted = trainer.predict(test)
-    accuracy = float((predicted.predictions.argmax(axis=1) == predicted.label_ids).mean())
+    trainer.args.train_sampling_strategy = "random"  # otherwise the trainer may order the test split by length too
+    scores = score(trainer.predict(test))
     seen = min(metrics["epoch"], float(trainer.args.num_train_epochs)) * examples
     return Result(
         train_seconds=metrics["train_runtime"],
         examples=round(seen),
-        scores={"accuracy": accuracy},
+        scores=scores,
         parameters=counted(trainer.model),
         precision="bf16" if trainer.args.bf16 else "fp32",
         data_wait_seconds=round(waiting.seconds, 3),

@@ -116,8 +116,9 @@ class Harness:
 
         def take(turn: tuple[int, Peer]) -> dict[str, Any]:
             number, peer = turn
-            work = [*overrides, f"seed={seed + number - 1}"]
-            entry = {"schema": SCHEMA, "round": number, "peer": peer.name, "summary": peer.summary}
+            of_round = seed + number - 1
+            work = [*overrides, f"seed={of_round}"]
+            entry = {"schema": SCHEMA, "round": number, "seed": of_round, "peer": peer.name, "summary": peer.summary}
             entry |= {"config": dict(config), "environment": dict(self.environment), "at_once": self.at_once}
             entry |= measure(peer, work, self.timeout_minutes)
             self._keep(entry)

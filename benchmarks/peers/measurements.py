@@ -101,7 +101,7 @@ def rows(measurements: Sequence[Measurement]) -> list[PeerRow]:
 
 def _row(members: Sequence[Measurement], reference: Mapping[int, float]) -> PeerRow:
     first = members[0]
-    metric = str(first["config"].get(METRIC, "accuracy"))
+    metric = metric_of(first)
     scores = [score for each in members if (score := each["scores"].get(metric)) is not None]
     waits = [(w, w / each["train_seconds"]) for each in members if (w := each.get("data_wait_seconds")) is not None]
     ratios = [reference[each["round"]] / each["examples_per_second"] for each in members if each["round"] in reference]
@@ -121,6 +121,11 @@ def _row(members: Sequence[Measurement], reference: Mapping[int, float]) -> Peer
         trainable=first["parameters"]["trainable"],
         precision=first["precision"],
     )
+
+
+def metric_of(measurement: Measurement) -> str:
+    """Return the name of the score that a table shows."""
+    return str(measurement["config"].get(METRIC, "accuracy"))
 
 
 def _middle(values: Sequence[float]) -> tuple[float, float, float]:
@@ -150,6 +155,7 @@ def markdown(measurements: Sequence[Measurement]) -> str:
     parts = [_grid(found, timed)] if found else ["No measurement has completed."]
     parts.append("\n".join(f"- {row.peer}: {row.summary}" for row in found))
     parts.append(LEGEND if timed else SCORES_ALONE)
+    parts.append(_by_round(measurements, timed))
     if failed := [each for each in measurements if each["status"] != "completed"]:
         lines = [f"- round {each['round']} {each['peer']}: {_one_line(each['error'])}" for each in failed]
         parts.append("Failed:\n\n" + "\n".join(lines))
@@ -164,6 +170,30 @@ def _grid(found: Sequence[PeerRow], timed: bool) -> str:
     columns = [each.format(metric=metric) for each in COLUMNS]
     kept = [at for at, each in enumerate(COLUMNS) if timed or each in UNTIMED]
     return grid([columns[at] for at in kept], [[_cells(row)[at] for at in kept] for row in found])
+
+
+def _by_round(measurements: Sequence[Measurement], timed: bool) -> str:
+    """Return a table with the score and the training seconds of each measurement; empty for a single round."""
+    completed = {(each["peer"], each["round"]): each for each in measurements if each["status"] == "completed"}
+    numbers = sorted({number for _, number in completed})
+    if len(numbers) < 2:
+        return ""
+    seeds = {each["round"]: each["seed"] for each in completed.values() if "seed" in each}
+    columns = [f"round {number}" + (f", seed {seeds[number]}" if number in seeds else "") for number in numbers]
+    lines = [
+        [peer, *(_score_and_time(completed.get((peer, number)), timed) for number in numbers)]
+        for peer in dict.fromkeys(peer for peer, _ in completed)
+    ]
+    title = f"Each round: test score{', and seconds of training' if timed else ''}."
+    return f"{title}\n\n{grid(['peer', *columns], lines)}"
+
+
+def _score_and_time(measurement: Measurement | None, timed: bool) -> str:
+    if measurement is None:
+        return "-"
+    score = measurement["scores"].get(metric_of(measurement))
+    written = "-" if score is None else f"{score:.3f}"
+    return f"{written} in {measurement['train_seconds']:.1f} s" if timed else written
 
 
 def _one_line(error: str | None) -> str:

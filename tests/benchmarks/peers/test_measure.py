@@ -48,9 +48,9 @@ def measurement(peer: str, number: int, speed: float, **changes: Any) -> dict[st
     plain = {
         "schema": measurements.SCHEMA, "round": number, "peer": peer, "summary": f"what {peer} is",
         "status": "completed", "error": None, "started": f"2020-01-0{number}", "config": {"epochs": 1.0},
-        "environment": WHERE, "examples_per_second": speed, "wall_seconds": 20.0, "peak_rss_mb": 1000.0,
-        "scores": {"accuracy": 0.8}, "parameters": {"total": 9, "trainable": 9}, "precision": "bf16",
-        "others_busy_percent": 1.0,
+        "environment": WHERE, "examples_per_second": speed, "train_seconds": 10.0, "wall_seconds": 20.0,
+        "peak_rss_mb": 1000.0, "scores": {"accuracy": 0.8}, "parameters": {"total": 9, "trainable": 9},
+        "precision": "bf16", "others_busy_percent": 1.0,
     }  # fmt: skip
     return plain | changes
 
@@ -66,6 +66,7 @@ def test_peers_alternate_and_each_measurement_is_a_file(tmp_path: Path) -> None:
         (1, "trainer"), (1, "graft"), (2, "trainer"), (2, "graft"),
     ]  # fmt: skip
     assert [each["work"] for each in found][::2] == ["task=t seed=5", "task=t seed=6"]
+    assert [each["seed"] for each in found] == [5, 5, 6, 6]
     assert found[0]["peak_rss_mb"] > 0
     assert found[0]["wall_seconds"] > 0
     assert "/tmp" not in found[0]["command"]
@@ -90,6 +91,17 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert trainer.ratio == (4.0, 3.0, 5.0)
     assert graft.ratio == (1.0, 1.0, 1.0)
     assert "4.00 (3.00 to 5.00)" in measurements.markdown(THREE)
+
+
+def test_each_round_shows_its_seed_score_and_training_time() -> None:
+    scores = {1: 0.75, 2: 0.8, 3: 0.85}
+    found = [each | {"seed": each["round"] + 4, "scores": {"accuracy": scores[each["round"]]}} for each in THREE]
+    lines = measurements.markdown([*found[:-1], found[-1] | {"status": "failed"}]).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert ["peer", "round 1, seed 5", "round 2, seed 6", "round 3, seed 7"] in cells
+    assert ["trainer", "0.750 in 10.0 s", "0.800 in 10.0 s", "0.850 in 10.0 s"] in cells
+    assert ["graft", "0.750 in 10.0 s", "0.800 in 10.0 s", "-"] in cells
+    assert "seconds of training" not in measurements.markdown(THREE[:1])
 
 
 def test_an_unfair_comparison_is_reported() -> None:
@@ -164,6 +176,9 @@ def test_every_lever_is_an_option_that_changes_a_default() -> None:
     digits = to_plain(resolve(["task=sentiment", "model=resnet"]))
     for lever in command.WORKS["images"].levers:
         assert len(difference(digits, to_plain(resolve(["task=sentiment", "model=resnet", lever])))) == 1, lever
+    for lever in command.WORKS["tokens"].levers:
+        tagged = (to_plain(resolve(["task=ner", *more])) for more in ([], [lever]))
+        assert len(difference(*tagged)) == 1, lever
     for lever in command.WORKS["text"].levers:
         changed = difference(plain, to_plain(resolve(["task=sentiment", lever])))
         assert len(changed) == 1, lever
