@@ -1,6 +1,7 @@
 """Where an encoder's weights come from, and what is refused.
 
-Covers: plugins/text/compact.py, plugins/text/options.py, plugins/text/plugin.py, plugins/text/quiet_transformers.py
+Covers: plugins/text/compact.py, plugins/text/loader.py, plugins/text/options.py, plugins/text/plugin.py,
+plugins/text/quiet_transformers.py, plugins/text/sequence_head.py
 """
 
 from __future__ import annotations

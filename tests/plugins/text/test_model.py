@@ -1,6 +1,6 @@
 """Encoders as a user meets them: trained, saved and reopened they give the same answers.
 
-Covers: plugins/text/target_scaling.py
+Covers: plugins/text/network_model.py, plugins/text/target_scaling.py
 """
 
 from __future__ import annotations

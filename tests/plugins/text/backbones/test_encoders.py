@@ -1,6 +1,6 @@
 """The layers of encoders: declared where Graft has notes, else found as the one list of blocks.
 
-Covers: plugins/text/backbones/networks.py
+Covers: plugins/text/backbones/head_type.py, plugins/text/backbones/networks.py
 """
 
 from __future__ import annotations
