@@ -100,6 +100,8 @@ def _target_problem(config: RunConfig, task_type: TaskType, registry: Registry) 
 def _loader_problems(config: RunConfig, target: TargetType) -> Iterator[Problem]:
     """Yield a problem if the loader does not support the target type; if it lists none, it supports all with logits."""
     loader = config.model
+    if not supports(type(loader), config.task.type):  # a problem of its own
+        return
     if loader.targets and not target.accepted_by(loader.targets):
         supported = ", ".join(loader.targets)
         message = f"{loader.name} does not support the target type {target.name!r}; it supports {supported}."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from core.contracts import LoadRequest
 from plugins.text.loading import load_network
 from plugins.text.token_classification.head import TOKENS
-from plugins.text.token_classification.model import FeaturedTokenClassifier, TokenClassifierModel
 from plugins.text.token_classification.loader import ALL, TokenEncoder
+from plugins.text.token_classification.model import FeaturedTokenClassifier, TokenClassifierModel
 
 
 def load_token_model(options: TokenEncoder, request: LoadRequest) -> TokenClassifierModel:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from core import DataAdapter, Metric, ModelLoader, TargetType, TaskType, hookimpl
 from plugins.text.token_classification.data.adapters import ADAPTERS
 from plugins.text.token_classification.example import TokenClassification
-from plugins.text.token_classification.metrics import EntityF1, EntityPrecision, EntityRecall, TokenAccuracy
 from plugins.text.token_classification.loader import TokenEncoder
+from plugins.text.token_classification.metrics import EntityF1, EntityPrecision, EntityRecall, TokenAccuracy
 from plugins.text.token_classification.tags import Tags
 
 
