@@ -177,9 +177,6 @@ def test_examples_without_training_rows_are_refused():
 def test_too_few_examples_to_split_are_refused():
     with pytest.raises(DataError, match="too few for a"):
         split_rows(texts(2))
-    for rows in (texts(1), [replace(row, group="one") for row in texts(1)]):
-        with pytest.raises(DataError, match="too few for a"):
-            split_rows([*rows, replace(rows[0], label="other")])
     with pytest.raises(DataError, match="20 different examples and 20 labels are too few"):
         split_rows([replace(row, label=str(number)) for number, row in enumerate(texts(20))])
     with pytest.raises(DataError, match="2 groups and 2 labels are too few"):
