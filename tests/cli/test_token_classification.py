@@ -56,7 +56,6 @@ def test_the_report_has_scores_with_intervals_a_baseline_and_tables(base: Path) 
     assert [row["entities"] for row in report["per_type"]] == [test, test]
     assert report["data"]["groups"]["test"] == test / DOCUMENT
     assert report["self_test"]["passed"]
-    assert "grad" not in report["training"].get("marks", [])
 
 
 def test_the_predictions_of_the_test_split_are_written_with_their_targets(base: Path) -> None:
@@ -70,24 +69,22 @@ def test_the_predictions_of_the_test_split_are_written_with_their_targets(base: 
             assert line["text"][each["start"] : each["end"]] == each["text"]
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("Anna Rossi lives in New York.", [("Anna Rossi", "person"), ("New York", "place")]),
-        ("  yesterday   Émile\u00a0left\tOslo ", [("Émile", "person"), ("Oslo", "place")]),
-        ("😀👍🏽 Anna left Rome", [("Anna", "person"), ("Rome", "place")]),
-        ("שלום Anna left Rome", [("Anna", "person"), ("Rome", "place")]),
-        ('{"tokens": ["Anna", "left", "New York"]}', [("Anna", "person"), ("New York", "place")]),
-        ('{"text": "Bruno left Lima"}', [("Bruno", "person"), ("Lima", "place")]),
-    ],
-)
-def test_offsets_point_into_the_text_as_it_was_given(graft: Graft, base: Path, text: str, found: list[Any]) -> None:
-    code, out, err = graft("predict", base / "full", text)
-    assert code == 0, err
-    (line,) = text_runs.lines(out)
-    if not text.startswith("{"):
-        assert line["text"] == text
-    assert [each for each in token_runs.entities(line) if each in found] == found
+TEXTS = {
+    "Anna Rossi lives in New York.": [("Anna Rossi", "person"), ("New York", "place")],
+    "  yesterday   Émile\u00a0left\tOslo ": [("Émile", "person"), ("Oslo", "place")],
+    "😀👍🏽 Anna left Rome": [("Anna", "person"), ("Rome", "place")],
+    "שלום Anna left Rome": [("Anna", "person"), ("Rome", "place")],
+    '{"tokens": ["Anna", "left", "New York"]}': [("Anna", "person"), ("New York", "place")],
+    '{"text": "Bruno left Lima"}': [("Bruno", "person"), ("Lima", "place")],
+}
+
+
+def test_offsets_point_into_the_text_as_it_was_given(program: Program, base: Path) -> None:
+    lines = predicted(program, base / "full", *TEXTS)
+    for line, (text, wanted) in zip(lines, TEXTS.items(), strict=True):
+        assert line["text"] == text or text.startswith("{")
+        found = token_runs.entities(line)
+        assert [each for each in found if each in wanted] == wanted
 
 
 def test_no_entity_is_lost_or_doubled_where_windows_meet(program: Program, base: Path) -> None:
@@ -209,42 +206,31 @@ def test_the_pipeline_of_transformers_finds_the_same_entities(program: Program, 
     assert pipeline_finds(base / "exported", texts[0]) == [("Anna Rossi", "person"), ("New York", "place")]
 
 
-METHODS = [
-    ("head",),
-    ("freeze",),
-    ("bitfit",),
-    ("lora", "method.dora=true"),
-    pytest.param(("qlora",), marks=quantizing),
-]
-
-
 def from_base(base: Path, name: str, method: str, *more: str) -> list[str]:
     """Start from the weights of the full run, whose head is new again."""
-    model = ("model=encoder", f"model.checkpoint={base / 'full' / 'model'}", "model.max_length=24")
+    model = ("model=encoder", f"model.checkpoint={base / 'full' / 'model'}", "model.max_length=12")
     words = token_runs.words(base / "sentences.conll", f"method={method}", "train.max_steps=30", *more, model=model)
     return [*words, f"hydra.run.dir={base / name}"]
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method[0])
-def test_a_method_learns_from_saved_weights_and_predicts(program: Program, base: Path, method: tuple[str, ...]) -> None:
-    run = base / method[0]
-    ended = program.run(*from_base(base, method[0], *method))
+@pytest.mark.parametrize("method", ["head", "freeze", "bitfit", pytest.param("qlora", marks=quantizing)])
+def test_a_method_learns_from_saved_weights(program: Program, base: Path, method: str) -> None:
+    ended = program.run(*from_base(base, method, method))
     assert ended.code == 0, ended.err
-    report = text_runs.report(run)
+    report = text_runs.report(base / method)
     assert report["scores"]["test"][F1]["value"] > 0.5
+    assert report["self_test"]["passed"]
     parameters = report["model"]["parameters"]
     assert 0 < parameters["trainable"] < parameters["total"]
-    (line,) = predicted(program, run, "yesterday Anna left Rome")
-    token_runs.entities(line)
 
 
-def test_an_exported_lora_run_predicts_like_the_run(program: Program, base: Path) -> None:
-    ended = program.run(*from_base(base, "merging", "lora"))
+def test_a_lora_run_predicts_and_exports_the_same(program: Program, base: Path) -> None:
+    ended = program.run(*from_base(base, "lora", "lora", "method.dora=true"))
     assert ended.code == 0, ended.err
-    ended = program.run("export", base / "merging", "--out", base / "merged")
+    ended = program.run("export", base / "lora", "--out", base / "merged")
     assert ended.code == 0, ended.err
     assert "merged and unmerged outputs differ by" in ended.out
     text = "Anna Rossi lives in New York ."
-    (line,) = predicted(program, base / "merging", text)
+    (line,) = predicted(program, base / "lora", text)
     assert line["entities"]
     assert pipeline_finds(base / "merged", text) == token_runs.entities(line)

@@ -17,7 +17,7 @@ LABELS = ("O", "B-person", "I-person", "B-place", "I-place")
 PERSONS = ("Anna", "Bruno", "Émile", "Anna Rossi", "Bruno Weber")
 PLACES = ("Rome", "Oslo", "New York", "Lima")
 SIZES = (
-    "model.hidden_size=32", "model.layers=1", "model.attention_heads=2", "model.vocabulary=400", "model.max_length=24",
+    "model.hidden_size=32", "model.layers=1", "model.attention_heads=2", "model.vocabulary=400", "model.max_length=12",
 )  # fmt: skip
 ENCODER = ("model=encoder", "model.init=scratch", "model.architecture=bert", *SIZES)
 TRAIN = (
