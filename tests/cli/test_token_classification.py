@@ -73,6 +73,7 @@ TEXTS = {
     "Anna Rossi lives in New York.": [("Anna Rossi", "person"), ("New York", "place")],
     "  yesterday   Émile\u00a0left\tOslo ": [("Émile", "person"), ("Oslo", "place")],
     "😀👍🏽 Anna left Rome": [("Anna", "person"), ("Rome", "place")],
+    "\ufeffAnna\u200b left \u200dRome": [("Anna", "person"), ("Rome", "place")],
     "שלום Anna left Rome": [("Anna", "person"), ("Rome", "place")],
     '{"tokens": ["Anna", "left", "New York"]}': [("Anna", "person"), ("New York", "place")],
     '{"text": "Bruno left Lima"}': [("Bruno", "person"), ("Lima", "place")],

@@ -103,6 +103,8 @@ class ObjectReader:
         if not text.strip():
             raise BadRowError(EMPTY)
         words = self._words(text, value.get("tokens"))
+        if not words:  # only invisible characters
+            raise BadRowError(EMPTY)
         if not self._reading.labeled or (spans := self._spans(value)) is None:
             return Sentence(text, words, None, False, split, group)
         usual = UTF16 if self._utf16 else CHARACTERS
