@@ -172,6 +172,13 @@ def test_evaluation_on_a_tag_that_the_model_does_not_know(program: Program, base
     assert '"examples": 60' in ended.out
 
 
+def test_evaluation_on_data_of_another_task_type_is_refused(program: Program, base: Path) -> None:
+    ended = program.run("evaluate", base / "full", "data=reviews")
+    assert ended.code == 2
+    assert "data: reviews does not support the task type 'token-classification'" in ended.err
+    assert "data=tagged_text" in ended.err
+
+
 @pytest.mark.parametrize("group", ["", "docstart"])
 def test_evaluation_on_a_single_sentence_is_refused_in_words(
     program: Program, base: Path, tmp_path: Path, group: str
