@@ -242,3 +242,22 @@ def test_a_lora_run_predicts_and_exports_the_same(program: Program, base: Path) 
     (line,) = predicted(program, base / "lora", text)
     assert line["entities"]
     assert pipeline_finds(base / "merged", text) == token_runs.entities(line)
+
+
+def test_plain_tags_such_as_parts_of_speech(program: Program, tmp_path: Path) -> None:
+    kinds = {"O": "other", "B": "name", "I": "name"}
+    sentences = [[(word, kinds[tag[0]]) for word, tag in text] for text in token_runs.sentences()]
+    path, run = token_runs.conll(tmp_path / "kinds.conll", sentences), tmp_path / "run"
+    plain = ("metrics=plain_tags", "task.primary=token_accuracy", "train.max_steps=30")
+    ended = program.run(*token_runs.words(path, *plain), f"hydra.run.dir={run}")
+    assert ended.code == 0, ended.err
+    report = text_runs.report(run)
+    assert report["data"]["labels"] == ["name", "other"]
+    assert [row["tag"] for row in report["per_tag"]] == ["name", "other"]
+    assert set(report["scores"]["test"]) == {"token_accuracy", "entity_f1_macro"}
+    (line,) = predicted(program, run, "Anna left Rome")
+    assert line["tags"] == ["name", "other", "name"]
+    assert len(line["scores"]) == 3
+    assert "entities" not in line
+    rows = list(csv.DictReader(io.StringIO(program.run("predict", run, "Anna left", "--format", "csv").out)))
+    assert [(row["word"], row["tag"]) for row in rows] == [("Anna", "name"), ("left", "other")]
