@@ -50,10 +50,7 @@ def _problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
     for where, component in components(config):
         yield from violations(component, where)
         yield from _missing_packages(where, component)
-        if not supports(type(component), config.task.type):
-            supported = ", ".join(component.task_types)
-            message = f"{component.name} does not support the task type {config.task.type!r}; it supports {supported}."
-            yield Problem(where, message, _supporting(where, config.task.type, registry))
+        yield from task_type_problems(where, component, config.task.type)
     try:
         task_type = registry.task_type(config.task.type)
     except PluginError:
@@ -72,10 +69,25 @@ def _problems(config: RunConfig, registry: Registry) -> Iterator[Problem]:
         yield from component.check(config)
 
 
-def _supporting(where: str, task_type: str, registry: Registry) -> str:
+def task_type_problems(where: str, component: Configurable, task_type: str) -> Iterator[Problem]:
+    """Yield a problem if a component does not support a task type; the cure names those that do.
+
+    Args:
+        where: Its place in the configuration, such as `data`.
+        component: The component.
+        task_type: The name of the task type.
+    """
+    if not supports(type(component), task_type):
+        supported = ", ".join(component.task_types)
+        message = f"{component.name} does not support the task type {task_type!r}; it supports {supported}."
+        yield Problem(where, message, _supporting(where, task_type))
+
+
+def _supporting(where: str, task_type: str) -> str:
     """Return a sentence with the components for this place that support a task type; empty if there are none."""
     group = "metric" if where.startswith("metrics.") else where
-    names = sorted(name for name, each in registry.components[group].items() if supports(each, task_type))
+    components = load_registry().components[group]
+    names = sorted(name for name, each in components.items() if supports(each, task_type))
     if not names:
         return ""
     if group == "metric":
@@ -100,6 +112,8 @@ def _target_problem(config: RunConfig, task_type: TaskType, registry: Registry) 
 def _loader_problems(config: RunConfig, target: TargetType) -> Iterator[Problem]:
     """Yield a problem if the loader does not support the target type; if it lists none, it supports all with logits."""
     loader = config.model
+    if not supports(type(loader), config.task.type):  # a problem of its own
+        return
     if loader.targets and not target.accepted_by(loader.targets):
         supported = ", ".join(loader.targets)
         message = f"{loader.name} does not support the target type {target.name!r}; it supports {supported}."

@@ -61,7 +61,7 @@ class TrainConfig:
         None, "With class_weights=given: a weight for each label.", factory=dict
     )
     label_smoothing: float = option(
-        0.0, "Share of the target that is spread over all labels (single label only).", low=0, high=0.5
+        0.0, "Share of the target that is spread over all labels (not for every target type).", low=0, high=0.5
     )
     ema: float = option(
         0.0,

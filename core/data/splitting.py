@@ -82,6 +82,8 @@ def _split_pool(rows: SplitRows, missing: list[int], options: SplitOptions, seed
     # A stratum gives a row to this split only if enough units remain for the splits after it and for training.
     for remaining, part in zip(range(len(missing) + 1, 1, -1), missing, strict=True):
         free = np.flatnonzero(assigned == TRAIN)
+        if not len(free):
+            break  # the error below says that there are too few
         choose = _by_stratum if rows.group is None else _by_group
         chosen = choose(unit[free], rows.strata[free], key[free], max(1, round(shares[part] * n)), remaining)
         assigned[free[chosen]] = part

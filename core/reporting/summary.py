@@ -26,7 +26,9 @@ def show(report: Mapping[str, Any], screen: Screen, directory: Path) -> None:
     screen.table(title, ["metric (* primary)", "test", "validation", *baselines], rows)
     for key, title in report.get("table_titles", {}).items():
         entries: Sequence[Mapping[str, Any]] = report[key]
-        columns = list(entries[0]) if entries else []
+        if not entries:  # such as the errors of a model that makes none
+            continue
+        columns = list(entries[0])
         screen.table(title, columns, [[_text(entry[column]) for column in columns] for entry in entries])
     for issue in data["findings"]:
         screen.say(f"data: {issue['message']}")

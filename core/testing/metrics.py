@@ -30,7 +30,8 @@ def check_metric(metric: Metric, target: str | None = None, labels: Sequence[str
 
     Requirements:
 
-    - `build` returns a new torchmetrics metric, whose value is a finite tensor [], [c] or [c, c].
+    - `build` returns a new torchmetrics metric, whose value is a finite tensor [], [c] or [c, c]. In a table, the
+      labels that the metric does not score, such as the tag `O`, are NaN.
     - Several updates, and the merged states of several processes, give the value of one update.
     - `resample` gives the value that `compute` gives for each resample.
     - Perfect predictions score at least as well as random ones, in the direction of `higher_is_better`.
@@ -92,9 +93,9 @@ def _check_value(subject: Subject, metric: Metric, guesses: Predictions, truth: 
     shapes = ((), (len(labels),), (len(labels), len(labels)))
     fits = tuple(value.shape) in shapes
     subject.expect(fits, f"`compute` must return shape [], [c] or [c, c]; it returns {list(value.shape)}.")
-    subject.expect(
-        bool(torch.isfinite(value).all()), f"`compute` must be finite for ordinary predictions; it is {value.tolist()}."
-    )
+    finite, unscored = torch.isfinite(value), torch.isnan(value)
+    valid = bool(finite.all() if value.ndim == 0 else finite.any() and (finite | unscored).all())
+    subject.expect(valid, f"`compute` must be finite for ordinary predictions; it is {value.tolist()}.")
     return value
 
 

@@ -35,8 +35,8 @@ class TextLoader(TextOptions, ModelLoader):
             yield Problem(
                 "model.checkpoint",
                 "is empty, so there are no weights to start from.",
-                "Set model.checkpoint=ORG/NAME or a folder, use a preset (model=roberta, model=llama), or set "
-                "model.init=scratch.",
+                "Set model.checkpoint=ORG/NAME or a folder, use a preset "
+                f"({'model=llama' if self.causal else 'model=roberta'}), or set model.init=scratch.",
             )
         if self.init == "scratch" and not self.architecture:
             yield Problem(

@@ -13,11 +13,13 @@ from core.contracts.components import DataAdapter
 from core.registry.registry import load_registry
 from core.tasks.task import Task
 from core.testing.data import check_data_adapter
-from core.testing.samples import DETECTION, IMAGE, LABELS, TEXT, sample_examples, sample_task
+from core.testing.samples import DETECTION, IMAGE, LABELS, TEXT, sample_examples, sample_output, sample_task
 from plugins.data.boxes import writers
+from plugins.text.token_classification.example import TAGS, TokenClassification
 
 Make = Callable[[Path, str], dict[str, Any]]
 ADAPTERS = load_registry().components["data"]
+TOKENS = TokenClassification.name
 
 
 def rows(target: str) -> list[dict[str, Any]]:
@@ -93,6 +95,27 @@ def boxes(write: str) -> Make:
     return make
 
 
+def tagged_rows() -> list[dict[str, list[str]]]:
+    """Rows with the words of a text and a tag for each of them."""
+    labels = sample_output(TOKENS, TAGS).labels
+    examples = [each for each in sample_examples(TOKENS, TAGS) if each.words]
+    return [{"tokens": each.surfaces, "tags": [labels[tag] for tag in each.target]} for each in examples]
+
+
+def tagged_text(folder: Path, target: str) -> dict[str, Any]:
+    path = folder / "rows.conll"
+    sentences = ["\n".join(map("\t".join, zip(row["tokens"], row["tags"], strict=True))) for row in tagged_rows()]
+    path.write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
+    return {"path": str(path)}
+
+
+def hub_tags(folder: Path, target: str) -> dict[str, Any]:
+    from datasets import Dataset
+
+    Dataset.from_list(tagged_rows()).save_to_disk(str(folder / "saved"))
+    return {"path": str(folder / "saved")}
+
+
 SOURCES: dict[str, dict[str, tuple[Make, tuple[str, ...]]]] = {
     "reviews": {TEXT: (lambda folder, target: {"max_examples": 60}, ("single",))},
     "table": {TEXT: (table, ("single", "multi", "regression"))},
@@ -103,6 +126,9 @@ SOURCES: dict[str, dict[str, tuple[Make, tuple[str, ...]]]] = {
     "yolo": {DETECTION: (boxes("write_yolo"), ("boxes",))},
     "voc": {DETECTION: (boxes("write_voc"), ("boxes",))},
     "coco": {DETECTION: (boxes("write_coco"), ("boxes",))},
+    "entities": {TOKENS: (lambda folder, target: {}, (TAGS,))},
+    "tagged_text": {TOKENS: (tagged_text, (TAGS,))},
+    "hub_tags": {TOKENS: (hub_tags, (TAGS,))},
     "hub": {TEXT: (hub, ("single", "multi", "regression")), IMAGE: (image_hub, ("single", "multi"))},
 }
 """How to make a small source for each adapter and task type, and its target types. A new adapter needs an entry."""
@@ -111,7 +137,7 @@ CASES = [
     (name, task_type, target)
     for name, adapter in ADAPTERS.items()
     for task_type in adapter.task_types
-    for target in SOURCES.get(name, {}).get(task_type, (None, ("single",)))[1]
+    for target in SOURCES.get(name, {}).get(task_type, (None, load_registry().task_type(task_type).targets[:1]))[1]
 ]
 
 

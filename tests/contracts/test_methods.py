@@ -25,6 +25,7 @@ SMALL = {"init": "scratch", "image_size": 32}
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("encoder", {**TINY, "architecture": "bert"}),
     "llama": ("decoder", {**TINY, "architecture": "llama"}),
+    "tagger": ("token_encoder", {**TINY, "architecture": "bert"}),
     "resnet": ("timm", {**SMALL, "scratch": "test_resnet"}),
     "vit": ("timm", {**SMALL, "scratch": "test_vit"}),
     "yolo": ("ultralytics", {"init": "scratch", "width": 0.125, "depth": 0.34, "image_size": 64}),
@@ -40,7 +41,12 @@ BOXES = sample_request("object-detection", "boxes")
 BOXES = replace(BOXES, train=BOXES.train[:12])
 STEPS = {"torchvision": 6, "ultralytics": 6}
 """Of the slowest families; others take the kit's own number."""
-REQUESTS = {"timm": image_samples.load_request(image_samples.examples(12)), "torchvision": BOXES, "ultralytics": BOXES}
+REQUESTS = {
+    "timm": image_samples.load_request(image_samples.examples(12)),
+    "torchvision": BOXES,
+    "ultralytics": BOXES,
+    "token_encoder": sample_request("token-classification", "tags"),
+}
 """What is asked of loaders whose kind is not text."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "adalora": {"every": 2, "rank": 2, "first_rank": 4},

@@ -64,7 +64,8 @@ def other_data(config: RunConfig, arguments: Sequence[str], folders: PresetFolde
     """Return the run's data adapter with overrides `data=…` and `data.KEY=…`, parsed as for a training run.
 
     Raises:
-        ConfigError: An override is not of `data`, or sets an option that the adapter does not have.
+        ConfigError: An override is not of `data`, sets an option that the adapter does not have, or names an adapter
+            for other task types.
     """
     others = [word for word in arguments if not word.startswith(("data=", "data."))]
     if others:
@@ -73,10 +74,14 @@ def other_data(config: RunConfig, arguments: Sequence[str], folders: PresetFolde
     if not arguments:
         return config.data
     from core.config import compose
+    from core.config.validation import task_type_problems
 
     if any(word.startswith("data=") for word in arguments):
         task = [f"task={config.task.name}"] if config.task.name in folders.names("task") else []
-        return compose.resolve([*task, f"task.type={config.task.type}", *arguments], folders=folders).data
+        data = compose.resolve([*task, f"task.type={config.task.type}", *arguments], folders=folders).data
+        if problems := list(task_type_problems("data", data, config.task.type)):
+            raise ConfigError(*problems)
+        return data
     return compose.with_overrides("data", config.data, arguments)
 
 

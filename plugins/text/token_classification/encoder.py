@@ -81,16 +81,18 @@ class TagEncoder:
             yield f"the tag {lacking[0]!r} is not one of task.labels.", "Add it to task.labels, or correct the rows."
         if len(seen) == 1:
             (only,) = seen
-            cure = "Add texts with a second tag, or check which column holds the tags."
+            wanted = "with entities" if only == OUTSIDE else "with a second tag"
+            cure = f"Add texts {wanted}, or check which column or field holds the tags."
             yield f"every word has the tag {only!r}, so there is nothing to learn.", cure
         if not seen:
             yield "no text has a word.", "Check the path of the data."
 
     def _unknown(self, name: str) -> RowIssue:
         """Return the issue of a tag that is not allowed; it suggests the nearest one."""
-        close = nearest(name, self._allowed if _prefixed(name) or name == OUTSIDE else self._given)
-        hint = f"Did you mean {close!r}? " if close else ""
-        added = span_type(name) if self._types else name
+        label = span_type(name)
+        added, prefix = (label, "") if self._types else (name, name.removesuffix(label))
+        close = nearest(label, dict.fromkeys(map(span_type, self._given)))  # prefixes make all tags similar
+        hint = f"Did you mean {prefix + close!r}? " if close else ""
         return RowIssue(
             "unknown_tag",
             f"the tag {name!r} is not one of task.labels",

@@ -66,7 +66,7 @@ def test_a_metric_that_does_not_accept_the_target_is_refused_with_those_that_do(
 
 def test_class_weights_of_a_regression_are_refused() -> None:
     text = words("task=text_regression", "data.path=x.csv", "train.class_weights=auto")
-    assert "train.class_weights: does not apply to the target type regression (only to single, multi)." in text
+    assert "train.class_weights: does not apply to the target type regression (only to single, multi, tags)." in text
 
 
 def test_given_weights_and_the_word_given_go_together() -> None:

@@ -113,7 +113,7 @@ def test_the_first_task_of_a_sweep_decides_about_its_first_run() -> None:
 def test_options_of_the_variant_belong_to_the_variant_only() -> None:
     text = complaint("model=minilm", "model.subwords=all")
     assert "model.subwords: is not an option of model=encoder." in text
-    assert "It is an option of model=encoder_tagger." in text
+    assert "It is an option of model=token_encoder and of model=encoder_tagger." in text
     text = complaint("task=tagging", "model=minilm", "model.subword=all")
     assert "model.subword: is not an option of model=encoder_tagger." in text
     assert "Did you mean model.subwords?" in text
@@ -234,13 +234,12 @@ def test_list_and_show_name_the_variants(graft: Graft) -> None:
     line = next(line for line in out.splitlines() if line.startswith("  encoder_tagger "))
     assert "A tagger with all options of an encoder. (variant of encoder for word-tagging)  [tags]" in line
     entries = json.loads(graft("list", "model", "--json")[1])
-    assert [each["name"] for each in entries if "variant" in each] == ["encoder_tagger"]
+    assert {each["name"] for each in entries if "variant" in each} == {"encoder_tagger", "token_encoder"}
     assert "\nencoder_tagger: variant of encoder for word-tagging.\n" in graft("list", "methods")[1]
     for name in ("minilm", "encoder"):
         assert "For word-tagging, model/encoder_tagger replaces model/encoder." in graft("show", f"model/{name}")[1]
-        assert json.loads(graft("show", f"model/{name}", "--json")[1])["variants"] == {
-            "encoder_tagger": ["word-tagging"]
-        }
+        shown = json.loads(graft("show", f"model/{name}", "--json")[1])["variants"]
+        assert shown == {"encoder_tagger": ["word-tagging"], "token_encoder": ["token-classification"]}
     assert "  variant of encoder for word-tagging\n" in graft("show", "model/encoder_tagger")[1]
     assert "replaces" not in graft("show", "model/resnet")[1]
 

@@ -78,7 +78,8 @@ def test_the_summary_shows_scores_beside_the_baselines(capsys: pytest.CaptureFix
             "baselines": {"majority": {"accuracy": score | {"value": 0.3}, "f1_macro": score}},
         },
         "per_class": [row],
-        "table_titles": {"per_class": "Per class, on the test split"},
+        "confusion": [],
+        "table_titles": {"per_class": "Per class, on the test split", "confusion": "The most frequent errors"},
         "data": {"sizes": {"test": 4}, "findings": [{"message": "2 texts were cut."}]},
         "model": {"parameters": {"trainable": 10, "total": 1000}},
         "training": {"seconds": 3.0, "examples_per_second": 12.0, "marks": ["time_budget: ended at step 3 of 9"]},
@@ -96,6 +97,7 @@ def test_the_summary_shows_scores_beside_the_baselines(capsys: pytest.CaptureFix
     assert "majority" in out
     assert "good" in out
     assert "Per class, on the test split" in lines
+    assert "The most frequent errors" not in out  # there are none
     assert out.rstrip().endswith("run: runs/x")
     assert "2 texts were cut." in err
     assert "warning: time_budget: ended at step 3 of 9" in err

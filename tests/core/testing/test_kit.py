@@ -7,9 +7,10 @@ core/testing/running.py, core/testing/samples.py
 
 from __future__ import annotations
 
+import math
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -196,6 +197,40 @@ class Forgetful(Metric):
 
     def build(self, output: OutputSpec) -> torchmetrics.Metric:
         return LastBatch()
+
+
+class Fixed(torchmetrics.Metric):  # type: ignore[misc]
+    """Has the same table whatever it sees."""
+
+    full_state_update = False
+
+    def __init__(self, values: Sequence[float]) -> None:
+        super().__init__()
+        self.values = values
+
+    def update(self, predictions: Any, targets: Any) -> None:
+        pass
+
+    def compute(self) -> torch.Tensor:
+        return torch.tensor(self.values)
+
+
+@pytest.mark.parametrize(
+    ("values", "accepted"),
+    [([math.nan, 0.5, 0.2], True), ([math.nan] * 3, False), ([0.5, math.inf, 0.5], False)],
+)
+def test_a_metric_may_leave_labels_of_a_table_unscored_but_not_all(values: list[float], accepted: bool) -> None:
+    class Table(Forgetful):
+        decides = True
+
+        def build(self, output: OutputSpec) -> torchmetrics.Metric:
+            return Fixed(values)
+
+    if accepted:
+        check_metric(Table())
+        return
+    with pytest.raises(AssertionError, match="must be finite for ordinary predictions"):
+        check_metric(Table())
 
 
 def test_a_metric_that_breaks_a_rule() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from plugins.text.token_classification.data.faults import BadRowError
 from plugins.text.token_classification.data.offsets import LabeledSpan, Words
 from plugins.text.token_classification.tag_set import Span, tags_of
+from plugins.text.token_classification.words import strip
 
 
 def align(text: str, words: Words, spans: Sequence[LabeledSpan], expand: bool) -> tuple[list[str], list[str]]:
@@ -52,12 +53,14 @@ def align(text: str, words: Words, spans: Sequence[LabeledSpan], expand: bool) -
 
 
 def _trimmed(text: str, span: LabeledSpan) -> tuple[int, int]:
-    """Return where a span starts and ends without white space."""
+    """Return where a span starts and ends without white space and invisible characters."""
     inner = text[span.start : span.end]
-    if span.start >= span.end or not inner.strip():
+    visible = strip(inner)
+    if span.start >= span.end or not visible:
         what = "only white space" if inner else "empty"
         raise BadRowError("empty_span", f"the span {span.start}-{span.end} ({span.label}) is {what}")
-    return span.start + len(inner) - len(inner.lstrip()), span.end - len(inner) + len(inner.rstrip())
+    start = span.start + inner.index(visible)
+    return start, start + len(visible)
 
 
 def _words_of(words: Words, start: int, end: int) -> tuple[int, int, bool]:

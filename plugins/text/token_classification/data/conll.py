@@ -56,7 +56,7 @@ class Columns:
 
     def describe(self) -> str:
         """Return a description: `4 columns, words from 0, tags from 3`."""
-        columns = f"{self.width} columns separated by {'tabs' if self.tabs else 'spaces'}"
+        columns = f"{_columns(self.width)} separated by {'tabs' if self.tabs else 'spaces'}"
         return f"{columns}, words from {self.word}, tags from {self.tag}"
 
 
@@ -109,11 +109,15 @@ def _sniff(file: File, encoding: str, reading: Reading) -> Columns:
     tag = last if reading.tag_column == -1 else reading.tag_column
     for option, column in (("word_column", word), ("tag_column", tag if reading.labeled else 0)):
         if column >= width:
-            message = f"there is no column {column}: {file.name} has {width} column{'s' if width > 1 else ''}."
+            message = f"there is no column {column}: {file.name} has {_columns(width)}."
             raise DataError(Problem(f"data.{option}", message, "Columns are numbered from 0."))
     if reading.labeled and word == tag:
-        message = "the words and the tags are in one column." if width > 1 else "its lines have one column, so no tags."
-        raise DataError(Problem(file.name, message, f"Set data.tag_column. The first line: {words[0][:60]!r}."))
+        if width > 1:
+            message, cure = "the words and the tags are in one column.", "Set data.tag_column."
+        else:
+            message = "its lines have one column, so no tags."
+            cure = "Put a tab or a space between each word and its tag."
+        raise DataError(Problem(file.name, message, f"{cure} The first line: {words[0][:60]!r}."))
     columns = Columns(tabs, width, word, tag, universal)
     if word == 0 and width > 2 and len(words) > 1 and all(columns.split(line)[0].isdecimal() for line in words):
         message = f"column 0 holds numbers, not words. The first line: {words[0][:60]!r}."
@@ -161,7 +165,9 @@ def _sentence(
         cells = columns.split(line)
         try:
             if len(cells) != columns.width:
-                raise BadRowError("ragged_row", f"the line has {len(cells)} columns, but the file has {columns.width}")
+                raise BadRowError(
+                    "ragged_row", f"the line has {_columns(len(cells))}, but the file has {columns.width}"
+                )
             if columns.universal and _RANGE.fullmatch(cells[0]):
                 continue
             words.append(word_text(cells[columns.word], len(words) + 1))
@@ -180,3 +186,7 @@ def _sentence(
 def _is_comment(line: str, columns: Columns) -> bool:
     """Return whether a line before the first word is a comment; `#` can be a word, with the columns of one."""
     return line.startswith("#") and len(columns.split(line)) != columns.width
+
+
+def _columns(count: int) -> str:
+    return "1 column" if count == 1 else f"{count} columns"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from core.data import RowIssue
 from core.data.files import BLANK, CURES
 
+EMPTY = "empty_sentences"
+"""The code of a sentence without words."""
+
 _OFFSETS = "Set data.offsets to what they count: characters, bytes or utf16."
 _CURES = {
     **CURES,
@@ -32,7 +35,7 @@ _LEVELS = {
     each.code: each
     for each in (
         BLANK,
-        RowIssue("empty_sentences", "the sentence has no words", level="blank"),
+        RowIssue(EMPTY, "the sentence has no words", level="blank"),
         RowIssue("unaccepted_answers", "the annotator rejected or ignored the text", level="blank"),
         RowIssue("cancelled_annotations", "the annotator skipped the text", level="blank"),
         RowIssue("spans_trimmed", "white space at the ends was left out", level="note", what="span"),

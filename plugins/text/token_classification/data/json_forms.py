@@ -11,7 +11,7 @@ from typing import Any
 from core.data import UNDECIDED, RowIssue, files
 from plugins.text.token_classification.data import label_studio
 from plugins.text.token_classification.data.alignment import align
-from plugins.text.token_classification.data.faults import BadRowError
+from plugins.text.token_classification.data.faults import EMPTY, BadRowError
 from plugins.text.token_classification.data.fields import Fields, find_fields
 from plugins.text.token_classification.data.offsets import CHARACTERS, UTF16, LabeledSpan, in_characters, resolve
 from plugins.text.token_classification.data.reading import AUTO, Reading, Record, Sentence
@@ -84,7 +84,7 @@ class ObjectReader:
     def _tagged(self, value: Mapping[str, Any], split: int, group: str | None) -> Sentence:
         words = [word_text(each, at) for at, each in enumerate(_listed(value, self.fields.tokens), start=1)]
         if not words:
-            raise BadRowError("empty_sentences")
+            raise BadRowError(EMPTY)
         tags = None
         if self._reading.labeled and value.get(self.fields.tags) is not None:
             listed = _listed(value, self.fields.tags)
@@ -101,8 +101,10 @@ class ObjectReader:
             code = "missing_field" if text is None else "not_a_text"
             raise BadRowError(code, f"the field {self.fields.text!r} {what}")
         if not text.strip():
-            raise BadRowError("empty_sentences")
+            raise BadRowError(EMPTY)
         words = self._words(text, value.get("tokens"))
+        if not words:  # only invisible characters
+            raise BadRowError(EMPTY)
         if not self._reading.labeled or (spans := self._spans(value)) is None:
             return Sentence(text, words, None, False, split, group)
         usual = UTF16 if self._utf16 else CHARACTERS

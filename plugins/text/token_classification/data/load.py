@@ -14,6 +14,7 @@ from core.errors import DataError, Problem
 from core.tasks import Task
 from plugins.text.token_classification.data import token_rows
 from plugins.text.token_classification.data.conll import open_conll
+from plugins.text.token_classification.data.faults import EMPTY
 from plugins.text.token_classification.data.json_files import is_list, open_json
 from plugins.text.token_classification.data.reading import AUTO, Part, Reading
 from plugins.text.token_classification.data.token_rows import TokenRows
@@ -195,7 +196,9 @@ def _scheme_found(rows: TokenRows) -> DataIssue:
 
 
 def unlabelled(given: TokenFiles, reading: Reading, path: Path) -> list[TokenExample]:
-    """Return the sentences of one file without tags. A `.txt` file holds one text per line.
+    """Return the sentences of one file without tags, also those without words, so that none is left out silently.
+
+    A `.txt` file holds one text per line; its blank lines are no texts.
 
     Raises:
         DataError: The file is missing or malformed, or has an unusable row.
@@ -210,6 +213,8 @@ def unlabelled(given: TokenFiles, reading: Reading, path: Path) -> list[TokenExa
         place = f"{part.name}:{row}"
         if not isinstance(each, RowIssue):
             examples.append(TokenExample(each.text, each.words, None, place))
+        elif each.code == EMPTY:
+            examples.append(TokenExample("", (), None, place))
         elif each.level == "error":
             problems.append(Problem(place, f"{each.message}.", each.cure))
     if problems:

@@ -81,7 +81,7 @@ def test_labels_of_a_run_can_be_given_again() -> None:
 @pytest.mark.parametrize(
     ("tag", "labels", "close", "added"),
     [
-        ("B-persn", ["person", "place"], "B-person", "persn"),
+        ("B-persn", ["person", "place"], "person", "persn"),
         ("I-palce", ["O", "B-place", "I-place"], "I-place", "I-palce"),
         ("NUON", ["NOUN", "VERB"], "NOUN", "NUON"),
         ("persn", ["person", "place"], "person", "persn"),
@@ -92,6 +92,11 @@ def test_an_unknown_tag_is_refused_with_the_nearest(tag: str, labels: list[str],
     assert issue.code == "unknown_tag"
     assert issue.message == f"the tag {tag!r} is not one of task.labels"
     assert issue.cure == f"Did you mean {close!r}? Add {added!r} to task.labels, or correct the row."
+
+
+@pytest.mark.parametrize("labels", [["person"], ["O", "B-person", "I-person"]])
+def test_a_tag_is_not_near_another_one_because_of_its_prefix(labels: list[str]) -> None:
+    assert "Did you mean" not in issue_of(["B-place"], labels).cure
 
 
 @pytest.mark.parametrize("raw", [None, "B-place", 3, float("nan")])

@@ -17,6 +17,9 @@ from plugins.text.token_classification.words import split_words
         ("e\u0301te\u0301", ["e\u0301te\u0301"]),
         ("東京タワー at 9", ["東", "京", "タ", "ワ", "ー", "at", "9"]),
         ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("\ufeffAnna\u200b \u200d left\x07", ["Anna", "left"]),
+        ("👩\u200d🚀 left", ["👩", "🚀", "left"]),
+        ("\u200b", []),
         ("", []),
     ],
 )

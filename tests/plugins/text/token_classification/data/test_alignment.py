@@ -29,6 +29,14 @@ def test_white_space_is_trimmed_and_repeated_spans_are_left_out():
     assert aligned((2, 7, "place"), (3, 6, "place")) == ([("Rio", "B-place")], ["spans_trimmed", "spans_repeated"])
 
 
+def test_invisible_characters_at_the_ends_of_a_span_are_trimmed():
+    text = "\ufeffRio\u200b slept"
+    words = split_words(text)
+    assert align(text, words, [LabeledSpan(0, 5, "place")], False) == (["B-place", "O"], ["spans_trimmed"])
+    with pytest.raises(BadRowError, match="only white space"):
+        align(text, words, [LabeledSpan(4, 6, "place")], False)
+
+
 def test_spans_that_cut_words_are_errors_or_extended():
     with pytest.raises(BadRowError, match="'Jan', cuts a word of 'Janeiro'") as error:
         aligned((10, 13, "place"))

@@ -88,7 +88,7 @@ def test_a_column_of_numbers_is_not_taken_for_words(read):
 @pytest.mark.parametrize(
     ("text", "place", "code", "message"),
     [
-        ("a O\nb\nc O\n\nd O\n", "rows.conll:2", "ragged_row", "the line has 1 columns, but the file has 2"),
+        ("a O\nb\nc O\n\nd O\n", "rows.conll:2", "ragged_row", "the line has 1 column, but the file has 2"),
         ("a O\n# b c\n\nd O\n", "rows.conll:2", "ragged_row", "3 columns"),
         ("a\tO\n\tO\n", "rows.conll:2", "empty_word", "word 2 is empty"),
         ("a O\n\xa0 O\n", "rows.conll:2", "empty_word", "word 2 is only white space"),

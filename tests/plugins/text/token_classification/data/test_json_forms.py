@@ -122,6 +122,7 @@ GOOD_TEXT = {"text": "é b", "spans": [[0, 1, "x"]], "split": "train"}
         (GOOD_TEXT, {"text": None}, "missing_field", "the field 'text' is missing"),
         (GOOD_TEXT, {"text": 3}, "not_a_text", "is a int"),
         (GOOD_TEXT, {"text": " "}, "empty_sentences", ""),
+        (GOOD_TEXT, {"text": "\u200b", "spans": []}, "empty_sentences", ""),
         (GOOD_TEXT, {"spans": 3}, "bad_span", "the spans are a int"),
         (GOOD_TEXT, {"spans": {"start": 3}}, "bad_span", "not a list for each property"),
         (GOOD_TEXT, {"spans": {"start": [0], "end": []}}, "bad_span", "not a list for each property"),

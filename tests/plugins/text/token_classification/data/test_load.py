@@ -183,6 +183,19 @@ def test_texts_without_tags(tmp_path, name, content, expected):
     assert [each.target for each in found] == [None] * len(expected)
 
 
+def test_a_text_without_words_is_kept_for_predictions_which_then_match_the_rows(tmp_path):
+    (tmp_path / "r.jsonl").write_text('{"text": "a"}\n\n{"text": ""}\n{"text": " "}\n{"text": "b"}\n')
+    found = TaggedText().unlabelled(TASK, tmp_path / "r.jsonl")
+    assert [(each.surfaces, each.place) for each in found] == [
+        (["a"], "r.jsonl:1"),
+        ([], "r.jsonl:3"),
+        ([], "r.jsonl:4"),
+        (["b"], "r.jsonl:5"),
+    ]
+    (tmp_path / "w.jsonl").write_text('{"tokens": ["a"]}\n{"tokens": []}\n')
+    assert [each.surfaces for each in TaggedText().unlabelled(TASK, tmp_path / "w.jsonl")] == [["a"], []]
+
+
 def test_texts_without_tags_that_cannot_be_used(tmp_path):
     (tmp_path / "r.jsonl").write_text('{"text": "a"}\n{"text": 3}\n')
     with pytest.raises(DataError, match=r"r.jsonl:2: the field 'text' is a int"):
