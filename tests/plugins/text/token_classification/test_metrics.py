@@ -15,7 +15,7 @@ from token_plugin import LABELS, numbers, output, registered, sure
 from core.contracts.components import Metric
 from core.evaluation.bootstrap import Bootstrap, interval
 from core.files import clean
-from core.tasks.targets.target import objects
+from core.tasks.targets.encoded import objects
 from core.testing.components import check_component
 from core.testing.metrics import check_metric
 from plugins.text.token_classification.metrics import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from token_plugin import LABELS, TAGS
 
-from core.tasks.targets.target import objects
+from core.tasks.targets.encoded import objects
 from plugins.text.token_classification.counts import decided
 from plugins.text.token_classification.samples import imperfect_predictions, perfect_predictions, sample_tags
 from plugins.text.token_classification.tag_set import TagSet

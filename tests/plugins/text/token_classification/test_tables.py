@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from token_plugin import LABELS, numbers, sure
 
-from core.tasks.targets.target import objects
+from core.tasks.targets.encoded import objects
 from plugins.text.token_classification import tables
 from plugins.text.token_classification.tables import errors_of
 from plugins.text.token_classification.tag_set import Span

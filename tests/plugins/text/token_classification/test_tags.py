@@ -14,7 +14,7 @@ from token_plugin import LABELS, numbers, registered, sure, text
 from core.contracts.splits import SplitOptions, Splits
 from core.data.build import build_splits
 from core.data.rows import Row, Source
-from core.tasks.targets.target import objects
+from core.tasks.targets.encoded import objects
 from core.tasks.task import Task
 from core.testing.components import check_component
 from core.testing.targets import check_target_type
