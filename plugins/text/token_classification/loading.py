@@ -12,5 +12,6 @@ from plugins.text.token_classification.model import FeaturedTokenClassifier, Tok
 def load_token_model(options: TokenEncoder, request: LoadRequest) -> TokenClassifierModel:
     """Return the token classifier that `options` describe."""
     network = load_network(options, request, TOKENS)
+    network.tokenizer.truncation_side = network.tokenizer.padding_side = "right"  # the order of windows and columns
     kind = TokenClassifierModel if network.architecture is None else FeaturedTokenClassifier
     return kind(network, options.overlap, options.subwords == ALL)

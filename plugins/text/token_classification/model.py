@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
@@ -18,11 +20,14 @@ from plugins.text.network_model import NetworkModel, inputs_of
 from plugins.text.token_classification import windows
 from plugins.text.token_classification.example import TokenExample
 from plugins.text.token_classification.tag_set import TagSet
+from plugins.text.token_classification.word_tokens import shared
 
 _PLACES = 5
+_UNREAD = "words that the tokenizer drops; they get the tag of the token before them, and are not learned."
+_CUT = "spans that begin or end within a token; a token has one tag, which is that of its first word."
 _EXAMPLES_SEEN = 4400
-_WINDOWS = 32
-"""The network reads at least this many windows in one pass, and at least two per text of the batch."""
+_WINDOWS = 2
+"""The network reads this many windows per text of the batch in one pass."""
 
 
 class TokenClassifierModel(NetworkModel):
@@ -54,13 +59,14 @@ class TokenClassifierModel(NetworkModel):
                 "read in overlapping windows."
             )
             self.findings.append(DataIssue("windows", message, prepared.long, level="info"))
-        if count := len(prepared.unread):
-            message = (
-                f"{count} of {len(examples)} {split} texts have words that the tokenizer drops; they get the tag of "
-                "the token before them, and are not learned."
-            )
-            places = [examples[int(row)].place or f"example {row}" for row in prepared.unread[:_PLACES]]
-            self.findings.append(DataIssue("words_without_token", message, count, tuple(places)))
+        for code, rows, what in (
+            ("words_without_token", prepared.unread, _UNREAD),
+            ("spans_within_tokens", prepared.cut, _CUT),
+        ):
+            if count := len(rows):
+                places = [examples[int(row)].place or f"example {row}" for row in rows[:_PLACES]]
+                message = f"{count} of {len(examples)} {split} texts have {what}"
+                self.findings.append(DataIssue(code, message, count, tuple(places)))
         return prepared
 
     def collate(self, items: Sequence[windows.WindowedText]) -> dict[str, Tensor]:
@@ -80,38 +86,54 @@ class TokenClassifierModel(NetworkModel):
 
     def _logits(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the logits of the scored tokens of all texts, [k, c]."""
+        # Without gradients, nothing has to be averaged over processes, so the wrapper that does it is left out.
+        module = self.module if torch.is_grad_enabled() else unwrap(self.module)
 
-        def of_windows(some: dict[str, Tensor]) -> Tensor:
-            logits: Tensor = self.module(**some).logits
-            return logits
+        def logits(inputs: dict[str, Tensor]) -> Tensor:
+            found: Tensor = module(**inputs).logits
+            return found
 
-        return self._of_tokens(of_windows, batch)
+        return self._at_tokens(logits, batch, whole=module is not unwrap(module))
 
-    def _of_tokens(self, network: Any, batch: dict[str, Tensor]) -> Tensor:
-        """Return what a function of windows ([b, s, ...] from inputs) gives for the scored tokens, [k, ...].
+    def _at_tokens(
+        self, network: Callable[[dict[str, Tensor]], Tensor], batch: dict[str, Tensor], whole: bool = False
+    ) -> Tensor:
+        """Return what a network gives for the scored tokens, [k, ...].
 
         Long texts can have so many windows that one pass over all of them would not fit into memory. The network then
-        reads them in chunks, and recomputes each chunk in the backward pass.
+        reads them in chunks, and recomputes each chunk in the backward pass. Half the texts need half the memory.
+
+        Args:
+            network: Maps the inputs of windows to [windows, s, ...].
+            batch: The batch.
+            whole: Whether to read all windows in one pass, because several would confuse a wrapper of the network that
+                averages gradients over processes.
         """
         inputs, rows, columns = inputs_of(batch), batch["rows"], batch["columns"]
-        count, size = len(inputs["input_ids"]), max(_WINDOWS, 2 * len(batch["lengths"]))
-        # Several passes per step would confuse the wrapper that averages gradients over processes.
-        if count <= size or unwrap(self.module) is not self.module:
-            found: Tensor = network(inputs)[rows, columns]
-            return found
-        chunks = [{name: each[at : at + size] for name, each in inputs.items()} for at in range(0, count, size)]
-        if torch.is_grad_enabled():
-            return torch.cat([checkpoint(network, each, use_reentrant=False) for each in chunks])[rows, columns]
-        return torch.cat([network(each) for each in chunks])[rows, columns]
+        count, size = len(inputs["input_ids"]), _WINDOWS * len(batch["lengths"])
+        if whole or count <= size:
+            return network(inputs)[rows, columns]
+
+        def chunk(some: dict[str, Tensor], row: Tensor, column: Tensor) -> Tensor:
+            return network(some)[row, column]
+
+        order = torch.argsort(rows // size, stable=True)
+        numbers = torch.bincount(rows // size, minlength=-(-count // size)).tolist()
+        parts = []
+        for start, chosen in zip(range(0, count, size), torch.split(order, numbers), strict=True):
+            some = {name: each[start : start + size] for name, each in inputs.items()}
+            given = (some, rows[chosen] - start, columns[chosen])
+            parts.append(checkpoint(chunk, *given, use_reentrant=False) if torch.is_grad_enabled() else chunk(*given))
+        return torch.cat(parts)[torch.argsort(order)]
 
     def head_loss(self, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Return the loss of each text, float32 [b], from the logits of its tokens, [k, c]."""
         request, lengths = self.request, batch["lengths"]
-        weights = None if request.class_weights is None else logits.new_tensor(request.class_weights).float()
+        logits = logits.float()
         losses = functional.cross_entropy(
-            logits.float(),
+            logits,
             batch["targets"],
-            weight=weights,
+            weight=None if request.class_weights is None else logits.new_tensor(request.class_weights),
             ignore_index=windows.IGNORED,
             reduction="none",
             label_smoothing=request.label_smoothing,
@@ -121,9 +143,18 @@ class TokenClassifierModel(NetworkModel):
         return sums / self._tokens_per_text
 
     def head_predict(self, logits: Tensor, batch: dict[str, Tensor]) -> list[Any]:
-        """Return the probabilities of each text, float32 [w, c], from the logits of its words, [k, c]."""
-        probabilities = logits.detach().float().softmax(dim=-1).cpu()
-        return [each.numpy() for each in torch.split(probabilities, batch["lengths"].tolist())]
+        """Return the probabilities of each text, float32 [w, c], from the logits of its words, [k, c].
+
+        A word that shares the token of the word before it continues that word's span: the probabilities of `B-x` and
+        `I-x` change places where `B-x` is the most probable tag.
+        """
+        lengths = batch["lengths"].tolist()
+        probabilities = logits.detach().float().softmax(dim=-1).cpu().numpy()
+        for word in np.flatnonzero(_shared(batch, lengths)):
+            begin = int(probabilities[word].argmax())
+            inside = self._tags.continued(begin)
+            probabilities[word, [begin, inside]] = probabilities[word, [inside, begin]]
+        return np.split(probabilities, np.cumsum(lengths)[:-1])
 
     def describe_outputs(self, config: Any) -> None:
         """Add nothing: `id2label` has the tags."""
@@ -139,12 +170,23 @@ class FeaturedTokenClassifier(TokenClassifierModel):
 
     def features(self, batch: dict[str, Tensor]) -> list[Tensor]:
         """Return the hidden states of the scored tokens of each text: b tensors [k, d]."""
-        hidden = self._of_tokens(lambda inputs: self.architecture.features(self.module, inputs), batch)
+        hidden = self._at_tokens(lambda inputs: self.architecture.features(self.module, inputs), batch)
         return list(torch.split(hidden, batch["lengths"].tolist()))
 
     def head(self, features: Tensor) -> Tensor:
         """Return logits [k, c] from the hidden states of tokens, [k, d]."""
         return self.architecture.head(self.module, features)
+
+
+def _shared(batch: dict[str, Tensor], lengths: Sequence[int]) -> NDArray[np.bool_]:
+    """Return whether each word has the token of the word before it, bool [k]; see `word_tokens.shared`."""
+    if "rows" in batch:
+        return shared(batch["rows"].cpu().numpy(), batch["columns"].cpu().numpy(), lengths)
+    same = np.zeros(len(batch["features"]), dtype=bool)  # cached features of one token are equal
+    same[1:] = (batch["features"][1:] == batch["features"][:-1]).all(dim=-1).cpu().numpy()
+    starts = np.cumsum([0, *lengths])[:-1]
+    same[starts[starts < len(same)]] = False
+    return same
 
 
 def _default_training(provenance: Provenance, examples: int, width: int) -> Mapping[str, float]:

@@ -1,4 +1,4 @@
-"""Tokenize texts into windows, and find the token that stands for each word.
+"""Tokenize texts into windows.
 
 A text that is longer than a window is read in several windows that overlap. Each word belongs to one of them: to the
 one in which it has the most context on its shorter side. So no word is cut off, and none counts twice.
@@ -15,6 +15,7 @@ import numpy as np
 
 from plugins.text.token_classification.example import TokenExample
 from plugins.text.token_classification.tag_set import TagSet
+from plugins.text.token_classification.word_tokens import further_tokens, locate, shared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 IGNORED = -100
 """In place of the tag of a token that is not scored; torch's cross-entropy ignores it."""
 _CHUNK = 1024
-_FAR = 1e9
-"""More than the number of tokens in a window: a window with a token of the word goes before all others."""
 
 
 class WindowedText(NamedTuple):
@@ -32,15 +31,15 @@ class WindowedText(NamedTuple):
 
     Attributes:
         windows: The token ids of each window, int32 [s] each, including special tokens.
-        rows: The window of each scored token, int64 [k]; the first tokens of the words come first, in their order.
-        columns: The place of each scored token in its window, int64 [k].
-        targets: The tag of each scored token, int64 [k], `IGNORED` for none; or None.
+        rows: The window of each scored token, int32 [k]; the first tokens of the words come first, in their order.
+        columns: The place of each scored token in its window, int32 [k].
+        targets: The tag of each scored token, int32 [k], `IGNORED` for none; or None.
     """
 
     windows: list[NDArray[np.int32]]
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    targets: NDArray[np.int64] | None
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    targets: NDArray[np.int32] | None
 
 
 @dataclass
@@ -51,21 +50,23 @@ class WindowedTexts:
         flat: int32, the concatenated ids of all windows.
         offsets: int64 [number of windows + 1], where each window begins.
         firsts: int64 [n + 1], the first window of each text.
-        rows, columns: int64, the window (counted within the text) and the place of every scored token.
+        rows, columns: int32, the window (counted within the text) and the place of every scored token.
         starts: int64 [n + 1], where the scored tokens of each text begin in `rows` and `columns`.
-        targets: int64, the tag of every scored token; None if the tags are unknown.
-        unread: int64, indices of the texts with words that have no token of their own.
+        targets: int32, the tag of every scored token; None if the tags are unknown.
+        unread: int64, indices of the texts with words that have no token, because the tokenizer drops them.
+        cut: int64, indices of the texts in which a span begins or ends within a token.
         lengths: Number of tokens per text, over all its windows, int64 [n].
     """
 
     flat: NDArray[np.int32]
     offsets: NDArray[np.int64]
     firsts: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
     starts: NDArray[np.int64]
-    targets: NDArray[np.int64] | None
+    targets: NDArray[np.int32] | None
     unread: NDArray[np.int64]
+    cut: NDArray[np.int64]
     lengths: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -139,10 +140,11 @@ class _Parts:
         self._tags, self._all, self._known = tags, all_subwords, True
         self._ids: list[NDArray[np.int32]] = []
         self._windows: list[int] = []
-        self._rows: list[NDArray[np.int64]] = []
-        self._columns: list[NDArray[np.int64]] = []
-        self._targets: list[NDArray[np.int64]] = []
+        self._rows: list[NDArray[np.int32]] = []
+        self._columns: list[NDArray[np.int32]] = []
+        self._targets: list[NDArray[np.int32]] = []
         self._unread: list[int] = []
+        self._cut: list[int] = []
 
     def add(self, example: TokenExample, ids: list[list[int]], places: list[NDArray[np.int64]]) -> None:
         """Add one text.
@@ -154,22 +156,40 @@ class _Parts:
         """
         words = np.asarray(example.words, dtype=np.int64).reshape(-1, 2)
         rows, columns, own = locate(words, places)
-        if example.target is None:
-            self._known = False
-        targets = np.asarray(example.target or [IGNORED] * len(words), dtype=np.int64)
         if not own.all():
             self._unread.append(len(self._windows))
-            targets = np.where(own, targets, IGNORED)
+        targets = self._targets_of(example, own, shared(rows, columns, [len(words)]))
         if self._all and example.target is not None:
-            more = further_tokens(words, places, rows, columns, own)
-            continued = np.asarray([self._tags.continued(int(targets[word])) for word in more[0]], dtype=np.int64)
-            rows, columns = np.concatenate([rows, rows[more[0]]]), np.concatenate([columns, more[1]])
+            owners, further = further_tokens(words, places, rows, columns, own & (targets != IGNORED))
+            continued = np.asarray([self._tags.continued(int(targets[word])) for word in owners], dtype=np.int64)
+            rows, columns = np.concatenate([rows, rows[owners]]), np.concatenate([columns, further])
             targets = np.concatenate([targets, continued])
         self._ids += [np.asarray(each, dtype=np.int32) for each in ids]
         self._windows.append(len(ids))
-        self._rows.append(rows)
-        self._columns.append(columns)
-        self._targets.append(targets.astype(np.int64))
+        self._rows.append(rows.astype(np.int32))
+        self._columns.append(columns.astype(np.int32))
+        self._targets.append(targets.astype(np.int32))
+
+    def _targets_of(
+        self, example: TokenExample, own: NDArray[np.bool_], follows: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Return what the token of each word learns, int64 [w]: of the words that share a token, the first one's tag.
+
+        Args:
+            example: The text.
+            own: Whether each word has a token, bool [w].
+            follows: Whether each word has the token of the word before it, bool [w].
+        """
+        if example.target is None:
+            self._known = False
+            return np.full(len(own), IGNORED)
+        tags = example.target
+        within = [word for word in np.flatnonzero(follows) if own[word] and own[word - 1]]
+        if any(tags[word] != self._tags.continued(tags[word - 1]) for word in within):
+            self._cut.append(len(self._windows))
+        targets = np.asarray(tags, dtype=np.int64)
+        targets[within] = IGNORED
+        return np.where(own, targets, IGNORED)
 
     def finish(self) -> WindowedTexts:
         """Return all texts."""
@@ -177,72 +197,17 @@ class _Parts:
             flat=_flat(self._ids, np.int32),
             offsets=_bounds([len(each) for each in self._ids]),
             firsts=_bounds(self._windows),
-            rows=_flat(self._rows, np.int64),
-            columns=_flat(self._columns, np.int64),
+            rows=_flat(self._rows, np.int32),
+            columns=_flat(self._columns, np.int32),
             starts=_bounds([len(each) for each in self._rows]),
-            targets=_flat(self._targets, np.int64) if self._known and self._windows else None,
+            targets=_flat(self._targets, np.int32) if self._known and self._windows else None,
             unread=np.asarray(self._unread, dtype=np.int64),
+            cut=np.asarray(self._cut, dtype=np.int64),
         )
 
 
-def locate(
-    words: NDArray[np.int64], places: Sequence[NDArray[np.int64]]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the token that stands for each word: the first token of the word, in the window with the most context.
-
-    Args:
-        words: Where each word starts and ends in the text, [w, 2].
-        places: Where each token starts and ends in the text, [s, 2] per window; equal for special tokens.
-
-    Returns:
-        The window and the column of each word's token, int64 [w] each, and whether the token is part of the word. A
-        word that the tokenizer drops, such as a control character, shares the token before it.
-    """
-    rows, columns = np.zeros((2, len(words)), dtype=np.int64)
-    best = np.full(len(words), -np.inf)
-    own = np.zeros(len(words), dtype=bool)
-    for number, of_window in enumerate(places):
-        real = np.flatnonzero(of_window[:, 0] < of_window[:, 1])
-        if not len(real):
-            continue
-        tokens = of_window[real]
-        at = np.searchsorted(tokens[:, 1], words[:, 0], side="right")  # the first token that ends after the word starts
-        inside = np.minimum(at, len(real) - 1)
-        found = (at < len(real)) & (tokens[inside, 0] < words[:, 1])
-        before = np.where(found, inside, np.maximum(at - 1, 0))
-        left = before.astype(np.float64) if number > 0 else np.inf
-        right = (len(real) - 1 - before).astype(np.float64) if number < len(places) - 1 else np.inf
-        context = np.minimum(left, right)
-        # A window that begins within the word has none of its first token.
-        context = np.where((number > 0) & (before == 0) & (tokens[before, 0] > words[:, 0]), -1.0, context)
-        context = np.where(found, context, context - _FAR)
-        better = context > best
-        best[better], own[better] = context[better], found[better]
-        rows[better], columns[better] = number, real[before][better]
-    return rows, columns, own
-
-
-def further_tokens(
-    words: NDArray[np.int64],
-    places: Sequence[NDArray[np.int64]],
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    own: NDArray[np.bool_],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the tokens of words after the first, in the windows of the first: the word and the column of each."""
-    found: list[tuple[int, int]] = []
-    for word in np.flatnonzero(own):
-        of_window, end = places[rows[word]], words[word, 1]
-        column = int(columns[word]) + 1
-        while column < len(of_window) and of_window[column, 0] < min(end, of_window[column, 1]):
-            found.append((int(word), column))
-            column += 1
-    pairs = np.asarray(found, dtype=np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
-
-
 def _flat(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
-    return np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype=dtype)
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=dtype)
 
 
 def _bounds(counts: Sequence[int]) -> NDArray[np.int64]:
@@ -280,4 +245,4 @@ def collate(items: Sequence[WindowedText], pad_id: int, multiple: int = 1) -> di
     }
     if items[0].targets is not None:
         arrays["targets"] = np.concatenate([item.targets for item in items])
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return {name: torch.from_numpy(array.astype(np.int64, copy=False)) for name, array in arrays.items()}

@@ -24,7 +24,8 @@ from plugins.text.token_classification import model as module
 from plugins.text.token_classification import windows
 from plugins.text.token_classification.example import TokenClassification, TokenExample, joined
 from plugins.text.token_classification.loader import ALL, TokenEncoder
-from plugins.text.token_classification.model import TokenClassifierModel
+from plugins.text.token_classification.model import FeaturedTokenClassifier, TokenClassifierModel
+from plugins.text.token_classification.tag_set import Span, TagSet
 
 TINY = {"init": "scratch", "hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 16}
 CPU = Hardware("cpu", "fp32")
@@ -127,6 +128,43 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     loader = TokenEncoder(checkpoint=str(tmp_path))
     with pytest.raises(WeightsError):
         loader.load(request())
+
+
+def test_words_that_share_a_token_are_one_entity() -> None:
+    model = load()
+    logits = torch.tensor([[0.0, 5.0, 1.0, 0.0, 0.0]] * 4)
+    data = {"rows": torch.tensor([0, 0, 0, 1]), "columns": torch.tensor([1, 1, 1, 1]), "lengths": torch.tensor([3, 1])}
+    tags = TagSet(request().labels)
+    found = [tags.spans(each.argmax(axis=1)) for each in model.head_predict(logits, data)]
+    assert found == [[Span(0, 3, "calm")], [Span(0, 1, "calm")]]
+    cached = {"features": torch.ones(4, 2), "lengths": data["lengths"]}
+    assert [tags.spans(each.argmax(axis=1)) for each in model.head_predict(logits, cached)] == found
+
+
+def test_windows_are_read_from_the_left_whatever_the_tokenizer_prefers(tmp_path: Path) -> None:
+    model = load()
+    model.tokenizer.truncation_side = "left"
+    model.save(tmp_path)
+    again = load(request(saved=tmp_path, train=()))
+    example = joined(["storm", *["valley1234567"] * 9, "rocket"])
+    for each in (model, again):
+        each.tokenizer.truncation_side = "right" if each is model else each.tokenizer.truncation_side
+        first, *_ = each.prepare([example], train=False).fetch(0, 0, None).windows
+        assert each.tokenizer.decode(first[1:3]).startswith("storm")
+
+
+def test_features_of_a_text_with_more_windows_than_one_pass() -> None:
+    model = load()
+    assert isinstance(model, FeaturedTokenClassifier)
+    data = batch(model, [joined(f"storm{n}" for n in range(60)), joined(["one"]), joined([])], train=False)
+    assert len(data["input_ids"]) > 6
+    with torch.no_grad():
+        features = model.features(data)
+        logits = model.head(torch.cat(features))
+    assert [len(each) for each in features] == [60, 1, 0]
+    with torch.no_grad():
+        for one, other in zip(model.head_predict(logits, data), model.predict(data), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 # --- what the conformance kit catches -------------------------------------------------------------------------------

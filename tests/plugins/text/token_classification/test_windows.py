@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from plugins.text.backbones.encoders import ARCHITECTURES
 from plugins.text.compact import train_tokenizer
 from plugins.text.token_classification.example import TokenExample, from_text, joined
 from plugins.text.token_classification.tag_set import TagSet
-from plugins.text.token_classification.windows import IGNORED, collate, locate, prepare
+from plugins.text.token_classification.windows import IGNORED, collate, prepare
 
 TAGS = TagSet(("O", "B-x", "I-x"))
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -53,33 +52,6 @@ def test_the_windows_of_a_text_contain_all_its_tokens() -> None:
     step = 14 - 7  # two special tokens, and half of the rest is repeated
     rebuilt = [token for window in text.windows[:-1] for token in window[1 : 1 + step].tolist()]
     assert rebuilt + text.windows[-1][1:-1].tolist() == whole
-
-
-def test_a_word_belongs_to_the_window_in_which_it_has_the_most_context() -> None:
-    words = np.arange(10)[:, None] * 2 + np.array([0, 1])
-    places = [words[:6], words[4:]]  # words 4 and 5 are in both windows
-    rows, columns, own = locate(words, places)
-    assert rows.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
-    assert columns.tolist() == [0, 1, 2, 3, 4, 1, 2, 3, 4, 5]
-    assert own.all()
-
-
-def test_a_window_that_begins_within_a_word_does_not_stand_for_it() -> None:
-    words = np.array([[0, 2], [3, 9]])
-    places = [np.array([[0, 2], [3, 5]]), np.array([[5, 7], [7, 9]])]
-    rows, columns, _ = locate(words, places)
-    assert (rows.tolist(), columns.tolist()) == ([0, 0], [0, 1])
-
-
-def test_special_tokens_are_never_scored() -> None:
-    places = [np.array([[0, 0], [0, 3], [4, 7], [0, 0]])]
-    rows, columns, own = locate(np.array([[0, 3], [4, 7]]), places)
-    assert (rows.tolist(), columns.tolist(), own.all()) == ([0, 0], [1, 2], True)
-
-
-def test_words_that_share_a_token_are_both_scored() -> None:
-    rows, columns, own = locate(np.array([[0, 1], [1, 2]]), [np.array([[0, 2]])])
-    assert (rows.tolist(), columns.tolist(), own.tolist()) == ([0, 0], [0, 0], [True, True])
 
 
 def test_a_word_that_the_tokenizer_drops_is_not_learned_and_counted() -> None:
@@ -134,3 +106,32 @@ def test_a_tokenizer_without_offsets_is_refused() -> None:
 
     with pytest.raises(ValueError, match="does not report where its tokens are"):
         prepare(Slow(), [joined(["a"])], 0.25, TAGS)
+
+
+def sentencepiece() -> Any:
+    """A tokenizer like that of XLM-R, with tokens of several words."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁東京", "▁U.S.", "▁in", "▁", "."]
+    learned = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], unk_id=3, byte_fallback=False))
+    learned.pre_tokenizer = pre_tokenizers.Metaspace()
+    learned.post_processor = processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    return PreTrainedTokenizerFast(tokenizer_object=learned, model_max_length=16, **names)
+
+
+@pytest.mark.parametrize("all_subwords", [False, True])
+def test_words_that_share_a_token_are_learned_once(all_subwords: bool) -> None:
+    example = replace(from_text("東京 in U.S."), target=(1, 2, 0, 1, 2, 2, 2))
+    assert example.surfaces == ["東", "京", "in", "U", ".", "S", "."]
+    text = prepare(sentencepiece(), [example], 0.25, TAGS, all_subwords).fetch(0, 0, None)
+    assert text.columns[:7].tolist() == [1, 1, 2, 3, 3, 3, 3]
+    assert text.targets is not None
+    assert text.targets.tolist() == [1, IGNORED, 0, 1, IGNORED, IGNORED, IGNORED]
+
+
+def test_spans_that_begin_or_end_within_a_token_are_counted() -> None:
+    whole = replace(from_text("東京"), target=(1, 2))
+    halves = [replace(whole, target=target) for target in ((1, 1), (1, 0), (0, 1))]
+    assert prepare(sentencepiece(), [whole, *halves], 0.25, TAGS).cut.tolist() == [1, 2, 3]
