@@ -124,7 +124,7 @@ def _check_logits(subject: Subject, target: TargetType, truth: Targets, labels: 
     costs = costs_of(target, predictions, truth)
     if costs is not None:
         message = "`costs` of the predictions from logits must be the `losses` of these logits, times a constant."
-        subject.expect_equal(costs * (float(losses.sum()) / costs.sum()), losses, message, 1e-3)
+        subject.expect_equal(costs * (float(losses.detach().sum()) / costs.sum()), losses, message, 1e-3)
 
 
 def _check_options(

@@ -15,6 +15,7 @@ Shapes, besides those of `core.tasks`:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -227,3 +228,18 @@ def overlaps(
     ratio: NDArray[np.float64] = np.zeros(shared.shape)
     np.divide(shared, union, out=ratio, where=union > 0)
     return ratio
+
+
+def largest_gap(one: Detections, other: Detections) -> float:
+    """Return the largest difference of two models' detections in an image; see `BoxesTarget.difference`."""
+    if len(one) != len(other) or (np.sort(one.labels) != np.sort(other.labels)).any():
+        return math.inf
+    scores = np.abs(one.scores[:, None] - other.scores)
+    corners = np.abs(one.corners[:, None] - other.corners).max(axis=-1, initial=0.0) / 100
+    gaps = np.where(one.labels[:, None] == other.labels, np.maximum(scores, corners), np.inf)
+    largest = 0.0
+    for row in range(len(one)):
+        nearest = int(gaps[row].argmin())
+        largest = max(largest, float(gaps[row, nearest]))
+        gaps[:, nearest] = np.inf  # each detection is compared once
+    return largest

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.tasks.detection.boxes import Boxes, Detections
-from core.tasks.detection.matching import COCO_IOUS, COCO_SIZES, match, match_at, overlaps
+from core.tasks.detection.matching import COCO_IOUS, COCO_SIZES, largest_gap, match, match_at, overlaps
 from core.tasks.detection.precision_recall import precision_recall
 
 A, B, FAR = (0.0, 0.0, 100.0, 100.0), (0.0, 0.0, 100.0, 60.0), (300.0, 0.0, 400.0, 100.0)
@@ -101,3 +101,17 @@ def test_a_weight_stands_for_so_many_copies() -> None:
 
 def test_the_overlaps_are_cocos() -> None:
     assert np.round(COCO_IOUS, 6).tolist() == [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]
+
+
+def test_the_gap_of_two_models_ignores_the_order_of_almost_equal_scores() -> None:
+    corners = np.array([[0, 0, 10, 10], [20, 20, 40, 40], [5, 5, 9, 9]], dtype=np.float32)
+    scores = np.array([0.5, 0.49999997, 0.2], dtype=np.float32)
+    one = Detections(corners, scores, np.array([0, 1, 0]))
+    swapped = Detections(corners[[1, 0, 2]], scores[[0, 1, 2]], np.array([1, 0, 0]))
+    assert largest_gap(one, one) == 0
+    assert largest_gap(one, swapped) < 1e-6
+    moved = Detections(corners + np.float32(3), scores, np.array([0, 1, 0]))
+    assert largest_gap(one, moved) == pytest.approx(0.03)
+    assert largest_gap(one, Detections(corners, scores, np.array([0, 1, 1]))) == np.inf
+    assert largest_gap(one, Detections(corners[:2], scores[:2], np.array([0, 1]))) == np.inf
+    assert largest_gap(one, Detections(corners, scores / 2, np.array([0, 1, 0]))) == pytest.approx(0.25, rel=1e-5)
