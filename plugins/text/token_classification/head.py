@@ -53,10 +53,6 @@ def _head(module: Any, features: Tensor) -> Tensor:
     return module.classifier(module.dropout(features))  # type: ignore[no-any-return]
 
 
-def _modernbert_head(module: Any, features: Tensor) -> Tensor:
-    return module.classifier(module.drop(module.head(features)))  # type: ignore[no-any-return]
-
-
 def _with_tokens(name: str, architecture: Architecture) -> Architecture:
     """Return the facts about an architecture of which only the head is another."""
     deep = name == "modernbert"
@@ -65,7 +61,7 @@ def _with_tokens(name: str, architecture: Architecture) -> Architecture:
         heads=("head", "classifier") if deep else ("classifier",),
         final="classifier",
         features=_features,
-        head=_modernbert_head if deep else _head,
+        head=architecture.head if deep else _head,
         pooler="",
     )
 
