@@ -203,3 +203,15 @@ def test_texts_without_tags_that_cannot_be_used(tmp_path):
     (tmp_path / "r.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(DataError, match=r"r.txt:1: the byte 0xE9 is not valid utf-8"):
         TaggedText(encoding="utf-8").unlabelled(TASK, tmp_path / "r.txt")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("[" * 200_000, "within each other"), ("1" * 5_000, "cannot be read")],
+    ids=["nested", "long"],
+)
+def test_values_that_python_cannot_read_are_faults(read, value, message):
+    with pytest.raises(DataError, match=message):
+        read(f'[{{"text": "a", "spans": {value}}}]', "rows.json")
+    first = '{"text": "a", "spans": []}\n'
+    assert [row.fault and row.fault.code for row in read(first + value, "rows.jsonl").rows] == [None, "broken_json"]
