@@ -16,7 +16,7 @@ from core.data import TEST, TRAIN
 from core.data.files import row_store
 from core.errors import DataError
 from core.tasks.task import Task
-from plugins.text.token_classification.data.adapters import TaggedText
+from plugins.text.token_classification.data.adapters import Entities, TaggedText
 from plugins.text.token_classification.tag_set import Span, tags_of
 from plugins.text.token_classification.words import split_words
 
@@ -194,6 +194,43 @@ def test_a_text_without_words_is_kept_for_predictions_which_then_match_the_rows(
     ]
     (tmp_path / "w.jsonl").write_text('{"tokens": ["a"]}\n{"tokens": []}\n')
     assert [each.surfaces for each in TaggedText().unlabelled(TASK, tmp_path / "w.jsonl")] == [["a"], []]
+
+
+@pytest.mark.parametrize(
+    ("content", "labels"),
+    [
+        ("-DOCSTART- -X- O\n\nEU NNP B-ORG\nrejects VBZ O\n", None),
+        ("Ada\tPER\nslept\tO\n", None),
+        ("the DET\ncat NOUN\n\nsleeps VERB\n", ["DET", "NOUN"]),
+    ],
+)
+def test_a_text_file_with_tags_in_a_column_is_refused(tmp_path, content, labels):
+    (tmp_path / "test.txt").write_text(content)
+    for adapter in (TaggedText(path="train.conll"), Entities()):
+        with pytest.raises(DataError, match=r"look like a word and its tag") as error:
+            adapter.unlabelled(Task(labels=labels), tmp_path / "test.txt")
+        assert "Rename it to test.conll" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["Ada Lovelace\nMary Shelley\n", "I am O\nyou are here now\n", "O\nI\n", "plan B-2\na\n"]
+)
+def test_a_text_file_without_a_column_of_tags_has_a_text_per_line(tmp_path, content):
+    (tmp_path / "r.txt").write_text(content)
+    found = TaggedText(path="train.conll").unlabelled(Task(labels=["O", "B-x", "I-x"]), tmp_path / "r.txt")
+    assert [each.text for each in found] == content.splitlines()
+
+
+def test_a_text_file_is_refused_where_text_files_of_the_run_were_conll(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "train.txt").write_text("a O\n")
+    (tmp_path / "words.txt").write_text("Ada\nslept\n")
+    for options in ({"path": "gone/train.txt"}, {"train": "gone/*.txt"}, {"path": str(tmp_path / "own")}):
+        with pytest.raises(DataError, match=r"as the run's own .txt files") as error:
+            TaggedText(**options).unlabelled(TASK, tmp_path / "words.txt")
+        assert f"predict RUN < {tmp_path / 'words.txt'}" in str(error.value)
+    (found,) = TaggedText(path="gone/train.txt", format="conll").unlabelled(TASK, tmp_path / "words.txt")
+    assert found.surfaces == ["Ada", "slept"]
 
 
 def test_texts_without_tags_that_cannot_be_used(tmp_path):
