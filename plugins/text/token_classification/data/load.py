@@ -19,6 +19,7 @@ from plugins.text.token_classification.data.json_files import is_list, open_json
 from plugins.text.token_classification.data.reading import AUTO, Part, Reading
 from plugins.text.token_classification.data.token_rows import TokenRows
 from plugins.text.token_classification.example import TokenExample, from_text
+from plugins.text.token_classification.tag_set import BEGIN, INSIDE
 
 CONLL, JSON_LINES, JSON, TEXT = "conll", "jsonl", "json", "txt"
 _SUFFIXES = {
@@ -156,6 +157,7 @@ def load_parts(
     Raises:
         DataError: See `DataAdapter.load`.
     """
+    reading = replace(reading, entities=any(each.startswith((BEGIN, INSIDE)) for each in task.labels or ()))
     return build_splits(open_source(parts, reading, origin, digest), task, seed, options)
 
 

@@ -153,6 +153,17 @@ def test_options_without_effect_are_refused(read):
         read([words], align="expand")
 
 
+def test_a_detected_scheme_is_not_plain_where_the_task_has_tags_with_prefixes(tmp_path):
+    (tmp_path / "rows.conll").write_text("New place\nYork place\n\nAda person\n")
+    path = str(tmp_path / "rows.conll")
+    task = Task(labels=["O", "B-person", "I-person", "B-place", "I-place"])
+    source = TaggedText(path=path).load(task, 0)
+    assert [row.label for row in source.rows] == [["B-place", "I-place"], ["B-person"]]
+    assert "scheme io " in source.findings[0].message
+    for other in (TaggedText(path=path).load(TASK, 0), TaggedText(path=path, scheme="plain").load(task, 0)):
+        assert [row.label for row in other.rows] == [["place", "place"], ["person"]]
+
+
 def test_changed_spans_are_notes_of_the_row(read):
     rows = [{"text": "abc def", "spans": [[1, 4, "x"]]}]
     (row,) = read(rows, align="expand").rows
