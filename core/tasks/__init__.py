@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from core.tasks.targets.target import DEFAULT_THRESHOLD, Predictions, ResultTable, Targets, TargetType
     from core.tasks.task import Task
     from core.tasks.task_type import TaskType
-    from core.tasks.text import TextClassification, TextExample
+    from core.tasks.text import TextClassification, TextExample, surrogate_problem
 else:
     __getattr__ = lazy_face(
         __name__,
@@ -106,7 +106,7 @@ else:
             ),
             "core.tasks.task": ("Task",),
             "core.tasks.task_type": ("TaskType",),
-            "core.tasks.text": ("TextClassification", "TextExample"),
+            "core.tasks.text": ("TextClassification", "TextExample", "surrogate_problem"),
         },
     )
 
@@ -153,4 +153,5 @@ __all__ = [
     "objects",
     "precision_recall",
     "precision_recall_f1",
+    "surrogate_problem",
 ]

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from core.errors import Problem
 from core.tasks.targets.encoded import Target
 from core.tasks.targets.multi_label import MULTI
 from core.tasks.targets.regression import REGRESSION
@@ -49,10 +50,31 @@ class TextClassification(TaskType):
             try:
                 read = json.loads(text)
                 return TextExample(str(read["text"]), pair=None if read.get("pair") is None else str(read["pair"]))
-            except (ValueError, KeyError, AttributeError):
+            except (ValueError, KeyError, AttributeError, RecursionError):
                 pass  # a text that happens to begin with a brace
         return TextExample(text)
+
+    def fault(self, example: TextExample) -> Problem | None:
+        """Return why a text or its pair cannot be encoded, or None."""
+        return surrogate_problem(example.text + (example.pair or ""), example.place)
 
     def content(self, example: TextExample) -> dict[str, Any]:
         """Return the text, and the second text of a pair."""
         return {"text": example.text} if example.pair is None else {"text": example.text, "pair": example.pair}
+
+
+def surrogate_problem(text: str, place: str) -> Problem | None:
+    """Return the problem of a text with half of a surrogate pair, which no tokenizer can encode, or None.
+
+    Args:
+        text: The text.
+        place: Where it was read; if empty, the problem shows the text.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(text[error.start]):04x}"
+        shown = place or text[:60].encode(errors="backslashreplace").decode()
+        message = f"the text has {half}, half of a surrogate pair, which is not a character."
+        return Problem(shown, message, "Write the text in UTF-8; in JSON, an escaped emoji has two such halves.")
+    return None

@@ -261,3 +261,7 @@ def test_plain_tags_such_as_parts_of_speech(program: Program, tmp_path: Path) ->
     assert "entities" not in line
     rows = list(csv.DictReader(io.StringIO(program.run("predict", run, "Anna left", "--format", "csv").out)))
     assert [(row["word"], row["tag"]) for row in rows] == [("Anna", "name"), ("left", "other")]
+    copy = path.rename(path.with_suffix(".txt"))
+    ended = program.run("predict", str(run), "--file", str(copy))
+    assert ended.code == 2
+    assert "look like a word and its tag" in ended.err

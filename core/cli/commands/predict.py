@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,8 @@ def predict_command(arguments: Sequence[str], folders: PresetFolders) -> int:
     predictor = predictors[0]
     inputs = Inputs(predictor.task_type)
     if args.file:
-        examples: Iterable[Any] = predictor.config.data.unlabelled(predictor.config.task, args.file)
+        task = replace(predictor.config.task, labels=list(predictor.labels) or None)
+        examples: Iterable[Any] = predictor.config.data.unlabelled(task, args.file)
     else:
         examples = inputs.read(args.input or (line.rstrip("\n") for line in sys.stdin))
     pictures = None

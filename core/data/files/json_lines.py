@@ -41,6 +41,10 @@ def json_value(line: str, encoding: str) -> Any | RowIssue:
         return _broken(f"the line is not JSON: {error.msg} at column {error.colno}")
     except UnicodeEncodeError:
         return _broken("the line escapes half of a surrogate pair, which is not a character")
+    except RecursionError:
+        return _broken("the line has too many lists or objects within each other")
+    except ValueError as error:  # Python limits the digits of whole numbers
+        return _broken(f"the line cannot be read: {error}")
     return value
 
 

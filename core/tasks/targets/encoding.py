@@ -55,7 +55,10 @@ class LabelEncoder:
         return None
 
     def finish(self) -> tuple[Encoded, list[tuple[str, str]]]:
-        """Return the targets, and a problem if all rows have the same one."""
+        """Return the targets, and a problem if all rows have the same one.
+
+        With several given labels this is no problem: it may be data to evaluate on.
+        """
         names = self._given or tuple(sorted({name for names in self._codes for name in names}, key=natural))
         index = {name: number for number, name in enumerate(names)}
         sets = [tuple(sorted(index[name] for name in each)) for each in self._codes]
@@ -64,7 +67,7 @@ class LabelEncoder:
         return Encoded(names, values, self._target, table), self._problems()
 
     def _problems(self) -> list[tuple[str, str]]:
-        if len(self._codes) != 1:
+        if len(self._codes) != 1 or len(self._given) > 1:
             return []
         ((only,),) = [tuple(self._codes)]
         what = f"the label {only[0]!r}" if len(only) == 1 else f"the labels {only}" if only else "no label"

@@ -79,7 +79,7 @@ class TagEncoder:
             )
         elif lacking := sorted(seen - set(labels)):
             yield f"the tag {lacking[0]!r} is not one of task.labels.", "Add it to task.labels, or correct the rows."
-        if len(seen) == 1:
+        if len(seen) == 1 and (not self._given or len(labels) == 1):  # with given tags it may be data to evaluate on
             (only,) = seen
             wanted = "with entities" if only == OUTSIDE else "with a second tag"
             cure = f"Add texts {wanted}, or check which column or field holds the tags."

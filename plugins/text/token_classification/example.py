@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from core import TaskType
+from core import Problem, TaskType
+from core.errors import DataError
 
 TAGS = "tags"
 """The name of the target type."""
@@ -71,17 +72,51 @@ class TokenClassification(TaskType):
         return "\x00".join(example.surfaces).encode("utf-8", "surrogatepass")
 
     def parse(self, text: str) -> TokenExample:
-        """Return the example for a text, or for a JSON object with `text` or with `tokens`."""
+        """Return the example for a text, or for a JSON object with `text` or with `tokens`.
+
+        `tokens` are words, or Prodigy's objects beside a `text`.
+
+        Raises:
+            DataError: The object has no usable text or words.
+        """
         if text.lstrip().startswith("{"):
             try:
                 read = json.loads(text)
-                if isinstance(read.get("tokens"), Sequence) and not isinstance(read["tokens"], str):
-                    return joined(str(word) for word in read["tokens"])
-                return from_text(str(read["text"]))
-            except (ValueError, KeyError, AttributeError):
-                pass  # a text that happens to begin with a brace
+            except (ValueError, RecursionError):
+                return from_text(text)  # a text that happens to begin with a brace
+            if "text" in read or "tokens" in read:
+                return _from_object(read, text)
         return from_text(text)
+
+    def fault(self, example: TokenExample) -> Problem | None:
+        """Return why the text cannot be encoded, or None."""
+        from core.tasks import surrogate_problem
+
+        return surrogate_problem(example.text, example.place)
 
     def content(self, example: TokenExample) -> dict[str, Any]:
         """Return the text and its words."""
         return {"text": example.text, "words": example.surfaces}
+
+
+def _from_object(read: dict[str, Any], written: str) -> TokenExample:
+    """Return the example of a JSON object, which is read like a row of a file. `written` is the object as text.
+
+    Raises:
+        DataError: It has no usable text or words.
+    """
+    from core.data import RowIssue
+    from plugins.text.token_classification.data.faults import EMPTY
+    from plugins.text.token_classification.data.json_forms import ObjectReader
+    from plugins.text.token_classification.data.reading import Reading
+
+    tokens = read.get("tokens")
+    by_words = "text" not in read or (isinstance(tokens, list) and bool(tokens) and not isinstance(tokens[0], dict))
+    reading = Reading(tokens="tokens", labeled=False) if by_words else Reading(text="text", labeled=False)
+    ((_, found),) = ObjectReader("the input", [(1, read)], reading).records([(1, read)], 0)
+    if not isinstance(found, RowIssue):
+        return TokenExample(found.text, found.words)
+    if found.code == EMPTY:
+        return TokenExample("", ())
+    cure = 'Write {"text": "a text"}, or {"tokens": ["its", "words"]}.'
+    raise DataError(Problem(written.strip()[:60], f"{found.message}.", cure))

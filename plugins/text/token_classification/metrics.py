@@ -60,48 +60,47 @@ class Counted(Metric):
 
 
 @dataclass
-class EntityPrecision(Counted):
+class EntityMetric(Counted):
+    """A metric of the correct, predicted and true entities of each type.
+
+    Attributes:
+        of: What is computed from the counts: `precision`, `recall` or `f1`.
+    """
+
+    of: ClassVar[str]
+
+    average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
+    match: str = option("strict", MATCH_HELP, choices=MATCHES)
+
+    def scorer(self, output: OutputSpec) -> CountScore:
+        """Return a score of each type's counts."""
+        from plugins.text.token_classification.scoring import entity_score
+
+        return entity_score(self.of, self.average, self.match, output.labels)
+
+
+@dataclass
+class EntityPrecision(EntityMetric):
     """Share of predicted entities that are correct. With plain tags, each tagged word is an entity."""
 
     name: ClassVar[str] = "entity_precision"
-    average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
-    match: str = option("strict", MATCH_HELP, choices=MATCHES)
-
-    def scorer(self, output: OutputSpec) -> CountScore:
-        """Return a score of each type's counts."""
-        from plugins.text.token_classification.scoring import entity_score
-
-        return entity_score("precision", self.average, self.match, output.labels)
+    of: ClassVar[str] = "precision"
 
 
 @dataclass
-class EntityRecall(Counted):
+class EntityRecall(EntityMetric):
     """Share of true entities that are found. With plain tags, each tagged word is an entity."""
 
     name: ClassVar[str] = "entity_recall"
-    average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
-    match: str = option("strict", MATCH_HELP, choices=MATCHES)
-
-    def scorer(self, output: OutputSpec) -> CountScore:
-        """Return a score of each type's counts."""
-        from plugins.text.token_classification.scoring import entity_score
-
-        return entity_score("recall", self.average, self.match, output.labels)
+    of: ClassVar[str] = "recall"
 
 
 @dataclass
-class EntityF1(Counted):
+class EntityF1(EntityMetric):
     """Harmonic mean of precision and recall of entities. With plain tags, each tagged word is an entity."""
 
     name: ClassVar[str] = "entity_f1"
-    average: str = option("micro", AVERAGE_HELP, choices=AVERAGES)
-    match: str = option("strict", MATCH_HELP, choices=MATCHES)
-
-    def scorer(self, output: OutputSpec) -> CountScore:
-        """Return a score of each type's counts."""
-        from plugins.text.token_classification.scoring import entity_score
-
-        return entity_score("f1", self.average, self.match, output.labels)
+    of: ClassVar[str] = "f1"
 
 
 @dataclass

@@ -72,13 +72,18 @@ class Tags(TargetType):
         return rarest([set(target) for target in targets])
 
     def class_weights(self, targets: Targets, labels: Sequence[str]) -> tuple[float, ...]:
-        """Return words / (c * count) for each tag, so that the mean weight of a word is 1; see `SingleLabel`."""
+        """Return words / (c * count) for each of the c tags that occur, so that the mean weight of a word is 1.
+
+        A tag that does not occur gets the weight 1: with label smoothing, every tag's weight is part of each loss.
+        The formula is that of `SingleLabel`.
+        """
         from itertools import chain
 
         import numpy as np
 
         counts = np.bincount(np.fromiter(chain.from_iterable(targets), np.int64), minlength=len(labels))
-        return tuple((max(1, counts.sum()) / (len(labels) * np.maximum(1, counts))).tolist())
+        balanced = counts.sum() / (np.count_nonzero(counts) * np.maximum(1, counts)) if counts.any() else counts
+        return tuple(np.where(counts > 0, balanced, 1.0).tolist())
 
     def tables(
         self,

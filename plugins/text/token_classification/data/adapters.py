@@ -41,7 +41,7 @@ class Entities(SplitOptions, DataAdapter):
         """Return the sentences of a file of any form, without tags."""
         from plugins.text.token_classification.data import load, reading
 
-        return load.unlabelled(load.TokenFiles(), reading.Reading(), path)
+        return load.unlabelled(load.TokenFiles(), reading.Reading(), path, task)
 
 
 @dataclass
@@ -108,7 +108,7 @@ class TaggedText(TagOptions, DataAdapter):
         """Return the sentences of a file of the same form, without tags; a `.txt` file holds one text per line."""
         from plugins.text.token_classification.data import load
 
-        return load.unlabelled(self._files(), self.reading("", self.word_column, self.tag_column), path)
+        return load.unlabelled(self._files(), self.reading("", self.word_column, self.tag_column), path, task)
 
     def _files(self) -> TokenFiles:
         from plugins.text.token_classification.data.load import TokenFiles
@@ -169,7 +169,7 @@ class HubTags(TagOptions, DataAdapter):
         """Return the sentences of a local file with the same fields, without tags."""
         from plugins.text.token_classification.data import load
 
-        return load.unlabelled(load.TokenFiles(), self.reading(), path)
+        return load.unlabelled(load.TokenFiles(), self.reading(), path, task)
 
 
 ADAPTERS = (Entities, TaggedText, HubTags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,7 @@ _UNIVERSAL = 10
 """Number of columns of CoNLL-U; its words are in the second column, its parts of speech in the fourth."""
 _RANGE = re.compile(r"\d+[-.]\d+")
 """The id of a word of CoNLL-U that is repeated as several words, or that is not in the text."""
+_TAG = re.compile(r"O|[BIESLU]-\S+")
 
 Line = tuple[int, str]
 
@@ -94,11 +95,36 @@ def open_conll(file: File, encoding: str, reading: Reading) -> Part:
     return Part(file.name, records, columns.describe(), f"{encoding} {columns}")
 
 
-def _sniff(file: File, encoding: str, reading: Reading) -> Columns:
-    """Return the columns of a file, from its first lines."""
+def has_tags(file: File, encoding: str, reading: Reading, tags: Collection[str]) -> bool:
+    """Return whether all lines have equally many columns, and at least half of them a tag in the column of tags.
+
+    Args:
+        file: The file, which may also hold running text.
+        encoding: Its encoding.
+        reading: The options.
+        tags: Tags that are known; tags with usual prefixes count too.
+    """
+    try:
+        columns = _sniff(file, encoding, reading)
+    except DataError:  # the lines have one column, or not the columns of the options
+        return False
+    rows = [columns.split(line) for line in _sample(file, encoding)]
+    if any(len(cells) != columns.width for cells in rows):
+        return False
+    found = sum(cells[columns.tag] in tags or bool(_TAG.fullmatch(cells[columns.tag])) for cells in rows)
+    return 2 * found >= len(rows)
+
+
+def _sample(file: File, encoding: str) -> list[str]:
+    """Return the first lines of a file that are neither blank nor a comment; comments if there are no others."""
     lines = [line.rstrip("\r\n") for line in islice(files.lines(file.path, encoding), _SAMPLE)]
     sample = [line for line in lines if line.strip() and not _is_document(line)]
-    words = [line for line in sample if not line.startswith("#")] or sample
+    return [line for line in sample if not line.startswith("#")] or sample
+
+
+def _sniff(file: File, encoding: str, reading: Reading) -> Columns:
+    """Return the columns of a file, from its first lines."""
+    words = _sample(file, encoding)
     if not words:
         raise DataError(Problem(str(file.path), "the file has no sentences.", "Use a file with examples."))
     tabs = 2 * sum("\t" in line for line in words) > len(words)

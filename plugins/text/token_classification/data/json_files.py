@@ -22,8 +22,8 @@ def is_list(path: Path, encoding: str) -> bool:
         return False
     try:
         first = json.loads(head[0])
-    except json.JSONDecodeError:
-        return True  # the list continues on the next line
+    except (ValueError, RecursionError):
+        return True  # the list continues on the next line, or cannot be read
     return len(head) == 1 and not (len(first) == 2 and isinstance(first[0], str))
 
 
@@ -71,6 +71,11 @@ def _elements(file: File, encoding: str) -> list[Any]:
     except json.JSONDecodeError as error:
         message = f"the file is not JSON: {error.msg} at column {error.colno}."
         raise DataError(Problem(f"{file.name}:{error.lineno}", message, "Save or export it again.")) from error
+    except RecursionError as error:
+        message = "the file has too many lists or objects within each other."
+        raise DataError(Problem(str(file.path), message, "Save or export it again.")) from error
+    except ValueError as error:  # Python limits the digits of whole numbers
+        raise DataError(Problem(str(file.path), f"the file cannot be read: {error}.", "Correct the number.")) from error
     if not isinstance(listed, list):
         message = f"the file is one JSON value of type {type(listed).__name__}, not a list."
         raise DataError(Problem(str(file.path), message, "Give a list of objects, or one object per line."))
@@ -99,7 +104,7 @@ def _tag_names(folder: Path) -> dict[str, list[str]]:
         return {}
     try:
         features = json.loads(path.read_text(encoding="utf-8")).get("features") or {}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
     return {key: found for key, feature in features.items() if (found := _class_names(feature))}
 

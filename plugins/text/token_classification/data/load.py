@@ -13,12 +13,13 @@ from core.data.files import File
 from core.errors import DataError, Problem
 from core.tasks import Task
 from plugins.text.token_classification.data import token_rows
-from plugins.text.token_classification.data.conll import open_conll
+from plugins.text.token_classification.data.conll import has_tags, open_conll
 from plugins.text.token_classification.data.faults import EMPTY
 from plugins.text.token_classification.data.json_files import is_list, open_json
 from plugins.text.token_classification.data.reading import AUTO, Part, Reading
 from plugins.text.token_classification.data.token_rows import TokenRows
 from plugins.text.token_classification.example import TokenExample, from_text
+from plugins.text.token_classification.tag_set import BEGIN, INSIDE
 
 CONLL, JSON_LINES, JSON, TEXT = "conll", "jsonl", "json", "txt"
 _SUFFIXES = {
@@ -69,6 +70,15 @@ class TokenFiles:
         found = files.find_all(self.path, {"train": self.train, "val": self.val, "test": self.test}, suffixes)
         described = [each for each in found if each.path.name != "dataset_info.json"]
         return described or found
+
+    def have_text_suffix(self) -> bool:
+        """Return whether `.txt` files are among these files, which may have been moved since."""
+        if any(Path(each).suffix.lower() == ".txt" for each in (self.path, self.train, self.val, self.test)):
+            return True
+        try:
+            return any(each.path.suffix.lower() == ".txt" for each in self.files())
+        except DataError:
+            return False
 
 
 def load_files(given: TokenFiles, reading: Reading, options: SplitOptions, task: Task, seed: int) -> Splits:
@@ -147,6 +157,7 @@ def load_parts(
     Raises:
         DataError: See `DataAdapter.load`.
     """
+    reading = replace(reading, entities=any(each.startswith((BEGIN, INSIDE)) for each in task.labels or ()))
     return build_splits(open_source(parts, reading, origin, digest), task, seed, options)
 
 
@@ -195,17 +206,24 @@ def _scheme_found(rows: TokenRows) -> DataIssue:
     return DataIssue("tag_scheme", message, rows.tagged, (), "info")
 
 
-def unlabelled(given: TokenFiles, reading: Reading, path: Path) -> list[TokenExample]:
+def unlabelled(given: TokenFiles, reading: Reading, path: Path, task: Task) -> list[TokenExample]:
     """Return the sentences of one file without tags, also those without words, so that none is left out silently.
 
     A `.txt` file holds one text per line; its blank lines are no texts.
 
+    Args:
+        given: The files of the run, and their format.
+        reading: The options for reading sentences.
+        path: The file.
+        task: The task; a `.txt` file with its tags in a column is refused.
+
     Raises:
-        DataError: The file is missing or malformed, or has an unusable row.
+        DataError: The file is missing or malformed, has an unusable row, or is a `.txt` file that may be CoNLL.
     """
     (found,) = files.name_files([(each, UNDECIDED) for each in files.find("the file", str(path))][:1])
     files.refuse_empty([found])
     if found.path.suffix.lower() == ".txt" and given.format == AUTO:
+        _refuse_columns(found, given, reading, task.labels or ())
         return _lines(found, given.encoding)
     part = open_file(found, given.format, given.encoding, replace(reading, labeled=False, split="", group=""))
     problems, examples = [], []
@@ -220,6 +238,20 @@ def unlabelled(given: TokenFiles, reading: Reading, path: Path) -> list[TokenExa
     if problems:
         raise DataError(*problems[:5])
     return examples
+
+
+def _refuse_columns(file: File, given: TokenFiles, reading: Reading, tags: Sequence[str]) -> None:
+    """Refuse a `.txt` file that is CoNLL by its content, or by the suffix of the run's own files."""
+    encoding, _ = files.resolve_encoding(file.path, given.encoding)
+    if has_tags(file, encoding, reading, {*tags}):
+        message = "its lines look like a word and its tag (CoNLL), but .txt files are read as one text per line."
+    elif given.have_text_suffix():
+        message = "it can be CoNLL, as the run's own .txt files, or have one text per line."
+    else:
+        return
+    words = f"Rename it to {file.path.with_suffix('.conll').name} if it has one word per line"
+    cure = f"{words}; if it has one text per line, pass it on standard input: python -m core predict RUN < {file.path}"
+    raise DataError(Problem(str(file.path), message, cure))
 
 
 def _lines(file: File, encoding: str) -> list[TokenExample]:

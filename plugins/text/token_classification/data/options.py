@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core import Problem, SplitOptions, option
+from plugins.text.token_classification.tag_set import BEGIN, INSIDE, OUTSIDE
 
 if TYPE_CHECKING:
     from plugins.text.token_classification.data.reading import Reading
@@ -51,6 +52,13 @@ class TagOptions(SplitOptions):
             yield Problem(
                 "data.tag_names", f"{', '.join(sorted(repeated))} occurs more than once.", "Name each tag once."
             )
+        for old, new in self.label_names.items():
+            if new == OUTSIDE or new.startswith((BEGIN, INSIDE)):
+                message = f"the new name of {old!r} is {new!r}, which is a tag and not a label."
+                cure = (
+                    f"Give it another name. To leave out a label, write its words with the tag {OUTSIDE} in the data."
+                )
+                yield Problem("data.label_names", message, cure)
 
     def reading(self, split: str = "", word_column: int = 0, tag_column: int = -1) -> Reading:
         """Return how sentences are read.

@@ -24,6 +24,7 @@ class Reading:
         offsets: What the offsets of spans count, or `auto`.
         expand: Whether a span that cuts a word is extended to whole words.
         labeled: Whether tags are read.
+        entities: Whether the tags of the task have prefixes, so that a detected scheme cannot be `plain`.
     """
 
     tokens: str = ""
@@ -40,6 +41,7 @@ class Reading:
     offsets: str = AUTO
     expand: bool = False
     labeled: bool = True
+    entities: bool = False
 
 
 @dataclass(frozen=True, slots=True)

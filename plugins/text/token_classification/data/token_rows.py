@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from core.data import Row, RowIssue, files
 from core.errors import DataError, Problem
 from plugins.text.token_classification.data.faults import restore
-from plugins.text.token_classification.data.reading import Part, Reading
-from plugins.text.token_classification.data.schemes import EDGE, IOB2, Scheme, count_pairs, find_scheme
+from plugins.text.token_classification.data.reading import AUTO, Part, Reading
+from plugins.text.token_classification.data.schemes import EDGE, IO, IOB2, PLAIN, Scheme, count_pairs, find_scheme
 from plugins.text.token_classification.example import TokenExample
 
 _BATCH = 2048
@@ -79,6 +79,8 @@ class TokenRows:
         self._picker = files.Picker(table, ("part", "row", "text", "starts", "ends"))
         by_hand, from_spans = count_pairs(self._tags(False)), count_pairs(self._tags(True))
         self.scheme: Scheme = find_scheme(by_hand, reading.scheme if by_hand else IOB2, reading.label_names)
+        if reading.entities and reading.scheme == AUTO and self.scheme.name == PLAIN:
+            self.scheme = find_scheme(by_hand, IO, reading.label_names)  # each word is in a span
         self.tagged = sum(count for (before, _), count in by_hand.items() if before == EDGE)
         """Number of sentences with tags that were not made from spans."""
         self.from_spans = bool(from_spans)

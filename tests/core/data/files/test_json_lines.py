@@ -14,7 +14,10 @@ from core.data import files
         ('{"a": 1', "broken_json"),
         ('"a\\ud800b"', "broken_json"),
         ('"a\udce9b"', "undecodable_bytes"),
+        ("[" * 200_000, "broken_json"),
+        ("1" * 5_000, "broken_json"),
     ],
+    ids=["blank", "incomplete", "surrogate", "undecodable", "nested", "long_number"],
 )
 def test_a_line_without_a_value_has_an_issue(line, code):
     assert files.json_value(line, "utf-8").code == code

@@ -35,6 +35,13 @@ def test_given_names_keep_their_order_and_others_are_refused_with_the_nearest() 
     assert [encoded[row] for row in range(2)] == [1, 0]
 
 
+def test_one_label_in_all_rows_is_a_problem_unless_several_are_given() -> None:
+    for labels, problems in ((None, 1), (["good"], 1), (["good", "bad"], 0)):
+        encoded, complaints = encode(LabelEncoder(Task(labels=labels), SingleLabel()), "good", "good")
+        assert len(complaints) == problems
+        assert [encoded[row] for row in range(2)] == [0, 0]
+
+
 def test_several_labels_are_a_sorted_set_of_indices() -> None:
     encoded, _ = encode(LabelEncoder(Task(), MultiLabel(), several=True), ["b", "a", "b"], [], ["a"])
     assert [encoded[row] for row in range(3)] == [(0, 1), (), (0,)]

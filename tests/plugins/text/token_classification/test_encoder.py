@@ -123,7 +123,15 @@ def test_outside_is_refused_where_plain_tags_are_given_without_it() -> None:
 
 def test_there_must_be_something_to_learn() -> None:
     assert encoded("O O", "O")[1] == ["every word has the tag 'O', so there is nothing to learn."]
+    assert encoded("X X", labels=["X"])[1] == ["every word has the tag 'X', so there is nothing to learn."]
     assert encoded("", "")[1] == ["no text has a word."]
+
+
+@pytest.mark.parametrize("labels", [["place"], ["O", "B-place", "I-place"], ["O", "NOUN"]])
+def test_texts_without_entities_can_be_evaluated_with_given_tags(labels: list[str]) -> None:
+    found, problems = encoded("O O", "O", labels=labels)
+    assert problems == []
+    assert {found.labels[tag] for target in found for tag in target} == {"O"}
 
 
 def test_a_text_belongs_to_the_stratum_of_its_rarest_type() -> None:

@@ -15,6 +15,7 @@ from core.contracts.splits import SplitOptions, Splits
 from core.data.build import build_splits
 from core.data.rows import Row, Source
 from core.tasks.targets.encoded import objects
+from core.tasks.targets.target import Targets
 from core.tasks.task import Task
 from core.testing.components import check_component
 from core.testing.targets import check_target_type
@@ -53,10 +54,20 @@ def test_the_mean_weight_of_a_word_is_one() -> None:
     labels = LABELS[:3]
     weights = TARGET.class_weights(targets, labels)
     assert weights == pytest.approx((10 / (3 * 7), 10 / (3 * 2), 10 / (3 * 1)))
-    words = [tag for target in targets for tag in target]
-    assert np.mean([weights[tag] for tag in words]) == pytest.approx(1)
-    assert TARGET.class_weights(targets, LABELS)[5] == pytest.approx(10 / 7)  # a tag that does not occur
+    assert average_weight(targets, weights) == pytest.approx(1)
     assert TARGET.example_weights(targets, weights) is None
+
+
+def test_a_tag_that_does_not_occur_changes_no_weight() -> None:
+    targets = objects([numbers("O O O O"), numbers("O O B-date")])
+    weights = TARGET.class_weights(targets, LABELS)
+    assert weights == pytest.approx((7 / (2 * 6), 7 / (2 * 1), 1, 1, 1, 1, 1))
+    assert average_weight(targets, weights) == pytest.approx(1)
+    assert TARGET.class_weights(objects([(), ()]), LABELS) == (1,) * 7
+
+
+def average_weight(targets: Targets, weights: tuple[float, ...]) -> float:
+    return float(np.mean([weights[tag] for target in targets for tag in target]))
 
 
 def test_the_difference_is_that_of_probabilities() -> None:

@@ -43,6 +43,8 @@ def test_three_adapters_are_announced():
         (TaggedText(path="a", format="jsonl", tag_column=1), ["data.tag_column"]),
         (TaggedText(path="a", word_column=1, tag_column=1), ["data.tag_column"]),
         (TaggedText(path="a", tag_names=["O", "O"]), ["data.tag_names"]),
+        (TaggedText(path="a", label_names={"MISC": "O"}), ["data.label_names"]),
+        (TaggedText(path="a", label_names={"A": "B-x", "B": "I-x", "C": "x"}), ["data.label_names"] * 2),
         (HubTags(), ["data.dataset"]),
         (HubTags(dataset="a/b", path="c"), ["data.dataset"]),
         (HubTags(path="c", revision="main"), ["data.revision"]),

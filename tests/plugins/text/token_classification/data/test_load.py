@@ -16,7 +16,7 @@ from core.data import TEST, TRAIN
 from core.data.files import row_store
 from core.errors import DataError
 from core.tasks.task import Task
-from plugins.text.token_classification.data.adapters import TaggedText
+from plugins.text.token_classification.data.adapters import Entities, TaggedText
 from plugins.text.token_classification.tag_set import Span, tags_of
 from plugins.text.token_classification.words import split_words
 
@@ -153,6 +153,17 @@ def test_options_without_effect_are_refused(read):
         read([words], align="expand")
 
 
+def test_a_detected_scheme_is_not_plain_where_the_task_has_tags_with_prefixes(tmp_path):
+    (tmp_path / "rows.conll").write_text("New place\nYork place\n\nAda person\n")
+    path = str(tmp_path / "rows.conll")
+    task = Task(labels=["O", "B-person", "I-person", "B-place", "I-place"])
+    source = TaggedText(path=path).load(task, 0)
+    assert [row.label for row in source.rows] == [["B-place", "I-place"], ["B-person"]]
+    assert "scheme io " in source.findings[0].message
+    for other in (TaggedText(path=path).load(TASK, 0), TaggedText(path=path, scheme="plain").load(task, 0)):
+        assert [row.label for row in other.rows] == [["place", "place"], ["person"]]
+
+
 def test_changed_spans_are_notes_of_the_row(read):
     rows = [{"text": "abc def", "spans": [[1, 4, "x"]]}]
     (row,) = read(rows, align="expand").rows
@@ -196,6 +207,43 @@ def test_a_text_without_words_is_kept_for_predictions_which_then_match_the_rows(
     assert [each.surfaces for each in TaggedText().unlabelled(TASK, tmp_path / "w.jsonl")] == [["a"], []]
 
 
+@pytest.mark.parametrize(
+    ("content", "labels"),
+    [
+        ("-DOCSTART- -X- O\n\nEU NNP B-ORG\nrejects VBZ O\n", None),
+        ("Ada\tPER\nslept\tO\n", None),
+        ("the DET\ncat NOUN\n\nsleeps VERB\n", ["DET", "NOUN"]),
+    ],
+)
+def test_a_text_file_with_tags_in_a_column_is_refused(tmp_path, content, labels):
+    (tmp_path / "test.txt").write_text(content)
+    for adapter in (TaggedText(path="train.conll"), Entities()):
+        with pytest.raises(DataError, match=r"look like a word and its tag") as error:
+            adapter.unlabelled(Task(labels=labels), tmp_path / "test.txt")
+        assert "Rename it to test.conll" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["Ada Lovelace\nMary Shelley\n", "I am O\nyou are here now\n", "O\nI\n", "plan B-2\na\n"]
+)
+def test_a_text_file_without_a_column_of_tags_has_a_text_per_line(tmp_path, content):
+    (tmp_path / "r.txt").write_text(content)
+    found = TaggedText(path="train.conll").unlabelled(Task(labels=["O", "B-x", "I-x"]), tmp_path / "r.txt")
+    assert [each.text for each in found] == content.splitlines()
+
+
+def test_a_text_file_is_refused_where_text_files_of_the_run_were_conll(tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "train.txt").write_text("a O\n")
+    (tmp_path / "words.txt").write_text("Ada\nslept\n")
+    for options in ({"path": "gone/train.txt"}, {"train": "gone/*.txt"}, {"path": str(tmp_path / "own")}):
+        with pytest.raises(DataError, match=r"as the run's own .txt files") as error:
+            TaggedText(**options).unlabelled(TASK, tmp_path / "words.txt")
+        assert f"predict RUN < {tmp_path / 'words.txt'}" in str(error.value)
+    (found,) = TaggedText(path="gone/train.txt", format="conll").unlabelled(TASK, tmp_path / "words.txt")
+    assert found.surfaces == ["Ada", "slept"]
+
+
 def test_texts_without_tags_that_cannot_be_used(tmp_path):
     (tmp_path / "r.jsonl").write_text('{"text": "a"}\n{"text": 3}\n')
     with pytest.raises(DataError, match=r"r.jsonl:2: the field 'text' is a int"):
@@ -203,3 +251,15 @@ def test_texts_without_tags_that_cannot_be_used(tmp_path):
     (tmp_path / "r.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(DataError, match=r"r.txt:1: the byte 0xE9 is not valid utf-8"):
         TaggedText(encoding="utf-8").unlabelled(TASK, tmp_path / "r.txt")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("[" * 200_000, "within each other"), ("1" * 5_000, "cannot be read")],
+    ids=["nested", "long"],
+)
+def test_values_that_python_cannot_read_are_faults(read, value, message):
+    with pytest.raises(DataError, match=message):
+        read(f'[{{"text": "a", "spans": {value}}}]', "rows.json")
+    first = '{"text": "a", "spans": []}\n'
+    assert [row.fault and row.fault.code for row in read(first + value, "rows.jsonl").rows] == [None, "broken_json"]
