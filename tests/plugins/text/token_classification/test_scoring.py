@@ -167,12 +167,9 @@ def test_texts_are_counted_once_for_all_resamples_of_all_metrics_with_equal_coun
 def test_counts_are_forgotten_with_the_predictions() -> None:
     counts = scoring.LastCounts()
     predictions, targets = objects([1, 2]), objects([3, 4])
-    held = np.ones((2, 1))
-    seen = weakref.ref(counts.get("words", predictions, targets, lambda: held))
-    assert counts.get("words", predictions, targets, lambda: np.zeros((2, 1))) is held
-    del held
-    gc.collect()
-    assert seen() is not None
+    seen = weakref.ref(counts.get("words", predictions, targets, lambda: np.ones((2, 1))))
+    assert counts.get("words", predictions, targets, lambda: np.zeros((2, 1))) is seen()
+    assert counts.get("entities", predictions, targets, lambda: np.zeros((2, 1))) is not seen()
     del predictions
     gc.collect()
     assert seen() is None
