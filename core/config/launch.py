@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,9 @@ from core.contracts.components import RunConfig
 from core.errors import ConfigError, Problem, RunError
 from core.registry.preset_files import GROUPS, directory
 from core.registry.registry import load_registry
+
+_PRINTS_CONFIG = re.compile(r"--cfg|-c(?![dnp])")
+"""The spellings of the flag that prints the configuration: `-c job`, `-cjob`, `--cfg=job`; not `-cd`, `-cn`, `-cp`."""
 
 
 def _run_config(config: DictConfig, folders: PresetFolders) -> RunConfig:
@@ -88,7 +92,7 @@ def launch(
         RunError: A folder cannot be created.
     """
     install()
-    if any(each in ("-c", "--cfg") or each.startswith("--cfg=") for each in arguments):  # Hydra prints it, and ends
+    if any(_PRINTS_CONFIG.match(each) for each in arguments):  # Hydra prints it, and ends
         choose_variants([each for each in arguments if "=" in each and not each.startswith("-")], folders)
     else:
         open_entries(load_registry())

@@ -29,6 +29,43 @@ CHUNK = 512
 """Number of examples that are read and predicted together, so that input of any length can be streamed."""
 
 
+@dataclass(frozen=True)
+class FinishedRun:
+    """What the folder of a finished run says about its model, which need not be loaded for it.
+
+    Attributes:
+        folder: The run's folder.
+        report: The content of `report.json`.
+        config: The run's configuration.
+        output: The task, its label names, its target type and its task type.
+    """
+
+    folder: Path
+    report: dict[str, Any]
+    config: RunConfig
+    output: OutputSpec
+
+    @classmethod
+    def read(cls, run: Path | str) -> FinishedRun:
+        """Read the folder of a finished run.
+
+        Raises:
+            RunError: The folder is not a run's, or the run is not complete.
+        """
+        folder = Path(run)
+        report = record.read(folder)
+        if report["status"] != "completed":
+            cure = f"python -m core resume {folder}"
+            raise RunError(Problem(str(folder), f"has no finished model: its status is {report['status']}.", cure))
+        config = read_config(folder / CONFIG)
+        return cls(folder, report, config, load_registry().output(config.task, report["data"]["labels"]))
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The names of the output formats of `predict`: those of all target types, and those of this one."""
+        return *FORMATS, *self.output.target.formats
+
+
 @dataclass
 class Predictor:
     """The model of a finished run, ready to predict: `Predictor.open(run).predict(examples)`.
@@ -57,15 +94,11 @@ class Predictor:
             RunError: The folder is not a run's, or the run is not complete.
         """
         keep_caches_of_others()
-        folder = Path(run)
-        report = record.read(folder)
-        if report["status"] != "completed":
-            cure = f"python -m core resume {folder}"
-            raise RunError(Problem(str(folder), f"has no finished model: its status is {report['status']}.", cure))
-        config = read_config(folder / CONFIG)
+        finished = FinishedRun.read(run)
+        report, config, output = finished.report, finished.config, finished.output
         hardware = Hardware.resolve(config.train.device, config.train.precision)
-        output = load_registry().output(config.task, report["data"]["labels"])
-        request = request_for_saved(config, hardware, folder / MODEL, output, report["data"]["fingerprint"])
+        saved = finished.folder / MODEL
+        request = request_for_saved(config, hardware, saved, output, report["data"]["fingerprint"])
         model = config.method.reopen(config.model, request)
         model.module.to(hardware.device).eval()
         thresholds = output.read_thresholds(report.get("thresholds"))
@@ -110,11 +143,6 @@ class Predictor:
     def text_lines(self, line: dict[str, Any], format: str) -> Iterator[str]:
         """Yield the lines for one line, which is the result of `written`, in a text format of the target type."""
         return self.output.target.text_lines(line, format)
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        """The names of the output formats of `predict`: those of all target types, and those of this one."""
-        return *FORMATS, *self.output.target.formats
 
     @property
     def labels(self) -> tuple[str, ...]:

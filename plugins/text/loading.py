@@ -113,7 +113,7 @@ def _pretrained(
     try:
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        named = _label_names(config, head)
+        named, other = _label_names(config, head), _has_other_head(config, head)
         _set_head(config, options, request, head)
         _settle_padding(options, request, folder, config, tokenizer, head)
         with seeded(request.seed):
@@ -126,7 +126,8 @@ def _pretrained(
     tokenizer.model_max_length = _length(options, request, config, tokenizer)
     heads = head.heads_in(module)
     poolers = _check_keys(info, heads, folder)
-    if named and request.saved is None and named != request.labels:
+    foreign = named != request.labels if named else other and _has_final_weights(module, info, head)
+    if foreign and request.saved is None:
         _reset_head(module, head, request.seed)
     network = describe(module, tokenizer, request, provenance, head, poolers)
     return replace(network, unquantized=tuple(odd), stored=folder)
@@ -208,8 +209,24 @@ def _label_names(config: Any, head: HeadType) -> tuple[str, ...]:
     return tuple(config.id2label[index] for index in sorted(config.id2label))
 
 
+def _has_other_head(config: Any, head: HeadType) -> bool:
+    """Return whether the checkpoint is of a network with another type of head, or with none."""
+    return bool(config.architectures) and not any(head.class_name in name for name in config.architectures)
+
+
+def _has_final_weights(module: Any, info: Mapping[str, Any], head: HeadType) -> bool:
+    """Return whether the checkpoint contains the last layer of the head, of any size.
+
+    Types of heads name their layers alike, so transformers reads `classifier` of a sequence classifier into a token
+    classifier. The layers before the last one may come from pretraining, as in ModernBERT; these are kept.
+    """
+    architecture = head.architecture(module)
+    final = architecture.final if architecture else head.heads_in(module)[-1]
+    return f"{final}.weight" not in info["missing_keys"]
+
+
 def _reset_head(module: Any, head: HeadType, seed: int) -> None:
-    """Reinitialize the head: the one in the checkpoint was trained for other labels."""
+    """Reinitialize the head: the one in the checkpoint was trained for other labels or another type of task."""
     with seeded(seed):
         fresh = head.network_of(module.config)._from_config(module.config, dtype=torch.float32)
     for name in head.heads_in(module):

@@ -111,7 +111,18 @@ class NetworkModel(LoadedModel):
         adapter = {"save_embedding_layers": False} if hasattr(module, "peft_config") else {}  # "auto" may ask the Hub
         with quiet():
             module.save_pretrained(str(directory), **adapter)
+            self._forget_last_call()
             self.tokenizer.save_pretrained(str(directory))
+
+    def _forget_last_call(self) -> None:
+        """Remove the truncation and padding of the last call from a fast tokenizer.
+
+        They would be saved in `tokenizer.json`, and readers other than transformers would shorten texts like that call.
+        """
+        fast = getattr(self.tokenizer, "backend_tokenizer", None)
+        if fast is not None:
+            fast.no_truncation()
+            fast.no_padding()
 
     @abstractmethod
     def describe_outputs(self, config: Any) -> None:

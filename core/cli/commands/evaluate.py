@@ -47,6 +47,8 @@ def evaluate_command(arguments: Sequence[str], folders: PresetFolders) -> int:
         )
     chosen = args.split or ("all" if args.data else "test")
     result = _score(predictor, config, splits, chosen)
+    if result["groups"] == 1 and config.train.bootstrap_resamples:
+        sys.stderr.write("all examples are of one group: scores have no confidence intervals\n")
     if args.json:
         sys.stdout.write(json.dumps(clean(result), indent=2) + "\n")
         return 0

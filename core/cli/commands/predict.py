@@ -15,17 +15,18 @@ from core.inference.inputs import Inputs
 from core.inference.outputs import Pictures, open_output, write_csv, write_jsonl, write_text
 
 if TYPE_CHECKING:
-    from core.inference.predictor import Predictor
+    from core.inference.predictor import FinishedRun, Predictor
 
 
 def predict_command(arguments: Sequence[str], folders: PresetFolders) -> int:
     """Predict for texts or images from the command line, a file, or standard input."""
     args = _parse(arguments)
     from core.inference import shared_base
+    from core.inference.predictor import FinishedRun
 
     runs = [Path(args.run), *args.others]
+    _refuse_unknown_format(args.format, [FinishedRun.read(run) for run in runs])  # before any model is loaded
     predictors = shared_base.open_together(runs)
-    _refuse_unknown_format(args.format, runs, predictors)
     predictor = predictors[0]
     inputs = Inputs(predictor.task_type)
     if args.file:
@@ -90,17 +91,18 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _refuse_unknown_format(name: str, runs: Sequence[Path], predictors: Sequence[Predictor]) -> None:
+def _refuse_unknown_format(name: str, runs: Sequence[FinishedRun]) -> None:
     """Raise an error if a run does not have an output format.
 
     Raises:
         DataError: It does not; the error lists the formats that all runs have.
     """
-    first, *others = (predictor.formats for predictor in predictors)
+    first, *others = (run.formats for run in runs)
     shared = [each for each in first if all(each in formats for formats in others)]
-    for run, predictor in zip(runs, predictors, strict=True):
-        if name not in predictor.formats:
-            message = f"{run} has the target type {predictor.output.target.name}, which has no output format {name!r}."
+    for run in runs:
+        if name not in run.formats:
+            target = run.output.target.name
+            message = f"{run.folder} has the target type {target}, which has no output format {name!r}."
             raise DataError(Problem("--format", message, unknown("output format", name, shared)[1]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,41 @@ BLOCK = 4096
 """Number of texts that are counted at once."""
 
 
+class LastCounts:
+    """The counts of the last predictions and targets, for as long as these exist.
+
+    The bootstrap asks in blocks of resamples, and several metrics have the same counts. They are the same objects, so
+    they are compared by identity; weak references keep none of them in memory.
+    """
+
+    def __init__(self) -> None:
+        self._of: tuple[weakref.ref[Any], weakref.ref[Any]] | None = None
+        self._counts: dict[object, Array] = {}
+
+    def get(self, key: object, predictions: Predictions, targets: Targets, count: Callable[[], Array]) -> Array:
+        """Return the counts, float64 [n, k]; call `count` only if they are not known.
+
+        Args:
+            key: Which counts of these predictions.
+            predictions: An array, [n].
+            targets: An array, [n].
+            count: Computes the counts.
+        """
+        if self._of is None or self._of[0]() is not predictions or self._of[1]() is not targets:
+            self._counts = {}
+            self._of = (weakref.ref(predictions, self._forget), weakref.ref(targets, self._forget))
+        if key not in self._counts:
+            self._counts[key] = count()
+        return self._counts[key]
+
+    def _forget(self, dead: weakref.ref[Any]) -> None:
+        if self._of is not None and any(each is dead for each in self._of):
+            self._of, self._counts = None, {}
+
+
+_LAST = LastCounts()
+
+
 @dataclass(frozen=True)
 class CountScore:
     """A score computed from counts, k per text, which are summed over texts.
@@ -33,12 +69,14 @@ class CountScore:
 
     Attributes:
         name: Name of the counts.
+        labels: Tag names. Scores with equal names and labels have equal counts.
         width: Number of counts per text, k.
         count: Maps (predictions, targets) of b texts to float64 [b, k].
         score: Maps sums [..., k] to scores [...], or to a table [..., c].
     """
 
     name: str
+    labels: tuple[str, ...]
     width: int
     count: Callable[[Sequence[NDArray[Any]], Sequence[Sequence[int]]], Array]
     score: Callable[[Array], Array]
@@ -49,12 +87,21 @@ class CountScore:
 
     def resample(self, predictions: Predictions, targets: Targets, counts: NDArray[np.int64]) -> Array:
         """Return the score of each resample, [r] or [r, c], from counts [r, n]."""
-        sums = np.zeros((len(counts), self.width))
+        return self.score(counts.astype(np.float64) @ self._of_texts(predictions, targets))
+
+    def _of_texts(self, predictions: Predictions, targets: Targets) -> Array:
+        """Return the counts of each text, float64 [n, k]; arrays are counted once."""
+        if not isinstance(predictions, np.ndarray) or not isinstance(targets, np.ndarray):
+            return self._count_all(predictions, targets)  # lists have no weak references
+        key = (self.name, self.labels)
+        return _LAST.get(key, predictions, targets, partial(self._count_all, predictions, targets))
+
+    def _count_all(self, predictions: Predictions, targets: Targets) -> Array:
+        counted = np.zeros((len(targets), self.width))
         for start in range(0, len(targets), BLOCK):
             part = slice(start, start + BLOCK)
-            of_texts = self.count(list(predictions[part]), list(targets[part]))
-            sums += counts[:, part].astype(np.float64) @ of_texts
-        return self.score(sums)
+            counted[part] = self.count(list(predictions[part]), list(targets[part]))
+        return counted
 
 
 class CountMetric(torchmetrics.Metric):  # type: ignore[misc]
@@ -81,7 +128,7 @@ class CountMetric(torchmetrics.Metric):  # type: ignore[misc]
 
 def token_accuracy(labels: Sequence[str]) -> CountScore:
     """Return the share of words with the right tag; NaN without words."""
-    return CountScore("words", 2, partial(word_counts, tags=TagSet(labels)), _share)
+    return CountScore("words", tuple(labels), 2, partial(word_counts, tags=TagSet(labels)), _share)
 
 
 def entity_score(of: str, average: str, match: str, labels: Sequence[str]) -> CountScore:
@@ -96,7 +143,7 @@ def entity_score(of: str, average: str, match: str, labels: Sequence[str]) -> Co
     tags = TagSet(labels)
     count = partial(entity_counts, tags=tags, partial=match == "partial")
     score = partial(_score, of=of, average=average, type_of=tags.type_of)
-    return CountScore(f"{match}_entities", 3 * len(tags.types), count, score)
+    return CountScore(f"{match}_entities", tags.labels, 3 * len(tags.types), count, score)
 
 
 def _share(sums: Array) -> Array:

@@ -17,7 +17,7 @@ import graft_toy
 import pytest
 import text_runs
 
-from core.inference.predictor import Predictor
+from core.inference.predictor import FinishedRun, Predictor
 from core.runs.run import run
 from core.tasks.targets.single_label import SingleLabel
 
@@ -73,6 +73,17 @@ def test_evaluate_resamples_groups(graft: Graft, tmp_path: Path) -> None:
     assert "18 examples (val), intervals resample 6 groups" in " ".join(out.split())
 
 
+def test_evaluate_says_why_the_scores_of_one_group_have_no_intervals(graft: Graft, tmp_path: Path) -> None:
+    run(graft_toy.config(data__group_size=3), tmp_path / "grouped", quiet=True)
+    why = "one group: scores have no confidence intervals"
+    assert why not in graft("evaluate", "grouped")[2]
+    for words in ([], ["--json"]):
+        code, out, err = graft("evaluate", "grouped", "data.group_size=1000", "--split", "test", *words)
+        assert code == 0, err
+        assert why in " ".join(err.split())
+        assert why not in out
+
+
 def test_predict_writes_a_line_for_each_text(trained_run: Path, graft: Graft, tmp_path: Path) -> None:
     code, out, err = graft("predict", trained_run, "w1 calm", "w2 wild")
     assert code == 0, err
@@ -85,7 +96,10 @@ def test_predict_writes_a_line_for_each_text(trained_run: Path, graft: Graft, tm
     assert [row["label"] for row in rows] == [line["label"] for line in lines]
 
 
-def test_predict_refuses_a_format_that_the_target_type_lacks(trained_run: Path, graft: Graft) -> None:
+def test_predict_refuses_a_format_that_the_target_type_lacks_before_it_loads_a_model(
+    trained_run: Path, graft: Graft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Predictor, "open", lambda run: pytest.fail("a model was loaded"))
     code, out, err = graft("predict", trained_run, "w1 calm", "--format", "jsnl")
     assert (code, out) == (2, "")
     assert "--format: " in err
@@ -102,7 +116,7 @@ def test_predict_with_another_run_has_the_formats_that_both_share(
     monkeypatch.setattr(SingleLabel, "text_lines", lambda self, line, name: iter([line["run"]]))
     assert graft(*words)[:2] == (0, f"{trained_run}\n{other}\n")
     formats = {trained_run: ("jsonl", "csv", "lines"), other: ("jsonl", "csv")}
-    monkeypatch.setattr(Predictor, "formats", property(lambda self: formats[self.request.saved.parent]))
+    monkeypatch.setattr(FinishedRun, "formats", property(lambda self: formats[self.folder]))
     code, out, err = graft(*words)
     assert (code, out) == (2, "")
     assert f"{other} has the target type single, which has no output format 'lines'" in err

@@ -245,8 +245,9 @@ def test_list_and_show_name_the_variants(graft: Graft) -> None:
 
 
 @pytest.mark.usefixtures("tags")
-def test_the_printed_configuration_is_that_of_the_variant(graft: Graft) -> None:
-    code, out, err = graft("--cfg", "job", "task=tagging", "model=minilm")
+@pytest.mark.parametrize("flag", ["--cfg job", "--cfg=job", "-c job", "-cjob"])
+def test_the_printed_configuration_is_that_of_the_variant(flag: str, graft: Graft) -> None:
+    code, out, err = graft(*flag.split(), "task=tagging", "model=minilm")
     assert code == 0, err
     assert "subwords: first" in out
     assert "subwords" not in graft("--cfg", "job", "model=minilm")[1]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -30,10 +30,12 @@ from core.tasks.output import OutputSpec
 from core.tasks.targets.single_label import SingleLabel
 from core.tasks.task import Task
 from core.tasks.text import TextClassification, TextExample
+from core.testing.samples import sample_request
 from plugins.data.adapters.text import Table
 from plugins.methods.selective import Full
 from plugins.text.plugin import Decoder, Encoder
 from plugins.text.target_scaling import Scale
+from plugins.text.token_classification.loader import TokenEncoder
 
 TRAIN = [TextExample("a fine hammer", 1), TextExample("a poor saw", 0)] * 20
 SIZES = {"hidden_size": 16, "layers": 1, "attention_heads": 2, "vocabulary": 300, "max_length": 32}
@@ -87,6 +89,35 @@ def test_local_checkpoint_keeps_its_backbone_and_its_head_only_for_the_same_labe
     assert not torch.equal(base.classifier.weight, other.classifier.weight)
     assert more.classifier.weight.shape[0] == 3
     assert other.config.id2label == {0: "spam", 1: "ham"}
+
+
+@pytest.mark.parametrize("architecture", ["bert", "modernbert", "distilbert"])  # their heads have equal names
+@pytest.mark.parametrize(("old", "new"), [(Encoder, TokenEncoder), (TokenEncoder, Encoder)])
+def test_the_head_of_another_type_of_task_is_not_kept(old: Any, new: Any, architecture: str, tmp_path: Path) -> None:
+    tags = sample_request("token-classification", "tags")
+    requests = {Encoder: load_request(tags.labels), TokenEncoder: tags}
+    checkpoint = old(init="scratch", architecture=architecture, **SIZES).load(replace(requests[old], seed=7))
+    checkpoint.save(tmp_path / "checkpoint")
+    model = new(checkpoint=str(tmp_path / "checkpoint"), max_length=32).load(requests[new])
+    model.save(tmp_path / "run")
+    run_again = new().load(replace(requests[new], saved=tmp_path / "run", seed=3))
+    before, after, again = (dict(each.module.named_parameters()) for each in (checkpoint, model, run_again))
+    assert before["classifier.weight"].shape == after["classifier.weight"].shape
+    for name in before.keys() & after.keys():
+        in_head = name.startswith(("classifier", "head", "pre_classifier")) and before[name].dim() == 2
+        assert torch.equal(before[name], after[name]) != in_head
+        assert torch.equal(again[name], after[name])
+
+
+def test_a_layer_before_the_last_one_that_was_pretrained_is_kept(tmp_path: Path) -> None:
+    from transformers import ModernBertForMaskedLM
+
+    saved = Encoder(init="scratch", architecture="modernbert", **SIZES).load(load_request())
+    saved.save(tmp_path)
+    pretrained = ModernBertForMaskedLM._from_config(saved.module.config)
+    pretrained.save_pretrained(tmp_path)
+    module = Encoder(checkpoint=str(tmp_path), max_length=32).load(load_request()).module
+    assert torch.equal(module.head.dense.weight, pretrained.head.dense.weight)
 
 
 def test_damaged_checkpoints_are_named(saved: Path) -> None:

@@ -207,3 +207,13 @@ def test_thresholds_are_saved_with_any_method(method: Any, tmp_path: Path) -> No
     if method.name == "lora":
         again = method.reopen(Encoder(), load_request("multi", train=(), saved=tmp_path))
         assert again.thresholds == (0.2, 0.3, 0.4)
+
+
+def test_the_saved_tokenizer_does_not_cut_or_pad_like_its_last_call(tmp_path: Path) -> None:
+    model = tiny().load(load_request())
+    model.save(tmp_path / "new")
+    model.tokenizer([SENTENCE, "hammer"], truncation=True, max_length=7, stride=2, padding=True)
+    model.save(tmp_path / "used")
+    new, used = (json.loads((tmp_path / name / "tokenizer.json").read_bytes()) for name in ("new", "used"))
+    assert (used["truncation"], used["padding"]) == (None, None)
+    assert used == new

@@ -11,6 +11,8 @@ Graft counts as an entity; seqeval's default mode (that of conlleval) counts it 
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,6 +21,10 @@ from seqeval.metrics import classification_report, f1_score
 from seqeval.scheme import BILOU, IOB1, IOB2, IOBES, IOE1, IOE2, Entities
 from token_plugin import LABELS, TAGS, numbers, output, registered, sure
 
+from core.evaluation import bootstrap
+from core.evaluation.bootstrap import Bootstrap, interval
+from core.tasks.targets.encoded import objects
+from plugins.text.token_classification import scoring
 from plugins.text.token_classification.counts import decided
 from plugins.text.token_classification.metrics import EntityF1, EntityPrecision, EntityRecall
 from plugins.text.token_classification.scoring import entity_score
@@ -137,3 +143,33 @@ def test_undefined_scores_are_nan_where_seqeval_returns_0() -> None:
     assert f1_score([["O"]], [["O"]], mode="strict", scheme=IOB2, zero_division=0) == 0
     score = entity_score("f1", "micro", "strict", LABELS)
     assert np.isnan(score.score(np.zeros(score.width)))
+
+
+def test_texts_are_counted_once_for_all_resamples_of_all_metrics_with_equal_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, wanted = random_texts(4)
+    predictions, targets = objects([sure(each) for each in found]), objects(wanted)
+    counted = []
+    count = scoring.entity_counts
+    monkeypatch.setattr(scoring, "entity_counts", lambda *args, **more: counted.append(1) or count(*args, **more))
+    settings = Bootstrap(resamples=50)
+    whole = [interval(kind(), predictions, targets, output(), settings) for kind in METRICS.values()]
+    assert len(counted) == 1
+    monkeypatch.setattr(bootstrap, "BLOCK_CELLS", 5 * N)
+    again, same = objects(predictions), objects(targets)
+    assert [interval(kind(), again, same, output(), settings) for kind in METRICS.values()] == whole
+    assert len(counted) == 2
+    interval(EntityF1(match="partial"), again, same, output(), settings)
+    assert len(counted) == 3
+
+
+def test_counts_are_forgotten_with_the_predictions() -> None:
+    counts = scoring.LastCounts()
+    predictions, targets = objects([1, 2]), objects([3, 4])
+    seen = weakref.ref(counts.get("words", predictions, targets, lambda: np.ones((2, 1))))
+    assert counts.get("words", predictions, targets, lambda: np.zeros((2, 1))) is seen()
+    assert counts.get("entities", predictions, targets, lambda: np.zeros((2, 1))) is not seen()
+    del predictions
+    gc.collect()
+    assert seen() is None
