@@ -91,8 +91,6 @@ class CountScore:
 
     def _of_texts(self, predictions: Predictions, targets: Targets) -> Array:
         """Return the counts of each text, float64 [n, k]; arrays are counted once."""
-        if not isinstance(predictions, np.ndarray) or not isinstance(targets, np.ndarray):
-            return self._count_all(predictions, targets)  # lists have no weak references
         key = (self.name, self.labels)
         return _LAST.get(key, predictions, targets, partial(self._count_all, predictions, targets))
 
