@@ -155,9 +155,7 @@ class FeatureModel(WrappedModel):
             features = file.arrays()
         return Features(np.empty((0, 1), dtype=np.float32) if features is None else features, targets)
 
-    def _file_for(
-        self, prepared: PreparedDataset, rows: NDArray[np.int64], values: Sequence[Any]
-    ) -> FeatureFile | None:
+    def _file_for(self, prepared: PreparedDataset, rows: NDArray[np.int64], values: NDArray[Any]) -> FeatureFile | None:
         """Return a file for features in rows if they are too large for memory, and report it; else None.
 
         Their size is estimated from the first batch: the rows of an example are about as many as its length.
