@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from core.contracts import LoadedModel, PreparedDataset, SupportsFeatures, SupportsPreview, TrainingPlan, WrappedModel
 from core.evaluation import predict_batches
 from core.issues import DataIssue
-from core.runtime import Hardware
+from core.runtime import Hardware, cache_directory
 from core.tasks import objects
+from plugins.methods.feature_file import FeatureFile, exceeds_memory
 from plugins.methods.freezing import freeze_all_but
 
 FEATURE_BATCH = 64
@@ -139,12 +140,37 @@ class FeatureModel(WrappedModel):
         backbone = Backbone(self.inner)
         features: NDArray[Any] | None = None
         targets: NDArray[Any] | None = None
+        file: FeatureFile | None = None
         for rows, values in predict_batches(cast(LoadedModel, backbone), prepared, self.hardware, FEATURE_BATCH):
-            found = values.cpu().numpy() if isinstance(values, Tensor) else objects(values)
-            features = _filled(features, rows, found, len(prepared))
+            found: NDArray[Any] = values.cpu().numpy() if isinstance(values, Tensor) else objects(values)
+            if features is None and file is None and found.dtype == object:
+                file = self._file_for(prepared, rows, found)
+            if file is not None:
+                file.add(rows, found)
+            else:
+                features = _filled(features, rows, found, len(prepared))
             if backbone.targets is not None:
                 targets = _filled(targets, rows, backbone.targets, len(prepared))
+        if file is not None:
+            features = file.arrays()
         return Features(np.empty((0, 1), dtype=np.float32) if features is None else features, targets)
+
+    def _file_for(self, prepared: PreparedDataset, rows: NDArray[np.int64], values: NDArray[Any]) -> FeatureFile | None:
+        """Return a file for features in rows if they are too large for memory, and report it; else None.
+
+        Their size is estimated from the first batch: the rows of an example are about as many as its length.
+        """
+        share = prepared.lengths[rows].sum() / prepared.lengths.sum()
+        needed = sum(each.nbytes for each in values) / share
+        if not exceeds_memory(needed):
+            return None
+        folder = cache_directory()
+        message = (
+            f"the features of {len(prepared):,} examples take about {needed / 2**30:.1f} GiB, more than half of the "
+            f"free memory, so they are in a temporary file in {folder}."
+        )
+        self.findings.append(DataIssue("features_on_disk", message, len(prepared), level="info"))
+        return FeatureFile(len(prepared), folder)
 
     def _preview(self, examples: Sequence[Any], prepared: PreparedDataset, seed: int) -> Any:
         """Return the inner model's preview of its own prepared examples, and release them."""
