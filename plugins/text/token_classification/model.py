@@ -25,7 +25,7 @@ from plugins.text.token_classification.word_tokens import shared
 _PLACES = 5
 _UNREAD = "words that the tokenizer drops; they get the tag of the token before them, and are not learned."
 _CUT = "spans that begin or end within a token; a token has one tag, which is that of its first word."
-_EXAMPLES_SEEN = 4400
+_EXAMPLES_SEEN = 3700
 _WINDOWS = 2
 """The network reads this many windows per text of the batch in one pass."""
 
@@ -198,4 +198,4 @@ def _default_training(provenance: Provenance, examples: int, width: int) -> Mapp
     if provenance.init == "scratch":
         return {"epochs": 15.0, "learning_rate": 1e-3}
     rate = 3e-4 if width < 512 else 5e-5 if width < 1024 else 2e-5
-    return {"epochs": epochs_for(_EXAMPLES_SEEN, examples, 3, 12), "learning_rate": rate}
+    return {"epochs": epochs_for(_EXAMPLES_SEEN, examples, 3, 10), "learning_rate": rate}

@@ -115,7 +115,7 @@ def test_a_dry_run_gives_graft_s_defaults(sentences: Path, checkpoint: Path, tmp
     asked = [each for each in work_of(sentences, checkpoint) if not each.startswith(("train.epochs", "train.learning"))]
     found = tokens.dry_run(asked, tmp_path)
     assert found["data"]["train"] == 9
-    assert found["training"]["epochs"] == 12.0
+    assert found["training"]["epochs"] == 10.0
     assert found["training"]["learning_rate"] == 3e-4
     with pytest.raises(RunError, match="/nowhere"):
         tokens.dry_run(["task=token_classification", "model=minilm", "data.path=/nowhere"], tmp_path)
