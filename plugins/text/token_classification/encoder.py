@@ -91,7 +91,10 @@ class TagEncoder:
         """Return the issue of a tag that is not allowed; it suggests the nearest one."""
         label = span_type(name)
         added, prefix = (label, "") if self._types else (name, name.removesuffix(label))
-        close = nearest(label, dict.fromkeys(map(span_type, self._given)))  # prefixes make all tags similar
+        known = dict.fromkeys(map(span_type, self._given))  # without prefixes, which make all tags similar
+        if label != name:
+            known.pop(OUTSIDE, None)
+        close = nearest(label, known)
         hint = f"Did you mean {prefix + close!r}? " if close else ""
         return RowIssue(
             "unknown_tag",

@@ -150,3 +150,9 @@ def test_strata_of_plain_tags_are_few() -> None:
 
 def test_rarest_member() -> None:
     assert rarest([{1, 2}, {1}, set(), {2, 3}, {3, 2}]).tolist() == [1, 1, -1, 3, 3]
+
+
+def test_outside_is_never_suggested_for_a_type_of_entity() -> None:
+    cure = issue_of(["B-ORG"], ["O", "B-date", "I-date", "B-organization"]).cure
+    assert "'B-O'" not in cure
+    assert "Add 'B-ORG' to task.labels" in cure
