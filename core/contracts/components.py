@@ -38,8 +38,9 @@ class Configurable(Component):
     """The name of another component, of which this one is a variant for other task types; empty if it is none.
 
     Both belong to the same extension point: `data`, `model`, `method` or `metric`. If a configuration chooses the other
-    component, by its name or by a preset, and only the variant supports the task's type, Graft uses the variant. A
-    variant must have all options of the other component, so that presets work with both. It can have more."""
+    component, by its name or by a preset, and only the variant supports the task's type, Graft uses the variant. So
+    presets work with both if they set options that both have, with the same types. The variant can have others, and
+    can lack those that make no sense for its task types; they are then refused like unknown options."""
 
     def check(self, config: RunConfig) -> Iterable[Problem]:
         """Return the problems of this component in this configuration; called before any heavy import or download."""

@@ -124,7 +124,7 @@ def _check_schema(subject: Subject, component: type[Component]) -> None:
 
 
 def _check_variant(subject: Subject, component: type[Configurable]) -> None:
-    """Check that presets that extend the original work with its variant too."""
+    """Check that the options that presets of the original set have the same types in its variant."""
     name = component.variant_of
     group = next(group for group, (_, contract) in EXTENSION_POINTS.items() if issubclass(component, contract))
     subject.expect(group in GROUPS, f"`variant_of` is for components of {', '.join(GROUPS)}; this one is of {group}.")
@@ -137,10 +137,10 @@ def _check_variant(subject: Subject, component: type[Configurable]) -> None:
     needed = "needs `task_types`, the task types for which it replaces the other"
     subject.expect(component.task_types and original.task_types, f"{needed}; {name} needs them too.")
     own, others = get_type_hints(component), get_type_hints(original)
-    for option in fields(original):
-        declared = own.get(option.name) if option.name in {each.name for each in fields(component)} else None
-        message = f"needs the option `{option.name}` of type {option.type}, because it is a variant of {name}."
-        subject.expect(declared == others[option.name], message)
+    common = {each.name for each in fields(component)} & {each.name for each in fields(original)}
+    for option in sorted(common):
+        message = f"its option `{option}` must have the type {others[option]!s}, because it is a variant of {name}."
+        subject.expect(own[option] == others[option], message)
 
 
 def _check_metric(subject: Subject, component: type[Metric]) -> None:

@@ -100,13 +100,12 @@ class Wordy(Tokenless):
     tokens: str = option("many", "Number of virtual tokens.")
 
 
-TOKENS = "needs the option `tokens` of type int, because it is a variant of prompt."
+TOKENS = "its option `tokens` must have the type <class 'int'>, because it is a variant of prompt."
 
 
 @pytest.mark.parametrize(
     ("component", "original", "message"),
     [
-        (Tokenless, "prompt", TOKENS),
         (Wordy, "prompt", TOKENS),
         (Tokenless, "lora", "needs `task_types`, the task types for which it replaces the other; lora needs them too."),
         (Tokenless, "promt", "`variant_of` must name another registered method; it is 'promt'."),
@@ -120,6 +119,11 @@ def test_a_variant_that_breaks_a_rule(
     monkeypatch.setattr(component, "variant_of", original)
     with pytest.raises(AssertionError, match=re.escape(message)):
         check_component(component)
+
+
+def test_a_variant_can_lack_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(load_registry().components["method"], "tokenless", Tokenless)
+    check_component(Tokenless)
 
 
 def test_a_plugin_that_imports_torch_or_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,10 +134,6 @@ class HubTags(TagOptions, DataAdapter):
     train: str = option("", "The dataset's split for training. If empty, it is found by its usual names.")
     val: str = option("", "The dataset's split for validation. If empty, it is found by its usual names.")
     test: str = option("", "The dataset's split for testing. If empty, it is found by its usual names.")
-    pair: str = option("", "Does not apply to token classification.")
-    image: str = option("", "Does not apply to token classification.")
-    label: str = option("", "Does not apply to token classification; see tags and spans.")
-    label_separator: str = option("|", "Does not apply to token classification.")
 
     def check(self, config: RunConfig) -> Iterator[Problem]:
         """Report options that are missing or contradict each other."""
@@ -149,10 +145,6 @@ class HubTags(TagOptions, DataAdapter):
         for each in ("subset", "revision"):
             if self.path and getattr(self, each):
                 yield Problem(f"data.{each}", "does not apply to a folder.", "Leave it out.")
-        for each in ("pair", "image", "label", "label_separator"):  # options of hub, which a variant must have
-            if getattr(self, each) not in ("", "|"):
-                cure = "data.tags=NAME, or data.spans=NAME" if each == "label" else "Leave it out."
-                yield Problem(f"data.{each}", f"does not apply to {config.task.type}.", cure)
 
     def load(self, task: Task, seed: int) -> Splits:
         """Download or open the dataset, and create the splits that are missing."""

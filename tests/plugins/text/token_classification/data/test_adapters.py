@@ -5,15 +5,15 @@ Covers: plugins/text/token_classification/data/options.py, plugins/text/token_cl
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 
 import pytest
 
+from core.config.compose import resolve
 from core.contracts.components import RunConfig
+from core.errors import ConfigError
 from core.tasks.task import Task
-from plugins.data.adapters.hub import Hub
 from plugins.text.token_classification.data.adapters import Entities, HubTags, TaggedText
 from plugins.text.token_classification.data.options import TagOptions
 from plugins.text.token_classification.data.schemes import SCHEMES
@@ -48,7 +48,6 @@ def test_three_adapters_are_announced():
         (HubTags(), ["data.dataset"]),
         (HubTags(dataset="a/b", path="c"), ["data.dataset"]),
         (HubTags(path="c", revision="main"), ["data.revision"]),
-        (HubTags(path="c", label="x", pair="y"), ["data.pair", "data.label"]),
     ],
 )
 def test_options_that_cannot_work_are_refused_before_anything_is_read(adapter, where):
@@ -56,9 +55,11 @@ def test_options_that_cannot_work_are_refused_before_anything_is_read(adapter, w
     assert [problem.where for problem in adapter.check(config)] == where
 
 
-def test_the_variant_of_hub_has_all_its_options():
-    own, others = ({field.name: field.type for field in dataclasses.fields(each)} for each in (HubTags, Hub))
-    assert others.items() <= own.items()
+def test_options_of_hub_that_make_no_sense_for_tags_are_refused():
+    words = ["task=token_classification", "model=minilm", "data=hub", "data.dataset=a/b"]
+    assert isinstance(resolve(words).data, HubTags)
+    with pytest.raises(ConfigError, match=r"data\.pair: is not an option of data=hub_tags\."):
+        resolve([*words, "data.pair=hypothesis"])
 
 
 def test_the_bundled_sentences_are_sound():
